@@ -1,0 +1,33 @@
+"""The one kind of failure that a user can mend."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SerbenchError(Exception):
+    """A fault in what the user gave: the message names the thing, the value and the remedy.
+
+    The command line prints it to stderr without a traceback and exits with 2.
+    """
+
+
+def unknown(kind: str, name: str, known: Iterable[str], remedy: str = "") -> SerbenchError:
+    """Return the error for a name that does not exist, with the near miss and the names that do.
+
+    Args:
+        kind: what was asked for, in the singular ("upstream").
+        name: what the user wrote.
+        known: the names that exist.
+        remedy: a closing sentence, such as the command that lists them.
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    parts = [f"no {kind} '{name}'"]
+    if near:
+        parts.append(f"did you mean '{near[0]}'?")
+    parts.append(f"there are: {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}")
+    if remedy:
+        parts.append(remedy)
+    return SerbenchError("; ".join(parts))

@@ -1,0 +1,56 @@
+"""How long work tells what it is doing; the command line draws it, the library is silent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class Step(Protocol):
+    """One piece of work under way."""
+
+    def advance(self, amount: float = 1.0) -> None:
+        """Say that `amount` of the total is done."""
+
+    def note(self, text: str) -> None:
+        """Say what is happening now, in a few words."""
+
+
+class Progress(Protocol):
+    """Where work is shown."""
+
+    def step(self, title: str, total: float | None) -> _Opened:
+        """Open a piece of work as a context manager; `total` in whatever `advance` counts."""
+
+    def tell(self, text: str) -> None:
+        """Print one line that stays."""
+
+
+class _Opened(Protocol):
+    def __enter__(self) -> Step: ...
+
+    def __exit__(self, *exc: object) -> bool | None: ...
+
+
+class _Quiet:
+    def advance(self, amount: float = 1.0) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        pass
+
+
+class Silent:
+    """Shows nothing."""
+
+    @contextmanager
+    def step(self, title: str, total: float | None) -> Iterator[Step]:
+        """Open a piece of work that nobody watches."""
+        yield _Quiet()
+
+    def tell(self, text: str) -> None:
+        """Say nothing."""
+
+
+__all__ = ["Progress", "Silent", "Step"]

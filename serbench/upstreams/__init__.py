@@ -1,0 +1,73 @@
+"""The contract of an upstream: waveforms in, layers of frames out.
+
+Every public module of this folder is one upstream with a `make(...)`; `serbench check upstream
+NAME` runs the contract on any of them, or on a foreign one.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+
+class Clips(NamedTuple):
+    """What an upstream gets: unpadded utterances.
+
+    waves: (samples,) float32 each, at the upstream's sample rate, full scale is [-1, 1].
+    speakers: one id an utterance.
+    texts: the transcript of each utterance, or None.
+    """
+
+    waves: list[Tensor]
+    speakers: list[str]
+    texts: list[str | None]
+
+
+class Features(NamedTuple):
+    """What an upstream gives.
+
+    layers: (L, B, T, D) float32, zero beyond each length.
+    lengths: (B,) int64, frames.
+    """
+
+    layers: Tensor
+    lengths: Tensor
+
+
+class Upstream(nn.Module, ABC):
+    """An encoder of speech; owns its normalisation, padding and masks; frozen unless told.
+
+    The features of a clip must not depend on the clips beside it. `tolerance` says how far they
+    may differ (largest absolute difference over the largest absolute value of the layer).
+
+    Attributes:
+        sample_rate: Hz.
+        depth: L, layers.
+        dim: D, width of a frame.
+        tolerance: allowed relative difference between a clip alone and in a batch.
+        provenance: what the weights are: `id`, `revision`, `digest`, `licence`, `trained_on`, as
+            far as they exist. Empty for an upstream without weights.
+    """
+
+    sample_rate: int
+    depth: int
+    dim: int
+    tolerance: float = 1e-4
+    provenance: dict[str, str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.provenance = {}
+
+    @abstractmethod
+    def frames(self, samples: int) -> int:
+        """Return the exact number of frames for a clip of `samples` samples."""
+
+    @abstractmethod
+    def forward(self, clips: Clips) -> Features:
+        """Encode a batch; a clip too short for one frame raises `SerbenchError`."""
+
+
+__all__ = ["Clips", "Features", "Upstream"]
