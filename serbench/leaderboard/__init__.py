@@ -1,0 +1,1 @@
+"""What happens to results: stored, read back, ranked, shown."""

@@ -1,0 +1,162 @@
+"""The record of a result: frozen, strict about what it reads, named by the digest of its recipe."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import JsonValue as Json
+
+FORMAT: Literal[1] = 1
+"""Of the JSON record; raised by any change that makes older records unreadable."""
+
+
+def _without_nan(value: Any) -> Any:
+    """Replace NaN and infinities, which JSON does not have, by None at any depth."""
+    if isinstance(value, dict):
+        return {key: _without_nan(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(microsecond=0)
+
+
+FileName = Annotated[str, Field(pattern=r"^[^./\\][^/\\]*$")]
+MaybeNumber = Annotated[float | None, BeforeValidator(_without_nan)]
+Scores = Annotated[dict[str, Json], BeforeValidator(_without_nan)]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class Labels(_Record):
+    """How a row is called: `upstream` ("huggingface"), `weights` ("-" for none), `downstream`."""
+
+    upstream: str
+    weights: str = "-"
+    downstream: str
+
+
+class Classification(_Record):
+    """One of `labels`, in their order, from the corpus' column `column`."""
+
+    kind: Literal["classification"] = "classification"
+    labels: tuple[str, ...]
+    column: str
+
+
+class Regression(_Record):
+    """A number for each of `dimensions`, on the scale [low, high]."""
+
+    kind: Literal["regression"] = "regression"
+    dimensions: tuple[str, ...]
+    low: float
+    high: float
+
+
+Task = Annotated[Classification | Regression, Field(discriminator="kind")]
+
+
+class Benchmark(_Record):
+    """What was run on; `name` is also the folder of the result."""
+
+    name: FileName
+    version: str
+    synthetic: bool
+    task: Task
+
+
+class Protocol(_Record):
+    """How it was split; `shares` is what the parts of a fold have in common ("speaker", ...)."""
+
+    name: str
+    options: dict[str, Json] = {}
+    shares: tuple[str, ...] = ()
+
+
+class Fold(_Record):
+    """Utterances in the three parts of a fold, and the hash of their ids."""
+
+    name: str
+    train: int
+    valid: int
+    test: int
+    hash: str
+
+
+class Split(_Record):
+    """The folds, and the hash of all their ids: equal hashes mean comparable numbers."""
+
+    hash: str
+    folds: tuple[Fold, ...]
+
+
+class LeftOut(_Record):
+    """An utterance that the user told the run to go on without."""
+
+    utterance: str
+    reason: str
+
+
+class Fit(_Record):
+    """What training chose by validation for one fold and seed."""
+
+    fold: str
+    seed: int
+    learning_rate: float
+    epoch: int
+    valid_score: MaybeNumber
+
+
+class Result(_Record):
+    """All that is known of one run; the predictions lie beside it.
+
+    Attributes:
+        format: of the record.
+        digest: of the recipe, hexadecimal; the name of the files.
+        recipe: all that defines the run, as plain JSON values.
+        labels: how the row is called.
+        benchmark: what was run on.
+        protocol: how it was split, in words.
+        split: how it was split, in numbers.
+        seeds: of the training runs of each fold.
+        left_out: utterances of the corpus that were not used.
+        known_defects: how many utterances have a defect that the benchmark lists.
+        provenance: of the upstream's weights: `id`, `revision`, `digest`, `licence`,
+            `trained_on`, as far as they exist.
+        training: what was chosen for each fold and seed.
+        seconds: wall-clock time of `audit`, `encode`, `train`.
+        versions: of serbench, Python and what the numbers depend on.
+        created: UTC, to the second.
+        complete: whether the predictions have every fold with every seed.
+        scores: for people to read; tables recompute them from the predictions. NaN is null.
+    """
+
+    format: Literal[1] = FORMAT
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{8,}$")]
+    recipe: dict[str, Json]
+    labels: Labels
+    benchmark: Benchmark
+    protocol: Protocol
+    split: Split
+    seeds: tuple[int, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    known_defects: int = 0
+    provenance: dict[str, str] = {}
+    training: tuple[Fit, ...] = ()
+    seconds: dict[str, float] = {}
+    versions: dict[str, str] = {}
+    created: Annotated[AwareDatetime, AfterValidator(_utc)]
+    complete: bool
+    scores: Scores
+
+    @property
+    def task(self) -> dict[str, Any]:
+        """The task as plain values, for whoever computes scores."""
+        return self.benchmark.task.model_dump(mode="json")

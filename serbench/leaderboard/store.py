@@ -1,0 +1,182 @@
+"""Results on disk: `ROOT/BENCHMARK/DIGEST.json` with its predictions in `DIGEST.parquet`."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import ValidationError
+
+from serbench.errors import SerbenchError
+from serbench.leaderboard.predictions import fault
+from serbench.leaderboard.record import FORMAT, Result
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+REDO = "repeat the run with --again, or delete the file"
+
+
+class Entry(NamedTuple):
+    """A result and its predictions: one row an utterance x fold x seed."""
+
+    result: Result
+    predictions: DataFrame
+
+
+class BrokenResultError(SerbenchError):
+    """A file of the results folder that cannot be trusted: `path`, what is wrong, the remedy."""
+
+    def __init__(self, path: Path, reason: str, remedy: str = REDO) -> None:
+        super().__init__(f"{path}: {reason}; {remedy}")
+        self.path = path
+        self.reason = reason
+        self.remedy = remedy
+
+
+class Shelf(NamedTuple):
+    """What a results folder holds: the sound results, and what is wrong with the others."""
+
+    entries: list[Entry]
+    problems: list[BrokenResultError]
+
+
+def place(root: Path, benchmark: str, digest: str) -> Path:
+    """Return where the record of a recipe's digest lies, whether it exists or not."""
+    return root / benchmark / f"{digest}.json"
+
+
+def save(result: Result, predictions: DataFrame, root: Path) -> Path:
+    """Write a result, replacing an older one of the same digest, and return the record's path.
+
+    Both files are written to a temporary name first; the record appears last, so that there is
+    never a record without its own predictions, whatever interrupts this.
+
+    Raises:
+        SerbenchError: the predictions do not belong to the result, or the folder is not writable.
+    """
+    path = place(root, result.benchmark.name, result.digest)
+    if reason := fault(result, predictions):
+        msg = f"result {result.digest[:8]} is not written: {reason}"
+        raise SerbenchError(msg)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _temporary(path) as record, _temporary(path.with_suffix(".parquet")) as table:
+            predictions.to_parquet(table, index=False, compression="zstd")
+            record.write_text(_to_json(result), encoding="utf-8")
+            path.unlink(missing_ok=True)
+            table.replace(path.with_suffix(".parquet"))
+            record.replace(path)
+    except OSError as error:
+        msg = f"cannot write {path}: {error.strerror}; give another folder for results"
+        raise SerbenchError(msg) from error
+    return path
+
+
+def load(path: Path) -> Entry:
+    """Read a record and its predictions.
+
+    Raises:
+        BrokenResultError: a file is missing, damaged, misnamed or of another format, or the
+            predictions are not those of the record.
+    """
+    result = _read_record(path)
+    if path.stem != result.digest:
+        remedy = f"rename it and its .parquet to {result.digest}"
+        raise BrokenResultError(path, f"it holds the result {result.digest}", remedy)
+    if path.absolute().parent.name != result.benchmark.name:
+        remedy = f"move it and its .parquet into a folder {result.benchmark.name}"
+        raise BrokenResultError(path, f"it is a result on '{result.benchmark.name}'", remedy)
+    table = path.with_suffix(".parquet")
+    predictions = _read_predictions(table)
+    if reason := fault(result, predictions):
+        raise BrokenResultError(table, reason)
+    return Entry(result, predictions)
+
+
+def find(root: Path, benchmark: str, digest: str) -> Entry | None:
+    """Return the stored result of a recipe, or None; raises like `load` for a broken one."""
+    path = place(root, benchmark, digest)
+    return load(path) if path.exists() else None
+
+
+def read_all(root: Path) -> Shelf:
+    """Read every result below `root`, in the order of the file names; none is skipped silently."""
+    shelf = Shelf([], [])
+    for path in sorted(root.glob("*/*.json")):
+        try:
+            shelf.entries.append(load(path))
+        except BrokenResultError as problem:
+            shelf.problems.append(problem)
+    for path in sorted(root.glob("*/*.parquet")):
+        if not path.with_suffix(".json").exists():
+            reason = "predictions without their record, as a run that was stopped leaves them"
+            shelf.problems.append(BrokenResultError(path, reason))
+    return shelf
+
+
+@contextmanager
+def _temporary(final: Path) -> Iterator[Path]:
+    """Give a name in the folder of `final` that nobody else has, and leave nothing there."""
+    path = final.with_name(f".{final.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}")
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _to_json(result: Result) -> str:
+    plain = result.model_dump(mode="json")
+    return json.dumps(plain, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _read_record(path: Path) -> Result:
+    try:
+        text = path.read_text(encoding="utf-8")
+        plain = json.loads(text)
+    except OSError as error:
+        raise BrokenResultError(path, f"cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise BrokenResultError(path, f"is not JSON, perhaps cut off ({error})") from error
+    _check_format(path, plain)
+    try:
+        return Result.model_validate_json(text)
+    except ValidationError as error:
+        raise BrokenResultError(path, _first_fault(error)) from error
+
+
+def _check_format(path: Path, plain: Any) -> None:
+    found = plain.get("format") if isinstance(plain, dict) else None
+    if type(found) is not int:
+        remedy = "keep only results of serbench in this folder"
+        raise BrokenResultError(path, "is not a result: it has no format number", remedy)
+    if found > FORMAT:
+        reason = f"has format {found}, made by a newer serbench; this one reads up to {FORMAT}"
+        raise BrokenResultError(path, reason, "update serbench")
+    if found < FORMAT:
+        raise BrokenResultError(path, f"has format {found}, which serbench never wrote")
+
+
+def _first_fault(error: ValidationError) -> str:
+    first, *others = error.errors(include_url=False)
+    where = ".".join(str(part) for part in first["loc"])
+    more = f", and {len(others)} more" if others else ""
+    return f"field '{where}': {first['msg'][0].lower()}{first['msg'][1:]}{more}"
+
+
+def _read_predictions(path: Path) -> DataFrame:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    if not path.exists():
+        raise BrokenResultError(path, "the predictions of this result are missing")
+    try:
+        predictions: DataFrame = parquet.ParquetFile(path).read().to_pandas()
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise BrokenResultError(path, f"is not a whole Parquet file ({error})") from error
+    return predictions

@@ -1,0 +1,93 @@
+"""Results as runs make them: ten speakers in five folds, a head more or less often right."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from serbench.leaderboard.record import (
+    Benchmark,
+    Classification,
+    Fit,
+    Fold,
+    Labels,
+    Protocol,
+    Regression,
+    Result,
+    Split,
+)
+
+EMOTIONS = Classification(labels=("anger", "happiness", "neutral", "sadness"), column="emotion")
+AFFECT = Regression(dimensions=("arousal", "valence", "dominance"), low=1.0, high=7.0)
+SPEAKERS, CLIPS, FOLDS = 10, 12, 5
+
+
+def _cells(seeds: tuple[int, ...]) -> pd.DataFrame:
+    """Return one row an utterance x seed; two speakers are tested in each fold."""
+    clips = pd.DataFrame(
+        {"utterance": f"{s:02d}_{c:02d}", "speaker": f"{s:02d}", "fold": str(1 + s % FOLDS)}
+        for s in range(SPEAKERS)
+        for c in range(CLIPS)
+    )
+    return pd.concat([clips.assign(seed=seed) for seed in seeds], ignore_index=True)
+
+
+def classified(skill: float, seeds: tuple[int, ...] = (0,), draw: int = 0) -> pd.DataFrame:
+    """Return predictions of emotions; `skill` is the margin of the true label before softmax."""
+    random = np.random.default_rng(draw)
+    cells = _cells(seeds)
+    labels = np.array(EMOTIONS.labels)
+    truth = np.arange(len(cells)) % len(labels)
+    logits = random.normal(size=(len(cells), len(labels)))
+    logits[np.arange(len(cells)), truth] += skill
+    scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    cells["truth"] = labels[truth]
+    cells["prediction"] = labels[scores.argmax(axis=1)]
+    return cells.assign(**{f"score:{name}": scores[:, i] for i, name in enumerate(labels)})
+
+
+def rated(skill: float, seeds: tuple[int, ...] = (0,), draw: int = 0) -> pd.DataFrame:
+    """Return predictions of affect; each speaker uses another part of the scale."""
+    random = np.random.default_rng(draw)
+    cells = _cells(seeds)
+    offset = random.normal(size=SPEAKERS)[cells["speaker"].astype(int)]
+    for name in AFFECT.dimensions:
+        truth = np.clip(4 + offset + random.normal(size=len(cells)), 1, 7)
+        cells[f"truth:{name}"] = truth
+        cells[f"prediction:{name}"] = 4 + skill * (truth - 4) + 0.3 * random.normal(size=len(cells))
+    return cells
+
+
+def record(task: Classification | Regression = EMOTIONS, **changes: Any) -> Result:
+    """Return the record of a complete run, with fields changed."""
+    seeds = changes.get("seeds", (0,))
+    recipe = changes.pop(
+        "recipe", {"upstream": {"name": "fbank", "options": {}}, "seeds": [*seeds]}
+    )
+    folds = tuple(
+        Fold(name=str(1 + i), train=84, valid=12, test=24, hash=f"{i:064x}") for i in range(FOLDS)
+    )
+    values: dict[str, Any] = {
+        "digest": hashlib.sha256(repr((recipe, sorted(changes.items()))).encode()).hexdigest(),
+        "recipe": recipe,
+        "labels": Labels(upstream="fbank", downstream="mean_pool"),
+        "benchmark": Benchmark(name="emodb", version="1", synthetic=False, task=task),
+        "protocol": Protocol(name="speaker_folds", options={"k": 5}),
+        "split": Split(hash="ab" * 32, folds=folds),
+        "seeds": seeds,
+        "training": tuple(
+            Fit(fold=fold.name, seed=seed, learning_rate=1e-3, epoch=12, valid_score=0.7)
+            for fold in folds
+            for seed in seeds
+        ),
+        "seconds": {"audit": 0.4, "encode": 12.5, "train": 3.25},
+        "versions": {"serbench": "0.1.0", "python": "3.11.9"},
+        "created": datetime(2026, 3, 1, 12, 30, 5, tzinfo=UTC),
+        "complete": True,
+        "scores": {},
+    }
+    return Result(**values | changes)

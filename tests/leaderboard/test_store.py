@@ -1,0 +1,299 @@
+"""The results folder: what is written is read back, and what is broken is named."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+from result_samples import AFFECT, classified, rated, record
+
+from serbench.errors import SerbenchError
+from serbench.leaderboard import store
+from serbench.leaderboard.record import LeftOut, Result
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """Return the path of a stored result."""
+    return store.save(record(), classified(1.5), tmp_path)
+
+
+def problem(path: Path) -> store.BrokenResultError:
+    """Return why a result cannot be loaded; the folder's reading must name it just the same."""
+    with pytest.raises(store.BrokenResultError) as caught:
+        store.load(path)
+    shelf = store.read_all(path.parents[1])
+    assert shelf.entries == []
+    assert str(caught.value) in [str(found) for found in shelf.problems]
+    assert str(caught.value).startswith(str(caught.value.path))
+    assert caught.value.remedy
+    return caught.value
+
+
+def edit(path: Path, **changes: object) -> None:
+    """Change fields of a stored record."""
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def replace_predictions(path: Path, predictions: pd.DataFrame) -> None:
+    """Put other predictions beside a stored record."""
+    predictions.to_parquet(path.with_suffix(".parquet"), index=False)
+
+
+@pytest.mark.parametrize(
+    ("result", "predictions"),
+    [
+        (record(), classified(1.5)),
+        (record(AFFECT, seeds=(0, 1)), rated(0.5, seeds=(0, 1))),
+        (record(left_out=(LeftOut(utterance="03_07", reason="silent"),)), classified(0.0)),
+    ],
+    ids=["emotions", "affect", "left out"],
+)
+def test_round_trip(result: Result, predictions: pd.DataFrame, tmp_path: Path):
+    path = store.save(result, predictions, tmp_path)
+    assert path == tmp_path / "emodb" / f"{result.digest}.json"
+    read = store.load(path)
+    assert read.result == result
+    pd.testing.assert_frame_equal(read.predictions, predictions, check_dtype=False)
+    found = store.find(tmp_path, "emodb", result.digest)
+    assert found is not None
+    assert found.result == result
+    shelf = store.read_all(tmp_path)
+    assert [entry.result for entry in shelf.entries] == [result]
+    assert shelf.problems == []
+
+
+def test_what_is_not_there(tmp_path: Path):
+    assert store.find(tmp_path, "emodb", "0" * 64) is None
+    assert store.read_all(tmp_path / "nowhere") == ([], [])
+
+
+def test_json_is_made_for_diffs(saved: Path):
+    text = saved.read_text()
+    plain = json.loads(text)
+    assert text == json.dumps(plain, indent=2, sort_keys=True) + "\n"
+    assert plain["format"] == 1
+    assert plain["created"] == "2026-03-01T12:30:05Z"
+
+
+def test_moments_are_kept_in_utc():
+    berlin = timezone(timedelta(hours=2))
+    moment = datetime(2026, 7, 1, 1, 30, 0, 999, tzinfo=berlin)
+    assert record(created=moment).created.isoformat() == "2026-06-30T23:30:00+00:00"
+
+
+def test_nan_becomes_null(tmp_path: Path):
+    scores = {"ua": float("nan"), "folds": [{"ua": float("inf")}, {"ua": 0.5}]}
+    path = store.save(record(scores=scores), classified(1.5), tmp_path)
+    assert store.load(path).result.scores == {"ua": None, "folds": [{"ua": None}, {"ua": 0.5}]}
+
+
+def test_records_are_frozen_and_strict():
+    with pytest.raises(ValidationError, match="frozen"):
+        record().digest = "0" * 64
+    with pytest.raises(ValidationError, match="unknown_field"):
+        record(unknown_field=1)
+    with pytest.raises(ValidationError, match="complete"):
+        record(complete="yes")
+
+
+def test_nothing_else_is_left_in_the_folder(saved: Path):
+    store.save(record(), classified(2.5), saved.parents[1])
+    assert sorted(saved.parent.iterdir()) == [saved, saved.with_suffix(".parquet")]
+    pd.testing.assert_frame_equal(store.load(saved).predictions, classified(2.5), check_dtype=False)
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["new", "again"])
+@pytest.mark.parametrize("step", [1, 2], ids=["before the predictions", "between the files"])
+def test_a_failure_leaves_no_record_without_its_predictions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, again: bool
+):
+    if again:
+        store.save(record(), classified(1.5), tmp_path)
+    real, calls = Path.replace, []
+
+    def interrupted(self: Path, target: Path) -> Path:
+        calls.append(self)
+        if len(calls) == step:
+            raise KeyboardInterrupt
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        store.save(record(), classified(2.5), tmp_path)
+    monkeypatch.undo()
+    assert [path.suffix for path in (tmp_path / "emodb").iterdir()] in ([], [".parquet"])
+    assert store.find(tmp_path, "emodb", record().digest) is None
+    assert store.load(store.save(record(), classified(2.5), tmp_path)).result == record()
+
+
+def test_a_failing_write_keeps_the_older_result(saved: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(SerbenchError, match=r"cannot write .*No space left"):
+        store.save(record(), classified(2.5), saved.parents[1])
+    pd.testing.assert_frame_equal(store.load(saved).predictions, classified(1.5), check_dtype=False)
+    assert len(list(saved.parent.iterdir())) == 2
+
+
+def test_a_file_where_the_folder_should_be(tmp_path: Path):
+    (tmp_path / "emodb").write_text("")
+    with pytest.raises(SerbenchError, match=r"cannot write .*emodb.*give another folder"):
+        store.save(record(), classified(1.5), tmp_path)
+
+
+def test_predictions_that_do_not_belong_are_not_written(tmp_path: Path):
+    with pytest.raises(SerbenchError, match="is not written: the predictions have no column"):
+        store.save(record(AFFECT), classified(1.5), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_cut_off_json(saved: Path, share: float):
+    text = saved.read_text()
+    saved.write_text(text[: int(len(text) * share)])
+    assert "is not JSON, perhaps cut off" in problem(saved).reason
+
+
+def test_json_of_somebody_else(saved: Path):
+    saved.write_text('{"accuracy": 0.7}')
+    assert problem(saved).reason == "is not a result: it has no format number"
+    saved.write_text("[1, 2]")
+    assert problem(saved).reason == "is not a result: it has no format number"
+
+
+def test_other_formats(saved: Path):
+    edit(saved, format=2, a_field_of_the_future=1)
+    assert "made by a newer serbench; this one reads up to 1" in problem(saved).reason
+    assert problem(saved).remedy == "update serbench"
+    edit(saved, format=0)
+    assert "has format 0" in problem(saved).reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"complete": "yes"}, "complete"),
+        ({"extra": 1}, "extra"),
+        ({"created": "yesterday"}, "created"),
+        ({"created": "2026-03-01T12:00:00"}, "created"),
+        ({"digest": "XYZ"}, "digest"),
+        ({"split": {"hash": "ab", "folds": [{"name": "1"}]}}, "split.folds.0.train"),
+    ],
+)
+def test_a_field_that_is_wrong(saved: Path, changes: dict[str, object], field: str):
+    edit(saved, **changes)
+    assert f"field '{field}':" in problem(saved).reason
+
+
+def test_a_field_that_is_missing(saved: Path):
+    plain = json.loads(saved.read_text())
+    del plain["split"]
+    saved.write_text(json.dumps(plain))
+    assert problem(saved).reason == "field 'split': field required"
+
+
+def test_not_text_and_not_readable(saved: Path):
+    saved.write_bytes(b"\xff\xfe\x00")
+    assert "is not JSON" in problem(saved).reason
+    saved.unlink()
+    saved.mkdir()
+    assert "cannot be read" in problem(saved).reason
+
+
+def test_a_name_that_is_not_the_digest(saved: Path):
+    for suffix in (".json", ".parquet"):
+        saved.with_suffix(suffix).rename(saved.with_name(f"best{suffix}"))
+    found = problem(saved.with_name("best.json"))
+    assert record().digest in found.reason
+    assert found.remedy == f"rename it and its .parquet to {record().digest}"
+
+
+def test_a_folder_of_another_benchmark(saved: Path):
+    moved = saved.parent.rename(saved.parents[1] / "crema_d") / saved.name
+    found = problem(moved)
+    assert found.reason == "it is a result on 'emodb'"
+    assert "into a folder emodb" in found.remedy
+
+
+def test_missing_predictions(saved: Path):
+    saved.with_suffix(".parquet").unlink()
+    assert problem(saved).reason == "the predictions of this result are missing"
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_cut_off_predictions(saved: Path, share: float):
+    table = saved.with_suffix(".parquet")
+    whole = table.read_bytes()
+    table.write_bytes(whole[: int(len(whole) * share)])
+    found = problem(saved)
+    assert found.path == table
+    assert "is not a whole Parquet file" in found.reason
+
+
+def test_predictions_without_their_record(saved: Path):
+    saved.unlink()
+    shelf = store.read_all(saved.parents[1])
+    assert shelf.entries == []
+    assert [found.path for found in shelf.problems] == [saved.with_suffix(".parquet")]
+    assert "without their record" in shelf.problems[0].reason
+
+
+def test_one_broken_file_does_not_hide_the_others(saved: Path):
+    other = record(recipe={"other": True})
+    store.save(other, classified(0.5), saved.parents[1])
+    saved.write_text("{")
+    shelf = store.read_all(saved.parents[1])
+    assert [entry.result for entry in shelf.entries] == [other]
+    assert [found.path for found in shelf.problems] == [saved]
+
+
+GOOD = classified(1.5)
+
+
+@pytest.mark.parametrize(
+    ("predictions", "reason"),
+    [
+        (GOOD.drop(columns="speaker"), "have no column 'speaker'"),
+        (GOOD.drop(columns="score:anger"), "have no column 'score:anger'"),
+        (GOOD.assign(**{"score:joy": 0.0}), "have a column 'score:joy' that the task does not"),
+        (rated(0.5), "have no column 'prediction'"),
+        (GOOD.assign(fold=GOOD["fold"].astype(int)), "column 'fold' .* must hold text"),
+        (GOOD.assign(truth=GOOD["truth"].mask(GOOD.index == 3)), "'truth' .* text in every row"),
+        (GOOD.assign(seed=GOOD["seed"].astype(str)), "'seed' .* must hold numbers"),
+        (GOOD.assign(seed=0.0), "'seed' .* must hold whole numbers"),
+        (GOOD.assign(**{"score:anger": "high"}), "'score:anger' .* must hold numbers"),
+        (GOOD.assign(prediction="joy"), "'prediction' .* has 'joy', no label of the task"),
+        (GOOD.iloc[[*range(120), 7]], "'00_07' is predicted twice in fold '1' with seed 0"),
+        (GOOD.iloc[1:], "fold '1' with seed 0 has 23 predictions; its test part has 24"),
+        (GOOD.assign(fold="9"), "fold '9' with seed 0 is predicted, but is not in the record"),
+        (GOOD.assign(seed=4), "fold '1' with seed 4 is predicted, but is not in the record"),
+        (GOOD[GOOD["fold"] != "5"], "says complete: true, but 4 of 5 folds x seeds are predicted"),
+    ],
+)
+def test_predictions_of_another_result(saved: Path, predictions: pd.DataFrame, reason: str):
+    replace_predictions(saved, predictions)
+    found = problem(saved)
+    assert found.path == saved.with_suffix(".parquet")
+    assert re.search(reason, found.reason)
+
+
+def test_an_incomplete_result_is_sound_if_it_says_so(tmp_path: Path):
+    partial = classified(1.5).query("fold != '5'")
+    path = store.save(record(complete=False), partial, tmp_path)
+    assert store.load(path).result.complete is False
+    edit(path, complete=True)
+    assert "complete: true" in problem(path).reason
+
+
+def test_dimensions_may_be_nan_after_a_failed_training(tmp_path: Path):
+    predictions = rated(0.5).assign(**{"prediction:valence": float("nan")})
+    path = store.save(record(AFFECT), predictions, tmp_path)
+    assert store.load(path).predictions["prediction:valence"].isna().all()
