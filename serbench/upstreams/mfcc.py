@@ -1,0 +1,34 @@
+"""MFCC with deltas, 39 wide: what HuBERT's first labels are made of (Hsu et al., TASLP 2021)."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from torchaudio.compliance import kaldi
+
+from serbench.errors import SerbenchError
+from serbench.upstreams import Upstream
+from serbench.upstreams._kaldi import KaldiFeatures
+
+_MELS = 23  # Kaldi's default; there are no more cepstra than filters
+
+
+def make(*, cepstra: int = 13, deltas: int = 2, normalize: bool = True) -> Upstream:
+    """Return Kaldi's MFCC: 13 cepstra with C0 in the place of energy, and two orders of deltas.
+
+    Windows of 25 ms every 10 ms, 23 filters, no dither. The defaults are s3prl's `mfcc`; with
+    `normalize` off it is what the first iteration of HuBERT clusters.
+
+    Args:
+        cepstra: from 1 to 23.
+        deltas: highest order of the differences that are appended (over 5 frames), 0 for none.
+        normalize: whether each channel gets mean 0 and standard deviation 1 over the utterance.
+
+    Raises:
+        SerbenchError: an option out of range.
+    """
+    if not 1 <= cepstra <= _MELS:
+        msg = f"cepstra = {cepstra}: {_MELS} filters have 1 to {_MELS} cepstra"
+        raise SerbenchError(msg)
+    static = partial(kaldi.mfcc, num_ceps=cepstra, use_energy=False)
+    return KaldiFeatures(static, cepstra, deltas=deltas, normalize=normalize)
