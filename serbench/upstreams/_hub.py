@@ -1,0 +1,138 @@
+"""s3prl's hub: which models it has, and how one is built without side effects."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import random
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from serbench.digests import local_path
+from serbench.errors import SerbenchError, unknown
+
+Builder = Callable[..., Any]
+_DESCRIBED = "https://s3prl.github.io/s3prl/tutorial/upstream_collection.html"
+_TAKES_WEIGHTS = ("_local", "_custom", "_url")  # s3prl's endings for "bring your own checkpoint"
+
+
+def build(name: str, weights: str | None) -> Any:
+    """Return a model of the hub, a module with `get_downsample_rates`.
+
+    Raises:
+        SerbenchError: s3prl is not installed, has no such model, or cannot build, read or fetch it.
+    """
+    models = _models()
+    if name not in models:
+        raise unknown("s3prl model", name, models, f"s3prl describes them at {_DESCRIBED}")
+    options = _checkpoint(name, weights, models)
+    try:
+        with contained():
+            return models[name](**options)
+    except (Exception, SystemExit) as error:  # some of s3prl calls exit() for a missing package
+        raise SerbenchError(_failure(name, error)) from error
+
+
+@contextmanager
+def contained() -> Iterator[None]:
+    """Let code draw from the global generators, the same each time, and put them back after."""
+    python, array = random.getstate(), np.random.get_state()
+    used = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    devices = range(torch.cuda.device_count()) if used else ()
+    with torch.random.fork_rng(devices=devices):
+        random.seed(0)
+        np.random.seed(0)
+        torch.default_generator.manual_seed(0)
+        if devices:
+            torch.cuda.manual_seed_all(0)
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(array)
+
+
+def revision() -> str:
+    """Return the version of the installed s3prl."""
+    import s3prl
+
+    return str(s3prl.__version__)
+
+
+def brief(error: BaseException) -> str:
+    """Return the kind of an error and the first line of its message."""
+    return f"{type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}"
+
+
+def _models() -> dict[str, Builder]:
+    """Return the builders of the hub, which also holds what its files import."""
+    return {
+        name: value
+        for name, value in vars(_hub()).items()
+        if inspect.isfunction(value)
+        and value.__module__.startswith("s3prl.")
+        and value.__module__.endswith(".hubconf")
+        and _required(value) <= {"ckpt"}
+    }
+
+
+def _hub() -> Any:
+    # it tells everyone who imports it that one of its models needs a further package
+    logging.getLogger("s3prl.upstream.espnet_hubert.expert").setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*torch.jit.script_method", DeprecationWarning)
+            from s3prl import hub
+    except ModuleNotFoundError as error:
+        msg = f"the upstream 's3prl' needs {error.name}; run: pip install 'serbench[s3prl]'"
+        raise SerbenchError(msg) from error
+    return hub
+
+
+def _required(builder: Builder) -> set[str]:
+    parameters = inspect.signature(builder).parameters.values()
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return {p.name for p in parameters if p.default is p.empty and p.kind not in variadic}
+
+
+def _checkpoint(name: str, weights: str | None, models: Mapping[str, Builder]) -> dict[str, str]:
+    """Return the builder's keyword for the weights; refuses those that it would not use."""
+    if not name.endswith(_TAKES_WEIGHTS):
+        if weights is None:
+            return {}
+        family = [
+            n
+            for n, builder in models.items()
+            if builder.__module__ == models[name].__module__ and n.endswith(_TAKES_WEIGHTS)
+        ]
+        remedy = f"take one of: {', '.join(family)}" if family else "leave the weights out"
+        msg = f"s3prl's '{name}' brings its own weights and would not use '{weights}'; {remedy}"
+        raise SerbenchError(msg)
+    if weights is None:
+        msg = f"s3prl's '{name}' needs weights; give a checkpoint, or take a model that has its own"
+        raise SerbenchError(msg)
+    path = local_path(weights)
+    if path is not None and not path.exists():
+        msg = f"weights '{weights}' do not exist; give a checkpoint of s3prl's '{name}'"
+        raise SerbenchError(msg)
+    if path is not None and path.is_dir() and not (path / "preprocessor_config.json").exists():
+        msg = f"weights '{weights}' have no preprocessor_config.json; s3prl would take another's"
+        raise SerbenchError(msg)
+    return {"ckpt": weights if path is None else str(path)}
+
+
+def _failure(name: str, error: BaseException) -> str:
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        known = frame.f_locals
+        if frame.f_globals.get("__name__") == "s3prl.util.download" and "filepath" in known:
+            return (
+                f"s3prl could not fetch the weights of '{name}' ({type(error).__name__}); "
+                f"download {known['url']} yourself and save it as {known['filepath']}"
+            )
+    return f"s3prl could not build '{name}': {brief(error)}"
