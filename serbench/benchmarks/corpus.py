@@ -1,0 +1,178 @@
+"""Reading the audio of a corpus: anything that libsndfile reads, whole files or segments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from serbench.errors import SerbenchError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+Seconds = float
+Samples = NDArray[np.float32]
+
+# Annotated ends are often rounded up; up to so many seconds past the file they mean its end.
+END_SLACK: Seconds = 0.01
+
+# libsndfile's log of a chunk whose header promises more bytes than the file holds.
+_PROMISE = re.compile(r"^\s*(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
+# Recorders that write to a pipe cannot know the length and promise this many bytes or more.
+_UNKNOWN_LENGTH = 0x7FFFF000
+_GIT_LFS = b"version https://git-lfs"
+
+
+class AudioError(SerbenchError):
+    """Audio that cannot be used; the message names the file and the remedy.
+
+    Attributes:
+        kind: "missing", "unreadable", "empty", "truncated", "segment" or "not_finite".
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+def read_audio(path: Path, start: Seconds, end: Seconds, rate: int) -> Samples:
+    """Return a segment of an audio file as one channel at one sampling rate.
+
+    Args:
+        path: of the file, of any rate, any number of channels (they are averaged).
+        start: of the segment, in seconds; NaN: the file's beginning.
+        end: of the segment, in seconds, at most `END_SLACK` past the file; NaN: the file's end.
+        rate: Hz of what is returned; resampled with soxr's HQ setting (20 bits).
+
+    Returns:
+        (samples,) float32, full scale is [-1, 1].
+
+    Raises:
+        AudioError: the file is missing, unreadable, empty or cut short, the segment is not in it,
+            or samples are NaN or infinite.
+    """
+    with open_audio(path) as file:
+        samples = read_segment(file, start, end)
+        native: int = file.samplerate
+    if not np.isfinite(samples).all():
+        msg = f"audio file '{path}' holds NaN or infinite samples; make it again from its source"
+        raise AudioError("not_finite", msg)
+    if native == rate:
+        return samples
+    resampled: Samples = soxr.resample(samples, native, rate, quality="HQ")
+    return resampled
+
+
+def durations(table: DataFrame) -> NDArray[np.float64]:
+    """Return (N,) seconds of each utterance of a table, from the headers of its files.
+
+    Args:
+        table: with `path`, `start` and `end`.
+
+    Raises:
+        AudioError: as `read_audio`, save for what only the samples tell.
+    """
+    seconds = np.empty(len(table))
+    for path, rows in table.reset_index(drop=True).groupby("path", sort=False):
+        with open_audio(Path(str(path))) as file:
+            for row, start, end in zip(rows.index, rows["start"], rows["end"], strict=True):
+                first, stop = _frames(file, start, end)
+                seconds[row] = (stop - first) / file.samplerate
+    return seconds
+
+
+@contextmanager
+def open_audio(path: Path) -> Iterator[soundfile.SoundFile]:
+    """Open an audio file that holds at least one sample and all that its header promises.
+
+    Raises:
+        AudioError: of kind "missing", "unreadable", "empty" or "truncated".
+    """
+    if not path.is_file():
+        msg = f"audio file '{path}' does not exist; get it again or correct its path"
+        raise AudioError("missing", msg)
+    try:
+        file = soundfile.SoundFile(path)
+    # TypeError: a name that ends in .raw means samples without a header
+    except (soundfile.SoundFileError, TypeError) as error:
+        raise _unreadable(path, error) from error
+    with file:
+        _check_complete(path, file)
+        yield file
+
+
+def read_segment(file: soundfile.SoundFile, start: Seconds, end: Seconds) -> Samples:
+    """Return (samples,) float32 of a segment at the file's own rate, channels averaged.
+
+    Args:
+        file: as `open_audio` gives it.
+        start: in seconds; NaN: the file's beginning.
+        end: in seconds; NaN: the file's end.
+
+    Raises:
+        AudioError: of kind "segment", "truncated" or "unreadable".
+    """
+    first, stop = _frames(file, start, end)
+    try:
+        file.seek(first)
+        samples = file.read(stop - first, dtype="float32", always_2d=True)
+    except soundfile.SoundFileError as error:
+        raise _unreadable(Path(file.name), error) from error
+    if len(samples) < stop - first:
+        msg = (
+            f"audio file '{file.name}' is cut short: {len(samples)} of {stop - first} samples can "
+            "be decoded; get it again"
+        )
+        raise AudioError("truncated", msg)
+    mono: Samples = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
+    return mono
+
+
+def _frames(file: soundfile.SoundFile, start: Seconds, end: Seconds) -> tuple[int, int]:
+    """Return first frame and the frame after the last of a segment that lies in the file."""
+    rate, frames = file.samplerate, file.frames
+    length = frames / rate
+    first, last = (0.0 if np.isnan(start) else start), (length if np.isnan(end) else end)
+    if not 0 <= first < last <= length + END_SLACK:
+        msg = (
+            f"segment {first:g}-{last:g} s is not in audio file '{file.name}' of {length:.3f} s; "
+            "start must be 0 or more and before end, and end within the file; correct the table"
+        )
+        raise AudioError("segment", msg)
+    return round(first * rate), min(round(last * rate), frames)
+
+
+def _unreadable(path: Path, error: Exception) -> AudioError:
+    """Return the fault of a file that libsndfile refuses, with the cause if it shows."""
+    with path.open("rb") as file:
+        head = file.read(len(_GIT_LFS))
+    if not head:
+        return AudioError("empty", f"audio file '{path}' is empty (0 bytes); get it again")
+    if head == _GIT_LFS:
+        msg = f"'{path}' is a Git LFS pointer, not audio; run `git lfs pull` in its repository"
+        return AudioError("unreadable", msg)
+    reason = getattr(error, "error_string", "") or "not a format with a header"
+    msg = f"'{path}' cannot be read as audio ({reason}); get it again or convert it to WAV or FLAC"
+    return AudioError("unreadable", msg)
+
+
+def _check_complete(path: Path, file: soundfile.SoundFile) -> None:
+    promise = _PROMISE.search(file.extra_info)
+    promised, there = map(int, promise.groups()) if promise else (0, 0)
+    if there < promised < _UNKNOWN_LENGTH:
+        msg = (
+            f"audio file '{path}' is cut short: its header promises {promised} bytes of samples, "
+            f"{there} are there; get it again"
+        )
+        raise AudioError("truncated", msg)
+    if file.frames == 0:
+        msg = f"audio file '{path}' is empty (no samples); get it again or take it out of the table"
+        raise AudioError("empty", msg)
