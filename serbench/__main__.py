@@ -1,0 +1,28 @@
+"""The entry point: runs the command line and turns faults into one message and an exit code."""
+
+from __future__ import annotations
+
+import sys
+
+from serbench.errors import SerbenchError
+
+
+def main() -> None:
+    """Run `serbench`; exit 2 with a message for a fault of the user, 130 if interrupted."""
+    from serbench.cli import app
+
+    try:
+        app()
+    except SerbenchError as error:
+        sys.exit(_say(f"error: {error}", 2))
+    except KeyboardInterrupt:
+        sys.exit(_say("interrupted; the same command goes on from here", 130))
+
+
+def _say(text: str, code: int) -> int:
+    sys.stderr.write(f"serbench: {text}\n")
+    return code
+
+
+if __name__ == "__main__":
+    main()

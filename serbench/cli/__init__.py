@@ -1,0 +1,42 @@
+"""The command line: one file a subcommand; each parses, calls one public function, prints."""
+
+from __future__ import annotations
+
+import typer
+
+from serbench.cli import check, data, leaderboard, listing, run
+
+app = typer.Typer(
+    name="serbench",
+    help="A benchmark harness for speech emotion recognition.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from serbench import __version__
+
+        typer.echo(f"serbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    _: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Show the version."
+    ),
+) -> None:
+    """A benchmark harness for speech emotion recognition."""
+
+
+app.command("run")(run.run)
+app.command("list")(listing.listing)
+app.command("leaderboard")(leaderboard.leaderboard)
+app.add_typer(data.app, name="data")
+app.add_typer(check.app, name="check")
+
+__all__ = ["app"]

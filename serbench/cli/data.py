@@ -1,0 +1,43 @@
+"""`serbench data check`: everything that is wrong with a corpus, at once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from serbench.cli.options import Data, Set, assign
+
+app = typer.Typer(help="Look at corpora.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Look at corpora."""
+
+
+@app.command("check")
+def check(
+    benchmark: Annotated[str, typer.Argument(help="A name of `list benchmarks` or a .toml file.")],
+    data: Data = None,
+    protocol: Annotated[str | None, typer.Option(help="Check the folds of this one.")] = None,
+    set_: Set = None,
+) -> None:
+    """Read a corpus and its folds and report all problems; exit 1 if a run would refuse it."""
+    from serbench.cli.terminal import Terminal
+    from serbench.preparation import check_benchmark
+
+    raw: dict[str, object] = {"benchmark": benchmark}
+    if protocol is not None:
+        raw["protocol"] = protocol
+    assign(raw, set_ or [])
+    findings = check_benchmark(raw, data=data, progress=Terminal())
+    for finding in findings:
+        where = f"{finding.utterance}: " if finding.utterance else ""
+        typer.echo(f"{finding.severity}: {where}{finding.message}")
+    errors = sum(f.severity == "error" for f in findings)
+    known = sum(f.severity == "known" for f in findings)
+    warnings = len(findings) - errors - known
+    typer.echo(f"{benchmark}: {errors} errors, {warnings} warnings, {known} known defects")
+    if errors:
+        raise typer.Exit(1)

@@ -1,0 +1,72 @@
+"""`serbench list`: what there is, one line each, without importing what it lists."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from serbench.errors import unknown
+
+_KINDS = ("upstreams", "downstreams", "benchmarks", "protocols", "recipes")
+
+
+def listing(
+    kind: Annotated[str, typer.Argument(help=f"What to list: {', '.join(_KINDS)}.")],
+    name: Annotated[str | None, typer.Argument(help="Show one of them with its options.")] = None,
+) -> None:
+    """List upstreams, downstreams, benchmarks, protocols or recipes."""
+    from rich.console import Console
+    from rich.table import Table
+
+    if kind not in _KINDS:
+        raise unknown("list", kind, _KINDS)
+    if name is not None:
+        _show(kind, name)
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for entry, text in _entries(kind).items():
+        table.add_row(entry, text)
+    Console(highlight=False).print(table)
+
+
+def _entries(kind: str) -> dict[str, str]:
+    if kind == "protocols":
+        from serbench.benchmarks import protocols
+
+        return dict(protocols.describe())
+    if kind == "recipes":
+        from serbench import recipe
+
+        return {path.stem: recipe.summary(path) for path in recipe.shipped()}
+    from serbench import plugins
+
+    found = [plugins.find(k, n) for k in plugins.KINDS if k == kind for n in plugins.names(k)]
+    if kind != "benchmarks":
+        return {p.name: p.summary + _from(p) for p in found}
+    made = [plugins.make(p, options={}) for p in found]
+    return {
+        b.name: f"{p.summary}\nlicence: {b.licence}\nget it: {b.obtain}"
+        for p, b in zip(found, made, strict=True)
+    }
+
+
+def _from(plugin: object) -> str:
+    origin = getattr(plugin, "origin", "serbench")
+    return "" if origin == "serbench" else f" [{origin}]"
+
+
+def _show(kind: str, name: str) -> None:
+    from serbench import plugins, recipe
+
+    if kind == "recipes":
+        typer.echo(recipe.path_of(name).read_text(encoding="utf-8"), nl=False)
+        return
+    for known in plugins.KINDS:
+        if known == kind:
+            plugin = plugins.find(known, name)
+            typer.echo(plugin.summary)
+            for option in plugin.options.values():
+                typer.echo(f"  {option.name} = {option.default!r}")

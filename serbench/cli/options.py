@@ -1,0 +1,54 @@
+"""Options that several subcommands share, and how `--set` is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from serbench.errors import SerbenchError
+
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", help="Folder that holds the corpora, one folder each [SERBENCH_DATA]."),
+]
+Results = Annotated[Path, typer.Option("--results", help="Folder of the result files.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any recipe value, such as training.epochs=5."),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option("--weights", help="Weights of the upstream: a size, an id or a folder."),
+]
+
+
+def assign(raw: dict[str, Any], settings: Iterable[str]) -> None:
+    """Write `key.subkey=value` settings into a nested dict of a recipe.
+
+    A value is read as JSON (numbers, true, [1, 2]) and otherwise taken as text. A part given by
+    its name alone becomes a table with that name.
+    """
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not key:
+            msg = f"--set '{setting}' is not KEY=VALUE; write for instance training.epochs=5"
+            raise SerbenchError(msg)
+        *parents, last = key.split(".")
+        table = raw
+        for parent in parents:
+            inner = table.setdefault(parent, {})
+            if not isinstance(inner, dict):
+                inner = table[parent] = {"name": inner}
+            table = inner
+        table[last] = _value(value)
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text

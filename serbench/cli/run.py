@@ -1,0 +1,68 @@
+"""`serbench run`: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from serbench.cli.options import Data, Results, Set, Weights, assign
+
+
+def run(
+    upstream: Annotated[str | None, typer.Option(help="What encodes; a name or ./file.py.")] = None,
+    downstream: Annotated[str | None, typer.Option(help="The head; a name or ./file.py.")] = None,
+    benchmark: Annotated[
+        str | None, typer.Option(help="Corpus and task; a name or a .toml file [demo].")
+    ] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="How to split [the benchmark's own default].")
+    ] = None,
+    weights: Weights = None,
+    data: Data = None,
+    seeds: Annotated[int | None, typer.Option(help="How many seeds: 0, 1, ... [1].")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="A recipe: a name of `list recipes` or a .toml file.")
+    ] = None,
+    set_: Set = None,
+    results: Results = Path("results"),
+    device: Annotated[str, typer.Option(help="Torch device: cpu, cuda, cuda:1, ...")] = "cpu",
+    leave_out_broken: Annotated[
+        bool, typer.Option("--leave-out-broken", help="Go on without unusable recordings.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Compute even if the result is there.")
+    ] = False,
+) -> None:
+    """Run every fold and seed of a recipe and add a row to the leaderboard."""
+    from rich.console import Console
+
+    from serbench import recipe as recipes
+    from serbench.cli.terminal import Terminal
+    from serbench.leaderboard.render import render_run
+    from serbench.run import run_recipe
+
+    raw = recipes.read(recipes.path_of(recipe)) if recipe else {}
+    given: dict[str, Any] = {
+        "upstream": upstream,
+        "downstream": downstream,
+        "benchmark": benchmark,
+        "protocol": protocol,
+        "seeds": None if seeds is None else list(range(seeds)),
+        "leave_out_broken": leave_out_broken or None,
+    }
+    raw.update({key: value for key, value in given.items() if value is not None})
+    settings = [f"upstream.weights={weights}"] if weights is not None else []
+    assign(raw, [*settings, *(set_ or [])])
+    outcome = run_recipe(
+        recipes.resolve(raw),
+        data=data,
+        results=results,
+        again=again,
+        device=device,
+        progress=Terminal(),
+    )
+    console = Console(highlight=False)
+    console.print(render_run(outcome.result, outcome.scores))
+    console.print(f"result: {outcome.path}", soft_wrap=True)

@@ -1,0 +1,39 @@
+"""Digests: the names of things made from other things."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+
+def digest_json(value: Any) -> str:
+    """Return the SHA-256 (64 hex) of a value's canonical JSON: sorted keys, no spaces, no NaN."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def digest_path(path: Path) -> str:
+    """Return the SHA-256 (64 hex) of a file's bytes, or of a folder's files with their names.
+
+    Hidden files of a folder do not count, so that a checkout and a download agree.
+    """
+    if path.is_file():
+        return _digest_file(path)
+    files = [f for f in path.rglob("*") if f.is_file() and not f.name.startswith(".")]
+    return digest_json({f.relative_to(path).as_posix(): _digest_file(f) for f in files})
+
+
+def local_path(text: str) -> Path | None:
+    """Return the path that `text` means, or None if it is a name.
+
+    A path begins with `.`, `/` or `~`, or exists; anything else is a size, an id or a name.
+    """
+    path = Path(text).expanduser()
+    return path if text.startswith((".", "/", "~")) or path.exists() else None
+
+
+def _digest_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,242 @@
+"""The only place that turns a name into code.
+
+A plugin is a module with a function `make` and keyword options. It is found by its file name in
+`serbench/<kind>`, by an entry point of the group `serbench.<kind>`, or by the path of a Python
+file. Listing and describing read the source with `ast`, so that nothing heavy is imported before
+a plugin is made.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, Optional, Union
+
+from pydantic import TypeAdapter, ValidationError
+
+from serbench.digests import digest_path
+from serbench.errors import SerbenchError, unknown
+
+Kind = Literal["upstreams", "downstreams", "benchmarks"]
+KINDS: tuple[Kind, ...] = ("upstreams", "downstreams", "benchmarks")
+_TYPES: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool}
+
+
+@dataclass(frozen=True)
+class Option:
+    """A keyword option of a plugin: its type and its default."""
+
+    name: str
+    type: Any
+    default: Any
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """What is known of a plugin without importing it.
+
+    Attributes:
+        kind: the folder it belongs to.
+        name: as the user writes it.
+        summary: first line of the module docstring.
+        options: of its `make`, by name.
+        constants: the module's literal constants, such as `TRAINING`.
+        source: its Python file.
+        origin: "serbench", the distribution and version it came with, or the digest of its file.
+        entry: the entry point, for a plugin of another distribution.
+    """
+
+    kind: Kind
+    name: str
+    summary: str
+    options: Mapping[str, Option]
+    constants: Mapping[str, Any]
+    source: Path
+    origin: str
+    entry: EntryPoint | None = None
+
+
+def names(kind: Kind) -> list[str]:
+    """Return the names of all installed plugins of a kind, sorted."""
+    return sorted({*_builtin(kind), *_foreign(kind)})
+
+
+def find(kind: Kind, name: str) -> Plugin:
+    """Return what is known of a plugin, without importing it.
+
+    Args:
+        kind: "upstreams", "downstreams" or "benchmarks".
+        name: of a built-in or installed plugin, or the path of a Python file (`./mine.py`).
+
+    Raises:
+        SerbenchError: no such plugin, or one whose `make` cannot be read.
+    """
+    if name.endswith(".py"):
+        path = Path(name).expanduser()
+        if not path.is_file():
+            msg = f"{kind[:-1]} file '{name}' does not exist; give the path of a Python file"
+            raise SerbenchError(msg)
+        return _describe(kind, path.stem, path, f"file {digest_path(path)[:16]}")
+    if name in _builtin(kind):
+        return _describe(kind, name, _builtin(kind)[name], "serbench")
+    if name not in _foreign(kind):
+        raise unknown(kind[:-1], name, names(kind), f"or give the path of a file, ./{name}.py")
+    entry = _foreign(kind)[name]
+    spec = importlib.util.find_spec(entry.module)
+    if spec is None or spec.origin is None or entry.dist is None:
+        msg = (
+            f"{kind[:-1]} '{name}' is announced as {entry.value}, which is not there; reinstall it"
+        )
+        raise SerbenchError(msg)
+    origin = f"{entry.dist.name} {entry.dist.version}"
+    return _describe(kind, name, Path(spec.origin), origin, entry)
+
+
+def validate(plugin: Plugin, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all options of a plugin: those given, checked against their types, and the defaults.
+
+    Raises:
+        SerbenchError: an option that does not exist, or a value of the wrong type.
+    """
+    label = f"{plugin.kind[:-1]} '{plugin.name}'"
+    for key in options:
+        if key not in plugin.options:
+            raise unknown(f"option of {label}", key, plugin.options)
+    return {
+        option.name: _checked(label, option, options.get(option.name, option.default))
+        for option in plugin.options.values()
+    }
+
+
+def make(plugin: Plugin, *args: Any, options: Mapping[str, Any]) -> Any:
+    """Import a plugin and call its `make`."""
+    return _load(plugin)(*args, **validate(plugin, options))
+
+
+def _load(plugin: Plugin) -> Callable[..., Any]:
+    if plugin.entry is not None:
+        made: Callable[..., Any] = plugin.entry.load()
+        return made
+    if plugin.origin == "serbench":
+        module = importlib.import_module(f"serbench.{plugin.kind}.{plugin.name}")
+    else:
+        module = _import_file(plugin.source)
+    function: Callable[..., Any] = module.make
+    return function
+
+
+def _import_file(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"serbench_file_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        msg = f"'{path}' cannot be imported; give a Python file"
+        raise SerbenchError(msg)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@functools.cache
+def _builtin(kind: Kind) -> dict[str, Path]:
+    folder = Path(__file__).parent / kind
+    files = (f for f in folder.glob("*.py") if not f.name.startswith("_"))
+    return {f.stem: f for f in files if "\ndef make(" in f.read_text(encoding="utf-8")}
+
+
+@functools.cache
+def _foreign(kind: Kind) -> dict[str, EntryPoint]:
+    found = {e.name: e for e in entry_points(group=f"serbench.{kind}")}
+    taken = sorted(found.keys() & _builtin(kind).keys())
+    if taken:
+        dist = found[taken[0]].dist
+        msg = (
+            f"{kind[:-1]} '{taken[0]}' of {dist.name if dist else 'a package'} has the name of a "
+            "built-in one; rename it or uninstall that package"
+        )
+        raise SerbenchError(msg)
+    return found
+
+
+def _describe(
+    kind: Kind, name: str, source: Path, origin: str, entry: EntryPoint | None = None
+) -> Plugin:
+    try:
+        tree = ast.parse(source.read_text(encoding="utf-8"))
+    except SyntaxError as error:
+        msg = f"{kind[:-1]} '{name}' is not Python: {source} line {error.lineno}: {error.msg}"
+        raise SerbenchError(msg) from error
+    attribute = entry.attr if entry is not None else "make"
+    functions = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == attribute]
+    if not functions:
+        msg = f"{kind[:-1]} '{name}': {source} has no function '{attribute}'; define one"
+        raise SerbenchError(msg)
+    doc = (ast.get_docstring(tree) or "").split("\n")[0]
+    options = {o.name: o for o in _options(f"{source}: {attribute}", functions[0])}
+    return Plugin(kind, name, doc, options, _constants(tree), source, origin, entry)
+
+
+def _options(where: str, function: ast.FunctionDef) -> list[Option]:
+    options = []
+    for arg, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True):
+        try:
+            if arg.annotation is None or default is None or arg.arg == "name":
+                raise ValueError
+            options.append(Option(arg.arg, _type(arg.annotation), ast.literal_eval(default)))
+        except (ValueError, KeyError) as error:
+            msg = (
+                f"{where}: option '{arg.arg}' needs an annotation of int, float, str, bool, None, "
+                "Literal or tuple, a literal default, and another name than 'name'"
+            )
+            raise SerbenchError(msg) from error
+    return options
+
+
+def _type(node: ast.expr) -> Any:
+    """Return the type that an annotation's syntax tree means; only plain types are known."""
+    match node:
+        case ast.Name(id=name):
+            return _TYPES[name]
+        case ast.Constant(value=None):
+            return None
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            return Union[_type(left), _type(right)]  # noqa: UP007 - built from values
+        case ast.Subscript(value=ast.Name(id="Literal"), slice=values):
+            return Literal[ast.literal_eval(values)]
+        case ast.Subscript(value=ast.Name(id="Optional"), slice=inner):
+            return Optional[_type(inner)]  # noqa: UP045 - built from values
+        case ast.Subscript(value=ast.Name(id="tuple"), slice=ast.Tuple(elts=[item, _])):
+            return tuple[_type(item), ...]  # type: ignore[misc]
+    raise ValueError
+
+
+def _constants(tree: ast.Module) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                pass
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                pass
+            case _:
+                continue
+        try:
+            found[name] = ast.literal_eval(value)
+        except ValueError:
+            continue
+    return found
+
+
+def _checked(label: str, option: Option, value: Any) -> Any:
+    adapter: TypeAdapter[Any] = TypeAdapter(option.type)
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+        msg = f"option '{option.name}' of {label}: {reason}, not {value!r}"
+        raise SerbenchError(msg) from error

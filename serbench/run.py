@@ -1,0 +1,307 @@
+"""The loop: folds x seeds to one result; the one place where all parts meet."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from serbench import cells, plugins
+from serbench import recipe as recipes
+from serbench.benchmarks import Classification, Regression
+from serbench.benchmarks.metrics import score
+from serbench.home import home
+from serbench.leaderboard import record, store
+from serbench.leaderboard.record import Fit, LeftOut, Result
+from serbench.preparation import Prepared, prepare
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from pandas import DataFrame
+
+    from serbench.benchmarks import Benchmark, Fold, Protocol, Task
+    from serbench.benchmarks.metrics import Scores
+    from serbench.downstreams import Downstream
+    from serbench.features import Stored
+    from serbench.progress import Progress, Step
+    from serbench.recipe import Recipe
+
+_VERSIONS = ("serbench", "torch", "torchaudio", "transformers", "speechbrain", "numpy")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run gives: the record, its scores, and where it lies."""
+
+    result: Result
+    scores: Scores
+    path: Path
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all steps of a run need to know."""
+
+    recipe: Recipe
+    digest: str
+    benchmark: Benchmark
+    protocol: Protocol
+    device: str
+    progress: Progress
+
+
+def run_recipe(
+    recipe: Recipe,
+    *,
+    data: Path | None,
+    results: Path,
+    progress: Progress,
+    again: bool = False,
+    device: str = "cpu",
+) -> Outcome:
+    """Run every fold and seed of a recipe, or return the result that is there.
+
+    A stopped run goes on with the next fold and seed, and ends with the same numbers.
+
+    Args:
+        recipe: all that defines the run.
+        data: folder of the corpora; None: `SERBENCH_DATA`.
+        results: folder of the result files.
+        progress: where the work is shown.
+        again: compute even if the result is there.
+        device: torch device.
+
+    Raises:
+        SerbenchError: anything the user can mend; what was computed is kept.
+    """
+    benchmark = recipes.make_benchmark(recipe.benchmark)
+    digest = recipe.digest()
+    entry = None if again else store.find(results, benchmark.name, digest)
+    if entry is not None:
+        progress.tell("this recipe has been run; --again computes it anew")
+        path = store.place(results, benchmark.name, digest)
+        return Outcome(entry.result, score(benchmark.task, entry.predictions), path)
+    protocol = recipes.make_protocol(benchmark, recipe.protocol)
+    job = Job(recipe, digest, benchmark, protocol, device, progress)
+    return _compute(job, data, results, again=again)
+
+
+def _compute(job: Job, data: Path | None, results: Path, *, again: bool) -> Outcome:
+    seconds: dict[str, float] = {}
+    _announce(job)
+    with _timed(seconds, "audit"):
+        prepared = prepare(
+            job.benchmark,
+            job.protocol,
+            data=data,
+            leave_out_broken=job.recipe.leave_out_broken,
+            progress=job.progress,
+        )
+    with _timed(seconds, "encode"):
+        features = _encode(job, prepared.table)
+    state = home() / "runs" / f"{job.digest[:32]}-{prepared.split.hash}"
+    if again:
+        shutil.rmtree(state, ignore_errors=True)
+    with _timed(seconds, "train"):
+        fits = _train(job, prepared, features, state)
+    predictions = cells.collect(state)
+    scores = score(job.benchmark.task, predictions)
+    result = Result(
+        digest=job.digest,
+        recipe=job.recipe.model_dump(mode="json"),
+        labels=_labels(job.recipe),
+        benchmark=_benchmark_record(job.benchmark),
+        protocol=_protocol_record(job),
+        split=prepared.split,
+        seeds=job.recipe.seeds,
+        left_out=tuple(LeftOut(utterance=u, reason=r) for u, r in prepared.left_out.items()),
+        known_defects=prepared.known_defects,
+        provenance=features.provenance,
+        training=tuple(fits),
+        seconds={name: round(value, 1) for name, value in seconds.items()},
+        versions={name: version(name) for name in _VERSIONS}
+        | {"python": platform.python_version()},
+        created=datetime.now(UTC),
+        complete=True,
+        scores=scores.to_json(),
+    )
+    path = store.save(result, predictions, results)
+    shutil.rmtree(state, ignore_errors=True)
+    return Outcome(result, scores, path)
+
+
+def _announce(job: Job) -> None:
+    labels = _labels(job.recipe)
+    what = f"{labels.upstream} {labels.weights} + {labels.downstream}".replace(" - ", " ")
+    job.progress.tell(f"{what} on {job.benchmark.name}, {job.protocol.name}")
+    if job.benchmark.synthetic:
+        job.progress.tell(
+            f"{job.benchmark.name} is SYNTHETIC: it shows how serbench works and says nothing "
+            "about real speech"
+        )
+    if job.protocol.shares:
+        shared = ", ".join(sorted(job.protocol.shares))
+        job.progress.tell(f"{job.protocol.name} lets train and test share: {shared}")
+
+
+def _encode(job: Job, table: DataFrame) -> Stored:
+    """Encode the corpus, once for all folds, seeds and heads."""
+    from serbench import features
+
+    part = job.recipe.upstream
+    plugin = plugins.find("upstreams", part.name)
+    identity = part.identity()
+    upstream = None
+    if part.options.get("weights") is not None and "weights" not in part.contents:
+        # published weights are known by their digest once they are loaded
+        upstream = plugins.make(plugin, options=part.options)
+        identity["weights"] = upstream.provenance["digest"]
+    return features.encode(
+        table,
+        identity,
+        lambda: upstream or plugins.make(plugin, options=part.options),
+        _needs(job),
+        job.progress,
+        job.device,
+    )
+
+
+def _needs(job: Job) -> Literal["frames", "mean"]:
+    """Return what the head uses of time, which does not depend on the width of its input."""
+    plugin = plugins.find("downstreams", job.recipe.downstream.name)
+    head: Downstream = plugins.make(plugin, 1, options=job.recipe.downstream.options)
+    return head.needs
+
+
+def _train(job: Job, prepared: Prepared, features: Stored, state: Path) -> list[Fit]:
+    """Train and predict every fold and seed that is not finished; return what was chosen."""
+    recipe = job.recipe
+    epochs = recipe.training.epochs * len(recipe.training.learning_rates)
+    fits = []
+    with job.progress.step("train", epochs * len(prepared.folds) * len(recipe.seeds)) as step:
+        for number, fold in enumerate(prepared.folds):
+            for seed in recipe.seeds:
+                fit = cells.find(state, number, seed)
+                if fit is None:
+                    fit, predictions = _train_cell(job, prepared.table, features, fold, seed, step)
+                    cells.save(state, number, seed, fit, predictions)
+                else:
+                    step.advance(epochs)
+                fits.append(fit)
+                job.progress.tell(
+                    f"{fold.name}, seed {seed}: validation {fit.valid_score:.3f} "
+                    f"at rate {fit.learning_rate:g}, epoch {fit.epoch}"
+                )
+    return fits
+
+
+def _train_cell(
+    job: Job, table: DataFrame, features: Stored, fold: Fold, seed: int, step: Step
+) -> tuple[Fit, DataFrame]:
+    import torch
+
+    from serbench import training
+    from serbench.system import System
+
+    task, part = job.benchmark.task, job.recipe.downstream
+    plugin = plugins.find("downstreams", part.name)
+    outputs = len(task.labels if isinstance(task, Classification) else task.dimensions)
+    fitted = training.fit(
+        lambda: System(
+            plugins.make(plugin, features.dim, options=part.options), features.depth, outputs
+        ),
+        features,
+        training.targets_of(table, task),
+        table["speaker"].astype("category").cat.codes.to_numpy("int64"),
+        fold,
+        task,
+        job.recipe.training,
+        seed=seed,
+        device=torch.device(job.device),
+        step=step,
+    )
+    fit = Fit(
+        fold=fold.name,
+        seed=seed,
+        learning_rate=fitted.learning_rate,
+        epoch=fitted.epoch,
+        valid_score=fitted.valid_score,
+    )
+    return fit, _predictions(table, fold, seed, task, fitted.scores)
+
+
+def _predictions(
+    table: DataFrame, fold: Fold, seed: int, task: Task, scores: NDArray[np.float64]
+) -> DataFrame:
+    """Return the predictions of a test part, one row an utterance, as `metrics.score` reads them.
+
+    Args:
+        table: the utterances.
+        fold: whose test part it is.
+        seed: of the training.
+        task: what is predicted.
+        scores: (n, C) in the order of `fold.test`.
+    """
+    rows = table.iloc[fold.test].reset_index(drop=True)
+    frame = rows[["utterance", "speaker"]].assign(fold=fold.name, seed=seed)
+    if isinstance(task, Classification):
+        frame["truth"] = rows[task.column]
+        frame["prediction"] = [task.labels[i] for i in scores.argmax(1)]
+        names = [f"score:{label}" for label in task.labels]
+    else:
+        names = [f"prediction:{dimension}" for dimension in task.dimensions]
+        frame[[f"truth:{d}" for d in task.dimensions]] = rows[list(task.dimensions)].astype(float)
+    frame[names] = scores
+    return frame
+
+
+def score_record(task: Mapping[str, Any], predictions: DataFrame) -> Scores:
+    """Score predictions for a task as a result record holds it: what the leaderboard needs."""
+    plain = {k: tuple(v) if isinstance(v, list) else v for k, v in task.items() if k != "kind"}
+    made: Task = (Classification if task["kind"] == "classification" else Regression)(**plain)
+    return score(made, predictions)
+
+
+def _labels(recipe: Recipe) -> record.Labels:
+    """Return how the row of a recipe is called."""
+    weights = recipe.upstream.options.get("weights")
+    size = recipe.downstream.options.get("size")
+    head = Path(recipe.downstream.name).stem
+    return record.Labels(
+        upstream=Path(recipe.upstream.name).stem,
+        weights="-" if weights is None else Path(weights).name,
+        downstream=head if size is None else f"{head}.{size}",
+    )
+
+
+def _benchmark_record(benchmark: Benchmark) -> record.Benchmark:
+    task = benchmark.task
+    plain: record.Classification | record.Regression
+    if isinstance(task, Classification):
+        plain = record.Classification(labels=task.labels, column=task.column)
+    else:
+        plain = record.Regression(dimensions=task.dimensions, low=task.low, high=task.high)
+    return record.Benchmark(
+        name=benchmark.name, version=benchmark.version, synthetic=benchmark.synthetic, task=plain
+    )
+
+
+def _protocol_record(job: Job) -> record.Protocol:
+    options = job.recipe.protocol.model_dump(mode="json")["options"]
+    shares = tuple(sorted(job.protocol.shares))
+    return record.Protocol(name=job.protocol.name, options=options, shares=shares)
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    start = time.monotonic()
+    yield
+    seconds[name] = time.monotonic() - start
