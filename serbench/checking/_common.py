@@ -1,0 +1,77 @@
+"""What both contracts are checked with."""
+
+from __future__ import annotations
+
+import pickle
+import random
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import ParamSpec
+
+import numpy as np
+import torch
+from torch import Tensor
+
+P = ParamSpec("P")
+_UNLIKELY = 906_180_359
+
+
+def sentences(
+    doing: str, check: Callable[P, Iterable[str]], *args: P.args, **kwargs: P.kwargs
+) -> list[str]:
+    """Return what a check finds; an error that ends it is one more sentence.
+
+    Args:
+        doing: what the check does, to begin that sentence with.
+        check: finds faults.
+        *args: of the check.
+        **kwargs: of the check.
+    """
+    found: list[str] = []
+    try:
+        found.extend(check(*args, **kwargs))
+    except Exception as error:
+        found.append(f"{doing} ends in {type(error).__name__}: {error}")
+    return found
+
+
+@contextmanager
+def watched() -> Iterator[list[str]]:
+    """List the libraries whose global random state a block changes, and put the states back.
+
+    In the block they are seeded with a number that no plugin happens to take.
+    """
+    python, array = random.getstate(), np.random.get_state()
+    used = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if used else ()):
+        random.seed(_UNLIKELY)
+        np.random.seed(_UNLIKELY)
+        torch.default_generator.manual_seed(_UNLIKELY)
+        before, changed = _states(used), list[str]()
+        try:
+            yield changed
+        finally:
+            after = _states(used)
+            changed += [library for library in before if before[library] != after[library]]
+            random.setstate(python)
+            np.random.set_state(array)
+
+
+def _states(cuda: bool) -> dict[str, bytes]:
+    states = {
+        "torch": pickle.dumps(torch.get_rng_state().numpy()),
+        "numpy": pickle.dumps(np.random.get_state()),
+        "random": pickle.dumps(random.getstate()),
+    }
+    if cuda:
+        states["torch.cuda"] = pickle.dumps([s.numpy() for s in torch.cuda.get_rng_state_all()])
+    return states
+
+
+def deviation(found: Tensor, expected: Tensor) -> float:
+    """Return the largest absolute difference over the largest absolute value expected.
+
+    Not a number counts as infinitely far.
+    """
+    largest = (found - expected).abs().max() / expected.abs().max().clamp(min=1e-30)
+    return float(largest.nan_to_num(nan=torch.inf))
