@@ -54,10 +54,13 @@ def _failures(upstream: Upstream, seed: int) -> list[str]:
         return failures
     clips = _clips(upstream, seed)
     given = [wave.clone() for wave in clips.waves]
-    failures = sentences(f"encoding {_lengths(clips)} samples", _shapes, upstream, clips)
+    try:
+        case = _Case(upstream, clips, upstream(clips))
+    except Exception as error:
+        return [f"encoding {_lengths(clips)} samples ends in {type(error).__name__}: {error}"]
+    failures = sentences("looking at what comes out", _shapes, case)
     if failures:
         return failures
-    case = _Case(upstream, clips, upstream(clips))
     for doing, check in _CHECKS.items():
         failures += sentences(doing, check, case)
     if not all(map(torch.equal, given, clips.waves)):
@@ -83,8 +86,8 @@ def _declared(upstream: Upstream) -> Iterator[str]:
         yield f"frames() of {_LONGEST} s is {counted!r}; it must be a whole number from 1"
 
 
-def _shapes(upstream: Upstream, clips: Clips) -> Iterator[str]:
-    layers, lengths = upstream(clips)
+def _shapes(case: _Case) -> Iterator[str]:
+    upstream, clips, (layers, lengths) = case
     counted = [upstream.frames(len(wave)) for wave in clips.waves]
     for what, tensor, dtype in (
         ("layers", layers, torch.float32),
@@ -130,32 +133,35 @@ def _gradients(case: _Case) -> Iterator[str]:
 
 def _repeated(case: _Case) -> Iterator[str]:
     upstream, clips, features = case
-    if not torch.equal(upstream(clips).layers, features.layers):
-        yield "the same clips have other features the second time"
     modes = [(module, module.training) for module in upstream.modules()]
-    try:
-        if not torch.equal(upstream.eval()(clips).layers, features.layers):
-            yield "features are other ones in evaluation mode; call eval() before returning it"
-    finally:
-        for module, mode in modes:
-            module.training = mode
+    evaluated = upstream.eval()(clips).layers
+    for module, mode in modes:
+        module.training = mode
+    if torch.equal(evaluated, features.layers):
+        return
+    if torch.equal(upstream(clips).layers, features.layers):
+        yield "features are other ones in evaluation mode; call eval() before returning it"
+    else:
+        yield "the same clips have other features the second time"
 
 
 def _padding(case: _Case) -> Iterator[str]:
     upstream, clips, _ = case
-    short, long = clips.waves[0], clips.waves[-1]
-    for order in ([short, long], [long, short]):
-        together = upstream(_of(order))
-        for i, wave in enumerate(order):
-            alone = upstream(_of([wave])).layers[:, 0]
-            beside = together.layers[:, i, : alone.shape[1]]
-            worst = max(map(deviation, beside, alone))
-            if not worst <= upstream.tolerance:
-                place = "before" if i == 0 else "after"
-                yield (
-                    f"a clip of {len(wave)} samples changes by {worst:.2g} of its largest value "
-                    f"{place} one of {len(order[1 - i])}; its tolerance is {upstream.tolerance:g}"
-                )
+    waves = clips.waves[0], clips.waves[-1]
+    short, long = (upstream(_of([wave])).layers[:, 0] for wave in waves)
+    first, second = upstream(_of([*waves])).layers, upstream(_of([*reversed(waves)])).layers
+    for place, expected, found in (
+        ("a clip before a longer one", short, first[:, 0]),
+        ("a clip after a longer one", short, second[:, 1]),
+        ("a clip after a shorter one", long, first[:, 1]),
+        ("a clip before a shorter one", long, second[:, 0]),
+    ):
+        worst = max(map(deviation, found[:, : expected.shape[1]], expected))
+        if not worst <= upstream.tolerance:
+            yield (
+                f"{place} differs from itself alone by {worst:.2g} of the layer's largest value; "
+                f"its tolerance is {upstream.tolerance:g}"
+            )
 
 
 def _short(case: _Case) -> Iterator[str]:

@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from serbench.checking import check_upstream
 from serbench.errors import SerbenchError
 from serbench.upstreams import Clips, fbank
 from serbench.upstreams.s3prl import S3prlUpstream, make
@@ -115,6 +116,11 @@ def test_frames_are_exact(model: str, checkpoints: dict[str, str]) -> None:
     upstream = make(model=model, weights=checkpoints.get(model))
     for samples in (800, 801, 1_039, 4_321, 9_999, 16_079, 16_080, 16_081):
         assert upstream(clips(noise(samples))).lengths.tolist() == [upstream.frames(samples)]
+
+
+@pytest.mark.parametrize("model", ["hubert_local", "apc_local", "mel"])
+def test_models_keep_the_contract(model: str, checkpoints: dict[str, str]) -> None:
+    assert check_upstream(make(model=model, weights=checkpoints.get(model))) == []
 
 
 def test_zeros_at_the_end_of_a_clip_are_frames_too() -> None:
