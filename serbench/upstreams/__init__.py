@@ -67,7 +67,7 @@ class Upstream(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, clips: Clips) -> Features:
-        """Encode a batch; a clip too short for one frame raises `SerbenchError`."""
+        """Encode a batch; no clip at all, or one too short for a frame, raises `SerbenchError`."""
 
 
 __all__ = ["Clips", "Features", "Upstream"]

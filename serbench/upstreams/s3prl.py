@@ -70,7 +70,7 @@ class S3prlUpstream(Upstream):
         if samples < _SHORTEST:
             return 0
         if self._offset is not None:
-            return (samples + self._offset) // self._rate
+            return max(0, (samples + self._offset) // self._rate)
         if samples not in self._counts:
             self._counts[samples] = self._count(samples)
         return self._counts[samples]
@@ -125,7 +125,7 @@ class S3prlUpstream(Upstream):
         lengths = range(_PROBE, _PROBE + self._rate)
         first = _PROBE + bisect_left(lengths, following, key=self._count)
         offset = following * self._rate - first
-        holds = all(self._count(n) == (n + offset) // self._rate for n in _VERIFIED)
+        holds = all(self._count(n) == max(0, (n + offset) // self._rate) for n in _VERIFIED)
         return offset if holds else None
 
     def _count(self, samples: int) -> int:
