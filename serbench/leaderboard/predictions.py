@@ -19,13 +19,14 @@ def fault(result: Result, predictions: DataFrame) -> str | None:
     They have one row an utterance x fold x seed with `utterance`, `speaker`, `fold`, `seed`, and
     `truth`, `prediction`, `score:LABEL` for each label, or `truth:DIMENSION` and
     `prediction:DIMENSION` for each dimension; each fold and seed that is there is whole, and if
-    the record is complete, all are there.
+    the record is complete, all are there. Only what a head gives may be NaN.
     """
     task = result.benchmark.task
     words = ["utterance", "speaker", "fold", *_words(task)]
     numbers = ["seed", *_numbers(task)]
     return (
         _wrong_columns(predictions, words, numbers)
+        or _gaps(predictions, [*words, "seed", *(n for n in numbers if n.startswith("truth:"))])
         or _foreign_labels(predictions, task)
         or _repeated(predictions)
         or _wrong_cells(result, predictions)
@@ -51,13 +52,22 @@ def _wrong_columns(predictions: DataFrame, words: list[str], numbers: list[str])
     if extra := sorted(found - expected):
         return f"the predictions have a column '{extra[0]}' that the task does not"
     for name in words:
-        if is_numeric_dtype(predictions[name]) or predictions[name].isna().any():
-            return f"column '{name}' of the predictions must hold text in every row"
+        if is_numeric_dtype(predictions[name]):
+            return f"column '{name}' of the predictions must hold text"
     for name in numbers:
         if not is_numeric_dtype(predictions[name]):
             return f"column '{name}' of the predictions must hold numbers"
     if not is_integer_dtype(predictions["seed"]):
         return "column 'seed' of the predictions must hold whole numbers"
+    return None
+
+
+def _gaps(predictions: DataFrame, filled: list[str]) -> str | None:
+    if predictions.empty:
+        return "the predictions have no rows"
+    for name in filled:
+        if predictions[name].isna().any():
+            return f"column '{name}' of the predictions has empty entries"
     return None
 
 

@@ -13,13 +13,9 @@ FORMAT: Literal[1] = 1
 """Of the JSON record; raised by any change that makes older records unreadable."""
 
 
-def _without_nan(value: Any) -> Any:
-    """Replace NaN and infinities, which JSON does not have, by None at any depth."""
-    if isinstance(value, dict):
-        return {key: _without_nan(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def null_is_nan(value: Any) -> Any:
+    """Undo what JSON does to NaN."""
+    return math.nan if value is None else value
 
 
 def _utc(moment: datetime) -> datetime:
@@ -27,8 +23,7 @@ def _utc(moment: datetime) -> datetime:
 
 
 FileName = Annotated[str, Field(pattern=r"^[^./\\][^/\\]*$")]
-MaybeNumber = Annotated[float | None, BeforeValidator(_without_nan)]
-Scores = Annotated[dict[str, Json], BeforeValidator(_without_nan)]
+Number = Annotated[float, BeforeValidator(null_is_nan)]
 
 
 class _Record(BaseModel):
@@ -77,7 +72,7 @@ class Protocol(_Record):
 
     name: str
     options: dict[str, Json] = {}
-    shares: tuple[str, ...] = ()
+    shares: Annotated[tuple[str, ...], AfterValidator(lambda shares: tuple(sorted(shares)))] = ()
 
 
 class Fold(_Record):
@@ -111,7 +106,7 @@ class Fit(_Record):
     seed: int
     learning_rate: float
     epoch: int
-    valid_score: MaybeNumber
+    valid_score: Number
 
 
 class Result(_Record):
@@ -135,7 +130,7 @@ class Result(_Record):
         versions: of serbench, Python and what the numbers depend on.
         created: UTC, to the second.
         complete: whether the predictions have every fold with every seed.
-        scores: for people to read; tables recompute them from the predictions. NaN is null.
+        scores: for people to read; tables recompute them from the predictions.
     """
 
     format: Literal[1] = FORMAT
@@ -154,7 +149,7 @@ class Result(_Record):
     versions: dict[str, str] = {}
     created: Annotated[AwareDatetime, AfterValidator(_utc)]
     complete: bool
-    scores: Scores
+    scores: dict[str, Json]
 
     @property
     def task(self) -> dict[str, Any]:

@@ -131,7 +131,8 @@ def _temporary(final: Path) -> Iterator[Path]:
 
 
 def _to_json(result: Result) -> str:
-    plain = result.model_dump(mode="json")
+    # pydantic writes NaN as null, which JSON has, but does not sort
+    plain = json.loads(result.model_dump_json())
     return json.dumps(plain, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 

@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from serbench import benchmarks
+from serbench.benchmarks import scores
+from serbench.benchmarks.scores import Scores
 from serbench.leaderboard.record import (
     Benchmark,
     Classification,
@@ -72,7 +75,9 @@ def record(task: Classification | Regression = EMOTIONS, **changes: Any) -> Resu
         Fold(name=str(1 + i), train=84, valid=12, test=24, hash=f"{i:064x}") for i in range(FOLDS)
     )
     values: dict[str, Any] = {
-        "digest": hashlib.sha256(repr((recipe, sorted(changes.items()))).encode()).hexdigest(),
+        "digest": hashlib.sha256(
+            repr((recipe, task, sorted(changes.items()))).encode()
+        ).hexdigest(),
         "recipe": recipe,
         "labels": Labels(upstream="fbank", downstream="mean_pool"),
         "benchmark": Benchmark(name="emodb", version="1", synthetic=False, task=task),
@@ -91,3 +96,12 @@ def record(task: Classification | Regression = EMOTIONS, **changes: Any) -> Resu
         "scores": {},
     }
     return Result(**values | changes)
+
+
+def score(task: dict[str, Any], predictions: pd.DataFrame) -> Scores:
+    """Return the scores of predictions for a task as a record has it."""
+    if task["kind"] == "regression":
+        dimensions, low, high = tuple(task["dimensions"]), task["low"], task["high"]
+        return scores.score(benchmarks.Regression(dimensions, low, high), predictions)
+    labels = tuple(task["labels"])
+    return scores.score(benchmarks.Classification(labels, task["column"]), predictions)

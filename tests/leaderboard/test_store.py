@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -10,11 +11,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from pydantic import ValidationError
-from result_samples import AFFECT, classified, rated, record
 
 from serbench.errors import SerbenchError
 from serbench.leaderboard import store
-from serbench.leaderboard.record import LeftOut, Result
+from serbench.leaderboard.record import Fit, LeftOut, Result
+
+from .result_samples import AFFECT, classified, rated, record
 
 
 @pytest.fixture
@@ -87,10 +89,14 @@ def test_moments_are_kept_in_utc():
     assert record(created=moment).created.isoformat() == "2026-06-30T23:30:00+00:00"
 
 
-def test_nan_becomes_null(tmp_path: Path):
+def test_nan_is_null_on_disk(tmp_path: Path):
     scores = {"ua": float("nan"), "folds": [{"ua": float("inf")}, {"ua": 0.5}]}
-    path = store.save(record(scores=scores), classified(1.5), tmp_path)
-    assert store.load(path).result.scores == {"ua": None, "folds": [{"ua": None}, {"ua": 0.5}]}
+    fit = Fit(fold="1", seed=0, learning_rate=1e-3, epoch=1, valid_score=float("nan"))
+    path = store.save(record(scores=scores, training=(fit,)), classified(1.5), tmp_path)
+    assert json.loads(path.read_text())["training"][0]["valid_score"] is None
+    read = store.load(path).result
+    assert read.scores == {"ua": None, "folds": [{"ua": None}, {"ua": 0.5}]}
+    assert math.isnan(read.training[0].valid_score)
 
 
 def test_records_are_frozen_and_strict():
@@ -266,7 +272,8 @@ GOOD = classified(1.5)
         (GOOD.assign(**{"score:joy": 0.0}), "have a column 'score:joy' that the task does not"),
         (rated(0.5), "have no column 'prediction'"),
         (GOOD.assign(fold=GOOD["fold"].astype(int)), "column 'fold' .* must hold text"),
-        (GOOD.assign(truth=GOOD["truth"].mask(GOOD.index == 3)), "'truth' .* text in every row"),
+        (GOOD.assign(truth=GOOD["truth"].mask(GOOD.index == 3)), "'truth' .* has empty entries"),
+        (GOOD.iloc[:0], "the predictions have no rows"),
         (GOOD.assign(seed=GOOD["seed"].astype(str)), "'seed' .* must hold numbers"),
         (GOOD.assign(seed=0.0), "'seed' .* must hold whole numbers"),
         (GOOD.assign(**{"score:anger": "high"}), "'score:anger' .* must hold numbers"),
@@ -291,6 +298,13 @@ def test_an_incomplete_result_is_sound_if_it_says_so(tmp_path: Path):
     assert store.load(path).result.complete is False
     edit(path, complete=True)
     assert "complete: true" in problem(path).reason
+
+
+def test_a_rating_that_is_missing(tmp_path: Path):
+    predictions = rated(0.5)
+    path = store.save(record(AFFECT), predictions, tmp_path)
+    replace_predictions(path, predictions.assign(**{"truth:valence": float("nan")}))
+    assert problem(path).reason == "column 'truth:valence' of the predictions has empty entries"
 
 
 def test_dimensions_may_be_nan_after_a_failed_training(tmp_path: Path):

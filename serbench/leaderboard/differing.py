@@ -1,0 +1,54 @@
+"""What tells rows apart that are called the same."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from serbench.leaderboard.record import Result
+
+LONGEST = 24
+"""Characters of a value that are shown."""
+
+
+def differing(results: Sequence[Result]) -> list[str]:
+    """Return for each result the options of its recipe that set it apart, "hidden=256, lr=0.1".
+
+    Only results with equal labels are compared; the others get an empty text.
+    """
+    groups: dict[str, list[int]] = defaultdict(list)
+    for row, result in enumerate(results):
+        groups[result.labels.model_dump_json()].append(row)
+    texts = [""] * len(results)
+    for rows in groups.values():
+        for row, text in zip(rows, _compare([results[row].recipe for row in rows]), strict=True):
+            texts[row] = text
+    return texts
+
+
+def _compare(recipes: Sequence[dict[str, Any]]) -> list[str]:
+    flat = [dict(_leaves(recipe)) for recipe in recipes]
+    every = dict.fromkeys(key for options in flat for key in options)
+    keys = [key for key in every if len({options.get(key, "") for options in flat}) > 1]
+    last = Counter(key.rpartition(".")[2] for key in keys)
+    names = {key: name if last[name := key.rpartition(".")[2]] == 1 else key for key in keys}
+    return [
+        ", ".join(f"{names[key]}={_shortened(options.get(key, '-'))}" for key in keys)
+        for options in flat
+    ]
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the dotted path and the text of everything in a recipe that is not a table."""
+    if isinstance(value, dict):
+        for key, entry in value.items():
+            yield from _leaves(entry, f"{path}.{key}".strip("."))
+    else:
+        yield path, value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+
+
+def _shortened(text: str) -> str:
+    half = LONGEST // 2
+    return text if len(text) <= LONGEST else f"{text[: half - 1]}…{text[-half:]}"

@@ -1,0 +1,97 @@
+"""Boards for other programs: Markdown for a page, CSV for numbers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from serbench.leaderboard.figures import with_spread
+from serbench.leaderboard.record import Regression
+from serbench.leaderboard.table import Board, Row
+
+
+def to_markdown(boards: Sequence[Board]) -> str:
+    """Return the boards as GitHub tables, each under a heading and with its sentences below."""
+    return "\n".join("\n".join(_section(board)) for board in boards)
+
+
+def _section(board: Board) -> Iterator[str]:
+    differ = any(row.differs for row in board.rows)
+    header = ["#", "upstream", "weights", "downstream"] + ["differs in"] * differ
+    header += [f"{column.dimension or ''} {column.title}".strip() for column in board.columns]
+    header += ["seeds", "digest"] + ["note"] * bool(board.notes)
+    yield from (f"### {_escaped(board.title)}", "", _line(header), _line(["---"] * len(header)))
+    for row in board.rows:
+        labels = row.result.labels
+        cells = [row.place, labels.upstream, labels.weights, labels.downstream]
+        cells += [row.differs] * differ
+        cells += [with_spread(row.values[column.key]) for column in board.columns]
+        cells += [str(row.seeds), row.result.digest[:8]]
+        cells += [", ".join(str(note) for note in row.notes)] * bool(board.notes)
+        yield _line([_escaped(cell) for cell in cells])
+    yield ""
+    yield from (f"{_escaped(sentence)}\n" for sentence in board.caption)
+    yield from (f"{i}. {_escaped(note)}" for i, note in enumerate(board.notes, start=1))
+    yield from [""] * bool(board.notes)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _escaped(text: str) -> str:
+    for character in "\\`|*<":
+        text = text.replace(character, f"\\{character}")
+    return " ".join(text.split())
+
+
+def to_csv(boards: Sequence[Board]) -> str:
+    """Return one line a row of each board: names, the full digest, numbers with all their digits.
+
+    The columns are those of all boards; a metric that a board does not have is empty there, and
+    an undefined one is "nan".
+    """
+    rows = [_flat(board, row) for board in boards for row in board.rows]
+    text = io.StringIO()
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _flat(board: Board, row: Row) -> dict[str, Any]:
+    result, task = row.result, board.benchmark.task
+    targets = task.dimensions if isinstance(task, Regression) else task.labels
+    return {
+        "benchmark": board.benchmark.name,
+        "version": board.benchmark.version,
+        "synthetic": str(board.benchmark.synthetic).lower(),
+        "task": board.benchmark.task.kind,
+        "targets": json.dumps(targets),
+        "protocol": board.protocol.name,
+        "protocol_options": json.dumps(board.protocol.options, sort_keys=True),
+        "shares": " ".join(board.protocol.shares),
+        "split": board.split,
+        "folds": len(result.split.folds),
+        "rank": row.rank,
+        "upstream": result.labels.upstream,
+        "weights": result.labels.weights,
+        "downstream": result.labels.downstream,
+        "differs": row.differs,
+        "seeds": row.seeds,
+        "complete": str(result.complete).lower(),
+        "digest": result.digest,
+        "created": result.created.isoformat(),
+        "notes": " ".join(board.notes[note - 1] for note in row.notes),
+    } | {
+        name: value
+        for column in board.columns
+        for name, value in (
+            (column.key, row.values[column.key].mean),
+            (f"{column.key}:std_over_{column.over}", row.values[column.key].std),
+        )
+    }

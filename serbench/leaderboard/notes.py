@@ -1,0 +1,154 @@
+"""What must be said beside a number: the sentences under a table."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from serbench.leaderboard.record import Classification, Result
+from serbench.leaderboard.scores import Scores
+
+NAMED = 3
+"""How many utterances a sentence names before it only counts."""
+
+
+def about_setting(result: Result) -> list[str]:
+    """Return what holds for every result of the same benchmark and protocol."""
+    found = []
+    if result.benchmark.synthetic:
+        found.append("Synthetic corpus: a program made the speech; this says nothing about people.")
+    if "speaker" in result.protocol.shares:
+        found.append(
+            "Speaker-dependent: the speakers of the test part are also trained on; "
+            "not comparable with speaker-independent results."
+        )
+    if others := [share for share in result.protocol.shares if share != "speaker"]:
+        found.append(f"Training and test parts share {' and '.join(f'{o}s' for o in others)}.")
+    if result.known_defects:
+        found.append(
+            f"{result.known_defects} utterances have known defects: "
+            f"`serbench data check {result.benchmark.name}` lists them."
+        )
+    return found
+
+
+def about_numbers(result: Result, scores: Scores) -> list[str]:
+    """Return what the numbers of a result are averages of."""
+    folds = len(result.split.folds)
+    averaged = f"mean of {folds} folds ± standard deviation over folds (ddof 0)"
+    if folds == 1:
+        averaged = "on the one fold there is, so without spread"
+    if isinstance(result.benchmark.task, Classification):
+        labels = ", ".join(result.benchmark.task.labels)
+        return [f"UA, WA, macro F1: {averaged}; UA ranks.", f"Classes: {labels}."]
+    ranks = "its mean over dimensions" if len(result.benchmark.task.dimensions) > 1 else "it"
+    people = scores.by_speaker["a_ccc"]
+    left_out = f", without {people.left_out} with less" if people.left_out else ""
+    return [
+        f"O-CCC: {averaged}; {ranks} ranks.",
+        f"A-CCC: mean of {people.speakers} speakers ± standard deviation over speakers (ddof 0), "
+        f"those with {scores.min_utterances} utterances or more{left_out}.",
+    ]
+
+
+def about_result(result: Result, scores: Scores, recomputed: dict[str, Any]) -> list[str]:
+    """Return what distinguishes a result from a sound and complete one.
+
+    Args:
+        result: the record.
+        scores: computed from its predictions.
+        recomputed: the same as plain values, to compare with those stored in the record.
+    """
+    sentences = [
+        _incomplete(result, scores),
+        _left_out(result),
+        _contaminated(result),
+        _undefined(scores),
+        _mismatch(result, recomputed),
+    ]
+    return [sentence for sentence in sentences if sentence]
+
+
+def _incomplete(result: Result, scores: Scores) -> str | None:
+    if result.complete:
+        return None
+    planned = len(result.split.folds) * len(result.seeds)
+    return f"Incomplete, so not ranked: {len(scores.folds)} of {planned} folds x seeds."
+
+
+def _left_out(result: Result) -> str | None:
+    if not result.left_out:
+        return None
+    named = [f"{each.utterance} ({each.reason})" for each in result.left_out[:NAMED]]
+    if len(result.left_out) > NAMED:
+        named.append(f"{len(result.left_out) - NAMED} more")
+    plural = "" if len(result.left_out) == 1 else "s"
+    return f"{len(result.left_out)} utterance{plural} left out: {', '.join(named)}."
+
+
+def _contaminated(result: Result) -> str | None:
+    corpora = result.provenance.get("trained_on", "")
+    if not mentions(corpora, result.benchmark.name):
+        return None
+    return f"The upstream was trained on the test corpus; its weights saw {corpora}."
+
+
+def mentions(corpora: str, benchmark: str) -> bool:
+    """Return whether a list of corpora names a benchmark, however it writes the name.
+
+    >>> mentions("LibriSpeech, MSP-Podcast 1.11", "msp_podcast")
+    True
+    >>> mentions("a democratic corpus", "demo")
+    False
+    """
+    letters = [re.escape(letter) for letter in benchmark.lower() if letter.isalnum()]
+    pattern = r"(?<![^\W_])" + r"[-_ ]?".join(letters) + r"(?![^\W_])"
+    return re.search(pattern, corpora.lower()) is not None
+
+
+def _undefined(scores: Scores) -> str | None:
+    if not scores.undefined:
+        return None
+    first, *others = scores.undefined
+    more = f" (and {len(others)} more)" if others else ""
+    return f"Undefined (nan): {first.rstrip('.')}{more}."
+
+
+def _mismatch(result: Result, recomputed: dict[str, Any]) -> str | None:
+    different = next(_differences(result.scores, recomputed), None)
+    if different is None:
+        return None
+    where, stored, computed = different
+    return (
+        f"The record's scores are not those of its predictions ({where}: {_shown(stored)} stored, "
+        f"{_shown(computed)} recomputed); shown is what the predictions give."
+    )
+
+
+def _differences(stored: Any, computed: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield the place and both values of each number in both that is not the same.
+
+    What only one of them has is no difference: releases add and drop metrics.
+    """
+    if isinstance(stored, dict) and isinstance(computed, dict):
+        for key in (key for key in stored if key in computed):
+            yield from _differences(stored[key], computed[key], f"{where}.{key}".strip("."))
+    elif isinstance(stored, list) and isinstance(computed, list):
+        if len(stored) != len(computed):
+            yield f"the length of {where}", len(stored), len(computed)
+        for i, pair in enumerate(zip(stored, computed, strict=False)):
+            yield from _differences(*pair, f"{where}.{i}")
+    elif not isinstance(stored, str) and not _equal(stored, computed):
+        yield where, stored, computed
+
+
+def _equal(stored: Any, computed: Any) -> bool:
+    if isinstance(stored, float | int) and isinstance(computed, float | int):
+        return math.isclose(stored, computed, rel_tol=1e-9, abs_tol=1e-9)
+    return bool(stored == computed)
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.9g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,179 @@
+"""A board and a run in the terminal: nothing of note is cut at 80 columns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from statistics import fmean
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from serbench.leaderboard import notes
+from serbench.leaderboard.figures import number, with_spread
+from serbench.leaderboard.record import Labels, Regression, Result
+from serbench.leaderboard.scores import Computed, Scores, read
+from serbench.leaderboard.table import Board, Row, columns, title
+
+
+def render_board(board: Board) -> RenderableType:
+    """Return a board, its sentences and its notes."""
+    regression = isinstance(board.benchmark.task, Regression)
+    table = _grid()
+    table.add_column("#", justify="right")
+    table.add_column("system", overflow="fold", ratio=1)
+    for header in ["", "O-CCC", "A-CCC"] if regression else [c.title for c in board.columns]:
+        table.add_column(header.replace(" ", "\n"), justify="right", no_wrap=True)
+    table.add_column("digest", no_wrap=True)
+    for row in board.rows:
+        numbers = _by_dimension(board, row) if regression else _by_metric(board, row)
+        system = _system(row.result.labels, row.differs)
+        table.add_row(row.place, system, *numbers, _origin(row))
+    page = _page(Text(board.title, style="bold"), table, board.caption)
+    return Group(page, _numbered(board.notes)) if board.notes else page
+
+
+def render_run(result: Result, computed: Computed) -> RenderableType:
+    """Return one result fold by fold, with its averages, its speakers and its notes.
+
+    Args:
+        result: the record.
+        computed: the scores of its predictions.
+    """
+    scores = read(computed)
+    heading = _system(result.labels)
+    heading.append(f"\n{title(result.benchmark, result.protocol)}", style="bold")
+    sentences = [
+        _meaning(scores),
+        _extremes(result, scores),
+        *_course(result),
+        *notes.about_setting(result),
+        *notes.about_result(result, scores, computed.to_json()),
+    ]
+    return _page(heading, _run_table(result, scores), sentences)
+
+
+def _by_metric(board: Board, row: Row) -> Iterator[str]:
+    """Yield a cell a metric, the spread below the mean."""
+    yield from (with_spread(row.values[column.key], "\n") for column in board.columns)
+
+
+def _by_dimension(board: Board, row: Row) -> Iterator[str]:
+    """Yield the dimensions below each other, then O-CCC and A-CCC of each."""
+    overall, speakers = (
+        [column for column in board.columns if column.over == over]
+        for over in ("folds", "speakers")
+    )
+    yield "\n".join(column.dimension or "" for column in overall)
+    for shown in (overall, speakers):
+        yield "\n".join(with_spread(row.values[column.key]) for column in shown)
+
+
+def _system(labels: Labels, differs: str = "") -> Text:
+    text = Text(f"{labels.upstream} + {labels.downstream}")
+    if labels.weights != "-":
+        text.append(f"\n{labels.weights}", style="cyan")
+    if differs:
+        text.append(f"\n{differs}", style="yellow")
+    return text
+
+
+def _grid() -> Table:
+    return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+
+
+def _origin(row: Row) -> str:
+    lines = [row.result.digest[:8], f"{row.seeds} seed{'s' * (row.seeds > 1)}"]
+    if row.notes:
+        lines.append(f"note {' '.join(str(note) for note in row.notes)}")
+    return "\n".join(lines)
+
+
+def _numbered(sentences: Iterable[str]) -> Table:
+    grid = Table.grid(padding=(0, 1))
+    for i, sentence in enumerate(sentences, start=1):
+        grid.add_row(Text(str(i)), Text(sentence, style="dim"))
+    return grid
+
+
+def _page(heading: Text, table: Table, sentences: Iterable[str]) -> RenderableType:
+    below = [Text(sentence, style="dim") for sentence in sentences]
+    return Group(heading, Text(), table, Text(), *below)
+
+
+def _run_table(result: Result, scores: Scores) -> Table:
+    regression = isinstance(result.benchmark.task, Regression)
+    shown = [column for column in columns(result.benchmark) if column.over == "folds"]
+    keys = [column.key for column in shown]
+    table = _grid()
+    table.add_column("O-CCC of fold" if regression else "fold", no_wrap=True)
+    table.add_column("clips", justify="right")
+    for column in shown:
+        table.add_column(column.dimension or column.title, justify="right")
+    for fold in dict.fromkeys(row["fold"] for row in scores.folds):
+        own = [row for row in scores.folds if row["fold"] == fold]
+        values = [fmean(row[key] for row in own) for key in keys]
+        table.add_row(fold, str(own[0]["utterances"]), *map(number, values))
+    for averages in (_over_folds(scores, keys), _over_speakers(scores, keys, regression)):
+        table.add_section()
+        for i, (label, values) in enumerate(averages):
+            table.add_row(label, "", *map(number, values), style="" if i else "bold")
+    return table
+
+
+def _over_folds(scores: Scores, keys: list[str]) -> Iterator[tuple[str, list[float]]]:
+    folds = [scores.by_fold[key] for key in keys]
+    yield "mean of folds", [each.mean_of_folds for each in folds]
+    if len({row["fold"] for row in scores.folds}) > 1:
+        yield "± over folds", [each.std_over_folds for each in folds]
+    if scores.seeds > 1:
+        yield f"± over {scores.seeds} seeds", [each.std_over_seeds for each in folds]
+    yield "pooled", [each.pooled for each in folds]
+
+
+def _over_speakers(
+    scores: Scores, keys: list[str], regression: bool
+) -> Iterator[tuple[str, list[float]]]:
+    name = "A-CCC, mean of speakers" if regression else "mean of speakers"
+    people = [scores.by_speaker[f"a_{key.removeprefix('o_')}"] for key in keys]
+    yield name, [each.mean_of_speakers for each in people]
+    yield "± over speakers", [each.std_over_speakers for each in people]
+
+
+def _meaning(scores: Scores) -> str:
+    """Return what the rows of a run are."""
+    seeds = f"Every row averages {scores.seeds} seeds. " if scores.seeds > 1 else ""
+    return f"{seeds}± is a standard deviation (ddof 0); pooled is on all folds together."
+
+
+def _extremes(result: Result, scores: Scores) -> str:
+    """Return who is recognised worst and best: "10 speakers: UA from 0.71 (03) to 0.92 (08)."."""
+    regression = isinstance(result.benchmark.task, Regression)
+    key, needed = ("ccc", scores.min_utterances) if regression else ("ua", 1)
+    people = [each for each in scores.speakers if each["utterances"] >= needed]
+    defined = [each for each in people if not math.isnan(each[key])]
+    ordered = sorted((each[key], each["speaker"]) for each in defined)
+    few = len(scores.speakers) - len(people)
+    text = f"{len(people)} speakers" + (f", {few} more with too few clips" if few else "")
+    if ordered:
+        ends = [f"{number(value)} ({speaker})" for value, speaker in (ordered[0], ordered[-1])]
+        text += f": {key.upper()} from {ends[0]} to {ends[1]}"
+    return f"{text}."
+
+
+def _course(result: Result) -> Iterator[str]:
+    """Yield what training chose, and how long everything took."""
+    if result.training:
+        rates = _range([fit.learning_rate for fit in result.training])
+        epochs = _range([fit.epoch for fit in result.training])
+        yield f"Chosen by validation: learning rate {rates}, epoch {epochs}."
+    if result.seconds:
+        times = (f"{stage} {seconds:.1f} s" for stage, seconds in result.seconds.items())
+        yield f"Time: {', '.join(times)}."
+
+
+def _range(values: list[float] | list[int]) -> str:
+    low, high = min(values), max(values)
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"

@@ -1,0 +1,227 @@
+"""Ranking: one board for each benchmark, protocol and split; only what is comparable meets."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from serbench.leaderboard import notes
+from serbench.leaderboard.differing import differing
+from serbench.leaderboard.record import Benchmark, Protocol, Regression, Result
+from serbench.leaderboard.scores import Scorer, Scores, read
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+class Column(NamedTuple):
+    """A metric of a board: `key` in the scores, `title` for people, and what it averages over."""
+
+    key: str
+    title: str
+    over: Literal["folds", "speakers"]
+    dimension: str | None = None
+
+
+class Spread(NamedTuple):
+    """A mean and the standard deviation (ddof 0) of what it averages; None for one value alone."""
+
+    mean: float
+    std: float | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A result on a board.
+
+    Attributes:
+        rank: 1 is best, equal scores have equal ranks; None for an incomplete result.
+        result: the record.
+        values: the key of each column of the board to its value.
+        seeds: how many are averaged.
+        differs: what sets it apart from rows with the same labels, "hidden=256"; else empty.
+        notes: numbers of the board's notes that concern it.
+    """
+
+    rank: int | None
+    result: Result
+    values: Mapping[str, Spread]
+    seeds: int
+    differs: str
+    notes: tuple[int, ...]
+
+    @property
+    def place(self) -> str:
+        """The rank as text, "-" if there is none."""
+        return "-" if self.rank is None else str(self.rank)
+
+
+@dataclass(frozen=True)
+class Board:
+    """Comparable results, best first.
+
+    Attributes:
+        title: benchmark, task and protocol in one line.
+        benchmark: what all rows were run on.
+        protocol: how it was split.
+        split: hash of the folds.
+        columns: the metrics; the first ranks.
+        rows: the results.
+        caption: sentences that hold for all rows, first what the numbers are.
+        notes: sentences about single rows; note 1 is the first.
+    """
+
+    title: str
+    benchmark: Benchmark
+    protocol: Protocol
+    split: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    caption: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+class _Scored(NamedTuple):
+    result: Result
+    scores: Scores
+    about: list[str]
+
+
+def rank(results: Iterable[tuple[Result, DataFrame]], score: Scorer) -> list[Board]:
+    """Return the boards that results make, ordered by benchmark and protocol.
+
+    Args:
+        results: records with their predictions, in any order.
+        score: computes the scores; those stored in the records only have to agree with it.
+    """
+    groups: dict[tuple[str, ...], list[_Scored]] = defaultdict(list)
+    for result, predictions in results:
+        groups[(*_setting(result), result.split.hash)].append(_scored(result, predictions, score))
+    splits: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for *setting, split in sorted(groups):
+        splits[tuple(setting)].append(split)
+    return [_board(groups[key], splits[key[:-1]]) for key in sorted(groups)]
+
+
+def columns(benchmark: Benchmark) -> tuple[Column, ...]:
+    """Return the metrics that are shown for a benchmark, the ranking one first."""
+    if not isinstance(benchmark.task, Regression):
+        named = {"ua": "UA", "wa": "WA", "macro_f1": "macro F1"}
+        return tuple(Column(key, title, "folds") for key, title in named.items())
+    several = len(benchmark.task.dimensions) > 1
+    averaged = [("", "mean")] if several else []
+    single = [(f":{name}", name) for name in benchmark.task.dimensions]
+    return tuple(
+        column
+        for suffix, dimension in averaged + single
+        for column in (
+            Column(f"o_ccc{suffix}", "O-CCC", "folds", dimension),
+            Column(f"a_ccc{suffix}", "A-CCC", "speakers", dimension),
+        )
+    )
+
+
+def title(benchmark: Benchmark, protocol: Protocol) -> str:
+    """Return "emodb 1 · emotion, 7 classes · speaker_folds (k=5)", and whatever qualifies it."""
+    corpus = f"{benchmark.name} {benchmark.version}" + ", synthetic" * benchmark.synthetic
+    options = ", ".join(f"{key}={value}" for key, value in sorted(protocol.options.items()))
+    split = protocol.name + (f" ({options})" if options else "")
+    split += ", speaker-dependent" * ("speaker" in protocol.shares)
+    return f"{corpus} · {_task(benchmark)} · {split}"
+
+
+def _task(benchmark: Benchmark) -> str:
+    task = benchmark.task
+    if isinstance(task, Regression):
+        return ", ".join(task.dimensions)
+    return f"{task.column}, {len(task.labels)} classes"
+
+
+def _setting(result: Result) -> tuple[str, ...]:
+    benchmark, protocol = result.benchmark, result.protocol
+    plain = [part.model_dump(mode="json") for part in (benchmark.task, protocol)]
+    return benchmark.name, benchmark.version, *(json.dumps(part, sort_keys=True) for part in plain)
+
+
+def _scored(result: Result, predictions: DataFrame, score: Scorer) -> _Scored:
+    computed = score(result.task, predictions)
+    scores = read(computed)
+    return _Scored(result, scores, notes.about_result(result, scores, computed.to_json()))
+
+
+def _board(group: list[_Scored], splits: Sequence[str]) -> Board:
+    group = sorted(group, key=_order)
+    first = group[0].result
+    shown = columns(first.benchmark)
+    split = f" · split {first.split.hash[:8]}" if len(splits) > 1 else ""
+    sentences = tuple(dict.fromkeys(sentence for each in group for sentence in each.about))
+    differences = differing([each.result for each in group])
+    return Board(
+        title=title(first.benchmark, first.protocol) + split,
+        benchmark=first.benchmark,
+        protocol=first.protocol,
+        split=first.split.hash,
+        columns=shown,
+        rows=tuple(
+            Row(
+                rank=_rank(each, group),
+                result=each.result,
+                values={column.key: spread(each.scores, column) for column in shown},
+                seeds=each.scores.seeds,
+                differs=differs,
+                notes=tuple(1 + sentences.index(sentence) for sentence in each.about),
+            )
+            for each, differs in zip(group, differences, strict=True)
+        ),
+        caption=tuple(_caption(group, splits)),
+        notes=sentences,
+    )
+
+
+def _order(each: _Scored) -> tuple[bool, bool, float, str]:
+    value = each.scores.rank
+    undefined = math.isnan(value)
+    return not each.result.complete, undefined, 0.0 if undefined else -value, each.result.digest
+
+
+def _rank(each: _Scored, group: list[_Scored]) -> int | None:
+    if not each.result.complete:
+        return None
+    # equal predictions summed in another order are a tie
+    own = round(_defined(each), 12)
+    return 1 + sum(other.result.complete and round(_defined(other), 12) > own for other in group)
+
+
+def _defined(each: _Scored) -> float:
+    """Return what ranks, with NaN below every number."""
+    return -2.0 if math.isnan(each.scores.rank) else each.scores.rank
+
+
+def spread(scores: Scores, column: Column) -> Spread:
+    """Return the value of a column; one fold or speaker alone has no spread."""
+    if column.over == "speakers":
+        people = scores.by_speaker[column.key]
+        return Spread(
+            people.mean_of_speakers, people.std_over_speakers if people.speakers > 1 else None
+        )
+    folds = scores.by_fold[column.key]
+    several = len({row["fold"] for row in scores.folds}) > 1
+    return Spread(folds.mean_of_folds, folds.std_over_folds if several else None)
+
+
+def _caption(group: list[_Scored], splits: Sequence[str]) -> list[str]:
+    first = group[0]
+    sentences = notes.about_numbers(first.result, first.scores)
+    if any(each.scores.seeds > 1 for each in group):
+        sentences.append("Where there are several seeds, they are averaged first.")
+    sentences += notes.about_setting(first.result)
+    if others := [split[:8] for split in splits if split != first.result.split.hash]:
+        sentences.append(
+            f"Not comparable with split {', '.join(others)} of the same benchmark and protocol: "
+            "other utterances or other folds."
+        )
+    return sentences

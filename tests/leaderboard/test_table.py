@@ -1,0 +1,307 @@
+"""Ranking: who meets whom, who is first, and what is said about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import audmetric
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, f1_score, recall_score
+
+from serbench.leaderboard import store
+from serbench.leaderboard.differing import differing
+from serbench.leaderboard.notes import mentions
+from serbench.leaderboard.record import Labels, LeftOut, Protocol, Regression
+from serbench.leaderboard.table import Board, rank
+
+from .result_samples import AFFECT, EMOTIONS, classified, rated, record, score
+
+
+def board(*results: store.Entry | tuple) -> Board:
+    """Return the only board of results."""
+    (only,) = rank(results, score)
+    return only
+
+
+def test_numbers_are_means_of_folds_with_their_spread():
+    predictions = classified(1.0, seeds=(0, 1, 2))
+    (row,) = board((record(seeds=(0, 1, 2)), predictions)).rows
+    metrics = {
+        "ua": lambda p: recall_score(p["truth"], p["prediction"], average="macro"),
+        "wa": lambda p: accuracy_score(p["truth"], p["prediction"]),
+        "macro_f1": lambda p: f1_score(p["truth"], p["prediction"], average="macro"),
+    }
+    assert row.values.keys() == metrics.keys()
+    for key, metric in metrics.items():
+        cells = np.array(
+            [
+                [metric(own) for _, own in fold.groupby("seed")]
+                for _, fold in predictions.groupby("fold")
+            ]
+        )
+        assert row.values[key].mean == pytest.approx(cells.mean(), rel=1e-12)
+        assert row.values[key].std == pytest.approx(cells.mean(axis=1).std(), rel=1e-12)
+    assert row.seeds == 3
+
+
+def test_both_ccc_of_each_dimension():
+    predictions = rated(0.5)
+    (row,) = board((record(AFFECT), predictions)).rows
+    speakers = {}
+    for name in AFFECT.dimensions:
+        columns = [f"truth:{name}", f"prediction:{name}"]
+        folds, people = (
+            np.array([audmetric.concordance_cc(*own[columns].T.to_numpy()) for _, own in groups])
+            for groups in (predictions.groupby("fold"), predictions.groupby("speaker"))
+        )
+        assert row.values[f"o_ccc:{name}"] == pytest.approx((folds.mean(), folds.std()), rel=1e-9)
+        assert row.values[f"a_ccc:{name}"] == pytest.approx((people.mean(), people.std()), rel=1e-9)
+        speakers[name] = people
+    overall = np.mean([*speakers.values()], axis=0)
+    assert row.values["a_ccc"] == pytest.approx((overall.mean(), overall.std()), rel=1e-9)
+
+
+def test_best_first_and_equal_scores_share_a_rank():
+    tied = classified(1.5, draw=3)
+    results = [
+        (record(recipe={"id": "worst"}), classified(0.2)),
+        (record(recipe={"id": "tied"}), tied),
+        (record(recipe={"id": "best"}), classified(4.0)),
+        (record(recipe={"id": "shuffled"}), tied.sample(frac=1, random_state=0)),
+    ]
+    rows = board(*results).rows
+    assert [row.rank for row in rows] == [1, 2, 2, 4]
+    names = [row.result.recipe["id"] for row in rows]
+    assert (names[0], {*names[1:3]}, names[3]) == ("best", {"tied", "shuffled"}, "worst")
+
+
+def test_nan_is_last():
+    broken = rated(0.9).assign(**{"prediction:valence": np.nan})
+    inverse = rated(-0.8)
+    shown = board(
+        (record(AFFECT, recipe={"id": "nan"}), broken),
+        (record(AFFECT, recipe={"id": "inverse"}), inverse),
+        (record(AFFECT, recipe={"id": "nan too"}), broken),
+    )
+    assert [row.rank for row in shown.rows] == [1, 2, 2]
+    assert shown.rows[0].result.recipe["id"] == "inverse"
+    assert shown.rows[0].values["o_ccc"].mean < 0
+    assert np.isnan(shown.rows[1].values["o_ccc"].mean)
+    assert shown.rows[1].values["o_ccc:arousal"].mean > 0.5
+    (note,) = shown.notes
+    assert note.startswith("Undefined (nan): fold 1, seed 0: o_ccc:valence")
+    assert shown.rows[1].notes == shown.rows[2].notes == (1,)
+
+
+def test_an_incomplete_result_is_shown_but_not_ranked():
+    partial = classified(5.0).query("fold != '5'")
+    shown = board((record(complete=False), partial), (record(), classified(0.5)))
+    assert [row.rank for row in shown.rows] == [1, None]
+    assert shown.notes == ("Incomplete, so not ranked: 4 of 5 folds x seeds.",)
+    assert [row.notes for row in shown.rows] == [(), (1,)]
+
+
+def test_only_the_comparable_share_a_board():
+    plain = record()
+    version = plain.benchmark.model_copy(update={"version": "2"})
+    random = Protocol(name="random", options={"k": 5}, shares=("speaker",))
+    more = Protocol(name="speaker_folds", options={"k": 10})
+    split = plain.split.model_copy(update={"hash": "cd" * 32})
+    changes = [{}, {"benchmark": version}, {"protocol": random}, {"protocol": more}]
+    results = [(record(**change), classified(1.0)) for change in [*changes, {"split": split}]]
+    results.append((record(AFFECT), rated(0.5)))
+    results.append((record(recipe={"other": 1}), classified(0.5)))
+    boards = rank(results, score)
+    assert [len(each.rows) for each in boards].count(2) == 1
+    assert len(boards) == 6
+    assert {len(each.rows) for each in boards} == {1, 2}
+    assert rank(reversed(results), score) == boards
+
+
+def test_another_split_of_the_same_protocol_says_why():
+    other = record().split.model_copy(update={"hash": "cd" * 32})
+    one, two = rank([(record(), classified(1)), (record(split=other), classified(1))], score)
+    assert one.title.endswith("· split abababab")
+    assert "Not comparable with split cdcdcdcd of the same benchmark" in one.caption[-1]
+    assert "Not comparable with split abababab of the same benchmark" in two.caption[-1]
+    assert not any("Not comparable" in line for line in board((record(), classified(1))).caption)
+
+
+def test_the_order_in_which_shares_are_written_does_not_matter():
+    orders = [("speaker", "session"), ("session", "speaker")]
+    results = [
+        (record(protocol=Protocol(name="random", shares=shares)), classified(1.0))
+        for shares in orders
+    ]
+    assert len(board(*results).rows) == 2
+
+
+def test_captions_say_what_the_numbers_are():
+    caption = board((record(), classified(1.0))).caption
+    assert caption == (
+        "UA, WA, macro F1: mean of 5 folds ± standard deviation over folds (ddof 0); UA ranks.",
+        "Classes: anger, happiness, neutral, sadness.",
+    )
+    seeds = (0, 1)
+    caption = board((record(AFFECT, seeds=seeds), rated(0.5, seeds))).caption
+    assert caption == (
+        "O-CCC: mean of 5 folds ± standard deviation over folds (ddof 0); its mean over "
+        "dimensions ranks.",
+        "A-CCC: mean of 10 speakers ± standard deviation over speakers (ddof 0), those with 2 "
+        "utterances or more.",
+        "Where there are several seeds, they are averaged first.",
+    )
+
+
+def test_speakers_with_one_clip_are_counted():
+    few = rated(0.5)
+    few.loc[few.index[:11], "speaker"] = "04"
+    caption = board((record(AFFECT), few)).caption
+    assert "mean of 9 speakers" in caption[1]
+    assert "without 1 with less" in caption[1]
+
+
+def test_what_qualifies_a_whole_board():
+    made = record().benchmark.model_copy(update={"synthetic": True, "name": "demo"})
+    random = Protocol(name="random", options={"seed": 3, "k": 5}, shares=("speaker", "session"))
+    shown = board((record(benchmark=made, protocol=random, known_defects=7), classified(1.0)))
+    assert shown.title == (
+        "demo 1, synthetic · emotion, 4 classes · random (k=5, seed=3), speaker-dependent"
+    )
+    said = " ".join(shown.caption)
+    assert "Synthetic corpus" in said
+    assert "Speaker-dependent" in said
+    assert "share sessions" in said
+    assert "7 utterances have known defects: `serbench data check demo`" in said
+
+
+def test_one_dimension_and_one_fold_have_no_mean_and_no_spread():
+    task = Regression(dimensions=("arousal",), low=1.0, high=7.0)
+    predictions = rated(0.5).assign(fold="1")
+    predictions = predictions[["utterance", "speaker", "fold", "seed"]].join(
+        predictions.filter(like="arousal")
+    )
+    fold = record().split.folds[0].model_copy(update={"test": 120})
+    split = record().split.model_copy(update={"folds": (fold,)})
+    shown = board((record(task, split=split), predictions))
+    assert [column.dimension for column in shown.columns] == ["arousal", "arousal"]
+    assert shown.rows[0].values["o_ccc:arousal"].std is None
+    assert shown.rows[0].values["a_ccc:arousal"].std > 0
+    assert shown.caption[0] == "O-CCC: on the one fold there is, so without spread; it ranks."
+
+
+def test_stored_scores_that_agree_are_not_mentioned(tmp_path: Path):
+    for task, predictions in ((EMOTIONS, classified(1.1, (0, 1))), (AFFECT, rated(0.3, (0, 1)))):
+        plain = record(task, seeds=(0, 1))
+        stored = score(plain.task, predictions).to_json()
+        store.save(plain.model_copy(update={"scores": stored}), predictions, tmp_path)
+    entries = store.read_all(tmp_path).entries
+    assert len(entries) == 2
+    assert all(entry.result.scores for entry in entries)
+    assert [each.notes for each in rank(entries, score)] == [(), ()]
+
+
+def test_stored_scores_that_differ_are_named(tmp_path: Path):
+    predictions = classified(1.1)
+    stored = score(record().task, predictions).to_json()
+    path = store.save(record(scores=stored), predictions, tmp_path)
+    right = predictions["truth"]
+    predictions.assign(prediction=right).to_parquet(path.with_suffix(".parquet"), index=False)
+    shown = board(*store.read_all(tmp_path).entries)
+    assert shown.rows[0].values["ua"] == (1.0, 0.0)
+    assert shown.rows[0].notes == (1,)
+    assert "record's scores are not those of its predictions" in shown.notes[0]
+    assert "1 recomputed" in shown.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("stored", "said"),
+    [
+        ({"rank": None}, "rank: None stored"),
+        ({"by_fold": {"ua": {"mean_of_folds": 0.99}}}, "by_fold.ua.mean_of_folds: 0.99 stored"),
+        ({"folds": [{"ua": 1.0}]}, "the length of folds: 1 stored, 5 recomputed"),
+        ({"seeds": 2}, "seeds: 2 stored, 1 recomputed"),
+    ],
+)
+def test_any_stored_number_is_compared(stored: dict, said: str):
+    shown = board((record(scores=stored), classified(0.5)))
+    assert said in shown.notes[0]
+
+
+def test_metrics_of_another_release_are_no_difference():
+    assert board((record(scores={"rank_of_the_future": 1.0}), classified(0.5))).notes == ()
+
+
+def test_left_out_utterances_are_named():
+    one = LeftOut(utterance="03a01", reason="silent")
+    many = tuple(LeftOut(utterance=f"x{i}", reason="empty") for i in range(5))
+    shown = board((record(left_out=(one,)), classified(1)), (record(left_out=many), classified(0)))
+    assert shown.notes == (
+        "1 utterance left out: 03a01 (silent).",
+        "5 utterances left out: x0 (empty), x1 (empty), x2 (empty), 2 more.",
+    )
+
+
+def test_weights_trained_on_the_test_corpus_are_marked():
+    seen = record(provenance={"id": "x/y", "trained_on": "LibriSpeech, EmoDB"})
+    clean = record(provenance={"id": "x/z", "trained_on": "LibriSpeech"})
+    shown = board((seen, classified(1.5)), (clean, classified(0.5)))
+    assert [row.notes for row in shown.rows] == [(1,), ()]
+    assert "trained on the test corpus" in shown.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("corpora", "name", "expected"),
+    [
+        ("LibriSpeech 960 h; MSP-Podcast 1.11", "msp_podcast", True),
+        ("MSP Podcast", "msp_podcast", True),
+        ("MSP-IMPROV", "msp_podcast", False),
+        ("CREMA-D", "crema_d", True),
+        ("cremad+ravdess", "crema_d", True),
+        ("Emo-DB (Berlin)", "emodb", True),
+        ("IEMOCAP_session1", "iemocap", True),
+        ("a democratic corpus", "demo", False),
+        ("RAVDESS, EMOtale", "demo", False),
+        ("", "emodb", False),
+        ("my (own) corpus", "corpus", True),
+    ],
+)
+def test_corpora_are_recognised_however_written(corpora: str, name: str, expected: bool):
+    assert mentions(corpora, name) is expected
+
+
+def recipe(hidden: object, dropout: float = 0.0, **options: object) -> dict:
+    head = {"name": "mlp", "options": {"hidden": hidden, "dropout": dropout}}
+    return {"upstream": {"name": "fbank", "options": options}, "downstream": head}
+
+
+def test_rows_with_equal_labels_say_what_differs():
+    mlp = Labels(upstream="fbank", downstream="mlp")
+    recipes = [recipe(128), recipe([256, 64]), recipe(128, mels=40)]
+    results = [record(labels=mlp, recipe=each) for each in recipes]
+    results.append(record(recipe=recipe(1)))
+    assert differing(results) == [
+        "hidden=128, mels=-",
+        "hidden=[256,64], mels=-",
+        "hidden=128, mels=40",
+        "",
+    ]
+
+
+def test_options_of_the_same_name_are_told_apart():
+    mlp = Labels(upstream="fbank", downstream="mlp")
+    one, two = recipe(8, name="a"), recipe(8, name="b")
+    two["downstream"]["name"] = "mlp2"
+    shown = differing([record(labels=mlp, recipe=one), record(labels=mlp, recipe=two)])
+    assert shown == [
+        "upstream.options.name=a, downstream.name=mlp",
+        "upstream.options.name=b, downstream.name=mlp2",
+    ]
+
+
+def test_long_values_keep_their_ends():
+    paths = [f"/home/somebody/checkpoints/run{i}/weights.safetensors" for i in range(2)]
+    shown = differing([record(recipe={"weights": path}) for path in paths])
+    assert all(len(text) == len("weights=") + 24 for text in shown)
+    assert shown[0].startswith("weights=/home/")
