@@ -1,0 +1,186 @@
+"""Where published weights come from: a size, a hub id or a folder, and what is known of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from serbench.errors import SerbenchError, unknown
+
+# size to its hub id, its licence and what it was trained on
+Sizes = Mapping[str, Mapping[str, str]]
+
+SETTINGS = ("config.json", "preprocessor_config.json", "processor_config.json")
+SAFE = ("model.safetensors", "model.safetensors.index.json", "model-*.safetensors")
+PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*.bin")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A folder in the layout of `save_pretrained`.
+
+    Attributes:
+        name: as the user wrote it.
+        folder: where the files are.
+        provenance: `id`, `digest`, and `revision`, `licence`, `trained_on` as far as known. The
+            digest is what `sha256sum FILE... | sha256sum` prints for the files that are read, in
+            the order of their names.
+    """
+
+    name: str
+    folder: Path
+    provenance: dict[str, str]
+
+    @property
+    def tensors(self) -> list[Path]:
+        """The files with the tensors: safetensors, or PyTorch's where there are none."""
+        return _tensor_files(self.folder)
+
+    def settings(self) -> dict[str, Any]:
+        """Return `config.json`."""
+        return _read_json(self.folder / "config.json")
+
+    def preprocessor(self) -> dict[str, Any]:
+        """Return the settings of the feature extractor, empty if none are there."""
+        if (self.folder / "preprocessor_config.json").is_file():
+            return _read_json(self.folder / "preprocessor_config.json")
+        if (self.folder / "processor_config.json").is_file():
+            nested = _read_json(self.folder / "processor_config.json").get("feature_extractor")
+            return nested if isinstance(nested, dict) else {}
+        return {}
+
+
+def find(name: str, revision: str | None, sizes: Sizes) -> Weights:
+    """Turn what the user wrote into a folder of weights, downloading it if it is a hub id.
+
+    Args:
+        name: a folder (anything that starts with `.`, `/` or `~`, or exists), a published size,
+            or a hub id (`owner/name`).
+        revision: branch, tag or commit on the hub; None for the newest.
+        sizes: the published sizes by name.
+
+    Raises:
+        SerbenchError: the folder, the size or the id does not exist, files are missing, or the
+            hub cannot be reached.
+    """
+    folder = Path(name).expanduser()
+    if name.startswith((".", "/", "~")) or folder.is_dir():
+        return _from_folder(name, folder, revision)
+    if name not in sizes and "/" not in name:
+        raise unknown(
+            "published size",
+            name,
+            sizes,
+            "a hub id is written owner/name, a folder in the working directory ./name",
+        )
+    known = sizes.get(name) or _known(name, sizes)
+    return _from_hub(name, revision, known)
+
+
+def _known(identity: str, sizes: Sizes) -> Mapping[str, str]:
+    """Return what is known of a published size that is asked for by its hub id."""
+    entries = (entry for entry in sizes.values() if entry["id"] == identity)
+    return next(entries, {"id": identity})
+
+
+def _from_folder(name: str, folder: Path, revision: str | None) -> Weights:
+    if not folder.is_dir():
+        msg = f"weights '{name}': there is no folder {folder}"
+        raise SerbenchError(msg)
+    if revision is not None:
+        msg = f"weights '{name}' are a folder, which has no revision '{revision}'; leave it out"
+        raise SerbenchError(msg)
+    _require(name, folder)
+    return Weights(name, folder, {"id": folder.resolve().name, "digest": digest(folder)})
+
+
+def _from_hub(name: str, revision: str | None, known: Mapping[str, str]) -> Weights:
+    folder = _download(known["id"], revision)
+    _require(name, folder)
+    commit = {"revision": folder.name} if re.fullmatch("[0-9a-f]{40}", folder.name) else {}
+    return Weights(name, folder, {**known, **commit, "digest": digest(folder)})
+
+
+def _require(name: str, folder: Path) -> None:
+    """Refuse a folder without settings or without tensors."""
+    if not (folder / "config.json").is_file():
+        msg = f"weights '{name}': no config.json in {folder}; give a folder of `save_pretrained`"
+        raise SerbenchError(msg)
+    if not _tensor_files(folder):
+        msg = f"weights '{name}': neither {SAFE[0]} nor {PICKLED[0]} (nor their parts) in {folder}"
+        raise SerbenchError(msg)
+
+
+def _tensor_files(folder: Path) -> list[Path]:
+    for whole, index, _ in (SAFE, PICKLED):
+        if (folder / whole).is_file():
+            return [folder / whole]
+        if (folder / index).is_file():
+            parts = _read_json(folder / index).get("weight_map", {})
+            return [folder / Path(part).name for part in sorted(set(parts.values()))]
+    return []
+
+
+def digest(folder: Path) -> str:
+    """Return the digest of the files in `folder` that make the encoder what it is."""
+    settings = [folder / file for file in SETTINGS if (folder / file).is_file()]
+    lines = hashlib.sha256()
+    for file in sorted(settings + _tensor_files(folder)):
+        if not file.is_file():
+            msg = f"weights in {folder}: {file.name} is listed in the index but is not there"
+            raise SerbenchError(msg)
+        with file.open("rb") as stream:
+            content = hashlib.file_digest(stream, "sha256").hexdigest()
+        lines.update(f"{content}  {file.name}\n".encode())
+    return lines.hexdigest()
+
+
+def _download(identity: str, revision: str | None) -> Path:
+    """Return the folder of a hub id in Hugging Face's cache, filled from the hub if need be."""
+    from huggingface_hub import errors, snapshot_download
+
+    def fetch(*patterns: str) -> Path:
+        return Path(snapshot_download(identity, revision=revision, allow_patterns=list(patterns)))
+
+    try:
+        folder = fetch(*SETTINGS, *SAFE)
+        return folder if _tensor_files(folder) else fetch(*SETTINGS, *PICKLED)
+    except errors.HFValidationError as error:
+        msg = f"'{identity}' is no hub id (owner/name); a folder is written ./{identity}"
+        raise SerbenchError(msg) from error
+    except errors.RevisionNotFoundError as error:
+        msg = f"weights '{identity}' have no revision '{revision}' on the hub"
+        raise SerbenchError(msg) from error
+    except errors.RepositoryNotFoundError as error:
+        msg = f"no weights '{identity}' on the hub, or they are not open to you; "
+        raise SerbenchError(msg + _by_hand(identity)) from error
+    except OSError as error:
+        msg = f"weights '{identity}' are not on this machine and the hub cannot be reached; "
+        raise SerbenchError(msg + _by_hand(identity)) from error
+
+
+def _by_hand(identity: str) -> str:
+    from huggingface_hub import constants
+
+    return (
+        f"on a machine with access, `hf download {identity} --local-dir FOLDER` gets them; needed "
+        f"are config.json, preprocessor_config.json and {SAFE[0]} (or {PICKLED[0]}). Copy FOLDER "
+        f"here and give `--weights FOLDER`, or fill the cache {constants.HF_HUB_CACHE}"
+    )
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        msg = f"{file} is not JSON ({error}); it is cut short or not from `save_pretrained`"
+        raise SerbenchError(msg) from error
+    if not isinstance(content, dict):
+        msg = f"{file} is JSON but not an object; it is not from `save_pretrained`"
+        raise SerbenchError(msg)
+    return content

@@ -1,0 +1,37 @@
+"""HuBERT (Hsu et al., IEEE/ACM TASLP 2021)."""
+
+from __future__ import annotations
+
+from serbench.upstreams._transformers import check_type
+from serbench.upstreams._waveform import WaveformEncoder
+from serbench.upstreams._weights import find
+
+WEIGHTS = {
+    "base": {
+        "id": "facebook/hubert-base-ls960",
+        "licence": "Apache-2.0",
+        "trained_on": "LibriSpeech (960 h)",
+    },
+    "large": {
+        "id": "facebook/hubert-large-ll60k",
+        "licence": "Apache-2.0",
+        "trained_on": "Libri-Light (60,000 h)",
+    },
+    "xlarge": {
+        "id": "facebook/hubert-xlarge-ll60k",
+        "licence": "Apache-2.0",
+        "trained_on": "Libri-Light (60,000 h)",
+    },
+}
+
+
+def make(*, weights: str = "base", revision: str | None = None) -> WaveformEncoder:
+    """Return HuBERT: layers 13 x 768 (`base`), 25 x 1024 (`large`), 49 x 1280 (`xlarge`), 50 Hz.
+
+    Args:
+        weights: a published size (see `WEIGHTS`), a hub id, or a folder.
+        revision: branch, tag or commit on the hub; None for the newest.
+    """
+    found = find(weights, revision, WEIGHTS)
+    check_type(found, "hubert", {"hubert"})
+    return WaveformEncoder(found)

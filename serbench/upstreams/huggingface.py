@@ -1,0 +1,29 @@
+"""Any speech encoder that transformers knows, by hub id or folder (Wolf et al., EMNLP 2020)."""
+
+from __future__ import annotations
+
+from serbench.errors import SerbenchError
+from serbench.upstreams import Upstream, hubert, wav2vec2, wavlm, whisper
+from serbench.upstreams._transformers import check_type
+from serbench.upstreams._waveform import MASKED, UNMASKED, WaveformEncoder
+from serbench.upstreams._weights import find
+
+
+def make(*, weights: str | None = None, revision: str | None = None) -> Upstream:
+    """Return the encoder in `weights`, by the `model_type` of its config.json.
+
+    Taken are data2vec-audio, hubert, unispeech, unispeech-sat, wav2vec2, wav2vec2-conformer,
+    wavlm and whisper (as upstream `whisper` does by default).
+
+    Args:
+        weights: a hub id (owner/name) or a folder; must be given.
+        revision: branch, tag or commit on the hub; None for the newest.
+    """
+    if weights is None:
+        msg = "upstream 'huggingface' needs `--weights OWNER/NAME` (a hub id) or `--weights FOLDER`"
+        raise SerbenchError(msg)
+    families = (wav2vec2.WEIGHTS, hubert.WEIGHTS, wavlm.WEIGHTS, whisper.WEIGHTS)
+    published = {entry["id"]: entry for sizes in families for entry in sizes.values()}
+    found = find(weights, revision, published)
+    kind = check_type(found, "huggingface", {*MASKED, *UNMASKED, "whisper"})
+    return whisper.Whisper(found) if kind == "whisper" else WaveformEncoder(found)

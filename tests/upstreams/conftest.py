@@ -1,0 +1,124 @@
+"""Tiny encoders in the layout of published ones, and what transformers itself makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from serbench.upstreams import Clips
+
+SMALL = {
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "conv_dim": (8,) * 7,
+    "num_conv_pos_embeddings": 16,
+    "num_conv_pos_embedding_groups": 2,
+    "vocab_size": 10,
+}
+LARGE = SMALL | {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True}
+WHISPER = {
+    "d_model": 16,
+    "encoder_layers": 2,
+    "encoder_attention_heads": 2,
+    "encoder_ffn_dim": 32,
+    "decoder_layers": 1,
+    "decoder_attention_heads": 2,
+    "decoder_ffn_dim": 32,
+    "vocab_size": 20,
+    # windows of 2 s instead of 30
+    "max_source_positions": 100,
+    "max_target_positions": 8,
+    **dict.fromkeys(["pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"], 0),
+}
+# upstream, or upstream.variant, to transformers' model type and settings
+ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "wav2vec2": ("wav2vec2", SMALL),
+    "wav2vec2.large": ("wav2vec2", LARGE),
+    "hubert": ("hubert", SMALL),
+    "hubert.large": ("hubert", LARGE),
+    "hubert.batch_norm": ("hubert", SMALL | {"conv_pos_batch_norm": True}),
+    "wavlm": ("wavlm", SMALL),
+    "wavlm.large": ("wavlm", LARGE),
+    "whisper": ("whisper", WHISPER),
+    "huggingface": ("unispeech-sat", SMALL),
+    "huggingface.unispeech": ("unispeech", LARGE),
+    "huggingface.data2vec": ("data2vec-audio", SMALL | {"num_conv_pos_embeddings": 3}),
+    "huggingface.conformer": ("wav2vec2-conformer", LARGE),
+}
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return folders of random weights, by `upstream` or `upstream.variant`."""
+    root = tmp_path_factory.mktemp("checkpoints")
+    for seed, (name, (kind, settings)) in enumerate(ENCODERS.items()):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            save_encoder(root / name, kind, settings)
+    return {name: root / name for name in ENCODERS}
+
+
+def save_encoder(folder: Path, kind: str, settings: dict[str, Any]) -> None:
+    """Save random weights and their preprocessor the way published ones are."""
+    from transformers import (
+        AutoConfig,
+        AutoModel,
+        Wav2Vec2FeatureExtractor,
+        WhisperFeatureExtractor,
+    )
+
+    model = AutoModel.from_config(AutoConfig.for_model(kind, **settings))
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm1d):
+            # as after training, when it no longer leaves zeros as they are
+            module.running_mean.fill_(0.5)
+    model.save_pretrained(folder)
+    if kind == "whisper":
+        WhisperFeatureExtractor(chunk_length=2).save_pretrained(folder)
+    else:
+        large = getattr(model.config, "feat_extract_norm", "layer") == "layer"
+        Wav2Vec2FeatureExtractor(do_normalize=large).save_pretrained(folder)
+
+
+@pytest.fixture(scope="session")
+def noise() -> Callable[[int], Tensor]:
+    """Return a maker of clips of so many samples: coloured noise with an offset, no seed needed."""
+
+    def make(samples: int) -> Tensor:
+        white = torch.randn(samples + 1, generator=torch.Generator().manual_seed(samples))
+        return 0.1 * white.cumsum(0).sin()[1:] + 0.02
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def layers_of_transformers() -> Callable[[Path, Tensor], Tensor]:
+    """Return the reference for the wav2vec 2.0 family: a folder and a wave to (L, T, D)."""
+    from transformers import AutoFeatureExtractor, AutoModel
+
+    def layers(folder: Path, wave: Tensor) -> Tensor:
+        model = AutoModel.from_pretrained(folder).eval()
+        extractor = AutoFeatureExtractor.from_pretrained(folder)
+        inputs = extractor(wave.numpy(), sampling_rate=16_000, return_tensors="pt").input_values
+        with torch.no_grad():
+            output = model(inputs, output_hidden_states=True)
+        return torch.cat([*output.hidden_states[:-1], output.last_hidden_state])
+
+    return layers
+
+
+@pytest.fixture(scope="session")
+def clips() -> Callable[..., Clips]:
+    """Return a maker of a batch of waves of one unnamed speaker."""
+
+    def make(*waves: Tensor) -> Clips:
+        return Clips(list(waves), ["a"] * len(waves), [None] * len(waves))
+
+    return make
