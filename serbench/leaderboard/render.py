@@ -23,7 +23,7 @@ def render_board(board: Board) -> RenderableType:
     regression = isinstance(board.benchmark.task, Regression)
     table = _grid()
     table.add_column("#", justify="right")
-    table.add_column("system", overflow="fold", ratio=1)
+    table.add_column("system", overflow="fold")
     for header in ["", "O-CCC", "A-CCC"] if regression else [c.title for c in board.columns]:
         table.add_column(header.replace(" ", "\n"), justify="right", no_wrap=True)
     table.add_column("digest", no_wrap=True)
