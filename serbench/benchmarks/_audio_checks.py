@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ SHORTEST: Seconds = 0.025
 SILENT = 1e-3
 # Beyond full scale by more than any decoder overshoots: integers that were stored as floats.
 LOUDEST = 2.0
+
+_SHOWN = 3
 
 # Faults of one utterance's audio: such an utterance may be left out of a run.
 AUDIO_KINDS = frozenset(
@@ -75,7 +78,8 @@ def _nonsense(_: Seconds) -> str:
 def _silence(swing: float) -> str:
     if swing == 0:
         return "is silent: all its samples are equal"
-    return f"is silent: it stays below {20 * np.log10(swing):.0f} dBFS, speech is above -60"
+    level = math.ceil(20 * math.log10(swing))
+    return f"is silent: it stays below {level} dBFS, speech is above -60"
 
 
 def _loudness(peak: float) -> str:
@@ -91,9 +95,11 @@ def _copies(task: Task, table: DataFrame) -> Iterator[Finding]:
     doubled = table[table["recording"].duplicated(keep=False)]
     for _, rows in doubled.groupby("recording", sort=False):
         differing = [c for c in ("speaker", *task.columns) if rows[c].nunique(dropna=False) > 1]
+        first = rows["utterance"].head(_SHOWN + 1)
         for utterance, path in zip(rows["utterance"], rows["path"], strict=True):
-            others = rows.loc[rows["utterance"] != utterance, "utterance"]
-            same = f"the same samples as {', '.join(others.astype(str).head(3))}"
+            others = [str(other) for other in first if other != utterance][:_SHOWN]
+            more = f" and {len(rows) - 1 - _SHOWN} more" if len(rows) - 1 > _SHOWN else ""
+            same = f"the same samples as {', '.join(others)}{more}"
             if differing:
                 said = f"{same}, with another {' and '.join(differing)}; keep the one that is right"
                 yield Finding("identical", "error", said, str(utterance), Path(path))

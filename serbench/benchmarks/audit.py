@@ -74,7 +74,7 @@ class CorpusAudit:
         del lines[1 + _SHOWN :]
         if len(errors) > _SHOWN:
             lines.append(f"- and {len(errors) - _SHOWN} more")
-        remedy = f"`serbench data check {self.name}` lists everything"
+        remedy = f"`serbench data check {self.name}` (or its .toml file) lists everything"
         if self.broken:
             remedy += f"; `--leave-out-broken` goes on without {len(self.broken)} utterances"
         if any(f.kind not in AUDIO_KINDS for f in errors):
