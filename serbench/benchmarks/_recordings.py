@@ -14,6 +14,7 @@ import pandas as pd
 from pandas import DataFrame
 
 from serbench.benchmarks.corpus import AudioError, Samples, Seconds, open_audio, read_segment
+from serbench.errors import SerbenchError
 from serbench.home import home
 from serbench.progress import Progress
 
@@ -164,7 +165,14 @@ def _learn(known: DataFrame, wanted: DataFrame, found: dict[int, Measured]) -> D
 
 def _store(cache: Path, known: DataFrame) -> None:
     """Remember what is readable; what ails other files may go without change of size or time."""
-    cache.parent.mkdir(parents=True, exist_ok=True)
     partial = cache.with_suffix(f".{os.getpid()}.part")
-    known[known["fault"] == ""].to_parquet(partial, index=False)
-    partial.replace(cache)
+    try:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        known[known["fault"] == ""].to_parquet(partial, index=False)
+        partial.replace(cache)
+    except OSError as error:
+        msg = (
+            f"cannot write '{cache}' ({error.strerror}); set SERBENCH_HOME to a folder with room "
+            "that you may write to"
+        )
+        raise SerbenchError(msg) from error

@@ -141,20 +141,26 @@ def _frames(file: soundfile.SoundFile, start: Seconds, end: Seconds) -> tuple[in
     """Return first frame and the frame after the last of a segment that lies in the file."""
     rate, frames = file.samplerate, file.frames
     length = frames / rate
-    first, last = (0.0 if np.isnan(start) else start), (length if np.isnan(end) else end)
-    if not 0 <= first < last <= length + END_SLACK:
-        msg = (
-            f"segment {first:g}-{last:g} s is not in audio file '{file.name}' of {length:.3f} s; "
-            "start must be 0 or more and before end, and end within the file; correct the table"
-        )
-        raise AudioError("segment", msg)
-    return round(first * rate), min(round(last * rate), frames)
+    begin, finish = (0.0 if np.isnan(start) else start), (length if np.isnan(end) else end)
+    if 0 <= begin < finish <= length + END_SLACK:
+        first, stop = round(begin * rate), min(round(finish * rate), frames)
+        if first < stop:
+            return first, stop
+    msg = (
+        f"segment {begin:g}-{finish:g} s is not in audio file '{file.name}' of {length:.3f} s, or "
+        "holds no sample; start must be 0 or more and before end; correct the table"
+    )
+    raise AudioError("segment", msg)
 
 
 def _unreadable(path: Path, error: Exception) -> AudioError:
     """Return the fault of a file that libsndfile refuses, with the cause if it shows."""
-    with path.open("rb") as file:
-        head = file.read(len(_GIT_LFS))
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(_GIT_LFS))
+    except OSError as denied:
+        msg = f"audio file '{path}' cannot be opened ({denied.strerror}); get leave to read it"
+        return AudioError("unreadable", msg)
     if not head:
         return AudioError("empty", f"audio file '{path}' is empty (0 bytes); get it again")
     if head == _GIT_LFS:

@@ -18,8 +18,6 @@ from serbench.benchmarks._layout import as_table, corpus_folder, read_csv
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-Labels = Literal["intended", "voice"]
-
 OBTAIN = (
     "clone https://github.com/CheyneyComputerScience/CREMA-D with Git LFS as 'crema-d' in the data "
     "folder; needed are crema-d/AudioWAV, VideoDemographics.csv and processedResults"
@@ -80,7 +78,7 @@ KNOWN_DEFECTS = {
 }
 
 
-def make(*, labels: Labels = "intended") -> Benchmark:
+def make(*, labels: Literal["intended", "voice"] = "intended") -> Benchmark:
     """Return the benchmark.
 
     Args:
@@ -107,7 +105,7 @@ def make(*, labels: Labels = "intended") -> Benchmark:
     )
 
 
-def read(folder: Path | None, *, labels: Labels = "intended") -> DataFrame:
+def read(folder: Path | None, *, labels: str = "intended") -> DataFrame:
     """Return the table of the utterances, by speaker, sentence, emotion, level.
 
     Args:

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandas import DataFrame
 
-Language = Literal["all", "DK", "EN"]
-
 OBTAIN = (
     "get it from its authors, https://github.com/snehadas/EmoTale, and lay it out as 'emotale' in "
     "the data folder: emotale/wav/DK_004_A_5.wav, annotations.csv and speaker_info.csv"
@@ -61,7 +59,7 @@ _SENTENCES = {
 _FOLDS = {"all": 6, "DK": 6, "EN": 5}
 
 
-def make(*, language: Language = "all") -> Benchmark:
+def make(*, language: Literal["all", "DK", "EN"] = "all") -> Benchmark:
     """Return the benchmark.
 
     Args:
@@ -85,7 +83,7 @@ def make(*, language: Language = "all") -> Benchmark:
     )
 
 
-def read(folder: Path | None, *, language: Language = "all") -> DataFrame:
+def read(folder: Path | None, *, language: str = "all") -> DataFrame:
     """Return the table of the utterances, by language, speaker, emotion, sentence.
 
     Args:

@@ -404,6 +404,14 @@ def test_an_interrupted_audit_keeps_what_it_measured(corpus, opened, monkeypatch
     assert set(opened) == {Path(p).name for p in corpus["path"][5:]}
 
 
+def test_a_home_that_cannot_be_written(corpus, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "file"))
+
+    with pytest.raises(SerbenchError, match=r"cannot write .* set SERBENCH_HOME"):
+        audit(corpus)
+
+
 @pytest.mark.parametrize("column", ["utterance", "path", "session", "emotion"])
 def test_a_table_without_a_column_of_the_contract(corpus, column):
     with pytest.raises(SerbenchError, match=f"lacks the columns {column}; its `read`"):
