@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -24,6 +24,8 @@ from serbench.errors import SerbenchError, unknown
 
 if TYPE_CHECKING:
     from serbench.benchmarks import Benchmark, Protocol
+
+M = TypeVar("M", bound=BaseModel)
 
 # Raised when a change of the code changes the numbers of an unchanged recipe.
 FORMAT = 1
@@ -197,13 +199,11 @@ def make_benchmark(part: Part) -> Benchmark:
 
 def make_protocol(benchmark: Benchmark, part: Part) -> Protocol:
     """Return the protocol that a part of a recipe means, with the benchmark's own defaults."""
-    return _factory(benchmark, part.name)(**part.options)
-
-
-def _factory(benchmark: Benchmark, name: str) -> Callable[..., Protocol]:
     from serbench.benchmarks import protocols
 
-    return benchmark.protocols.get(name) or protocols.find(name)
+    if part.name in benchmark.protocols:
+        return benchmark.protocols[part.name](**part.options)
+    return protocols.make(part.name, **part.options)
 
 
 def _split(raw: Mapping[str, Any], key: str) -> tuple[str, dict[str, Any]]:
@@ -254,13 +254,17 @@ def _benchmark(given: Any) -> Part:
 
 def _protocol(benchmark: Benchmark, given: Any) -> Part:
     """Return the protocol's part with all options; the factories check their own."""
+    from serbench.benchmarks import protocols
+
     name, options = _split({"protocol": given or next(iter(benchmark.protocols))}, "protocol")
     make_protocol(benchmark, Part(name=name, options=options))
-    known = inspect.signature(_factory(benchmark, name)).parameters
-    return Part(name=name, options={p.name: p.default for p in known.values()} | options)
+    own = benchmark.protocols.get(name)
+    known = inspect.signature(own) if own else protocols.signature(name)
+    defaults = {p.name: p.default for p in known.parameters.values()}
+    return Part(name=name, options=defaults | options)
 
 
-def _model[M: BaseModel](model: type[M], what: str, values: Mapping[str, Any]) -> M:
+def _model(model: type[M], what: str, values: Mapping[str, Any]) -> M:
     for key in values:
         if key not in model.model_fields:
             raise unknown(f"{what} key", key, model.model_fields)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from serbench import cells, plugins
 from serbench import recipe as recipes
 from serbench.benchmarks import Classification, Regression
-from serbench.benchmarks.metrics import score
+from serbench.benchmarks.scores import score
 from serbench.home import home
 from serbench.leaderboard import record, store
 from serbench.leaderboard.record import Fit, LeftOut, Result
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from serbench.benchmarks import Benchmark, Fold, Protocol, Task
-    from serbench.benchmarks.metrics import Scores
+    from serbench.benchmarks.scores import Scores
     from serbench.downstreams import Downstream
     from serbench.features import Stored
     from serbench.progress import Progress, Step
@@ -160,10 +160,10 @@ def _encode(job: Job, table: DataFrame) -> Stored:
     plugin = plugins.find("upstreams", part.name)
     identity = part.identity()
     upstream = None
-    if part.options.get("weights") is not None and "weights" not in part.contents:
-        # published weights are known by their digest once they are loaded
+    if part.options.get("weights") is not None and not part.contents:
+        # published weights are known by their digest, once they are loaded
         upstream = plugins.make(plugin, options=part.options)
-        identity["weights"] = upstream.provenance["digest"]
+        identity["provenance"] = upstream.provenance
     return features.encode(
         table,
         identity,

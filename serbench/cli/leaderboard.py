@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from serbench.cli.options import Results
+
+if TYPE_CHECKING:
+    from serbench.leaderboard.table import Board
 
 
 class Format(StrEnum):
@@ -24,4 +27,31 @@ def leaderboard(
     benchmark: Annotated[str | None, typer.Option(help="Only this benchmark.")] = None,
     output: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TERMINAL,
 ) -> None:
-    """Rank the results, per benchmark and protocol, scores recomputed from the predictions."""
+    """Rank the results, per benchmark and protocol; scores are recomputed from the predictions."""
+    from serbench.errors import SerbenchError
+    from serbench.leaderboard import export, store, table
+    from serbench.run import score_record
+
+    shelf = store.read_all(results)
+    for problem in shelf.problems:
+        typer.echo(f"serbench: left out: {problem}", err=True)
+    entries = [e for e in shelf.entries if benchmark in (None, e.result.benchmark.name)]
+    if not entries:
+        msg = f"no results{f' of {benchmark}' if benchmark else ''} in '{results}'; `serbench run` makes them"
+        raise SerbenchError(msg)
+    boards = table.rank(entries, score_record)
+    if output is Format.TERMINAL:
+        _draw(boards)
+    else:
+        write = export.to_markdown if output is Format.MARKDOWN else export.to_csv
+        typer.echo(write(boards), nl=False)
+
+
+def _draw(boards: list[Board]) -> None:
+    from rich.console import Console
+
+    from serbench.leaderboard.render import render_board
+
+    console = Console(highlight=False)
+    for board in boards:
+        console.print(render_board(board))

@@ -22,7 +22,7 @@ _DESCRIBED = "https://s3prl.github.io/s3prl/tutorial/upstream_collection.html"
 _TAKES_WEIGHTS = ("_local", "_custom", "_url")  # s3prl's endings for "bring your own checkpoint"
 
 
-def build(name: str, weights: str | None) -> Any:
+def build(name: str, checkpoint: str | None) -> Any:
     """Return a model of the hub, a module with `get_downsample_rates`.
 
     Raises:
@@ -31,7 +31,7 @@ def build(name: str, weights: str | None) -> Any:
     models = _models()
     if name not in models:
         raise unknown("s3prl model", name, models, f"s3prl describes them at {_DESCRIBED}")
-    options = _checkpoint(name, weights, models)
+    options = _checkpoint(name, checkpoint, models)
     try:
         with contained():
             return models[name](**options)
@@ -101,30 +101,30 @@ def _required(builder: Builder) -> set[str]:
     return {p.name for p in parameters if p.default is p.empty and p.kind not in variadic}
 
 
-def _checkpoint(name: str, weights: str | None, models: Mapping[str, Builder]) -> dict[str, str]:
-    """Return the builder's keyword for the weights; refuses those that it would not use."""
+def _checkpoint(name: str, given: str | None, models: Mapping[str, Builder]) -> dict[str, str]:
+    """Return the builder's keyword for a checkpoint; refuses those that it would not use."""
     if not name.endswith(_TAKES_WEIGHTS):
-        if weights is None:
+        if given is None:
             return {}
         family = [
             n
             for n, builder in models.items()
             if builder.__module__ == models[name].__module__ and n.endswith(_TAKES_WEIGHTS)
         ]
-        remedy = f"take one of: {', '.join(family)}" if family else "leave the weights out"
-        msg = f"s3prl's '{name}' brings its own weights and would not use '{weights}'; {remedy}"
+        remedy = f"take one of: {', '.join(family)}" if family else "leave the checkpoint out"
+        msg = f"s3prl's '{name}' brings its own weights and would not use '{given}'; {remedy}"
         raise SerbenchError(msg)
-    if weights is None:
-        msg = f"s3prl's '{name}' needs weights; give a checkpoint, or take a model that has its own"
+    if given is None:
+        msg = f"s3prl's '{name}' needs option 'checkpoint'; or take a model with its own"
         raise SerbenchError(msg)
-    path = local_path(weights)
+    path = local_path(given)
     if path is not None and not path.exists():
-        msg = f"weights '{weights}' do not exist; give a checkpoint of s3prl's '{name}'"
+        msg = f"checkpoint '{given}' does not exist; give a checkpoint of s3prl's '{name}'"
         raise SerbenchError(msg)
     if path is not None and path.is_dir() and not (path / "preprocessor_config.json").exists():
-        msg = f"weights '{weights}' have no preprocessor_config.json; s3prl would take another's"
+        msg = f"checkpoint '{given}' has no preprocessor_config.json; s3prl would take another's"
         raise SerbenchError(msg)
-    return {"ckpt": weights if path is None else str(path)}
+    return {"ckpt": given if path is None else str(path)}
 
 
 def _failure(name: str, error: BaseException) -> str:

@@ -18,22 +18,22 @@ _PROBE = 8_000  # samples
 _VERIFIED = (_SHORTEST, 16_001, 40_007, 80_001)  # samples
 
 
-def make(*, model: str = "fbank", weights: str | None = None) -> Upstream:
+def make(*, weights: str = "fbank", checkpoint: str | None = None) -> Upstream:
     """Return a model of s3prl's hub, with all its hidden states.
 
     A model with weights of its own fetches them on first use, into s3prl's cache. s3prl's
     checkpoints are pickles: load only those you trust.
 
     Args:
-        model: name in the hub, such as "tera" or "wavlm_base_plus".
-        weights: checkpoint for a model that takes one, such as "hubert_local" (a file) or
+        weights: name in the hub, such as "tera" or "wavlm_base_plus".
+        checkpoint: for a model that takes one, such as "hubert_local" (a file) or
             "hf_wav2vec2_custom" (a folder or an id).
 
     Raises:
         SerbenchError: s3prl is not installed, the model is not in its hub, weights are missing or
             would not be used, or the model cannot be built, fetched or read.
     """
-    return S3prlUpstream(model, _hub.build(model, weights))
+    return S3prlUpstream(weights, _hub.build(weights, checkpoint))
 
 
 class S3prlUpstream(Upstream):

@@ -91,7 +91,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 def test_fbank_is_ours() -> None:
     batch = clips(noise(16_000), noise(5_003))
-    theirs, ours = make(model="fbank")(batch), fbank.make()(batch)
+    theirs, ours = make(weights="fbank")(batch), fbank.make()(batch)
     torch.testing.assert_close(theirs.layers, ours.layers, rtol=0, atol=5e-5)
     assert theirs.lengths.tolist() == ours.lengths.tolist()
 
@@ -99,8 +99,8 @@ def test_fbank_is_ours() -> None:
 def test_hidden_states_are_those_of_s3prl(checkpoints: dict[str, str]) -> None:
     from s3prl import hub
 
-    weights = checkpoints["hubert_local"]
-    upstream, theirs = make(model="hubert_local", weights=weights), hub.hubert_local(ckpt=weights)
+    path = checkpoints["hubert_local"]
+    upstream, theirs = make(weights="hubert_local", checkpoint=path), hub.hubert_local(ckpt=path)
     wave = noise(16_000)
     with torch.no_grad():
         hidden = theirs.eval()([wave])["hidden_states"]
@@ -113,14 +113,14 @@ def test_hidden_states_are_those_of_s3prl(checkpoints: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("model", ["hubert_local", "apc_local", "mel", "spectrogram", "mfcc"])
 def test_frames_are_exact(model: str, checkpoints: dict[str, str]) -> None:
-    upstream = make(model=model, weights=checkpoints.get(model))
+    upstream = make(weights=model, checkpoint=checkpoints.get(model))
     for samples in (800, 801, 1_039, 4_321, 9_999, 16_079, 16_080, 16_081):
         assert upstream(clips(noise(samples))).lengths.tolist() == [upstream.frames(samples)]
 
 
 @pytest.mark.parametrize("model", ["hubert_local", "apc_local", "mel"])
 def test_models_keep_the_contract(model: str, checkpoints: dict[str, str]) -> None:
-    assert check_upstream(make(model=model, weights=checkpoints.get(model))) == []
+    assert check_upstream(make(weights=model, checkpoint=checkpoints.get(model))) == []
 
 
 def test_zeros_at_the_end_of_a_clip_are_frames_too() -> None:
@@ -129,7 +129,7 @@ def test_zeros_at_the_end_of_a_clip_are_frames_too() -> None:
     from s3prl import hub
 
     assert hub.mel()([wave])["hidden_states"][0].shape[1] < 60, "s3prl no longer cuts them off"
-    assert make(model="mel")(clips(wave)).lengths.tolist() == [100]
+    assert make(weights="mel")(clips(wave)).lengths.tolist() == [100]
     assert torch.equal(wave, before)
 
 
@@ -199,15 +199,15 @@ def test_provenance_tells_weights_apart(checkpoints: dict[str, str], tmp_path: P
         hubert(tmp_path / "b.pt", 1),
         hubert(tmp_path / "c.pt", 0),
     ]
-    cards = [make(model="hubert_local", weights=str(w)).provenance for w in weights]
+    cards = [make(weights="hubert_local", checkpoint=str(w)).provenance for w in weights]
     assert cards[0] == cards[2]
     assert cards[0]["digest"] != cards[1]["digest"]
     assert cards[0]["id"] == "s3prl/hubert_local"
-    assert "digest" not in make(model="fbank").provenance
+    assert "digest" not in make(weights="fbank").provenance
 
 
 def test_encoder_is_frozen(checkpoints: dict[str, str]) -> None:
-    upstream = make(model="apc_local", weights=checkpoints["apc_local"])
+    upstream = make(weights="apc_local", checkpoint=checkpoints["apc_local"])
     assert not any(module.training for module in upstream._encoder.modules())
     assert not any(parameter.requires_grad for parameter in upstream.parameters())
     assert not upstream(clips(noise(8_000))).layers.requires_grad
@@ -216,18 +216,18 @@ def test_encoder_is_frozen(checkpoints: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"model": "os"}, "no s3prl model 'os'"),
-        ({"model": "Path"}, "no s3prl model 'Path'"),
-        ({"model": "options"}, "no s3prl model 'options'"),
-        ({"model": "load_and_convert_fairseq_ckpt"}, "no s3prl model 'load_and_convert"),
-        ({"model": "hubrt_base"}, "did you mean 'hubert_base'"),
-        ({"model": "hubert_local"}, "needs weights"),
-        ({"model": "hubert_local", "weights": "./none.pt"}, "'./none.pt' do not exist"),
+        ({"weights": "os"}, "no s3prl model 'os'"),
+        ({"weights": "Path"}, "no s3prl model 'Path'"),
+        ({"weights": "options"}, "no s3prl model 'options'"),
+        ({"weights": "load_and_convert_fairseq_ckpt"}, "no s3prl model 'load_and_convert"),
+        ({"weights": "hubrt_base"}, "did you mean 'hubert_base'"),
+        ({"weights": "hubert_local"}, "needs option .checkpoint"),
+        ({"weights": "hubert_local", "checkpoint": "./none.pt"}, "'./none.pt' does not exist"),
         (
-            {"model": "tera", "weights": "my.ckpt"},
+            {"weights": "tera", "checkpoint": "my.ckpt"},
             "would not use 'my.ckpt'; take one of: tera_local",
         ),
-        ({"model": "fbank", "weights": "my.ckpt"}, "leave the weights out"),
+        ({"weights": "fbank", "checkpoint": "my.ckpt"}, "leave the checkpoint out"),
     ],
 )
 def test_what_does_not_exist_or_fit_is_refused(options: dict[str, Any], message: str) -> None:
@@ -240,12 +240,12 @@ def test_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "wrong.pt"
     torch.save({"weights": torch.zeros(3)}, path)
     with pytest.raises(SerbenchError, match="could not build 'hubert_local': ValueError"):
-        make(model="hubert_local", weights=str(path))
+        make(weights="hubert_local", checkpoint=str(path))
 
 
 def test_folder_without_its_preprocessor_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SerbenchError, match=r"no preprocessor_config\.json"):
-        make(model="hf_hubert_custom", weights=str(tmp_path))
+        make(weights="hf_hubert_custom", checkpoint=str(tmp_path))
 
 
 def test_failed_download_says_what_goes_where(
@@ -260,7 +260,7 @@ def test_failed_download_says_what_goes_where(
     with pytest.raises(
         SerbenchError, match=r"download https://.*states-1000000\.ckpt.* save it as"
     ):
-        make(model="tera")
+        make(weights="tera")
     assert not list(tmp_path.glob("*.ckpt"))
 
 
