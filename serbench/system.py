@@ -1,0 +1,61 @@
+"""The system that is trained: upstream layers -> mix -> downstream -> linear output."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from serbench.downstreams import Downstream
+
+
+class LayerMix(nn.Module):
+    """One learnt softmax-weighted sum over the layers of one stream (Yang et al. 2021).
+
+    The logits start at zero, so the mix starts as the plain average.
+    """
+
+    def __init__(self, depth: int) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(torch.zeros(depth))
+
+    @property
+    def weights(self) -> Tensor:
+        """The (L,) weights of the layers; their sum is 1."""
+        return self.logits.softmax(0)
+
+    def forward(self, layers: Tensor) -> Tensor:
+        """Return (B, T, D) for (L, B, T, D)."""
+        mixed: Tensor = torch.tensordot(self.weights, layers, dims=1)
+        return mixed
+
+
+class System(nn.Module):
+    """All that is trained over frozen features.
+
+    Args:
+        downstream: the head.
+        depth: L, layers of the stream.
+        outputs: C, classes or dimensions.
+    """
+
+    def __init__(self, downstream: Downstream, depth: int, outputs: int) -> None:
+        super().__init__()
+        self.mix = LayerMix(depth)
+        self.downstream = downstream
+        self.output = nn.Linear(downstream.embedding_dim, outputs)
+
+    def embed(self, layers: Tensor, lengths: Tensor, speakers: Tensor) -> Tensor:
+        """Return the (B, E) embeddings before the output; the arguments are those of `forward`."""
+        embedding: Tensor = self.downstream(self.mix(layers), lengths, speakers)
+        return embedding
+
+    def forward(self, layers: Tensor, lengths: Tensor, speakers: Tensor) -> Tensor:
+        """Return (B, C): logits of the classes, or dimensions on the unit interval's scale.
+
+        Args:
+            layers: (L, B, T, D) float32, zero beyond each length.
+            lengths: (B,) int64, frames.
+            speakers: (B,) int64, index of the speaker in the corpus.
+        """
+        output: Tensor = self.output(self.embed(layers, lengths, speakers))
+        return output
