@@ -1,0 +1,1 @@
+"""What trains the encoders: masked prediction, contrastive prediction, speaker adaptation."""

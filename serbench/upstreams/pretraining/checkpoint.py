@@ -1,0 +1,99 @@
+"""The state of a training run in one file, replaced whole, without pickle."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from serbench.errors import SerbenchError
+
+_MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+
+
+@dataclass
+class Position:
+    """How far training is.
+
+    Attributes:
+        update: done.
+        epoch: under way, from 0.
+        taken: batches of this epoch.
+        best: lowest validation loss so far.
+        seconds: spent in updates and validations, over all resumptions.
+    """
+
+    update: int = 0
+    epoch: int = 0
+    taken: int = 0
+    best: float = math.inf
+    seconds: float = 0.0
+
+
+def write(path: Path, tensors: Mapping[str, Tensor], about: dict[str, str] | None = None) -> None:
+    """Write safetensors under a temporary name, then put the file in its place at once."""
+    fresh = path.with_name(path.name + ".new")
+    save_file({name: value.contiguous() for name, value in tensors.items()}, fresh, about)
+    fresh.replace(path)
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """Return all tensors of a file.
+
+    Raises:
+        SerbenchError: it is no whole safetensors file.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise SerbenchError(f"{path} cannot be read as safetensors: {error}") from error
+
+
+def save(
+    path: Path, model: nn.Module, optimizer: Optimizer, position: Position, settings: str
+) -> None:
+    """Write model, optimiser and position.
+
+    Args:
+        path: replaced.
+        model: all of it is kept.
+        optimizer: Adam over the model's parameters.
+        position: how far training is.
+        settings: digest of the settings; `load` asks for the same.
+    """
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    for name, parameter in model.named_parameters():
+        for key, value in optimizer.state.get(parameter, {}).items():
+            tensors[f"{key}.{name}"] = value
+    write(path, tensors, {"position": json.dumps(asdict(position)), "settings": settings})
+
+
+def load(path: Path, model: nn.Module, optimizer: Optimizer, settings: str) -> Position:
+    """Fill model and optimiser with what `save` wrote and return the position.
+
+    Raises:
+        SerbenchError: the file was made with other settings.
+    """
+    tensors = read(path)
+    with safe_open(path, "pt") as file:
+        about = file.metadata()
+    if about["settings"] != settings:
+        raise SerbenchError(
+            f"{path} was made with other settings; give those again, or another folder"
+        )
+    model.load_state_dict(
+        {name[6:]: value for name, value in tensors.items() if name.startswith("model.")}
+    )
+    for name, parameter in model.named_parameters():
+        for key in _MOMENTS:
+            if (value := tensors.get(f"{key}.{name}")) is not None:
+                optimizer.state[parameter][key] = value.to(parameter.device)
+    return Position(**json.loads(about["position"]))

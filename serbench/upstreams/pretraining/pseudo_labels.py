@@ -1,0 +1,212 @@
+"""Targets of masked prediction: clusters of frames by mini-batch k-means, HuBERT's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.numpy import save_file
+from torch import Tensor
+
+from serbench.errors import SerbenchError
+from serbench.progress import Progress, Silent
+from serbench.upstreams import Clips
+from serbench.upstreams import mfcc as mfcc_upstream
+from serbench.upstreams.pretraining.audio import Audio
+
+if TYPE_CHECKING:
+    from transformers import HubertModel
+
+Extractor = Callable[[Tensor], NDArray[np.float32]]
+"""From a waveform (samples,) to its frames (T, F), one a label."""
+
+
+def mfcc() -> Extractor:
+    """Return the extractor of iteration 1: every second frame of 39-dimensional Kaldi MFCC.
+
+    At 16 kHz these frames lie at 0, 20, 40 ms ... and span 25 ms: the very samples that HuBERT's
+    frames see, so their number is the same too (fairseq `dump_mfcc_feature.py`, ratio 2).
+    """
+    upstream = mfcc_upstream.make(normalize=False)
+
+    def extract(wave: Tensor) -> NDArray[np.float32]:
+        frames: NDArray[np.float32] = upstream(Clips([wave], [""], [None])).layers[0, 0].numpy()
+        return frames[::2]
+
+    return extract
+
+
+def layer(encoder: HubertModel, number: int, *, normalize: bool, bf16: bool = False) -> Extractor:
+    """Return the extractor of a layer's frames, for iteration 2 and later.
+
+    Args:
+        encoder: on the CPU or a GPU; put into evaluation mode.
+        number: 1 is the first Transformer layer's output, as in fairseq and transformers alike;
+            0 is the Transformer's input.
+        normalize: bring the waveform to mean 0 and variance 1 first.
+        bf16: bfloat16 autocast.
+    """
+    depth = encoder.config.num_hidden_layers
+    if not 0 <= number <= depth:
+        raise SerbenchError(f"no layer {number}; this encoder has layers 0 to {depth}")
+    encoder.eval()  # type: ignore[no-untyped-call]
+    device = encoder.device
+
+    def extract(wave: Tensor) -> NDArray[np.float32]:
+        if normalize:
+            wave = (wave - wave.mean()) / torch.sqrt(wave.var(correction=0) + 1e-7)
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            output = encoder(wave[None].to(device), output_hidden_states=True)
+        frames: NDArray[np.float32] = output.hidden_states[number][0].float().cpu().numpy()
+        return frames
+
+    return extract
+
+
+class Quantizer:
+    """Nearest of C centres.
+
+    Attributes:
+        centres: (C, F) float32.
+        inertia: mean squared distance of the frames it was fitted on.
+    """
+
+    def __init__(self, centres: NDArray[np.float32], inertia: float = float("nan")) -> None:
+        self.centres = np.ascontiguousarray(centres, dtype=np.float32)
+        self.inertia = inertia
+        self._norms: NDArray[np.float32] = np.square(self.centres).sum(1)
+
+    def __call__(self, frames: NDArray[np.float32]) -> NDArray[np.uint16]:
+        """Return (T,) the nearest centre of each of (T, F)."""
+        distances = self._norms - 2 * frames @ self.centres.T  # up to a constant a frame
+        nearest: NDArray[np.uint16] = distances.argmin(axis=1).astype(np.uint16)
+        return nearest
+
+    def save(self, path: Path) -> None:
+        """Write safetensors."""
+        save_file({"centres": self.centres}, path)
+
+    @classmethod
+    def load(cls, path: Path) -> Quantizer:
+        """Read what `save` wrote."""
+        with safe_open(path, "np") as file:
+            return cls(file.get_tensor("centres"))
+
+
+def fit_quantizer(
+    frames: NDArray[np.float32],
+    clusters: int,
+    *,
+    seed: int = 0,
+    batch: int = 10_000,
+    rounds: int = 100,
+    starts: int = 20,
+    patience: int = 100,
+) -> Quantizer:
+    """Fit mini-batch k-means as HuBERT did (fairseq `learn_kmeans.py`; the defaults are its own).
+
+    Args:
+        frames: (M, F), all that there is or a random part.
+        clusters: C, at most 65536.
+        seed: of the starts and batches.
+        batch: frames a step.
+        rounds: over the frames, at most.
+        starts: k-means++ draws, of which the best is kept.
+        patience: steps without a better inertia before stopping.
+
+    Raises:
+        SerbenchError: more clusters than frames.
+    """
+    from sklearn.cluster import MiniBatchKMeans
+
+    if clusters > len(frames):
+        raise SerbenchError(
+            f"{clusters} clusters cannot be fitted on {len(frames)} frames; "
+            "give more audio or ask for fewer clusters"
+        )
+    means = MiniBatchKMeans(
+        n_clusters=clusters,
+        init="k-means++",
+        max_iter=rounds,
+        batch_size=batch,
+        compute_labels=False,
+        tol=0.0,
+        max_no_improvement=patience,
+        n_init=starts,
+        reassignment_ratio=0.0,
+        random_state=seed,
+    ).fit(frames)
+    fitted = Quantizer(means.cluster_centers_)
+    distances = np.square(frames - fitted.centres[fitted(frames)]).sum(1)
+    return Quantizer(fitted.centres, float(distances.mean()))
+
+
+def gather(
+    audio: Audio, rows: Sequence[int], extract: Extractor, progress: Progress | None = None
+) -> NDArray[np.float32]:
+    """Return (M, F), the frames of some recordings, to fit a quantizer on."""
+    with (progress or Silent()).step("features for k-means", len(rows)) as step:
+        found = []
+        for row in rows:
+            found.append(extract(audio.wave(row)))
+            step.advance()
+    return np.concatenate(found)
+
+
+def label(
+    audio: Audio, extract: Extractor, quantizer: Quantizer, progress: Progress | None = None
+) -> Labels:
+    """Return the cluster of every frame of every recording."""
+    with (progress or Silent()).step("pseudo-labels", len(audio)) as step:
+        codes = []
+        for row in range(len(audio)):
+            codes.append(quantizer(extract(audio.wave(row))))
+            step.advance()
+    return Labels.of(codes, len(quantizer.centres))
+
+
+class Labels:
+    """One cluster a frame for N recordings.
+
+    Attributes:
+        codes: (M,) uint16, all frames of all recordings in a row.
+        starts: (N + 1,) int64, where each recording begins.
+        clusters: C.
+    """
+
+    def __init__(self, codes: NDArray[np.uint16], starts: NDArray[np.int64], clusters: int) -> None:
+        self.codes, self.starts, self.clusters = codes, starts, clusters
+
+    @classmethod
+    def of(cls, codes: Iterable[NDArray[np.uint16]], clusters: int) -> Labels:
+        """Join the codes of each recording."""
+        parts = list(codes)
+        starts = np.cumsum([0, *map(len, parts)], dtype=np.int64)
+        return cls(np.concatenate(parts), starts, clusters)
+
+    def crop(self, row: int, start: int, frames: int | None = None) -> NDArray[np.uint16]:
+        """Return the codes of a recording from frame `start`: `frames` of them, or all."""
+        whole = self.codes[self.starts[row] : self.starts[row + 1]]
+        return whole[start : None if frames is None else start + frames]
+
+    def entropy(self) -> float:
+        """Return the clusters' entropy in nats: the loss of who knows only how common each is."""
+        share = np.bincount(self.codes, minlength=self.clusters) / len(self.codes)
+        return float(-(share[share > 0] * np.log(share[share > 0])).sum())
+
+    def save(self, path: Path) -> None:
+        """Write safetensors."""
+        tensors: dict[str, NDArray[Any]] = {"codes": self.codes, "starts": self.starts}
+        save_file(tensors, path, {"clusters": str(self.clusters)})
+
+    @classmethod
+    def load(cls, path: Path) -> Labels:
+        """Read what `save` wrote."""
+        with safe_open(path, "np") as file:
+            clusters = int(file.metadata()["clusters"])
+            return cls(file.get_tensor("codes"), file.get_tensor("starts"), clusters)
