@@ -128,10 +128,15 @@ def columns(benchmark: Benchmark) -> tuple[Column, ...]:
 def title(benchmark: Benchmark, protocol: Protocol) -> str:
     """Return "emodb 1 · emotion, 7 classes · speaker_folds (k=5)", and whatever qualifies it."""
     corpus = f"{benchmark.name} {benchmark.version}" + ", synthetic" * benchmark.synthetic
-    options = ", ".join(f"{key}={value}" for key, value in sorted(protocol.options.items()))
+    given = {key: value for key, value in sorted(protocol.options.items()) if value != []}
+    options = ", ".join(f"{key}={_option(value)}" for key, value in given.items())
     split = protocol.name + (f" ({options})" if options else "")
     split += ", speaker-dependent" * ("speaker" in protocol.shares)
     return f"{corpus} · {_task(benchmark)} · {split}"
+
+
+def _option(value: object) -> str:
+    return "+".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _task(benchmark: Benchmark) -> str:
