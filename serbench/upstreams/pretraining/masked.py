@@ -16,6 +16,7 @@ from serbench.errors import SerbenchError
 from serbench.upstreams.pretraining.audio import Audio, Cut, Cutting, plan
 from serbench.upstreams.pretraining.pseudo_labels import Labels
 from serbench.upstreams.pretraining.schedule import mix
+from serbench.upstreams.pretraining.speakers import SpeakerModule
 from serbench.upstreams.pretraining.trainer import Outcome
 
 if TYPE_CHECKING:
@@ -76,11 +77,13 @@ class MaskedBatch(NamedTuple):
     waves: (B, S) float32.
     labels: (B, T) int64.
     mask: (B, T) bool, the frames to predict.
+    speakers: (B,) int64, rows of the speaker table; without one nobody looks at them.
     """
 
     waves: Tensor
     labels: Tensor
     mask: Tensor
+    speakers: Tensor
 
 
 class MaskedPrediction(nn.Module):
@@ -88,6 +91,7 @@ class MaskedPrediction(nn.Module):
 
     Attributes:
         encoder: transformers' model; takes and keeps any published HuBERT.
+        speakers: the speaker table, or None.
         project: Linear(D, P).
         embeddings: (C, P), one a cluster.
     """
@@ -103,6 +107,7 @@ class MaskedPrediction(nn.Module):
         gradient: float = 1.0,
         temperature: float = 0.1,
         layer_drop: float = 0.0,
+        speakers: SpeakerModule | None = None,
     ) -> None:
         """Put a fresh head on an encoder, drawn from torch's current random state.
 
@@ -118,6 +123,7 @@ class MaskedPrediction(nn.Module):
             temperature: cosines are divided by it.
             layer_drop: chance that a layer is skipped in training, set in the encoder's config
                 (0.05 in Base, 0 in Large; transformers' default of 0.1 is nobody's).
+            speakers: makes it personalised training: the loss is of the output with speakers in it.
 
         Raises:
             SerbenchError: the encoder has no mask vector.
@@ -129,6 +135,7 @@ class MaskedPrediction(nn.Module):
             )
         encoder.config.layerdrop = layer_drop
         self.encoder = encoder
+        self.speakers = speakers
         self.project = nn.Linear(encoder.config.hidden_size, width)
         self.embeddings = nn.Parameter(torch.randn(clusters, width))
         self.penalty, self.unmasked = penalty, unmasked
@@ -149,11 +156,24 @@ class MaskedPrediction(nn.Module):
     def _scaled(self, gradient: Tensor) -> Tensor:
         return gradient * self.gradient
 
-    def encode(self, features: Tensor, mask: Tensor) -> Tensor:
-        """Return (B, T, D), the Transformer's output when masked frames are the mask vector."""
+    def encode(self, features: Tensor, mask: Tensor, speakers: Tensor | None = None) -> Tensor:
+        """Return (B, T, D), the Transformer's output when masked frames are the mask vector.
+
+        Args:
+            features: (B, T, K), the convolutions' output.
+            mask: (B, T) bool.
+            speakers: (B,) rows of the speaker table, if there is one.
+        """
         hidden = self.encoder.feature_projection(features)
         vector = self.encoder.masked_spec_embed.to(hidden.dtype)
         hidden = torch.where(mask[..., None], vector, hidden)
+        if self.speakers is None or speakers is None:
+            return self._transform(hidden)
+        vectors = self.speakers(speakers)
+        output = self._transform(self.speakers.enter(hidden, vectors))
+        return self.speakers.leave(output, vectors)
+
+    def _transform(self, hidden: Tensor) -> Tensor:
         output: Tensor = self.encoder.encoder(hidden).last_hidden_state
         return output
 
@@ -170,7 +190,7 @@ class MaskedPrediction(nn.Module):
         """
         features = self.convolve(batch.waves)[:, : batch.labels.shape[1]]
         penalty = features.float().square().mean()
-        frames = self.encode(features, batch.mask)
+        frames = self.encode(features, batch.mask, batch.speakers)
         logits, truth = self.logits(frames[batch.mask]), batch.labels[batch.mask]
         loss = F.cross_entropy(logits, truth)
         correct = (logits.argmax(-1) == truth).float().mean()
@@ -197,6 +217,7 @@ class MaskedBatches:
         seed: int,
         masking: Masking | None = None,
         normalize: bool = False,
+        speakers: SpeakerModule | None = None,
     ) -> None:
         """Join audio and labels.
 
@@ -209,10 +230,18 @@ class MaskedBatches:
             seed: of the order, the crops' places and, with the update's number, the masks.
             masking: HuBERT's numbers if not given.
             normalize: bring every crop to mean 0 and variance 1, as the Large model wants.
+            speakers: the table, for its rows.
+
+        Raises:
+            SerbenchError: a recording's speaker is not in the table.
         """
         self.audio, self.labels, self.rows, self.cutting = audio, labels, rows, cutting
         self.frames, self.seed, self.normalize = frames, seed, normalize
         self.masking = masking or Masking()
+        names = [recording.speaker for recording in audio.recordings]
+        self.speakers = torch.zeros(len(audio), dtype=torch.int64)
+        if speakers is not None:
+            self.speakers[rows] = speakers.rows([names[row] for row in rows.tolist()])
 
     def epoch(self, number: int) -> Sequence[Cut]:
         """Return the batches of one epoch."""
@@ -229,7 +258,8 @@ class MaskedBatches:
         codes = [self.labels.crop(row, start // hop, most) for row, start in crops]
         frames = min(map(len, codes))
         labels = torch.from_numpy(np.stack([code[:frames] for code in codes]).astype(np.int64))
-        return MaskedBatch(waves, labels, mask_spans(len(crops), frames, self.masking, generator))
+        mask = mask_spans(len(crops), frames, self.masking, generator)
+        return MaskedBatch(waves, labels, mask, self.speakers[cut.rows])
 
 
 def normalized(waves: Tensor) -> Tensor:

@@ -101,6 +101,10 @@ def example(seconds: float = 1.0, batch: int = 3) -> tuple[torch.Tensor, torch.T
     return waves, torch.randint(CLUSTERS, (batch, frames), generator=draw)
 
 
+def batch_of(waves, labels, mask) -> MaskedBatch:
+    return MaskedBatch(waves, labels, mask, torch.zeros(len(waves), dtype=torch.int64))
+
+
 def torchaudio_run(twin, waves, labels):
     """Return torchaudio's masked logits and penalty, and the mask that it drew."""
     drawn = []
@@ -122,7 +126,7 @@ def test_logits_loss_and_gradients_equal_torchaudio(predictor, norm):
     loss = F.cross_entropy(theirs, torch.zeros(len(theirs), dtype=torch.int64))
     (loss + 10 * penalty).backward()
 
-    outcome = model(MaskedBatch(waves, labels, mask))
+    outcome = model(batch_of(waves, labels, mask))
     outcome.objective.backward()
     ours = model.logits(model.encode(model.convolve(waves), mask)[mask])
     own = ours.gather(1, labels[mask][:, None])
@@ -178,7 +182,7 @@ def test_gradient_of_the_convolutions_is_scaled(predictor, gradient):
     norms = []
     for factor in (gradient, 1.0):
         model = predictor(gradient=factor)
-        model(MaskedBatch(waves, labels, mask)).objective.backward()
+        model(batch_of(waves, labels, mask)).objective.backward()
         grads = [p.grad for p in model.encoder.feature_extractor.parameters()]
         norms.append(sum(0.0 if g is None else float(g.norm()) for g in grads))
     assert norms[0] == pytest.approx(gradient * norms[1], rel=1e-5)
@@ -189,7 +193,7 @@ def test_untrained_loss_is_near_the_logarithm_of_the_clusters(predictor):
     waves, labels = example()
     mask = mask_spans(*labels.shape, Masking(), torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        loss = model(MaskedBatch(waves, labels, mask)).report["masked_loss"]
+        loss = model(batch_of(waves, labels, mask)).report["masked_loss"]
     assert float(loss) == pytest.approx(math.log(CLUSTERS), abs=0.03)
 
 
@@ -276,7 +280,7 @@ def test_normalisation_is_transformers_own():
 def test_unmasked_frames_count_with_their_weight(predictor):
     waves, labels = example()
     mask = mask_spans(*labels.shape, Masking(), torch.Generator().manual_seed(0))
-    batch = MaskedBatch(waves, labels, mask)
+    batch = batch_of(waves, labels, mask)
     with torch.no_grad():
         alone, both = predictor()(batch), predictor(unmasked=0.5)(batch)
         model = predictor()
