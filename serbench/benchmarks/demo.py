@@ -46,7 +46,7 @@ def make(*, task: Literal["emotion", "dimensions"] = "emotion") -> Benchmark:
             "speaker_dependent_random": protocols.speaker_dependent_random,
         },
         folder=None,
-        licence="CC0-1.0",
+        licence="CC0 1.0",
         citation="SYNTHETIC: made by serbench, says nothing about real speech",
         obtain="SYNTHETIC: made by serbench on first use, nothing to get",
         synthetic=True,
