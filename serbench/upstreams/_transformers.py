@@ -27,7 +27,7 @@ def check_type(weights: Weights, upstream: str, accepted: Collection[str]) -> st
     Raises:
         SerbenchError: it cannot; the message names both.
     """
-    kind = weights.settings().get("model_type")
+    kind = str(weights.settings().get("model_type"))
     if kind not in accepted:
         msg = (
             f"weights '{weights.name}' are of model type '{kind}'; upstream '{upstream}' takes "
@@ -36,7 +36,7 @@ def check_type(weights: Weights, upstream: str, accepted: Collection[str]) -> st
         if upstream != "huggingface":
             msg += " (upstream 'huggingface' takes any type it knows)"
         raise SerbenchError(msg)
-    return str(kind)
+    return kind
 
 
 def load(weights: Weights) -> Any:
@@ -105,13 +105,20 @@ def _read(file: Path) -> dict[str, Tensor]:
     try:
         if file.suffix == ".safetensors":
             return load_file(file)
-        return dict(torch.load(file, map_location="cpu", weights_only=True))
+        return _only_tensors(torch.load(file, map_location="cpu", weights_only=True))
     except SafetensorError as error:
         msg = f"{file} is not a whole safetensors file ({error}); fetch it again"
         raise SerbenchError(msg) from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, TypeError, ValueError) as error:
         msg = f"{file} is not a PyTorch file of tensors and nothing else; convert it to safetensors"
         raise SerbenchError(msg) from error
+
+
+def _only_tensors(content: Any) -> dict[str, Tensor]:
+    tensors = dict(content)
+    if not all(isinstance(value, Tensor) for value in tensors.values()):
+        raise TypeError
+    return tensors
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""HuBERT (Hsu et al., IEEE/ACM TASLP 2021)."""
+"""HuBERT: masked prediction of clustered speech (Hsu et al., IEEE/ACM TASLP 2021)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""wav2vec 2.0 (Baevski et al., NeurIPS 2020) and its multilingual successors."""
+"""wav2vec 2.0: contrastive prediction of masked speech (Baevski et al., NeurIPS 2020)."""
 
 from __future__ import annotations
 

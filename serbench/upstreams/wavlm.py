@@ -1,4 +1,4 @@
-"""WavLM (Chen et al., IEEE JSTSP 2022)."""
+"""WavLM: masked prediction of noisy and mixed speech (Chen et al., IEEE JSTSP 2022)."""
 
 from __future__ import annotations
 

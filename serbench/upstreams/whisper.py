@@ -1,4 +1,4 @@
-"""Whisper's encoder (Radford et al., ICML 2023)."""
+"""Whisper's encoder, trained to transcribe speech of the web (Radford et al., ICML 2023)."""
 
 from __future__ import annotations
 
@@ -181,8 +181,9 @@ def make(
         weights: a published size (see `WEIGHTS`), a hub id, or a folder.
         revision: branch, tag or commit on the hub; None for the newest.
         context: what the encoder attends to: `window`, the clip padded with silence to 30 s, as
-            Whisper was trained; `clip`, the clip alone, an approximation that is many times
-            faster on short clips.
+            Whisper was trained; `clip`, the clip alone, an approximation that is faster on short
+            clips. On EmoDB (2.8 s a clip) `tiny.en` takes a fourteenth of the time with `clip`,
+            and logistic regression on the average of a layer loses 0.4 to 3.4 points of UA.
     """
     found = find(weights, revision, WEIGHTS)
     check_type(found, "whisper", {"whisper"})

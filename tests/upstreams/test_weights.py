@@ -224,6 +224,12 @@ def test_a_pickle_cut_short(folder: Path, keep: int) -> None:
     fails(folder, r"pytorch_model.bin is not a PyTorch file of tensors and nothing else")
 
 
+@pytest.mark.parametrize("content", [{"model": {}, "epoch": 3}, [1, 2], 3])
+def test_a_pickle_of_something_else(folder: Path, content: object) -> None:
+    torch.save(content, to_pickle(folder))
+    fails(folder, r"pytorch_model.bin is not a PyTorch file of tensors and nothing else")
+
+
 class Code:
     """Writes a file when it is unpickled the way `pickle` does it."""
 
