@@ -76,7 +76,7 @@ class CorpusAudit:
             lines.append(f"- and {len(errors) - _SHOWN} more")
         remedy = f"`serbench data check {self.name}` (or its .toml file) lists everything"
         if self.broken:
-            remedy += f"; `--leave-out-broken` goes on without {len(self.broken)} utterances"
+            remedy += f"; `--leave-out-broken` goes on without the {len(self.broken)} broken ones"
         if any(f.kind not in AUDIO_KINDS for f in errors):
             remedy += "; what is wrong with the table must be mended there"
         return "\n".join([*lines, remedy])

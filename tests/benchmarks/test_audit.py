@@ -181,7 +181,7 @@ def test_broken_utterances_stop_a_run_or_are_left_out(corpus, tmp_path):
     assert message.count("\n- ") == 11
     assert "- and 1 more" in message
     assert "`serbench data check tiny`" in message
-    assert "`--leave-out-broken` goes on without 11 utterances" in message
+    assert "`--leave-out-broken` goes on without the 11 broken ones" in message
     assert list(found.usable(leave_out_broken=True)["utterance"]) == ["u11"]
     assert found.usable(leave_out_broken=True).index.tolist() == [0]
 
