@@ -24,10 +24,7 @@ def unknown(kind: str, name: str, known: Iterable[str], remedy: str = "") -> Ser
     """
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    parts = [f"no {kind} '{name}'"]
-    if near:
-        parts.append(f"did you mean '{near[0]}'?")
-    parts.append(f"there are: {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}")
-    if remedy:
-        parts.append(remedy)
-    return SerbenchError("; ".join(parts))
+    asked = f"no {kind} '{name}'"
+    guess = f"; did you mean '{near[0]}'?" if near else "."
+    listed = f" There are: {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}"
+    return SerbenchError(asked + guess + listed + (f"; {remedy}" if remedy else ""))

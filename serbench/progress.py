@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
@@ -20,17 +20,11 @@ class Step(Protocol):
 class Progress(Protocol):
     """Where work is shown."""
 
-    def step(self, title: str, total: float | None) -> _Opened:
+    def step(self, title: str, total: float | None) -> AbstractContextManager[Step]:
         """Open a piece of work as a context manager; `total` in whatever `advance` counts."""
 
     def tell(self, text: str) -> None:
         """Print one line that stays."""
-
-
-class _Opened(Protocol):
-    def __enter__(self) -> Step: ...
-
-    def __exit__(self, *exc: object) -> bool | None: ...
 
 
 class _Quiet:

@@ -212,8 +212,10 @@ def _split(raw: Mapping[str, Any], key: str) -> tuple[str, dict[str, Any]]:
     if isinstance(given, str):
         return given, {}
     if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
-        plural = f"{key}s"
-        msg = f"recipe key '{key}' must be a name or a table with a name, not {given!r}; `serbench list {plural}` shows the names"
+        msg = (
+            f"recipe key '{key}' must be a name or a table with a name, not {given!r}; "
+            f"`serbench list {key}s` shows the names"
+        )
         raise SerbenchError(msg)
     return given["name"], {k: v for k, v in given.items() if k != "name"}
 

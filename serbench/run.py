@@ -13,6 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from serbench import cells, plugins
 from serbench import recipe as recipes
 from serbench.benchmarks import Classification, Regression
@@ -23,7 +25,6 @@ from serbench.leaderboard.record import Fit, LeftOut, Result
 from serbench.preparation import Prepared, prepare
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
     from pandas import DataFrame
 
@@ -220,7 +221,7 @@ def _train_cell(
         ),
         features,
         training.targets_of(table, task),
-        table["speaker"].astype("category").cat.codes.to_numpy("int64"),
+        np.unique(table["speaker"], return_inverse=True)[1].astype(np.int64),
         fold,
         task,
         job.recipe.training,
@@ -265,8 +266,11 @@ def _predictions(
 
 def score_record(task: Mapping[str, Any], predictions: DataFrame) -> Scores:
     """Score predictions for a task as a result record holds it: what the leaderboard needs."""
-    plain = {k: tuple(v) if isinstance(v, list) else v for k, v in task.items() if k != "kind"}
-    made: Task = (Classification if task["kind"] == "classification" else Regression)(**plain)
+    made: Task
+    if task["kind"] == "classification":
+        made = Classification(tuple(task["labels"]), task["column"])
+    else:
+        made = Regression(tuple(task["dimensions"]), task["low"], task["high"])
     return score(made, predictions)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +25,14 @@ def _session_home(factory: pytest.TempPathFactory) -> Path:
     home = factory.getbasetemp() / "home"
     home.mkdir(exist_ok=True)
     return home
+
+
+def copy_me(kind: str) -> str:
+    """Return the complete file that CONTRIBUTING.md gives to copy for a kind of plugin."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    block = re.search(rf"<!-- copy-me: {kind} -->\n```python\n(.*?)```", text, re.DOTALL)
+    assert block, f"CONTRIBUTING.md has no {kind} to copy"
+    return block[1]
 
 
 @pytest.fixture(scope="session")

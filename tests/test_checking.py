@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from serbench.checking import check_downstream, check_upstream
 from serbench.downstreams import Downstream
 from serbench.errors import SerbenchError
-from serbench.upstreams import Clips, Features, Upstream
-from serbench.upstreams._padding import stack
+from serbench.upstreams import Clips, Features, Upstream, stack
 
 
 class Sound(Upstream):

@@ -157,7 +157,7 @@ def test_features_beyond_half_precision_are_refused(table: pd.DataFrame) -> None
 
 def test_a_clip_without_a_frame_is_named(table: pd.DataFrame) -> None:
     table.loc[7, ["start", "end", "seconds"]] = [0.0, 0.01, 0.01]
-    with pytest.raises(SerbenchError, match="utterance 'u7' has 160 samples.*too few"):
+    with pytest.raises(SerbenchError, match=r"utterance 'u7' has 160 samples.*too few"):
         encode(table, Counting)
 
 

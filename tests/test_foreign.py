@@ -9,39 +9,7 @@ from pathlib import Path
 
 import pytest
 
-UPSTREAM = '''"""Sums of squares of 10 ms blocks: one number a frame."""
-
-from __future__ import annotations
-
-import torch
-
-from serbench.errors import SerbenchError
-from serbench.upstreams import Clips, Features, Upstream
-
-
-class Energy(Upstream):
-    sample_rate, depth, dim = 16000, 1, 1
-
-    def __init__(self, scale: float) -> None:
-        super().__init__()
-        self.scale = scale
-
-    def frames(self, samples: int) -> int:
-        return samples // 160
-
-    def forward(self, clips: Clips) -> Features:
-        if min(len(wave) for wave in clips.waves) < 160:
-            raise SerbenchError("a clip is shorter than one block of 160 samples; remove it")
-        blocks = [w[: len(w) // 160 * 160].reshape(-1, 160) for w in clips.waves]
-        energies = [self.scale * b.square().sum(1, keepdim=True) for b in blocks]
-        lengths = torch.tensor([len(e) for e in energies])
-        layers = torch.nn.utils.rnn.pad_sequence(energies, batch_first=True)
-        return Features(layers[None], lengths)
-
-
-def make(*, scale: float = 1.0) -> Energy:
-    return Energy(scale)
-'''
+from .conftest import copy_me
 
 PROJECT = """
 [build-system]
@@ -64,7 +32,7 @@ py-modules = ["energy_upstream"]
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install the foreign package into a folder of its own."""
     source = tmp_path_factory.mktemp("source")
-    (source / "energy_upstream.py").write_text(UPSTREAM)
+    (source / "energy_upstream.py").write_text(copy_me("upstream"))
     (source / "pyproject.toml").write_text(PROJECT)
     target = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-build-isolation"]
@@ -100,7 +68,7 @@ def test_an_installed_upstream_runs_by_name(site: Path, tmp_path: Path) -> None:
 
 
 def test_a_file_runs_by_path(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(UPSTREAM)
+    (tmp_path / "mine.py").write_text(copy_me("upstream"))
     args = ("run", "--upstream", "./mine.py", "--downstream", "mean_pool")
     printed = serbench(*args, "--set", "training.epochs=2", cwd=tmp_path)
     assert "mine" in printed

@@ -63,7 +63,9 @@ class Fold:
     def __post_init__(self) -> None:
         rows = np.concatenate([self.train, self.valid, self.test])
         if len(np.unique(rows)) != len(rows):
-            msg = f"fold '{self.name}': a row is in two parts; train, valid and test must be disjoint"
+            msg = (
+                f"fold '{self.name}': a row is in two parts; train, valid and test must be disjoint"
+            )
             raise SerbenchError(msg)
 
 

@@ -37,7 +37,8 @@ def leaderboard(
         typer.echo(f"serbench: left out: {problem}", err=True)
     entries = [e for e in shelf.entries if benchmark in (None, e.result.benchmark.name)]
     if not entries:
-        msg = f"no results{f' of {benchmark}' if benchmark else ''} in '{results}'; `serbench run` makes them"
+        of = f" of {benchmark}" if benchmark else ""
+        msg = f"no results{of} in '{results}'; `serbench run` makes them"
         raise SerbenchError(msg)
     boards = table.rank(entries, score_record)
     if output is Format.TERMINAL:

@@ -1,8 +1,9 @@
-"""Progress on a terminal: a bar with what is happening and the time left; lines elsewhere."""
+"""Progress on a terminal: a bar, what is happening, the time left. Elsewhere, a few lines."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -15,6 +16,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+# Seconds between the lines of a piece of work where nobody watches a bar.
+_QUIET = 20.0
+
 
 class Terminal:
     """Draws progress on stderr, so that stdout holds only what was asked for."""
@@ -23,13 +27,14 @@ class Terminal:
         self.console = Console(stderr=True, highlight=False)
 
     @contextmanager
-    def step(self, title: str, total: float | None) -> Iterator[_Bar]:
-        """Open a piece of work: a live bar on a terminal, one line at its start elsewhere."""
+    def step(self, title: str, total: float | None) -> Iterator[_Bar | _Lines]:
+        """Open a piece of work: a live bar on a terminal, a line now and then elsewhere."""
         if not self.console.is_terminal:
-            self.tell(f"{title} ...")
+            yield _Lines(title, total, self.tell)
+            return
         columns = (
-            TextColumn("{task.description:<7}"),
-            BarColumn(bar_width=16),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=12),
             TaskProgressColumn(),
             TimeRemainingColumn(compact=True),
             TextColumn("[dim]{task.fields[note]}"),
@@ -43,6 +48,8 @@ class Terminal:
 
 
 class _Bar:
+    """A bar of rich."""
+
     def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress = progress
         self._task = task
@@ -54,3 +61,30 @@ class _Bar:
     def note(self, text: str) -> None:
         """Say what is happening now."""
         self._progress.update(self._task, note=text)
+
+
+class _Lines:
+    """Lines for a log file: how far the work is, and how long it will take."""
+
+    def __init__(self, title: str, total: float | None, tell: Callable[[str], None]) -> None:
+        self._title = title
+        self._total = total
+        self._tell = tell
+        self._done = 0.0
+        self._note = ""
+        self._start = self._told = time.monotonic()
+
+    def advance(self, amount: float = 1.0) -> None:
+        """Say that `amount` of the total is done."""
+        self._done += amount
+        now = time.monotonic()
+        if now - self._told >= _QUIET and self._total and self._done:
+            self._told = now
+            share = min(1.0, self._done / self._total)
+            left = (now - self._start) * (1 - share) / share
+            clock = f"{int(left // 60)}:{int(left % 60):02d}"
+            self._tell(f"{self._title}: {share:.0%}, about {clock} left  {self._note}".rstrip())
+
+    def note(self, text: str) -> None:
+        """Say what is happening now."""
+        self._note = text

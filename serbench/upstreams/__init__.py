@@ -7,9 +7,14 @@ NAME` runs the contract on any of them, or on a foreign one.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from serbench.errors import SerbenchError
 
 
 class Clips(NamedTuple):
@@ -70,4 +75,24 @@ class Upstream(nn.Module, ABC):
         """Encode a batch; no clip at all, or one too short for a frame, raises `SerbenchError`."""
 
 
-__all__ = ["Clips", "Features", "Upstream"]
+def stack(clips: Sequence[Tensor]) -> Features:
+    """Return the clips of a batch, encoded one by one, padded with zeros to the longest.
+
+    Args:
+        clips: (L, T_i, D) float32 each.
+
+    Returns:
+        Layers (L, B, T, D) with T the largest T_i, and the lengths T_i.
+
+    Raises:
+        SerbenchError: `clips` is empty.
+    """
+    if not clips:
+        msg = "an empty batch has no features; give one clip at least"
+        raise SerbenchError(msg)
+    lengths = torch.tensor([clip.shape[1] for clip in clips], device=clips[0].device)
+    by_frame = pad_sequence([clip.transpose(0, 1) for clip in clips])  # (T, B, L, D)
+    return Features(by_frame.permute(2, 1, 0, 3).contiguous(), lengths)
+
+
+__all__ = ["Clips", "Features", "Upstream", "stack"]

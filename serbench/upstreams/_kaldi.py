@@ -9,8 +9,7 @@ from torch import Tensor
 from torchaudio.functional import compute_deltas
 
 from serbench.errors import SerbenchError
-from serbench.upstreams import Clips, Features, Upstream
-from serbench.upstreams._padding import stack
+from serbench.upstreams import Clips, Features, Upstream, stack
 
 _WINDOW = 400  # samples, 25 ms
 _SHIFT = 160  # samples, 10 ms

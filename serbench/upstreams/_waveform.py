@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from serbench.errors import SerbenchError
-from serbench.upstreams import Clips, Features, Upstream
-from serbench.upstreams._padding import stack
+from serbench.upstreams import Clips, Features, Upstream, stack
 from serbench.upstreams._transformers import load
 from serbench.upstreams._weights import Weights
 

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from serbench.errors import SerbenchError
-from serbench.upstreams import Clips, Features, Upstream, _hub
-from serbench.upstreams._padding import stack
+from serbench.upstreams import Clips, Features, Upstream, _hub, stack
 
 _SHORTEST = 800  # samples; s3prl promises nothing below 50 ms
 _PROBE = 8_000  # samples

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from serbench.errors import SerbenchError
-from serbench.upstreams import Clips, Features, Upstream
-from serbench.upstreams._padding import stack
+from serbench.upstreams import Clips, Features, Upstream, stack
 from serbench.upstreams._transformers import check_type, load
 from serbench.upstreams._weights import Weights, find
 

@@ -1,0 +1,55 @@
+"""The pages that people copy from are run as they stand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from serbench import checking, plugins
+from serbench.preparation import prepare
+from serbench.progress import Silent
+
+from .conftest import copy_me
+
+
+@pytest.fixture
+def copied(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the path of a copy-me file of CONTRIBUTING.md, written out."""
+    path = tmp_path / f"my_{request.param}.py"
+    path.write_text(copy_me(request.param))
+    return str(path)
+
+
+@pytest.mark.parametrize("copied", ["upstream"], indirect=True)
+def test_the_upstream_to_copy_keeps_the_contract(copied: str) -> None:
+    plugin = plugins.find("upstreams", copied)
+    assert checking.check_upstream(plugins.make(plugin, options={})) == []
+
+
+@pytest.mark.parametrize("copied", ["downstream"], indirect=True)
+def test_the_downstream_to_copy_keeps_the_contract(copied: str) -> None:
+    plugin = plugins.find("downstreams", copied)
+    make = lambda dim: plugins.make(plugin, dim, options={})  # noqa: E731
+    assert checking.check_downstream(make) == []
+
+
+@pytest.mark.parametrize("copied", ["benchmark"], indirect=True)
+def test_the_benchmark_to_copy_passes_its_audit(copied: str, tmp_path: Path) -> None:
+    wav = tmp_path / "data" / "my-corpus" / "wav"
+    wav.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for speaker in ("f01", "f02", "f03", "m01", "m02", "m03"):
+        for sentence in range(3):
+            for emotion in "AN":
+                name = f"{speaker}_{sentence:02d}_{emotion}.wav"
+                soundfile.write(wav / name, rng.normal(0, 0.1, 8000), 16000)
+    made = plugins.make(plugins.find("benchmarks", copied), options={})
+    protocol = next(iter(made.protocols.values()))()
+    prepared = prepare(
+        made, protocol, data=tmp_path / "data", leave_out_broken=False, progress=Silent()
+    )
+    assert len(prepared.table) == 36
+    assert [len(fold.test) for fold in prepared.folds] == [12, 12, 12]
