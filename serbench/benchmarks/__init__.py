@@ -23,7 +23,7 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Classification:
-    """One label an utterance, in the table's column `column`, out of `labels` (their order counts)."""
+    """One label an utterance, in column `column` of the table, out of `labels`, in their order."""
 
     labels: tuple[str, ...]
     column: str = "emotion"

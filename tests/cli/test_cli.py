@@ -1,0 +1,139 @@
+"""The command line as people see it: what is printed where, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+RUN = ("run", "--upstream", "mfcc", "--downstream", "mlp", "--set", "training.epochs=2")
+
+
+def serbench(*args: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the installed command at 80 columns."""
+    command = [sys.executable, "-m", "serbench", *map(str, args)]
+    environment = os.environ | {"COLUMNS": "80"}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=cwd)
+
+
+def fails(*args: str | Path, code: int = 2) -> str:
+    """Run a command that must fail with one message and no traceback; return the message."""
+    ended = serbench(*args)
+    assert ended.returncode == code, ended.stderr
+    assert "Traceback" not in ended.stderr
+    return ended.stderr
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("results")
+    ended = serbench(*RUN, "--results", folder)
+    assert ended.returncode == 0, ended.stderr
+    (folder / "printed.txt").write_text(ended.stdout)
+    (folder / "told.txt").write_text(ended.stderr)
+    return folder
+
+
+def test_a_run_ends_with_its_table(results: Path) -> None:
+    printed = (results / "printed.txt").read_text()
+    assert all(f"session {n}" in printed for n in range(1, 6))
+    assert "mean of folds" in printed
+    assert "synthetic" in printed.lower()
+    (record,) = results.glob("demo/*.json")
+    assert str(record) in printed
+    assert max(len(line) for line in printed.splitlines() if str(record) not in line) <= 80
+
+
+def test_progress_goes_to_stderr(results: Path) -> None:
+    told = (results / "told.txt").read_text()
+    assert "SYNTHETIC" in told
+    assert "440 utterances" in told
+    assert "session 5, seed 0: validation" in told
+
+
+def test_the_same_command_again_shows_the_result(results: Path) -> None:
+    again = serbench(*RUN, "--results", results)
+    assert again.stdout == (results / "printed.txt").read_text()
+    assert "--again" in again.stderr
+    assert "440 utterances" not in again.stderr
+
+
+@pytest.mark.parametrize("style", ["terminal", "markdown", "csv"])
+def test_the_leaderboard_has_the_row(results: Path, style: str) -> None:
+    ended = serbench("leaderboard", "--results", results, "--format", style)
+    assert ended.returncode == 0
+    assert "mfcc" in ended.stdout
+    assert "mlp.small" in ended.stdout
+    if style == "terminal":
+        assert max(map(len, ended.stdout.splitlines())) <= 80
+
+
+def test_a_broken_result_is_named_not_skipped(results: Path) -> None:
+    broken = results / "demo" / "0123456789abcdef.json"
+    broken.write_text("{")
+    ended = serbench("leaderboard", "--results", results)
+    broken.unlink()
+    assert "0123456789abcdef.json" in ended.stderr
+    assert "mfcc" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("run", "--upstream", "fbnk", "--downstream", "ecapa"), "did you mean 'fbank'?"),
+        (("run", "--upstream", "fbank"), "recipe key 'downstream' must be a name"),
+        ((*RUN, "--protocol", "loso"), "no protocol 'loso'"),
+        ((*RUN, "--set", "training.epoch=3"), "did you mean 'epochs'?"),
+        ((*RUN, "--set", "training.batch=0"), "training key 'batch'"),
+        ((*RUN, "--weights", "base"), "no option of upstream 'mfcc' 'weights'"),
+        ((*RUN, "--benchmark", "emodb"), "SERBENCH_DATA"),
+        ((*RUN, "--recipe", "suberb"), "did you mean 'superb'?"),
+        ((*RUN, "--device", "gpu"), "device"),
+        ((*RUN, "--seeds", "0"), "seeds"),
+        (("list", "upstream"), "did you mean 'upstreams'?"),
+        (("leaderboard", "--results", "nowhere"), "no results in 'nowhere'"),
+        (("check", "upstream", "./none.py"), "'./none.py' does not exist"),
+        (("data", "check", "emodbb"), "did you mean 'emodb'?"),
+    ],
+)
+def test_a_mistake_gets_one_message(args: tuple[str, ...], message: str) -> None:
+    assert message in fails(*args)
+
+
+def test_data_check_reports_everything_at_once(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = ["path,speaker,emotion"]
+    for speaker in range(4):
+        for clip, emotion in enumerate(("calm", "loud")):
+            name = f"{speaker}{clip}.wav"
+            soundfile.write(tmp_path / name, rng.normal(0, 0.1, 8000), 16000)
+            rows.append(f"{name},{speaker},{emotion}")
+    soundfile.write(tmp_path / "silent.wav", np.zeros(8000), 16000)
+    rows += ["silent.wav,1,calm", "gone.wav,2,calm", "01.wav,3,lout", "00.wav,,calm"]
+    (tmp_path / "table.csv").write_text("\n".join(rows))
+    toml = 'name = "own"\nversion = "1"\ntable = "table.csv"\ntask = "classification"\n'
+    (tmp_path / "own.toml").write_text(toml + 'labels = ["calm", "loud"]\n')
+    ended = serbench("data", "check", tmp_path / "own.toml")
+    assert ended.returncode == 1
+    for part in ("silent.wav", "gone.wav", "lout", "speaker"):
+        assert part in ended.stdout
+
+
+@pytest.mark.parametrize(
+    "kind", ["upstreams", "downstreams", "benchmarks", "protocols", "recipes"]
+)
+def test_every_list_has_a_line_for_each(kind: str) -> None:
+    ended = serbench("list", kind)
+    assert ended.returncode == 0
+    assert len(ended.stdout.splitlines()) >= 3
+
+
+def test_data_check_of_the_real_emodb(corpora: Path) -> None:
+    ended = serbench("data", "check", "emodb", "--data", corpora)
+    assert ended.returncode == 0, ended.stdout
+    assert "emodb: 0 errors" in ended.stdout
