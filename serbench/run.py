@@ -19,6 +19,7 @@ from serbench import cells, plugins
 from serbench import recipe as recipes
 from serbench.benchmarks import Classification, Regression
 from serbench.benchmarks.scores import score
+from serbench.errors import SerbenchError
 from serbench.home import home
 from serbench.leaderboard import record, store
 from serbench.leaderboard.record import Fit, LeftOut, Result
@@ -97,6 +98,7 @@ def run_recipe(
 
 def _compute(job: Job, data: Path | None, results: Path, *, again: bool) -> Outcome:
     seconds: dict[str, float] = {}
+    _check_device(job.device)
     _announce(job)
     with _timed(seconds, "audit"):
         prepared = prepare(
@@ -139,6 +141,17 @@ def _compute(job: Job, data: Path | None, results: Path, *, again: bool) -> Outc
     return Outcome(result, scores, path)
 
 
+def _check_device(device: str) -> None:
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).split("\n")[0]
+        msg = f"device '{device}' cannot be used ({reason}); take --device cpu"
+        raise SerbenchError(msg) from error
+
+
 def _announce(job: Job) -> None:
     labels = _labels(job.recipe)
     what = f"{labels.upstream} {labels.weights} + {labels.downstream}".replace(" - ", " ")
@@ -159,7 +172,8 @@ def _encode(job: Job, table: DataFrame) -> Stored:
 
     part = job.recipe.upstream
     plugin = plugins.find("upstreams", part.name)
-    identity = part.identity()
+    # features of one release are not taken for those of another
+    identity = part.identity() | {"serbench": version("serbench")}
     upstream = None
     if part.options.get("weights") is not None and not part.contents:
         # published weights are known by their digest, once they are loaded
