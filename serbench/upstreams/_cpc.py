@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -94,11 +94,7 @@ class Network(nn.Module):
     """
 
     def __init__(self, layout: Layout) -> None:
-        """Draw fresh weights from torch's current random state.
-
-        Convolutions get He's initialisation: speech is quiet, torch's own shrinks it further by
-        each layer, and all frames would be the same.
-        """
+        """Draw fresh weights from torch's current random state."""
         super().__init__()
         self.layout = layout
         inputs = [1, *[layout.channels] * (len(layout.kernels) - 1)]
@@ -111,9 +107,6 @@ class Network(nn.Module):
         )
         kind = {"gru": nn.GRU, "lstm": nn.LSTM}[layout.cell]
         self.recurrence = kind(layout.channels, layout.hidden, layout.layers, batch_first=True)
-        for convolution in self.convolutions:
-            nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
-            nn.init.zeros_(convolution.bias)
 
     def convolve(self, waves: Tensor) -> Tensor:
         """Return (B, T, channels), the frames of waves (B, S)."""
@@ -158,8 +151,8 @@ def load(weights: Weights) -> Network:
             f"weights '{weights.name}' are of model type '{kind}'; upstream 'cpc' takes a folder "
             "written by its pre-training, or a checkpoint file of CPC_audio"
         )
-    listed = {name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()}
-    return filled(weights.name, Layout(**listed), checkpoint.read(weights.tensors[0]))
+    sizes: Any = {name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()}
+    return filled(weights.name, Layout(**sizes), checkpoint.read(weights.tensors[0]))
 
 
 def filled(name: str, layout: Layout, tensors: Mapping[str, Tensor]) -> Network:

@@ -30,15 +30,16 @@ _NAMES = {
 
 
 def read(path: Path) -> Network:
-    """Return the network of a checkpoint file: safetensors, or PyTorch's, read without running code.
+    """Return the network of a checkpoint: safetensors, or PyTorch's file, which runs no code here.
 
     Its criterion and optimiser, if there, are left over.
 
     Raises:
-        SerbenchError: the file cannot be read, or its network is of a kind that is not causal, not
-            convolutional, or normalised over a batch or an utterance.
+        SerbenchError: the file cannot be read, or its network is of a kind that looks ahead, has
+            no convolutions or no recurrence, or is normalised over a batch or an utterance.
     """
-    content = checkpoint.read(path) if path.suffix == ".safetensors" else _unpickled(path)
+    safe = path.suffix == ".safetensors"
+    content: Mapping[str, Any] = checkpoint.read(path) if safe else _unpickled(path)
     mode = str(content.get("config", {}).get("cpc_mode"))
     if mode in ("reverse", "bert"):
         raise SerbenchError(f"{path} was trained in CPC_audio's mode '{mode}', which looks ahead")
@@ -64,7 +65,7 @@ def _unpickled(path: Path) -> Mapping[str, Any]:
 
 def _layout(path: Path, tensors: Mapping[str, Tensor]) -> Layout:
     """Read the sizes off the tensors."""
-    kernels = []
+    kernels: list[int] = []
     while (weight := tensors.get(f"gEncoder.conv{len(kernels)}.weight")) is not None:
         kernels.append(weight.shape[-1])
     recurrent = tensors.get("gAR.baseNet.weight_hh_l0")

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from serbench.upstreams import Clips
+from serbench.upstreams import Clips, _cpc
 
 SMALL = {
     "hidden_size": 16,
@@ -62,7 +62,10 @@ def tiny_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             save_encoder(root / name, kind, settings)
-    return {name: root / name for name in ENCODERS}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        _cpc.save(_cpc.Network(_cpc.Layout(channels=12, hidden=16)), root / "cpc")
+    return {name: root / name for name in (*ENCODERS, "cpc")}
 
 
 def save_encoder(folder: Path, kind: str, settings: dict[str, Any]) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -102,15 +102,14 @@ class ContrastivePrediction(nn.Module):
             (B, T - K, K, 1 + N), the target's own score first; step k looks at the context k frames
             before the target.
         """
-        batch, length, width = frames.shape
+        batch, length, channels = frames.shape
         steps = range(1, self.steps + 1)
-        ahead = self.predictors(self.network.contexts(frames)).unflatten(-1, (self.steps, width))
+        ahead = self.predictors(self.network.contexts(frames)).unflatten(-1, (self.steps, channels))
         aimed = torch.stack([ahead[:, self.steps - k : length - k, k - 1] for k in steps], dim=2)
         targets = torch.arange(self.steps, length, device=frames.device)[:, None]
         numbers = torch.cat([targets.expand(batch, -1, 1), negatives], dim=-1)
-        firsts = length * torch.arange(batch, device=frames.device)[:, None, None]
-        # unlike indexing, an embedding has a reproducible gradient on a GPU
-        candidates = F.embedding(firsts + numbers, frames.flatten(0, 1))  # (B, T - K, 1 + N, width)
+        clips = torch.arange(batch, device=frames.device)[:, None, None]
+        candidates = frames[clips, numbers]  # (B, T - K, 1 + N, channels)
         return (aimed @ candidates.mT).float()
 
     def forward(self, batch: ContrastiveBatch) -> Outcome:
@@ -205,8 +204,15 @@ def paper_settings(updates: int, **changes: Any) -> Settings:
         updates: in all; theirs were 50 epochs of 64 clips a batch.
         changes: of other `Settings`.
     """
-    theirs = {"peak": 2e-4, "optimizer": "adam", "weight_decay": 1e-5}
-    return Settings(updates, **theirs | {"betas": (0.9, 0.999), "epsilon": 1e-8} | changes)
+    theirs = Settings(
+        updates,
+        peak=2e-4,
+        optimizer="adam",
+        betas=(0.9, 0.999),
+        epsilon=1e-8,
+        weight_decay=1e-5,
+    )
+    return replace(theirs, **changes)
 
 
 def write_cpc(

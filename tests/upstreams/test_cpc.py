@@ -1,0 +1,229 @@
+"""CPC's context, from the project's own folders and from checkpoints of CPC_audio."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from serbench.checking import check_upstream
+from serbench.errors import SerbenchError
+from serbench.upstreams import Clips
+from serbench.upstreams._cpc import Layout, Network
+from serbench.upstreams.cpc import make
+
+PUBLIC = {"hiddenEncoder": 12, "hiddenGar": 16, "nLevelsGRU": 1, "arMode": "LSTM"}
+
+
+def public_model(**settings: Any) -> nn.Module:
+    """Return a small network of s3prl's copy of CPC_audio."""
+    from s3prl.upstream.cpc.cpc_default_config import get_default_cpc_config
+    from s3prl.upstream.cpc.feature_loader import getAR, getEncoder
+    from s3prl.upstream.cpc.model import CPCModel
+
+    config = Namespace(**vars(get_default_cpc_config()) | PUBLIC | settings)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = CPCModel(getEncoder(config), getAR(config)).eval()
+        for module in model.gEncoder.modules():
+            if hasattr(module, "epsilon") and hasattr(
+                module, "weight"
+            ):  # a norm, as after training
+                nn.init.uniform_(module.weight, 0.5, 1.5)
+                nn.init.uniform_(module.bias, -0.5, 0.5)
+    return model
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Callable[..., tuple[Path, nn.Module]]:
+    """Return a maker of a checkpoint as it is published, and of the network in it."""
+
+    def make(**settings: Any) -> tuple[Path, nn.Module]:
+        model = public_model(**settings)
+        path = tmp_path / "public.pt"
+        torch.save({"config": PUBLIC | settings, "weights": model.state_dict()}, path)
+        return path, model
+
+    return make
+
+
+@pytest.fixture
+def folder(tiny_checkpoints: dict[str, Path], tmp_path: Path) -> Path:
+    """Return a copy of a tiny CPC to break."""
+    return Path(shutil.copytree(tiny_checkpoints["cpc"], tmp_path / "copy"))
+
+
+def fails(weights: str | Path | None, message: str) -> None:
+    with pytest.raises(SerbenchError, match=message):
+        make(weights=None if weights is None else str(weights))
+
+
+def of(*waves: Tensor) -> Clips:
+    return Clips(list(waves), ["a"] * len(waves), [None] * len(waves))
+
+
+# frames
+
+
+def test_ten_seconds_have_998_frames_of_425_samples():
+    layout = Layout()
+    assert layout.frames(160_000) == 998
+    assert layout.shortest == 425
+    assert [layout.frames(samples) for samples in (0, 424, 425, 584, 585)] == [0, 0, 1, 1, 2]
+
+
+@pytest.mark.parametrize("public", [False, True])
+def test_frames_are_those_of_the_convolutions(public):
+    five = {"kernels": (10, 8, 4, 4, 4), "strides": (5, 4, 2, 2, 2), "paddings": (3, 2, 1, 1, 1)}
+    layout = replace(Layout(channels=2, hidden=2), **(five if public else {}))
+    network = Network(layout)
+    for samples in (layout.shortest, 425, 585, 747, 1001, 1603, 5759, 16001, 16159, 16161):
+        assert network.convolve(torch.zeros(1, samples)).shape[1] == layout.frames(samples)
+    assert layout.frames(layout.shortest) == 1
+    assert layout.frames(layout.shortest - 1) == 0
+
+
+def test_a_frame_sees_its_425_samples_alone_and_its_context_nothing_later(tiny_checkpoints):
+    upstream = make(weights=str(tiny_checkpoints["cpc"]))
+    wave = torch.randn(4000, generator=torch.Generator().manual_seed(0))
+    changed = wave.clone()
+    changed[10 * 160 + 425 :] += 1
+    first, second = (upstream(of(w)).layers[0, 0] for w in (wave, changed))
+    torch.testing.assert_close(first[:11], second[:11])
+    assert not torch.allclose(first[11], second[11])
+
+
+# folders
+
+
+def test_provenance_is_the_folder_and_its_card(folder):
+    assert make(weights=str(folder)).provenance.keys() == {"id", "digest"}
+    (folder / "card.json").write_text(json.dumps({"licence": "MIT", "trained_on": "X", "seed": 0}))
+    provenance = make(weights=str(folder)).provenance
+    assert provenance["id"] == "copy"
+    assert (provenance["licence"], provenance["trained_on"]) == ("MIT", "X")
+
+
+def test_loading_leaves_the_global_random_state_alone(folder):
+    state = torch.get_rng_state()
+    make(weights=str(folder))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_what_to_give_is_said(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    fails(None, r"no weights are given; give a folder .* or a checkpoint file")
+    fails("base", "no weights 'base'; give a folder")
+    fails("./nowhere", "no weights './nowhere'; give a folder")
+    (tmp_path / "empty").mkdir()
+    fails(tmp_path / "empty", "no config.json")
+
+
+def test_another_model_is_refused(tiny_checkpoints):
+    fails(tiny_checkpoints["hubert"], "of model type 'hubert'; upstream 'cpc' takes a folder")
+
+
+def test_broken_tensors_are_named(folder):
+    tensors = load_file(folder / "model.safetensors")
+    save_file({k: v for k, v in tensors.items() if "hh" not in k}, folder / "model.safetensors")
+    fails(folder, r"do not fill the network: .*recurrence.weight_hh_l0")
+    (folder / "model.safetensors").write_bytes(b"\0" * 40)
+    fails(folder, r"model\.safetensors cannot be read")
+
+
+# checkpoints of CPC_audio
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"arMode": "GRU"}, {"nLevelsGRU": 2}, {"normMode": "ID"}, {"hiddenGar": 12}],
+    ids=str,
+)
+def test_a_published_checkpoint_gives_what_s3prl_makes_of_it(published, noise, settings):
+    path, model = published(**settings)
+    upstream = make(weights=str(path))
+    waves = [noise(samples) for samples in (16_000, 8_001, 12_345, 160, 4_799)]
+    layers, lengths = upstream(of(*waves))
+    for wave, ours, length in zip(waves, layers[0], lengths.tolist(), strict=True):
+        with torch.inference_mode():
+            theirs = model(wave[None, None], None)[0][0]
+        assert length == len(theirs) == upstream.frames(len(wave))
+        torch.testing.assert_close(ours[:length], theirs, atol=1e-5, rtol=1e-4)
+    assert upstream.provenance["id"] == "public.pt"
+
+
+def test_s3prls_own_reader_agrees(published, noise, monkeypatch):
+    from s3prl.upstream.cpc.expert import UpstreamExpert
+
+    path, _ = published()
+    wave = noise(9_999)
+    with torch.inference_mode():
+        theirs = UpstreamExpert(str(path)).eval()([wave])["hidden_states"][-1]
+    torch.testing.assert_close(make(weights=str(path))(of(wave)).layers[0], theirs)
+
+
+def test_a_published_checkpoint_keeps_the_contract(published):
+    assert check_upstream(make(weights=str(published()[0]))) == []
+
+
+def test_all_forms_of_the_file_are_the_same(published, noise, tmp_path):
+    path, model = published()
+    state = model.state_dict()
+    torch.save(state, tmp_path / "alone.pt")
+    criterion = {"wPrediction.predictors.0.weight": torch.zeros(2, 2)}
+    parts = {"gEncoder": state, "cpcCriterion": criterion, "optimizer": {"state": {}}, "best": None}
+    torch.save(parts, tmp_path / "trained.pt")
+    save_file(state | criterion, tmp_path / "safe.safetensors")
+    wave = of(noise(8_000))
+    expected = make(weights=str(path))(wave).layers
+    for name in ("alone.pt", "trained.pt", "safe.safetensors"):
+        assert torch.equal(make(weights=str(tmp_path / name))(wave).layers, expected), name
+
+
+def test_a_file_that_runs_code_is_not_run(tmp_path):
+    marker = tmp_path / "ran"
+
+    class Trap:
+        def __reduce__(self):
+            return (Path.touch, (marker,))
+
+    path = tmp_path / "trap.pt"
+    torch.save({"weights": Trap()}, path)
+    fails(path, "not a PyTorch file of tensors and plain values")
+    path.write_bytes(pickle.dumps(Trap(), protocol=2))
+    fails(path, "not a PyTorch file of tensors and plain values")
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"cpc_mode": "reverse"}, "mode 'reverse', which looks ahead"),
+        ({"normMode": "batchNorm"}, "its norm is not the layer norm"),
+        ({"arMode": "RNN"}, "neither GRU nor LSTM"),
+        ({"arMode": "no_ar"}, "no checkpoint of CPC_audio with a recurrence"),
+        ({"encoder_type": "lfb"}, r"kernels \[\] instead of"),
+    ],
+)
+def test_other_networks_of_cpc_audio_are_refused(published, settings, message):
+    fails(published(**settings)[0], message)
+
+
+def test_other_files_are_refused(tmp_path):
+    path = tmp_path / "other.pt"
+    torch.save([1, 2], path)
+    fails(path, "holds a list, not a dict")
+    torch.save({"weights": {"gAR.baseNet.weight_hh_l0": 3}}, path)
+    fails(path, "not all tensors")
+    path.write_bytes(b"not a checkpoint")
+    fails(path, "not a PyTorch file")
