@@ -178,7 +178,7 @@ def test_a_folder_that_is_not_there(name: str, folder: Path) -> None:
 
 
 def test_a_size_that_does_not_exist() -> None:
-    fails("bse", r"no published size 'bse'; did you mean 'base'\?; there are: base, large, xlarge")
+    fails("bse", r"no published size 'bse'; did you mean 'base'\? There are: base, large, xlarge")
 
 
 def test_a_revision_of_a_folder(folder: Path) -> None:
