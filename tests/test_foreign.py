@@ -52,7 +52,7 @@ def serbench(*args: str | Path, site: Path | None = None, cwd: Path | None = Non
 def test_an_installed_upstream_is_listed_with_its_origin(site: Path) -> None:
     listed = serbench("list", "upstreams", site=site)
     assert "energy" in listed
-    assert "[energy-upstream 1.2]" in listed
+    assert "[energy-upstream 1.2]" in " ".join(listed.split()), "lines are wrapped at 80 columns"
     assert "energy" not in serbench("list", "upstreams")
 
 

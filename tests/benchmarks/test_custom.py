@@ -278,7 +278,7 @@ def test_wrong_tables_of_the_description(tmp_path, lines, words):
         ),
         (
             "path,speaker,emotion,split\na.wav,1,anger,dev\n",
-            "row 2: no split 'dev'; there are: test, train, valid",
+            "row 2: no split 'dev'. There are: test, train, valid",
         ),
     ],
 )
