@@ -53,6 +53,6 @@ def _draw(boards: list[Board]) -> None:
 
     from serbench.leaderboard.render import render_board
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     for board in boards:
         console.print(render_board(board))

@@ -29,7 +29,7 @@ def listing(
     table.add_column(overflow="fold")
     for entry, text in _entries(kind).items():
         table.add_row(entry, text)
-    Console(highlight=False).print(table)
+    Console(highlight=False, markup=False).print(table)
 
 
 def _entries(kind: str) -> dict[str, str]:

@@ -63,6 +63,6 @@ def run(
         device=device,
         progress=Terminal(),
     )
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     console.print(render_run(outcome.result, outcome.scores))
     console.print(f"result: {outcome.path}", soft_wrap=True)
