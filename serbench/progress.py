@@ -27,6 +27,19 @@ class Progress(Protocol):
         """Print one line that stays."""
 
 
+class Named:
+    """A step under way that says which part of it speaks."""
+
+    def __init__(self, step: Step, name: str) -> None:
+        self._step = step
+        self._name = name
+        self.advance = step.advance
+
+    def note(self, text: str) -> None:
+        """Say what is happening now."""
+        self._step.note(f"{self._name}: {text}")
+
+
 class _Quiet:
     def advance(self, amount: float = 1.0) -> None:
         pass
@@ -47,4 +60,4 @@ class Silent:
         """Say nothing."""
 
 
-__all__ = ["Progress", "Silent", "Step"]
+__all__ = ["Named", "Progress", "Silent", "Step"]

@@ -24,6 +24,7 @@ from serbench.home import home
 from serbench.leaderboard import record, store
 from serbench.leaderboard.record import Fit, LeftOut, Result
 from serbench.preparation import Prepared, prepare
+from serbench.progress import Named
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -206,7 +207,8 @@ def _train(job: Job, prepared: Prepared, features: Stored, state: Path) -> list[
             for seed in recipe.seeds:
                 fit = cells.find(state, number, seed)
                 if fit is None:
-                    fit, predictions = _train_cell(job, prepared.table, features, fold, seed, step)
+                    named = Named(step, f"{fold.name}, seed {seed}")
+                    fit, predictions = _train_cell(job, prepared.table, features, fold, seed, named)
                     cells.save(state, number, seed, fit, predictions)
                 else:
                     step.advance(epochs)

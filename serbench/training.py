@@ -256,7 +256,8 @@ def _train(job: _Job, trial: _Trial, shuffle: np.random.Generator, step: Step) -
         if trial.diverged:
             break
         trial.add(Epoch(loss, job.valid_score(scores)))
-        step.note(f"rate {trial.rate:g}, loss {loss:.3f}, validation {trial.history[-1].valid:.3f}")
+        score = trial.history[-1].valid
+        step.note(f"rate {trial.rate:g}, epoch {number}, loss {loss:.2f}, valid {score:.2f}")
         if number - trial.epoch >= patience:
             break
     step.advance(training.epochs - number)

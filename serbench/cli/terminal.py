@@ -37,7 +37,7 @@ class Terminal:
             BarColumn(bar_width=12),
             TaskProgressColumn(),
             TimeRemainingColumn(compact=True),
-            TextColumn("[dim]{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", style="dim", markup=False),
         )
         with Progress(*columns, console=self.console, transient=True) as progress:
             yield _Bar(progress, progress.add_task(title, total=total, note=""))

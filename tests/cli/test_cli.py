@@ -125,9 +125,7 @@ def test_data_check_reports_everything_at_once(tmp_path: Path) -> None:
         assert part in ended.stdout
 
 
-@pytest.mark.parametrize(
-    "kind", ["upstreams", "downstreams", "benchmarks", "protocols", "recipes"]
-)
+@pytest.mark.parametrize("kind", ["upstreams", "downstreams", "benchmarks", "protocols", "recipes"])
 def test_every_list_has_a_line_for_each(kind: str) -> None:
     ended = serbench("list", kind)
     assert ended.returncode == 0
