@@ -65,10 +65,10 @@ def batch(beyond: float = 0.0) -> Tensor:
 
 SIZES = {
     "small": {
-        "channels": [64, 64, 64, 64, 128],
-        "attention_channels": 64,
+        "channels": [32, 32, 32, 32, 64],
+        "attention_channels": 32,
         "res2net_scale": 4,
-        "se_channels": 64,
+        "se_channels": 32,
         "lin_neurons": 128,
     },
     "full": {},
