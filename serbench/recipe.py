@@ -65,7 +65,7 @@ class Training(_Frozen):
 
     Attributes:
         learning_rates: each is tried; the best by validation is kept, per fold and seed.
-        batch: utterances an update.
+        batch: utterances an update, at least 2: one has neither a variance nor a CCC.
         epochs: at most.
         patience: epochs without a better validation score before stopping; None: never stop.
         weight_decay: decoupled (AdamW) if not zero.
@@ -74,7 +74,7 @@ class Training(_Frozen):
     """
 
     learning_rates: tuple[PositiveFloat, ...] = Field(default=(1e-3,), min_length=1)
-    batch: PositiveInt = 32
+    batch: int = Field(default=32, ge=2)
     epochs: PositiveInt = 30
     patience: PositiveInt | None = None
     weight_decay: float = Field(default=0.0, ge=0)

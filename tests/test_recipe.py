@@ -94,6 +94,7 @@ def test_a_recipe_survives_its_record() -> None:
         ({"protocol": {"name": "speaker_folds", "kk": 4}}, r"no option .* 'kk'; did you mean 'k'"),
         ({"protocol": {"name": "speaker_folds", "k": 2}}, r"option 'k' .* not 2"),
         ({"training": {"epoch": 3}}, r"no training key 'epoch'; did you mean 'epochs'\?"),
+        ({"training": {"batch": 1}}, r"training key 'batch': .* greater than or equal to 2, not 1"),
         ({"training": {"epochs": 0}}, r"training key 'epochs': .* greater than 0, not 0"),
         ({"training": {"learning_rates": []}}, r"training key 'learning_rates'"),
         ({"training": 3}, r"'training' must be a table"),
