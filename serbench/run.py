@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from serbench.progress import Progress, Step
     from serbench.recipe import Recipe
 
+# Standard deviation over utterances below which means over time are all the same.
+_NO_SPREAD = 1e-5
+
 _VERSIONS = ("serbench", "torch", "torchaudio", "transformers", "speechbrain", "numpy")
 
 
@@ -180,7 +183,7 @@ def _encode(job: Job, table: DataFrame) -> Stored:
         # published weights are known by their digest, once they are loaded
         upstream = plugins.make(plugin, options=part.options)
         identity["provenance"] = upstream.provenance
-    return features.encode(
+    stored = features.encode(
         table,
         identity,
         lambda: upstream or plugins.make(plugin, options=part.options),
@@ -188,6 +191,13 @@ def _encode(job: Job, table: DataFrame) -> Stored:
         job.progress,
         job.device,
     )
+    if stored.means is not None and stored.means.std(dim=1).max() < _NO_SPREAD:
+        job.progress.tell(
+            "warning: the features of all utterances have the same mean over time, as after "
+            "normalisation of each utterance (fbank: --set upstream.normalize=false), and this "
+            "head uses nothing else: it can only guess"
+        )
+    return stored
 
 
 def _needs(job: Job) -> Literal["frames", "mean"]:

@@ -130,6 +130,25 @@ print(found.result.created.isoformat(), found.scores.rank)
     assert again.scores.rank == outcome.scores.rank
 
 
+class Listening(Silent):
+    """Keeps what is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def tell(self, text: str) -> None:
+        self.told.append(text)
+
+
+@pytest.mark.parametrize(("normalize", "warned"), [(True, True), (False, False)])
+def test_means_that_carry_nothing_are_told(tmp_path: Path, normalize: bool, warned: bool) -> None:
+    listening = Listening()
+    upstream = {"name": "fbank", "normalize": normalize}
+    training = {"learning_rates": [1e-2], "epochs": 1}
+    run({"upstream": upstream, "training": training}, tmp_path, progress=listening)
+    assert any("it can only guess" in text for text in listening.told) == warned
+
+
 def test_dimensions_are_predicted_on_their_scale(tmp_path: Path) -> None:
     raw = {"benchmark": {"name": "demo", "task": "dimensions"}, "training": {"epochs": 40}}
     outcome = run(raw, tmp_path)

@@ -55,4 +55,4 @@ def _draw(boards: list[Board]) -> None:
 
     console = Console(highlight=False, markup=False)
     for board in boards:
-        console.print(render_board(board))
+        console.print(render_board(board), end="\n\n")

@@ -8,8 +8,8 @@ from serbench.leaderboard.table import Spread
 
 
 def number(value: float) -> str:
-    """Return three decimals, or "nan"."""
-    return "nan" if math.isnan(value) else f"{value:.3f}"
+    """Return three decimals without a minus before zero, or "nan"."""
+    return "nan" if math.isnan(value) else f"{value:z.3f}"
 
 
 def with_spread(value: Spread, gap: str = " ") -> str:
