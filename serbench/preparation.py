@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from serbench import recipe as recipes
 from serbench.benchmarks import audit, folds
+from serbench.digests import digest_json
 from serbench.errors import SerbenchError
 from serbench.home import data_root
 from serbench.leaderboard import record
@@ -76,7 +77,11 @@ def prepare(
         for fold in split
     )
     known = sum(f.severity == "known" for f in found.findings)
-    whole = Split(hash=folds.split_hash(table, split), folds=parts)
+    whole = Split(
+        hash=folds.split_hash(table, split),
+        recordings=digest_json(sorted(table["recording"]))[:16],
+        folds=parts,
+    )
     return Prepared(table, split, whole, found.broken, known)
 
 

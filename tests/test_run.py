@@ -199,6 +199,12 @@ def test_a_broken_recording_stops_a_run_unless_told(own: Path, tmp_path: Path) -
     outcome = run({"benchmark": str(own), "leave_out_broken": True}, tmp_path / "results")
     assert [left.utterance for left in outcome.result.left_out] == ["2_3.wav"]
     assert len(predictions(outcome)) == 35
+    wave, rate = soundfile.read(own.with_name("0_0.wav"))
+    soundfile.write(own.with_name("0_0.wav"), wave / 2, rate)
+    raw = {"benchmark": str(own), "leave_out_broken": True}
+    other = run(raw, tmp_path / "results", again=True).result.split
+    assert other.hash == outcome.result.split.hash, "the same utterances"
+    assert other.recordings != outcome.result.split.recordings, "but not the same audio"
 
 
 def test_a_split_that_leaks_is_refused(own: Path, tmp_path: Path) -> None:

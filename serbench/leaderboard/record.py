@@ -86,9 +86,13 @@ class Fold(_Record):
 
 
 class Split(_Record):
-    """The folds, and the hash of all their ids: equal hashes mean comparable numbers."""
+    """The folds, and the hash of all their ids: equal hashes mean comparable numbers.
+
+    `recordings` is a hash of all samples: it tells whether the audio was the same, too.
+    """
 
     hash: str
+    recordings: str = ""
     folds: tuple[Fold, ...]
 
 
