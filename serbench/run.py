@@ -217,7 +217,8 @@ def _train(job: Job, prepared: Prepared, features: Stored, state: Path) -> list[
             for seed in recipe.seeds:
                 fit = cells.find(state, number, seed)
                 if fit is None:
-                    named = Named(step, f"{fold.name}, seed {seed}")
+                    several = f", seed {seed}" if len(recipe.seeds) > 1 else ""
+                    named = Named(step, fold.name + several)
                     fit, predictions = _train_cell(job, prepared.table, features, fold, seed, named)
                     cells.save(state, number, seed, fit, predictions)
                 else:

@@ -15,6 +15,10 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
+
+# Takes what room there is, so that it is the note that is cut on a narrow terminal.
+_LAST = Column(ratio=1, no_wrap=True, overflow="ellipsis")
 
 # Seconds between the lines of a piece of work where nobody watches a bar.
 _QUIET = 20.0
@@ -34,12 +38,12 @@ class Terminal:
             return
         columns = (
             TextColumn("{task.description}"),
-            BarColumn(bar_width=12),
-            TaskProgressColumn(),
-            TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[note]}", style="dim", markup=False),
+            BarColumn(bar_width=8, table_column=Column(min_width=8)),
+            TaskProgressColumn(table_column=Column(min_width=4, no_wrap=True)),
+            TimeRemainingColumn(compact=True, table_column=Column(min_width=5, no_wrap=True)),
+            TextColumn("{task.fields[note]}", style="dim", markup=False, table_column=_LAST),
         )
-        with Progress(*columns, console=self.console, transient=True) as progress:
+        with Progress(*columns, console=self.console, transient=True, expand=True) as progress:
             yield _Bar(progress, progress.add_task(title, total=total, note=""))
 
     def tell(self, text: str) -> None:
