@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,18 +14,14 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 
 
-@pytest.fixture(autouse=True)
-def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give every test session its own cache, and no corpora but those it asks for."""
-    monkeypatch.setenv("SERBENCH_HOME", str(_session_home(tmp_path_factory)))
-    monkeypatch.delenv("SERBENCH_DATA", raising=False)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-
-
-def _session_home(factory: pytest.TempPathFactory) -> Path:
-    home = factory.getbasetemp() / "home"
-    home.mkdir(exist_ok=True)
-    return home
+@pytest.fixture(scope="session", autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give the tests a cache of their own, no network, and no corpora but those they ask for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SERBENCH_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.delenv("SERBENCH_DATA", raising=False)
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        yield
 
 
 def copy_me(kind: str) -> str:

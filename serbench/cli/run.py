@@ -64,5 +64,6 @@ def run(
         progress=Terminal(),
     )
     console = Console(highlight=False, markup=False)
+    console.print()
     console.print(render_run(outcome.result, outcome.scores))
     console.print(f"result: {outcome.path}", soft_wrap=True)
