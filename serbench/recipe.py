@@ -160,7 +160,7 @@ def resolve(raw: Mapping[str, Any]) -> Recipe:
         if key not in Recipe.model_fields:
             raise unknown("recipe key", key, Recipe.model_fields)
     benchmark, protocol = resolve_data(raw)
-    downstream = plugins.find("downstreams", _split(raw, "downstream")[0])
+    downstream = plugins.find("downstreams", _split("downstream", raw.get("downstream"))[0])
     recommended = downstream.constants.get("TRAINING", {})
     given = raw.get("training", {})
     if not isinstance(given, Mapping):
@@ -170,8 +170,8 @@ def resolve(raw: Mapping[str, Any]) -> Recipe:
         Recipe,
         "recipe",
         {
-            "upstream": _part("upstreams", raw),
-            "downstream": _part("downstreams", raw),
+            "upstream": _part("upstreams", *_split("upstream", raw.get("upstream"))),
+            "downstream": _part("downstreams", *_split("downstream", raw.get("downstream"))),
             "benchmark": benchmark,
             "protocol": protocol,
             "training": _model(Training, "training", {**recommended, **given}),
@@ -182,7 +182,7 @@ def resolve(raw: Mapping[str, Any]) -> Recipe:
 
 def resolve_data(raw: Mapping[str, Any]) -> tuple[Part, Part]:
     """Return the complete benchmark and protocol that a nested dict means, as `resolve` does."""
-    benchmark = _benchmark(raw.get("benchmark", "demo"))
+    benchmark = _benchmark(raw.get("benchmark"))
     return benchmark, _protocol(make_benchmark(benchmark), raw.get("protocol"))
 
 
@@ -206,12 +206,15 @@ def make_protocol(benchmark: Benchmark, part: Part) -> Protocol:
     return protocols.make(part.name, **part.options)
 
 
-def _split(raw: Mapping[str, Any], key: str) -> tuple[str, dict[str, Any]]:
-    """Return name and options of a part."""
-    given = raw.get(key)
+def _split(key: str, given: Any, default: str | None = None) -> tuple[str, dict[str, Any]]:
+    """Return name and options of a part; a table without a name has options of the default."""
+    if given is None and default is not None:
+        return default, {}
     if isinstance(given, str):
         return given, {}
-    if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
+    if isinstance(given, Mapping):
+        given = {"name": default, **given}
+    if not isinstance(given, Mapping) or not isinstance(given["name"], str):
         msg = (
             f"recipe key '{key}' must be a name or a table with a name, not {given!r}; "
             f"`serbench list {key}s` shows the names"
@@ -220,8 +223,7 @@ def _split(raw: Mapping[str, Any], key: str) -> tuple[str, dict[str, Any]]:
     return given["name"], {k: v for k, v in given.items() if k != "name"}
 
 
-def _part(kind: plugins.Kind, raw: Mapping[str, Any]) -> Part:
-    name, options = _split(raw, kind[:-1])
+def _part(kind: plugins.Kind, name: str, options: Mapping[str, Any]) -> Part:
     plugin = plugins.find(kind, name)
     options = plugins.validate(plugin, options)
     contents = {}
@@ -241,9 +243,9 @@ def _content(what: str, path: Path) -> str:
 
 
 def _benchmark(given: Any) -> Part:
-    name, options = _split({"benchmark": given}, "benchmark")
+    name, options = _split("benchmark", given, "demo")
     if not name.endswith(".toml"):
-        return _part("benchmarks", {"benchmark": given})
+        return _part("benchmarks", name, options)
     from serbench.benchmarks import custom
 
     if options:
@@ -258,7 +260,7 @@ def _protocol(benchmark: Benchmark, given: Any) -> Part:
     """Return the protocol's part with all options; the factories check their own."""
     from serbench.benchmarks import protocols
 
-    name, options = _split({"protocol": given or next(iter(benchmark.protocols))}, "protocol")
+    name, options = _split("protocol", given, next(iter(benchmark.protocols)))
     make_protocol(benchmark, Part(name=name, options=options))
     own = benchmark.protocols.get(name)
     known = inspect.signature(own) if own else protocols.signature(name)

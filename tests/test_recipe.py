@@ -21,6 +21,17 @@ def test_missing_parts_get_their_defaults() -> None:
     assert made.seeds == (0,)
 
 
+def test_options_without_a_name_are_those_of_the_default() -> None:
+    made = recipe.resolve(PLAIN | {"benchmark": {"task": "dimensions"}})
+    assert (made.benchmark.name, made.benchmark.options["task"]) == ("demo", "dimensions")
+    made = recipe.resolve(PLAIN | {"benchmark": "emodb", "protocol": {"k": 10}})
+    assert made.protocol.name == "speaker_folds"
+    assert made.protocol.options["k"] == 10
+    assert made.protocol.options["balance"] == ("gender",), "the benchmark's own default"
+    with pytest.raises(SerbenchError, match="'upstream' must be a name or a table with a name"):
+        recipe.resolve({"upstream": {"mels": 40}, "downstream": "ecapa"})
+
+
 def test_the_downstream_recommends_its_training() -> None:
     from serbench import plugins
 
