@@ -71,6 +71,8 @@ class Training(_Frozen):
         weight_decay: decoupled (AdamW) if not zero.
         clip_norm: largest gradient norm.
         dimension_weights: of the dimensions in the regression loss; None: all equal.
+        refit: once validation has chosen rate and epoch, train anew for as many epochs on the
+            training and the validation part together; worth it where speakers are few.
     """
 
     learning_rates: tuple[PositiveFloat, ...] = Field(default=(1e-3,), min_length=1)
@@ -80,6 +82,12 @@ class Training(_Frozen):
     weight_decay: float = Field(default=0.0, ge=0)
     clip_norm: PositiveFloat = 1.0
     dimension_weights: tuple[PositiveFloat, ...] | None = None
+    refit: bool = False
+
+    @property
+    def most_epochs(self) -> int:
+        """Epochs of one fold and seed, if nothing stops early."""
+        return self.epochs * (len(self.learning_rates) + self.refit)
 
 
 class Recipe(_Frozen):

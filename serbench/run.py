@@ -210,7 +210,7 @@ def _needs(job: Job) -> Literal["frames", "mean"]:
 def _train(job: Job, prepared: Prepared, features: Stored, state: Path) -> list[Fit]:
     """Train and predict every fold and seed that is not finished; return what was chosen."""
     recipe = job.recipe
-    epochs = recipe.training.epochs * len(recipe.training.learning_rates)
+    epochs = recipe.training.most_epochs
     fits = []
     with job.progress.step("train", epochs * len(prepared.folds) * len(recipe.seeds)) as step:
         for number, fold in enumerate(prepared.folds):

@@ -1,7 +1,7 @@
 """Training of a head over frozen features: a grid of learning rates, stopped by validation.
 
-Only the validation part chooses, both the epoch and the learning rate. The test part is predicted
-once, at the end.
+Only the validation part chooses, both the epoch and the learning rate; it may then be trained on as
+well, for as long as it chose. The test part is predicted once, at the end.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -69,7 +69,8 @@ class Fitted:
         epoch: the chosen one, counted from 1.
         history: all epochs that were run at the chosen learning rate.
         valid_scores: the best validation score of each learning rate; -inf where training diverged.
-        state: parameters and buffers of the system after the chosen epoch, on the CPU.
+        state: parameters and buffers of the system after the chosen epoch, or after the refit, on
+            the CPU.
     """
 
     scores: NDArray[np.float64]
@@ -125,7 +126,7 @@ def fit(
         training: how.
         seed: of initial weights, dropout and shuffling.
         device: where to train.
-        step: progress; advances by 1 an epoch, by learning rates x epochs in all.
+        step: progress; advances by 1 an epoch, by `training.most_epochs` in all.
 
     Raises:
         SerbenchError: a part of the fold is too small, or training diverges at every rate.
@@ -148,6 +149,10 @@ def fit(
             "--set training.learning_rates=[1e-5]"
         )
         raise SerbenchError(msg)
+    if training.refit:
+        with _seeded(seed, device):
+            best.system = make_system().to(device)
+            _refit(job, best, np.random.default_rng(seed), step)
     return _fitted(job, best, trials)
 
 
@@ -182,8 +187,12 @@ class _Trial:
         self.history.append(epoch)
         if better:
             self.epoch = len(self.history)
-            state = self.system.state_dict()
-            self.state = {name: v.detach().to("cpu", copy=True) for name, v in state.items()}
+            self.keep()
+
+    def keep(self) -> None:
+        """Take the system as it is now for the best."""
+        state = self.system.state_dict()
+        self.state = {name: v.detach().to("cpu", copy=True) for name, v in state.items()}
 
 
 @dataclass(frozen=True)
@@ -232,8 +241,15 @@ class _Job:
 
 def _fitted(job: _Job, best: _Trial, trials: list[_Trial]) -> Fitted:
     best.system.load_state_dict(best.state)
+    scores = job.predict(best.system, job.fold.test)
+    if not np.isfinite(scores).all():
+        msg = (
+            f"fold '{job.fold.name}': the predictions for the test part are not finite; give "
+            "smaller learning rates, such as --set training.learning_rates=[1e-5]"
+        )
+        raise SerbenchError(msg)
     return Fitted(
-        scores=job.predict(best.system, job.fold.test),
+        scores=scores,
         valid_score=best.valid_score,
         learning_rate=best.rate,
         epoch=best.epoch,
@@ -261,6 +277,20 @@ def _train(job: _Job, trial: _Trial, shuffle: np.random.Generator, step: Step) -
         if number - trial.epoch >= patience:
             break
     step.advance(training.epochs - number)
+
+
+def _refit(job: _Job, trial: _Trial, shuffle: np.random.Generator, step: Step) -> None:
+    """Train on the training and validation parts for as many epochs as validation chose."""
+    fold, training = job.fold, job.training
+    rows = np.concatenate([fold.train, fold.valid])
+    whole = replace(job, fold=Fold(fold.name, rows, fold.valid[:0], fold.test))
+    optimizer = _optimizer(trial.system, trial.rate, training.weight_decay)
+    for number in range(1, trial.epoch + 1):
+        loss = _train_epoch(whole, trial.system, optimizer, shuffle)
+        step.advance(1)
+        step.note(f"training and validation part, epoch {number}, loss {loss:.2f}")
+    step.advance(training.epochs - trial.epoch)
+    trial.keep()
 
 
 def _train_epoch(

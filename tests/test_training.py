@@ -231,6 +231,30 @@ def test_patience_ends_training_and_progress_still_adds_up(task: Task) -> None:
     assert "rate 0.001" in step.notes[-1]
 
 
+def test_refit_trains_on_the_validation_part_as_well() -> None:
+    only_valid = np.flatnonzero(LABELS[FOLD.valid] == 2) + FOLD.valid[0]
+    train_rows = FOLD.train[LABELS[FOLD.train] != 2]
+    fold = Fold("joy is in the validation part alone", train_rows, FOLD.valid, FOLD.test)
+    tested = LABELS[FOLD.test] == 2
+    found = {}
+    for refit in (False, True):
+        training = Training(learning_rates=(1e-3, 1e-2), epochs=40, patience=30, refit=refit)
+        step = Watched()
+        fitted = train(classes(), fold=fold, training=training, step=step)
+        assert step.done == training.most_epochs
+        found[refit] = (fitted.scores.argmax(1)[tested] == 2).mean()
+    assert len(only_valid) == 20
+    assert found[False] < 0.3
+    assert found[True] > 0.8
+
+
+def test_refit_starts_from_the_weights_of_its_seed() -> None:
+    training = Training(learning_rates=(1e-2,), epochs=3, refit=True)
+    runs = [train(classes(), training=training, seed=seed) for seed in (3, 3, 4)]
+    assert_same(runs[0], runs[1])
+    assert not np.array_equal(runs[0].scores, runs[2].scores)
+
+
 # --- randomness ---
 
 
