@@ -231,21 +231,24 @@ def test_patience_ends_training_and_progress_still_adds_up(task: Task) -> None:
     assert "rate 0.001" in step.notes[-1]
 
 
-def test_refit_trains_on_the_validation_part_as_well() -> None:
-    only_valid = np.flatnonzero(LABELS[FOLD.valid] == 2) + FOLD.valid[0]
-    train_rows = FOLD.train[LABELS[FOLD.train] != 2]
-    fold = Fold("joy is in the validation part alone", train_rows, FOLD.valid, FOLD.test)
-    tested = LABELS[FOLD.test] == 2
-    found = {}
-    for refit in (False, True):
-        training = Training(learning_rates=(1e-3, 1e-2), epochs=40, patience=30, refit=refit)
-        step = Watched()
-        fitted = train(classes(), fold=fold, training=training, step=step)
-        assert step.done == training.most_epochs
-        found[refit] = (fitted.scores.argmax(1)[tested] == 2).mean()
-    assert len(only_valid) == 20
-    assert found[False] < 0.3
-    assert found[True] > 0.8
+def test_refit_is_training_on_both_parts() -> None:
+    tested = np.arange(210, 240)
+    chosen = Fold("validation chooses", np.arange(120), np.arange(120, 180), tested)
+    whole = Fold("all there is", np.arange(180), np.arange(180, 210), tested)
+    step, training = Watched(), Training(learning_rates=(1e-2,), epochs=1, refit=True)
+    refitted = train(classes(), fold=chosen, training=training, step=step)
+    expected = train(classes(), fold=whole, training=Training(learning_rates=(1e-2,), epochs=1))
+    assert all(torch.equal(refitted.state[name], expected.state[name]) for name in expected.state)
+    np.testing.assert_array_equal(refitted.scores, expected.scores)
+    assert step.done == training.most_epochs == 2
+
+
+def test_refit_lasts_as_long_as_validation_chose() -> None:
+    training = Training(learning_rates=(1e-2, 1e-3), epochs=30, patience=3, refit=True)
+    step = Watched()
+    fitted = train(classes(), training=training, step=step)
+    assert step.done == training.most_epochs == 90
+    assert f"training and validation part, epoch {fitted.epoch}," in step.notes[-1]
 
 
 def test_refit_starts_from_the_weights_of_its_seed() -> None:
