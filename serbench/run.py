@@ -114,7 +114,8 @@ def _compute(job: Job, data: Path | None, results: Path, *, again: bool) -> Outc
         )
     with _timed(seconds, "encode"):
         features = _encode(job, prepared.table)
-    state = home() / "runs" / f"{job.digest[:32]}-{prepared.split.hash}"
+    split = prepared.split
+    state = home() / "runs" / f"{job.digest[:32]}-{split.hash}-{split.recordings}"
     if again:
         shutil.rmtree(state, ignore_errors=True)
     with _timed(seconds, "train"):
@@ -127,7 +128,7 @@ def _compute(job: Job, data: Path | None, results: Path, *, again: bool) -> Outc
         labels=_labels(job.recipe),
         benchmark=_benchmark_record(job.benchmark),
         protocol=_protocol_record(job),
-        split=prepared.split,
+        split=split,
         seeds=job.recipe.seeds,
         left_out=tuple(LeftOut(utterance=u, reason=r) for u, r in prepared.left_out.items()),
         known_defects=prepared.known_defects,
