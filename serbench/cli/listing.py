@@ -59,14 +59,32 @@ def _from(plugin: object) -> str:
 
 
 def _show(kind: str, name: str) -> None:
-    from serbench import plugins, recipe
-
     if kind == "recipes":
+        from serbench import recipe
+
         typer.echo(recipe.path_of(name).read_text(encoding="utf-8"), nl=False)
-        return
-    for known in plugins.KINDS:
-        if known == kind:
-            plugin = plugins.find(known, name)
-            typer.echo(plugin.summary)
-            for option in plugin.options.values():
-                typer.echo(f"  {option.name} = {option.default!r}")
+    elif kind == "protocols":
+        from serbench.benchmarks import protocols
+
+        options = protocols.signature(name).parameters
+        typer.echo(protocols.describe()[name])
+        _show_options({option.name: option.default for option in options.values()})
+    else:
+        _show_plugin(kind, name)
+
+
+def _show_plugin(kind: str, name: str) -> None:
+    from serbench import plugins
+
+    (known,) = (k for k in plugins.KINDS if k == kind)
+    plugin = plugins.find(known, name)
+    typer.echo(plugin.summary)
+    _show_options({option.name: option.default for option in plugin.options.values()})
+    for size, entry in plugin.constants.get("WEIGHTS", {}).items():
+        licence, trained_on = entry["licence"], entry["trained_on"]
+        typer.echo(f"  --weights {size}: {entry['id']} ({licence}); {trained_on}")
+
+
+def _show_options(defaults: dict[str, object]) -> None:
+    for option, default in defaults.items():
+        typer.echo(f"  {option} = {default!r}")

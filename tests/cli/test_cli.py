@@ -132,6 +132,26 @@ def test_every_list_has_a_line_for_each(kind: str) -> None:
     assert len(ended.stdout.splitlines()) >= 3
 
 
+def test_one_upstream_is_shown_with_its_options_and_weights() -> None:
+    ended = serbench("list", "upstreams", "hubert")
+    assert "weights = 'base'" in ended.stdout
+    assert "--weights large: facebook/hubert-large-ll60k (Apache-2.0)" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "option"),
+    [
+        ("protocols", "speaker_folds", "k = 5"),
+        ("benchmarks", "demo", "task = 'emotion'"),
+        ("downstreams", "ecapa", "size = 'small'"),
+        ("recipes", "superb", "epochs = 270"),
+    ],
+)
+def test_one_of_a_list_is_shown_with_its_options(kind: str, name: str, option: str) -> None:
+    assert option in serbench("list", kind, name).stdout
+    assert f"no {kind[:-1]} 'none'" in fails("list", kind, "none")
+
+
 def test_data_check_of_the_real_emodb(corpora: Path) -> None:
     ended = serbench("data", "check", "emodb", "--data", corpora)
     assert ended.returncode == 0, ended.stdout
