@@ -65,7 +65,10 @@ def prepare(
     found = audit.audit_corpus(benchmark, _read(benchmark, data), progress)
     table = found.usable(leave_out_broken=leave_out_broken)
     split = protocol.split(table, benchmark.task)
-    _refuse(folds.audit_folds(table, split, protocol, benchmark.task))
+    doubts = folds.audit_folds(table, split, protocol, benchmark.task)
+    _refuse(doubts)
+    for doubt in doubts:
+        progress.tell(f"warning: {doubt.message}")
     parts = tuple(
         record.Fold(
             name=fold.name,

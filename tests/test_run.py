@@ -216,6 +216,16 @@ def test_a_split_that_leaks_is_refused(own: Path, tmp_path: Path) -> None:
     assert outcome.result.protocol.shares == ("speaker",)
 
 
+def test_a_fold_that_lacks_a_class_in_its_test_part_is_told(own: Path, tmp_path: Path) -> None:
+    table = own.with_name("utterances.csv")
+    rows = [row for row in table.read_text().splitlines() if ",0,loud" not in row]
+    table.write_text("\n".join(rows))
+    listening = Listening()
+    raw = {"benchmark": str(own), "leave_out_broken": True, "protocol": "leave_one_speaker_out"}
+    run(raw, tmp_path / "results", progress=listening)
+    assert any("warning" in text and "loud" in text for text in listening.told)
+
+
 def test_the_table_of_an_own_corpus_counts_in_the_digest(own: Path) -> None:
     before = recipe.resolve(PLAIN | {"benchmark": str(own)}).digest()
     table = own.with_name("utterances.csv")
