@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from typing import Literal, get_args
+from pathlib import Path
+from typing import Literal, Self, get_args
 
 import torch
 import torch.nn.functional as F
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from serbench.errors import SerbenchError, unknown
+from serbench.upstreams.pretraining import checkpoint
 
 Position = Literal["last", "first", "prefix", "none"]
 Unseen = Literal["nearest", "mean", "none"]
@@ -63,6 +67,31 @@ class SpeakerModule(nn.Module):
         nn.init.normal_(self.table.weight, std=width**-0.5)
         self.linear = nn.Linear(width, dim)
         self.register_buffer("profiles", torch.zeros(len(names), profile or dim))
+
+    def save(self, path: Path) -> None:
+        """Write all of it as safetensors, with names and position in the metadata."""
+        about = {"names": json.dumps(self.names), "position": self.position}
+        checkpoint.write(path, self.state_dict(), about)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Return what `save` wrote, frozen.
+
+        Raises:
+            SerbenchError: it is no whole safetensors file, or not of a speaker module.
+        """
+        tensors = checkpoint.read(path)
+        with safe_open(path, "pt") as file:
+            about = file.metadata() or {}
+        try:
+            profile, (dim, width) = tensors["profiles"].shape[1], tensors["linear.weight"].shape
+            names, position = json.loads(about["names"]), about["position"]
+            with torch.random.fork_rng(devices=[]):
+                made = cls(names, dim, position=position, width=width, profile=profile)
+            made.load_state_dict(tensors)
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise SerbenchError(f"{path} is not of a speaker module ({error})") from error
+        return made.requires_grad_(False)
 
     def rows(self, names: Sequence[str]) -> Tensor:
         """Return (B,) int64, the rows of some speakers.

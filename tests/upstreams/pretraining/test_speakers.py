@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from serbench.errors import SerbenchError
+from serbench.upstreams.pretraining import checkpoint
 from serbench.upstreams.pretraining.audio import Cutting
 from serbench.upstreams.pretraining.masked import (
     MaskedBatch,
@@ -114,6 +115,31 @@ def test_unseen_speakers_get_the_nearest_the_mean_or_nothing():
         assert not speakers.unseen("none", strangers).any()
         with pytest.raises(SerbenchError, match="no rule for unseen speakers 'nearst'"):
             speakers.unseen("nearst", strangers)
+
+
+@pytest.mark.parametrize("position", POSITIONS)
+def test_what_is_saved_is_loaded(tmp_path, position):
+    speakers = SpeakerModule(["ann", "Ömer, 3", 'b"c'], 32, position=position, width=8, profile=5)
+    speakers.profiles.copy_(torch.arange(15.0).view(3, 5))
+    speakers.save(tmp_path / "speakers.safetensors")
+    state = torch.get_rng_state()
+    loaded = SpeakerModule.load(tmp_path / "speakers.safetensors")
+    assert torch.equal(state, torch.get_rng_state())
+    assert (loaded.names, loaded.position) == (speakers.names, position)
+    assert loaded.rows(['b"c']).tolist() == [2]
+    for name, tensor in speakers.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor)
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())
+
+
+def test_files_of_something_else_are_refused(tmp_path):
+    path = tmp_path / "speakers.safetensors"
+    path.write_bytes(b"no tensors")
+    with pytest.raises(SerbenchError, match="cannot be read as safetensors"):
+        SpeakerModule.load(path)
+    checkpoint.write(path, {"weight": torch.zeros(2)})
+    with pytest.raises(SerbenchError, match="is not of a speaker module"):
+        SpeakerModule.load(path)
 
 
 def test_bad_tables_are_refused():
