@@ -16,6 +16,8 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    ValidationInfo,
+    field_validator,
 )
 
 from serbench import plugins
@@ -61,7 +63,7 @@ class Part(_Frozen):
 
 
 class Training(_Frozen):
-    """How a head is trained.
+    """How a head is trained, alone or with its upstream.
 
     Attributes:
         learning_rates: each is tried; the best by validation is kept, per fold and seed.
@@ -73,6 +75,8 @@ class Training(_Frozen):
         dimension_weights: of the dimensions in the regression loss; None: all equal.
         refit: once validation has chosen rate and epoch, train anew for as many epochs on the
             training and the validation part together; worth it where speakers are few.
+        finetune: train the upstream together with the head; it then encodes every batch anew.
+        upstream_rate: learning rate of the upstream when it is trained; None: the head's.
     """
 
     learning_rates: tuple[PositiveFloat, ...] = Field(default=(1e-3,), min_length=1)
@@ -83,6 +87,16 @@ class Training(_Frozen):
     clip_norm: PositiveFloat = 1.0
     dimension_weights: tuple[PositiveFloat, ...] | None = None
     refit: bool = False
+    finetune: bool = False
+    upstream_rate: PositiveFloat | None = None
+
+    @field_validator("upstream_rate")
+    @classmethod
+    def _of_what_is_trained(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if value is not None and not info.data.get("finetune"):
+            msg = "a frozen upstream has no learning rate; set training.finetune=true as well"
+            raise ValueError(msg)
+        return value
 
     @property
     def most_epochs(self) -> int:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 
 from serbench.downstreams import Downstream
+from serbench.upstreams import Clips, Features, Upstream
 
 
 class LayerMix(nn.Module):
@@ -30,19 +33,54 @@ class LayerMix(nn.Module):
 
 
 class System(nn.Module):
-    """All that is trained over frozen features.
+    """All that is trained: over frozen features, or together with the upstream they come from.
+
+    An upstream encodes as it does when it is frozen, without dropout or masks of its own.
 
     Args:
         downstream: the head.
         depth: L, layers of the stream.
         outputs: C, classes or dimensions.
+        upstream: to be trained with the head; its `trainable` parameters start to learn.
     """
 
-    def __init__(self, downstream: Downstream, depth: int, outputs: int) -> None:
+    def __init__(
+        self, downstream: Downstream, depth: int, outputs: int, upstream: Upstream | None = None
+    ) -> None:
         super().__init__()
         self.mix = LayerMix(depth)
         self.downstream = downstream
         self.output = nn.Linear(downstream.embedding_dim, outputs)
+        self.upstream = upstream
+        if upstream is not None:
+            for parameter in upstream.trainable():
+                parameter.requires_grad_(True)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of all but the upstream, which stays in evaluation."""
+        super().train(mode)
+        if self.upstream is not None:
+            self.upstream.eval()
+        return self
+
+    @property
+    def head(self) -> list[nn.Parameter]:
+        """All parameters but the upstream's."""
+        return [p for part in (self.mix, self.downstream, self.output) for p in part.parameters()]
+
+    def encode(self, batch: Features | Clips) -> Features:
+        """Return the features of a batch: as they were stored, or as the upstream makes them now.
+
+        Raises:
+            TypeError: clips, but no upstream.
+        """
+        if isinstance(batch, Features):
+            return batch
+        if self.upstream is None:
+            msg = "a system without an upstream takes features, not clips"
+            raise TypeError(msg)
+        features: Features = self.upstream(batch)
+        return features
 
     def embed(self, layers: Tensor, lengths: Tensor, speakers: Tensor) -> Tensor:
         """Return the (B, E) embeddings before the output; the arguments are those of `forward`."""

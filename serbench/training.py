@@ -1,4 +1,4 @@
-"""Training of a head over frozen features: a grid of learning rates, stopped by validation.
+"""Training of a head, alone or with its upstream: a grid of rates, stopped by validation.
 
 Only the validation part chooses, both the epoch and the learning rate; it may then be trained on as
 well, for as long as it chose. The test part is predicted once, at the end.
@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from serbench.benchmarks.metrics import concordance_cc, unweighted_accuracy
 from serbench.errors import SerbenchError
 from serbench.losses import Loss, Targets, decode, encode, loss_for
 from serbench.system import System
-from serbench.upstreams import Features
+from serbench.upstreams import Clips, Features
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     from serbench.recipe import Training
 
 
-class FeatureSource(Protocol):
-    """Features of a corpus, in the order of its table."""
+class Source(Protocol):
+    """A corpus in the order of its table: features, or clips for a system with an upstream."""
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """(N,) frames of each utterance; 1 where only the mean over time is kept."""
+        """(N,) frames or samples of each utterance; 1 where only the mean over time is kept."""
 
-    def batch(self, rows: Rows) -> Features:
-        """Return the features of some utterances, (L, B, T, D) float32, zero-padded."""
+    def batch(self, rows: Rows) -> Features | Clips:
+        """Return some utterances: features (L, B, T, D) float32, zero-padded, or clips."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def targets_of(table: DataFrame, task: Task) -> Targets:
 
 def fit(
     make_system: Callable[[], System],
-    features: FeatureSource,
+    source: Source,
     targets: Targets,
     speakers: NDArray[np.int64],
     fold: Fold,
@@ -117,8 +117,9 @@ def fit(
     from the same weights, drawn for `seed` alone.
 
     Args:
-        make_system: makes a new system; its initial weights come from torch's generator.
-        features: of the whole corpus.
+        make_system: makes a new system; its initial weights come from torch's generator, those of
+            an upstream in it are the same each time.
+        source: features of the whole corpus, or its clips if the system has an upstream.
         targets: (N,) positions in the labels, or (N, C) dimensions on the benchmark's scale.
         speakers: (N,) index of each utterance's speaker.
         fold: which rows are for what.
@@ -134,12 +135,13 @@ def fit(
     loss = loss_for(task, training)
     _check(targets, fold, task)
     truth, speaker = encode(targets, task).to(device), torch.from_numpy(speakers).to(device)
-    job = _Job(features, targets, truth, speaker, fold, task, training, loss)
+    job = _Job(source, targets, truth, speaker, fold, task, training, loss)
     trials = []
     for rate in training.learning_rates:
         with _seeded(seed, device):
             trial = _Trial(rate, make_system().to(device))
             _train(job, trial, np.random.default_rng(seed), step)
+        trial.system.cpu()  # large upstreams of several rates do not fit on a GPU together
         trials.append(trial)
     best = max(trials, key=lambda trial: trial.valid_score)
     if best.valid_score == -math.inf:
@@ -199,7 +201,7 @@ class _Trial:
 class _Job:
     """What the learning rates of one fold and seed have in common."""
 
-    features: FeatureSource
+    source: Source
     targets: Targets
     truth: Tensor
     speakers: Tensor
@@ -213,17 +215,32 @@ class _Job:
         """Where it is trained."""
         return self.truth.device
 
+    def batch(self, rows: Rows) -> Features | Clips:
+        """Return some utterances, on the device."""
+        batch = self.source.batch(rows)
+        if isinstance(batch, Clips):
+            return batch._replace(waves=[wave.to(self.device) for wave in batch.waves])
+        return Features(batch.layers.to(self.device), batch.lengths.to(self.device))
+
     def outputs(self, system: System, rows: Rows) -> Tensor:
         """Return the (B, C) outputs of a system for some utterances."""
-        layers, lengths = self.features.batch(rows)
-        outputs: Tensor = system(
-            layers.to(self.device), lengths.to(self.device), self.speakers[rows]
-        )
+        layers, lengths = system.encode(self.batch(rows))
+        outputs: Tensor = system(layers, lengths, self.speakers[rows])
         return outputs
+
+    def loss_on(self, system: System, rows: Rows) -> Tensor:
+        """Return the loss on some utterances, with what the upstream has to add to it."""
+        batch = self.batch(rows)
+        features = system.encode(batch)
+        loss = self.loss(system(*features, self.speakers[rows]), self.truth[rows])
+        if system.upstream is None or not isinstance(batch, Clips):
+            return loss
+        added = system.upstream.auxiliary_loss(batch, features)
+        return loss if added is None else loss + added
 
     def predict(self, system: System, rows: Rows) -> NDArray[np.float64]:
         """Return (n, C) scores in the order of `rows`, leaving training's randomness alone."""
-        batches, places = by_length(rows, self.features.lengths, self.training.batch)
+        batches, places = by_length(rows, self.source.lengths, self.training.batch)
         system.eval()
         with torch.no_grad(), _forked(self.device):
             outputs = torch.cat([self.outputs(system, batch) for batch in batches])
@@ -240,7 +257,7 @@ class _Job:
 
 
 def _fitted(job: _Job, best: _Trial, trials: list[_Trial]) -> Fitted:
-    best.system.load_state_dict(best.state)
+    best.system.to(job.device).load_state_dict(best.state)
     scores = job.predict(best.system, job.fold.test)
     if not np.isfinite(scores).all():
         msg = (
@@ -263,7 +280,7 @@ def _train(job: _Job, trial: _Trial, shuffle: np.random.Generator, step: Step) -
     """Train for as many epochs as validation allows, or until a number is not finite."""
     training = job.training
     patience = training.patience or training.epochs
-    optimizer = _optimizer(trial.system, trial.rate, training.weight_decay)
+    optimizer = _optimizer(trial.system, trial.rate, training)
     for number in range(1, training.epochs + 1):
         loss = _train_epoch(job, trial.system, optimizer, shuffle)
         scores = job.predict(trial.system, job.fold.valid)
@@ -284,7 +301,7 @@ def _refit(job: _Job, trial: _Trial, shuffle: np.random.Generator, step: Step) -
     fold, training = job.fold, job.training
     rows = np.concatenate([fold.train, fold.valid])
     whole = replace(job, fold=Fold(fold.name, rows, fold.valid[:0], fold.test))
-    optimizer = _optimizer(trial.system, trial.rate, training.weight_decay)
+    optimizer = _optimizer(trial.system, trial.rate, training)
     for number in range(1, trial.epoch + 1):
         loss = _train_epoch(whole, trial.system, optimizer, shuffle)
         step.advance(1)
@@ -300,10 +317,10 @@ def _train_epoch(
     system.train()
     # the CCC of fewer utterances would be another loss
     drop_rest = not isinstance(job.task, Classification)
-    lengths, size = job.features.lengths, job.training.batch
+    lengths, size = job.source.lengths, job.training.batch
     losses = []
     for rows in shuffled(job.fold.train, lengths, size, shuffle, drop_rest=drop_rest):
-        loss = job.loss(job.outputs(system, rows), job.truth[rows])
+        loss = job.loss_on(system, rows)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         norm = clip_grad_norm_(system.parameters(), job.training.clip_norm)
@@ -314,11 +331,15 @@ def _train_epoch(
     return torch.stack(losses).mean().item()
 
 
-def _optimizer(system: System, rate: float, weight_decay: float) -> torch.optim.Optimizer:
+def _optimizer(system: System, rate: float, training: Training) -> torch.optim.Optimizer:
     """Return Adam, or with weight decay AdamW, which does not mix it into the gradient."""
-    if weight_decay:
-        return torch.optim.AdamW(system.parameters(), rate, weight_decay=weight_decay, fused=True)
-    return torch.optim.Adam(system.parameters(), rate, fused=True)
+    groups: list[dict[str, Any]] = [{"params": system.head}]
+    if system.upstream is not None:
+        own_rate = training.upstream_rate or rate
+        groups.append({"params": list(system.upstream.trainable()), "lr": own_rate})
+    if training.weight_decay:
+        return torch.optim.AdamW(groups, rate, weight_decay=training.weight_decay, fused=True)
+    return torch.optim.Adam(groups, rate, fused=True)
 
 
 @contextmanager

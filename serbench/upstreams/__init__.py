@@ -7,7 +7,7 @@ NAME` runs the contract on any of them, or on a foreign one.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -73,6 +73,22 @@ class Upstream(nn.Module, ABC):
     @abstractmethod
     def forward(self, clips: Clips) -> Features:
         """Encode a batch; no clip at all, or one too short for a frame, raises `SerbenchError`."""
+
+    def trainable(self) -> Iterable[nn.Parameter]:
+        """Return the parameters that learn when the upstream is trained with a head: here all."""
+        return self.parameters()
+
+    def auxiliary_loss(self, clips: Clips, features: Features) -> Tensor | None:
+        """Return what is added to the head's loss when both are trained: here nothing.
+
+        Args:
+            clips: a batch of training.
+            features: what `forward` made of it, with its graph.
+
+        Returns:
+            A scalar, weighted as it shall count; what it draws comes from torch's generator.
+        """
+        return None
 
 
 def stack(clips: Sequence[Tensor]) -> Features:

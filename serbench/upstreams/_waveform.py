@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from serbench.errors import SerbenchError
 from serbench.upstreams import Clips, Features, Upstream, stack
@@ -72,6 +73,11 @@ class WaveformEncoder(Upstream):
             return self._encode(clips)
         alone = (self._encode(Clips([w], [s], [t])) for w, s, t in zip(*clips, strict=True))
         return stack([one.layers[:, 0] for one in alone])
+
+    def trainable(self) -> Iterable[nn.Parameter]:
+        """Return all but the convolutions' parameters, which usual fine-tuning leaves frozen."""
+        frozen = set(self.model.feature_extractor.parameters())
+        return (parameter for parameter in self.parameters() if parameter not in frozen)
 
     def _encode(self, clips: Clips) -> Features:
         convolved, lengths = stack([self._convolve(wave)[None] for wave in clips.waves])
