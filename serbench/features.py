@@ -13,7 +13,6 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,11 +22,11 @@ import torch
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from serbench.benchmarks.corpus import read_audio
 from serbench.digests import digest_json
 from serbench.errors import SerbenchError
 from serbench.home import home
-from serbench.upstreams import Clips, Features, Upstream
+from serbench.upstreams import Features, Upstream
+from serbench.waves import decode
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -166,29 +165,17 @@ def _encode_rows(
     seconds = table["seconds"].to_numpy(float)
     budget = _BATCH_SECONDS["cuda" if device.startswith("cuda") else "cpu"]
     blocks: list[NDArray[Any]] = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        waves = list(pool.map(lambda row: _wave(table, row, upstream.sample_rate), rows))
+    decoded = decode(table.iloc[rows], upstream)
     for batch in _batches(np.arange(len(rows)), seconds[rows], budget):
         part = table.iloc[rows[batch]]
-        _check_lengths(upstream, part, [waves[i] for i in batch])
-        clips = Clips(
-            [torch.from_numpy(waves[i]).to(device) for i in batch],
-            part["speaker"].tolist(),
-            [t if isinstance(t, str) else None for t in part["text"]],
-        )
         with torch.inference_mode():
-            layers, lengths = upstream(clips)
+            layers, lengths = upstream(decoded.batch(batch).to(device))
         for i, length in enumerate(lengths.tolist()):
             block = _sufficient(layers[:, i, :length], kept)
             _check_block(block, part["utterance"].iloc[i])
             blocks.append(block)
         step.advance(float(part["seconds"].sum()))
     return blocks
-
-
-def _wave(table: DataFrame, row: int, rate: int) -> NDArray[np.float32]:
-    entry = table.iloc[row]
-    return read_audio(Path(entry["path"]), entry["start"], entry["end"], rate)
 
 
 def _sufficient(layers: torch.Tensor, kept: Kept) -> NDArray[Any]:
@@ -207,16 +194,6 @@ def _check_block(block: NDArray[Any], utterance: str) -> None:
             "`serbench check upstream` tests the encoder, `serbench data check` the recording"
         )
         raise SerbenchError(msg)
-
-
-def _check_lengths(upstream: Upstream, part: DataFrame, waves: list[NDArray[np.float32]]) -> None:
-    for utterance, wave in zip(part["utterance"], waves, strict=True):
-        if upstream.frames(len(wave)) < 1:
-            msg = (
-                f"utterance '{utterance}' has {len(wave)} samples at {upstream.sample_rate} Hz, "
-                "too few for one frame of this upstream; remove it from the corpus"
-            )
-            raise SerbenchError(msg)
 
 
 def _check_space(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import platform
 import shutil
 import time
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from serbench.features import Stored
     from serbench.progress import Progress, Step
     from serbench.recipe import Recipe
+    from serbench.waves import Waves
 
 # Standard deviation over utterances below which means over time are all the same.
 _NO_SPREAD = 1e-5
@@ -113,13 +115,13 @@ def _compute(job: Job, data: Path | None, results: Path, *, again: bool) -> Outc
             progress=job.progress,
         )
     with _timed(seconds, "encode"):
-        features = _encode(job, prepared.table)
+        source = _source(job, prepared.table)
     split = prepared.split
     state = home() / "runs" / f"{job.digest[:32]}-{split.hash}-{split.recordings}"
     if again:
         shutil.rmtree(state, ignore_errors=True)
     with _timed(seconds, "train"):
-        fits = _train(job, prepared, features, state)
+        fits = _train(job, prepared, source, state)
     predictions = cells.collect(state)
     scores = score(job.benchmark.task, predictions)
     result = Result(
@@ -132,7 +134,7 @@ def _compute(job: Job, data: Path | None, results: Path, *, again: bool) -> Outc
         seeds=job.recipe.seeds,
         left_out=tuple(LeftOut(utterance=u, reason=r) for u, r in prepared.left_out.items()),
         known_defects=prepared.known_defects,
-        provenance=features.provenance,
+        provenance=source.provenance,
         training=tuple(fits),
         seconds={name: round(value, 1) for name, value in seconds.items()},
         versions={name: version(name) for name in _VERSIONS}
@@ -169,6 +171,17 @@ def _announce(job: Job) -> None:
     if job.protocol.shares:
         shared = ", ".join(sorted(job.protocol.shares))
         job.progress.tell(f"{job.protocol.name} lets train and test share: {shared}")
+
+
+def _source(job: Job, table: DataFrame) -> Stored | Waves:
+    """Return what is trained on: features, or waveforms for an upstream that learns as well."""
+    if not job.recipe.training.finetune:
+        return _encode(job, table)
+    from serbench.waves import decode_to_train
+
+    part = job.recipe.upstream
+    upstream = plugins.make(plugins.find("upstreams", part.name), options=part.options)
+    return decode_to_train(table, upstream, job.progress)
 
 
 def _encode(job: Job, table: DataFrame) -> Stored:
@@ -208,7 +221,7 @@ def _needs(job: Job) -> Literal["frames", "mean"]:
     return head.needs
 
 
-def _train(job: Job, prepared: Prepared, features: Stored, state: Path) -> list[Fit]:
+def _train(job: Job, prepared: Prepared, source: Stored | Waves, state: Path) -> list[Fit]:
     """Train and predict every fold and seed that is not finished; return what was chosen."""
     recipe = job.recipe
     epochs = recipe.training.most_epochs
@@ -220,7 +233,7 @@ def _train(job: Job, prepared: Prepared, features: Stored, state: Path) -> list[
                 if fit is None:
                     several = f", seed {seed}" if len(recipe.seeds) > 1 else ""
                     named = Named(step, fold.name + several)
-                    fit, predictions = _train_cell(job, prepared.table, features, fold, seed, named)
+                    fit, predictions = _train_cell(job, prepared.table, source, fold, seed, named)
                     cells.save(state, number, seed, fit, predictions)
                 else:
                     step.advance(epochs)
@@ -233,21 +246,26 @@ def _train(job: Job, prepared: Prepared, features: Stored, state: Path) -> list[
 
 
 def _train_cell(
-    job: Job, table: DataFrame, features: Stored, fold: Fold, seed: int, step: Step
+    job: Job, table: DataFrame, source: Stored | Waves, fold: Fold, seed: int, step: Step
 ) -> tuple[Fit, DataFrame]:
     import torch
 
     from serbench import training
     from serbench.system import System
+    from serbench.waves import Waves
 
     task, part = job.benchmark.task, job.recipe.downstream
     plugin = plugins.find("downstreams", part.name)
     outputs = len(task.labels if isinstance(task, Classification) else task.dimensions)
+
+    def make_system() -> System:
+        head = plugins.make(plugin, source.dim, options=part.options)
+        upstream = copy.deepcopy(source.upstream) if isinstance(source, Waves) else None
+        return System(head, source.depth, outputs, upstream)
+
     fitted = training.fit(
-        lambda: System(
-            plugins.make(plugin, features.dim, options=part.options), features.depth, outputs
-        ),
-        features,
+        make_system,
+        source,
         training.targets_of(table, task),
         np.unique(table["speaker"], return_inverse=True)[1].astype(np.int64),
         fold,

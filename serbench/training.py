@@ -217,10 +217,7 @@ class _Job:
 
     def batch(self, rows: Rows) -> Features | Clips:
         """Return some utterances, on the device."""
-        batch = self.source.batch(rows)
-        if isinstance(batch, Clips):
-            return batch._replace(waves=[wave.to(self.device) for wave in batch.waves])
-        return Features(batch.layers.to(self.device), batch.lengths.to(self.device))
+        return self.source.batch(rows).to(self.device)
 
     def outputs(self, system: System, rows: Rows) -> Tensor:
         """Return the (B, C) outputs of a system for some utterances."""

@@ -29,6 +29,10 @@ class Clips(NamedTuple):
     speakers: list[str]
     texts: list[str | None]
 
+    def to(self, device: torch.device | str) -> Clips:
+        """Return the batch on a device."""
+        return self._replace(waves=[wave.to(device) for wave in self.waves])
+
 
 class Features(NamedTuple):
     """What an upstream gives.
@@ -39,6 +43,10 @@ class Features(NamedTuple):
 
     layers: Tensor
     lengths: Tensor
+
+    def to(self, device: torch.device | str) -> Features:
+        """Return the batch on a device."""
+        return Features(self.layers.to(device), self.lengths.to(device))
 
 
 class Upstream(nn.Module, ABC):
