@@ -62,7 +62,7 @@ def prepare(
     Raises:
         SerbenchError: the corpus is not there, has errors, or the folds leak.
     """
-    found = audit.audit_corpus(benchmark, _read(benchmark, data), progress)
+    found = audit.audit_corpus(benchmark, read_corpus(benchmark, data), progress)
     table = found.usable(leave_out_broken=leave_out_broken)
     split = protocol.split(table, benchmark.task)
     doubts = folds.audit_folds(table, split, protocol, benchmark.task)
@@ -103,7 +103,7 @@ def check_benchmark(
     """
     benchmark_part, protocol_part = recipes.resolve_data(raw)
     benchmark = recipes.make_benchmark(benchmark_part)
-    found = audit.audit_corpus(benchmark, _read(benchmark, data), progress)
+    found = audit.audit_corpus(benchmark, read_corpus(benchmark, data), progress)
     if any(f.severity == "error" for f in found.findings):
         return list(found.findings)
     protocol = recipes.make_protocol(benchmark, protocol_part)
@@ -114,8 +114,16 @@ def check_benchmark(
     ]
 
 
-def _read(benchmark: Benchmark, data: Path | None) -> DataFrame:
-    """Read a corpus from its folder below the data folder."""
+def read_corpus(benchmark: Benchmark, data: Path | None) -> DataFrame:
+    """Return the table of a corpus, from its folder below the data folder.
+
+    Args:
+        benchmark: the corpus.
+        data: folder of the corpora; None: `SERBENCH_DATA`.
+
+    Raises:
+        SerbenchError: the corpus is not there, or its tables cannot be read.
+    """
     if benchmark.folder is None:
         return benchmark.read(None)
     root = data_root(data)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import math
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import soundfile
@@ -18,8 +16,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from serbench.errors import SerbenchError
-
-SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3"}
 
 
 class Recording(NamedTuple):
@@ -35,54 +31,6 @@ class Recording(NamedTuple):
     speaker: str
     start: float = 0.0
     end: float = math.nan
-
-
-def find_recordings(folder: Path, speaker: str = r"([^/]+)/[^/]+$") -> list[Recording]:
-    """Return every audio file below a folder, in the order of their paths.
-
-    Args:
-        folder: searched with all its sub-folders.
-        speaker: regular expression over the path below `folder`; its first group is the speaker.
-            As it stands it takes the name of the folder that the file lies in.
-
-    Raises:
-        SerbenchError: no audio, or a path that the expression does not match.
-    """
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    if not paths:
-        raise SerbenchError(f"no audio below {folder}; looked for {', '.join(sorted(SUFFIXES))}")
-    return [Recording(path, _speaker_of(path, folder, speaker)) for path in paths]
-
-
-def _speaker_of(path: Path, folder: Path, pattern: str) -> str:
-    name = (Path(folder.name) / path.relative_to(folder)).as_posix()
-    match = re.search(pattern, name)
-    if match is None:
-        raise SerbenchError(f"the speaker expression {pattern!r} does not match '{name}'")
-    return match.group(1)
-
-
-def read_recordings(table: Path) -> list[Recording]:
-    """Return the recordings of a CSV file with columns `path`, `speaker` and maybe `start`, `end`.
-
-    Relative paths count from the folder of the table; times are seconds.
-
-    Raises:
-        SerbenchError: a column is missing or the table is empty.
-    """
-    with table.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or not {"path", "speaker"} <= rows[0].keys():
-        raise SerbenchError(f"{table}: needs rows and a header with the columns path,speaker")
-    return [
-        Recording(
-            table.parent / row["path"],
-            row["speaker"],
-            float(row.get("start") or 0.0),
-            float(row.get("end") or math.nan),
-        )
-        for row in rows
-    ]
 
 
 class Audio:
@@ -136,16 +84,22 @@ class Audio:
         stop = None if length is None else start + length
         return torch.from_numpy(samples[start:stop].astype(np.float32) / 32768)
 
-    def split(self, share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the rows to train on and those to validate on, with no speaker in both.
+    def split(
+        self, share: float, seed: int, *, by: Literal["speaker", "recording"] = "speaker"
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the rows to train on and those to validate on.
 
         Args:
-            share: of the speakers goes to validation; at least one, drawn with `seed`. With one
-                speaker alone the share is of the recordings.
+            share: of the speakers or recordings goes to validation; at least one.
             seed: of the draw.
+            by: "speaker": no speaker is in both parts, unless there is one speaker alone.
+
+        Raises:
+            SerbenchError: there is one recording alone.
         """
         speakers = [recording.speaker for recording in self.recordings]
-        units = speakers if len(set(speakers)) > 1 else [str(row) for row in range(len(self))]
+        alone = by == "recording" or len(set(speakers)) == 1
+        units = [str(row) for row in range(len(self))] if alone else speakers
         names = sorted(set(units))
         if len(names) < 2:
             raise SerbenchError("one recording alone cannot be split; give at least two")

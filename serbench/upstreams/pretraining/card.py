@@ -10,14 +10,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from serbench.errors import SerbenchError
 from serbench.upstreams.pretraining import checkpoint
 from serbench.upstreams.pretraining.audio import Audio
+from serbench.upstreams.pretraining.head import FILE, OwnLabels, save_head
 from serbench.upstreams.pretraining.masked import MaskedPrediction
-from serbench.upstreams.pretraining.pseudo_labels import Quantizer
 
 _LIBRARIES = ("serbench", "torch", "torchaudio", "transformers", "scikit-learn", "numpy")
 
@@ -96,35 +95,51 @@ def versions() -> dict[str, str]:
     return found
 
 
-def stage(name: str, log: Path, **more: Any) -> dict[str, Any]:
-    """Return a stage of a card from the trainer's log: updates, seconds, last and best losses."""
+def stage(name: str, log: Path, loss: str, **more: Any) -> dict[str, Any]:
+    """Return a stage of a card from the trainer's log.
+
+    Args:
+        name: of the stage.
+        log: `log.jsonl` of the trainer.
+        loss: the entry by which the best model was chosen.
+        more: what else to say.
+
+    Returns:
+        Updates, seconds and hours of audio in all, and the validation of the model that was kept.
+
+    Raises:
+        SerbenchError: the training has not begun.
+    """
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     valid = [line for line in lines if line["kind"] == "valid"]
     if not valid:
         raise SerbenchError(f"{log} has no validation; the training has not begun")
-    about = ("kind", "epoch")
-    last = {key: value for key, value in valid[-1].items() if key not in about}
-    return {"name": name} | last | more
+    best = min(valid, key=lambda line: line[loss])
+    whole = {"updates": valid[-1]["update"], "seconds": valid[-1]["seconds"]}
+    whole |= {"hours_heard": round(valid[-1]["hours"], 3), "kept_update": best["update"]}
+    about = ("kind", "epoch", "update", "seconds", "hours")
+    kept = {key: value for key, value in best.items() if key not in about}
+    return {"name": name} | whole | kept | more
 
 
 def write_hubert(
     model: MaskedPrediction,
-    quantizer: Quantizer,
     folder: Path,
     card: Card,
     *,
     normalize: bool,
+    own: OwnLabels | None = None,
     half: bool = False,
 ) -> None:
     """Write a folder that `HubertModel.from_pretrained` loads and from which training can go on.
 
     Args:
         model: trained.
-        quantizer: of the labels that its head predicts.
-        folder: gets config.json, model.safetensors, preprocessor_config.json, head.safetensors (the
-            projection, the cluster embeddings and the quantizer's centres) and card.json.
+        folder: gets config.json, model.safetensors, preprocessor_config.json, head.safetensors,
+            speakers.safetensors if there is a speaker table, and at last card.json.
         card: where they come from.
         normalize: whether waveforms were brought to mean 0 and variance 1.
+        own: where the labels come from, if they are clusters of this very encoder's frames.
         half: write half precision; it is loaded as single all the same.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -135,9 +150,9 @@ def write_hubert(
     config.save_pretrained(folder)
     tensors = _narrowed(model.encoder.state_dict(), half)
     checkpoint.write(folder / "model.safetensors", tensors, {"format": "pt"})
-    head = {name: value for name, value in model.state_dict().items() if "encoder." not in name}
-    head |= {"centres": torch.from_numpy(quantizer.centres)}
-    checkpoint.write(folder / "head.safetensors", _narrowed(head, half))
+    save_head(folder / FILE, model, own)
+    if model.speakers is not None:
+        model.speakers.save(folder / "speakers.safetensors")
     _write_preprocessor(folder, normalize)
     card.write(folder, sum(value.numel() for value in tensors.values()))
 

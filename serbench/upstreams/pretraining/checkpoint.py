@@ -28,6 +28,7 @@ class Position:
         taken: batches of this epoch.
         best: lowest validation loss so far.
         seconds: spent in updates and validations, over all resumptions.
+        samples: of audio in all updates.
     """
 
     update: int = 0
@@ -35,6 +36,7 @@ class Position:
     taken: int = 0
     best: float = math.inf
     seconds: float = 0.0
+    samples: int = 0
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], about: dict[str, str] | None = None) -> None:

@@ -20,6 +20,7 @@ from serbench.upstreams.pretraining.checkpoint import Position
 from serbench.upstreams.pretraining.schedule import Settings, mix
 
 _LOG_EVERY = 20  # updates
+_RATE = 16_000  # Hz, of all these encoders
 
 
 class Outcome(NamedTuple):
@@ -36,7 +37,7 @@ class Outcome(NamedTuple):
 
 
 class Source(Protocol):
-    """Batches in a reproducible order; a batch is a named tuple of tensors."""
+    """Batches in a reproducible order; a batch is a named tuple of tensors, waves first."""
 
     def epoch(self, number: int) -> Sequence[Any]:
         """Return what identifies each batch of an epoch, always the same for the same number."""
@@ -155,6 +156,7 @@ class Trainer:
         norm = self._descend(outcome.objective, number)
         self.position.update, self.position.taken = number, self.position.taken + 1
         self.position.seconds += time.monotonic() - began
+        self.position.samples += batch[0].numel()
         self._tell(outcome, norm, step)
 
     def _outcome(self, batch: Any) -> Outcome:
@@ -206,6 +208,7 @@ class Trainer:
     def _log(self, kind: str, values: dict[str, float]) -> None:
         where = {"kind": kind, "update": self.position.update, "epoch": self.position.epoch}
         line = where | {"seconds": round(self.position.seconds, 1)}
+        line |= {"hours": self.position.samples / _RATE / 3600}
         line |= {name: float(f"{value:.6g}") for name, value in values.items()}
         with (self.folder / "log.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")

@@ -11,7 +11,8 @@ import pytest
 import soundfile
 import torch
 
-from serbench.upstreams.pretraining.audio import Audio, find_recordings
+from serbench.upstreams.pretraining.audio import Audio
+from serbench.upstreams.pretraining.sources import find_recordings
 
 if TYPE_CHECKING:
     from transformers import HubertModel

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from serbench.errors import SerbenchError
-from serbench.upstreams.pretraining import checkpoint
 from serbench.upstreams.pretraining.audio import Cutting
 from serbench.upstreams.pretraining.card import Card, Corpus, stage, write_hubert
+from serbench.upstreams.pretraining.head import OwnLabels, load_head
 from serbench.upstreams.pretraining.masked import MaskedBatches, MaskedPrediction
 from serbench.upstreams.pretraining.pseudo_labels import fit_quantizer, gather, label, mfcc
 from serbench.upstreams.pretraining.schedule import Settings
@@ -34,9 +34,12 @@ def trained(small_hubert, audio, tmp_path_factory):
     settings = Settings(updates=60, peak=3e-3, validate_every=20, clip_norm=1.0)
     report = Trainer(model, *sources, settings, folder, loss="masked_loss").run()
     corpora = [Corpus.of(audio, "Voices", "CC0-1.0", "made of sines")]
-    card = Card("HuBERT", corpora, "Apache-2.0", [stage("it1", folder / "log.jsonl")], seed=0)
-    write_hubert(model, quantizer, folder / "half", card, normalize=True, half=True)
-    write_hubert(model, quantizer, folder / "full", card, normalize=True)
+    card = Card(
+        "HuBERT", corpora, "Apache-2.0", [stage("it1", folder / "log.jsonl", "masked_loss")], seed=0
+    )
+    own = OwnLabels(quantizer, 1)
+    write_hubert(model, folder / "half", card, normalize=True, own=own, half=True)
+    write_hubert(model, folder / "full", card, normalize=True, own=own)
     return folder, model, quantizer, report, labels
 
 
@@ -64,13 +67,19 @@ def test_transformers_loads_what_was_written(trained, audio, kind, tolerance):
 
 def test_training_can_go_on_from_the_head(trained, small_hubert):
     folder, model, quantizer, *_ = trained
-    head = checkpoint.read(folder / "full" / "head.safetensors")
-    np.testing.assert_array_equal(head.pop("centres").numpy(), quantizer.centres)
+    head = load_head(folder / "full" / "head.safetensors")
+    assert (head.clusters, head.width, head.own.layer) == (6, 16, 1)
+    np.testing.assert_allclose(head.own.quantizer.centres, quantizer.centres, rtol=1e-3, atol=1e-3)
     fresh = MaskedPrediction(small_hubert(seed=5), 6, width=16)
-    missing, unexpected = fresh.load_state_dict(head, strict=False)
-    assert not unexpected
-    assert all(name.startswith("encoder.") for name in missing)
-    assert torch.equal(fresh.embeddings, model.embeddings)
+    head.fill(fresh)
+    torch.testing.assert_close(fresh.embeddings, model.embeddings, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(fresh.project.weight, model.project.weight, rtol=1e-3, atol=1e-3)
+
+
+def test_a_head_of_another_width_is_refused(trained, small_hubert):
+    head = load_head(trained[0] / "full" / "head.safetensors")
+    with pytest.raises(SerbenchError, match="projects from a width of"):
+        head.fill(MaskedPrediction(small_hubert(), 6, width=8))
 
 
 def test_the_card_says_where_the_weights_come_from(trained):
@@ -81,7 +90,7 @@ def test_the_card_says_where_the_weights_come_from(trained):
     assert card["corpora"][0]["speakers"] == 4
     assert card["parameters"] == sum(p.numel() for p in model.encoder.parameters())
     (only,) = card["stages"]
-    assert only["update"] == 60
+    assert only["updates"] == 60
     assert 0 < only["masked_loss"] < 2
     assert card["versions"].keys() >= {"python", "torch", "transformers"}
 
@@ -89,4 +98,4 @@ def test_the_card_says_where_the_weights_come_from(trained):
 def test_a_stage_that_has_not_begun_is_refused(tmp_path):
     (tmp_path / "log.jsonl").write_text("")
     with pytest.raises(SerbenchError, match="no validation"):
-        stage("it1", tmp_path / "log.jsonl")
+        stage("it1", tmp_path / "log.jsonl", "masked_loss")

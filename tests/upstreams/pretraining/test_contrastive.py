@@ -16,7 +16,7 @@ from serbench.errors import SerbenchError
 from serbench.upstreams import Clips
 from serbench.upstreams._cpc import Layout, Network
 from serbench.upstreams.cpc import make
-from serbench.upstreams.pretraining.audio import Audio, find_recordings
+from serbench.upstreams.pretraining.audio import Audio
 from serbench.upstreams.pretraining.card import Card, Corpus, stage
 from serbench.upstreams.pretraining.contrastive import (
     ContrastiveBatch,
@@ -29,6 +29,7 @@ from serbench.upstreams.pretraining.contrastive import (
     write_cpc,
 )
 from serbench.upstreams.pretraining.schedule import Settings
+from serbench.upstreams.pretraining.sources import find_recordings
 from serbench.upstreams.pretraining.trainer import Trainer
 
 SMALL = Layout(channels=12, hidden=16)
@@ -302,7 +303,13 @@ def test_the_papers_settings():
 def test_the_upstream_loads_what_was_written(trained, tones, tmp_path, half, tolerance):
     model, _, folder = trained
     corpus = Corpus.of(tones, "Tones", "CC0-1.0")
-    card = Card("CPC", [corpus], "Apache-2.0", [stage("cpc", folder / "log.jsonl")], seed=0)
+    card = Card(
+        "CPC",
+        [corpus],
+        "Apache-2.0",
+        [stage("cpc", folder / "log.jsonl", "contrastive_loss")],
+        seed=0,
+    )
     write_cpc(model, tmp_path, card, half=half)
     upstream = make(weights=str(tmp_path))
     wave = tones.wave(3)

@@ -1,0 +1,175 @@
+"""The stages of masked prediction: pseudo-labels, the encoder, the head alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from serbench.errors import SerbenchError
+from serbench.upstreams.pretraining import pseudo_labels
+from serbench.upstreams.pretraining.audio import Cutting
+from serbench.upstreams.pretraining.card import stage
+from serbench.upstreams.pretraining.head import OwnLabels
+from serbench.upstreams.pretraining.masked import MaskedBatches, MaskedPrediction
+from serbench.upstreams.pretraining.pseudo_labels import Extractor, Labels, Quantizer
+from serbench.upstreams.pretraining.schedule import Settings
+from serbench.upstreams.pretraining.trainer import Trainer
+from serbench.upstreams.pretraining.work import Work
+
+if TYPE_CHECKING:
+    from transformers import HubertModel
+
+_HOURS = 2.0
+"""Of audio that k-means is fitted on at most: 360,000 frames, 1.5 GB at HuBERT Large's width."""
+
+_HEAD_RATE = 3e-3
+
+
+@dataclass(frozen=True)
+class Batches:
+    """How audio is cut into batches.
+
+    Attributes:
+        seconds: in a batch at most.
+        normalize: bring every crop to mean 0 and variance 1.
+    """
+
+    seconds: float
+    normalize: bool
+
+    def source(
+        self, work: Work, model: MaskedPrediction, labels: Labels, part: str
+    ) -> MaskedBatches:
+        """Return the batches of a part, "train" or "valid"."""
+        rate = work.audio.rate
+        cutting = Cutting(batch=round(self.seconds * rate), shortest=rate // 2)
+        rows, seed = (work.train, 0) if part == "train" else (work.valid, 1)
+        return MaskedBatches(
+            work.audio,
+            labels,
+            rows,
+            cutting,
+            frames=model.frames,
+            seed=2 * work.seed + seed,
+            normalize=self.normalize,
+            speakers=model.speakers,
+        )
+
+
+def label(
+    work: Work, name: str, extract: Extractor, clusters: int, quantizer: Quantizer | None = None
+) -> tuple[Quantizer, Labels]:
+    """Return clusters and the cluster of every frame, made once and kept in the work's folder.
+
+    Args:
+        work: the audio; clusters are fitted on its training part.
+        name: of the stage.
+        extract: frames of a waveform.
+        clusters: how many to fit.
+        quantizer: given clusters, for which nothing is fitted.
+
+    Raises:
+        SerbenchError: more clusters than frames, or clusters of another width than the frames.
+    """
+    place = work.folder / name
+    place.mkdir(parents=True, exist_ok=True)
+    centres, codes = place / "centres.safetensors", place / "labels.safetensors"
+    if not codes.exists():
+        made = quantizer or _fit(work, extract, clusters)
+        _check_width(made, extract(work.audio.wave(0)).shape[1])
+        made.save(centres)
+        pseudo_labels.label(work.audio, extract, made, work.progress).save(codes)
+    return Quantizer.load(centres), Labels.load(codes)
+
+
+def _fit(work: Work, extract: Extractor, clusters: int) -> Quantizer:
+    rows = np.random.default_rng(work.seed).permutation(work.train)
+    hours = np.cumsum(work.audio.lengths[rows]) / work.audio.rate / 3600
+    rows = rows[: int(np.searchsorted(hours, _HOURS)) + 1]
+    frames = pseudo_labels.gather(work.audio, rows.tolist(), extract, work.progress)
+    return pseudo_labels.fit_quantizer(frames, clusters, seed=work.seed)
+
+
+def _check_width(quantizer: Quantizer, width: int) -> None:
+    wanted = quantizer.centres.shape[1]
+    if wanted != width:
+        raise SerbenchError(
+            f"the quantizer's centres are {wanted} wide, the frames to label {width}; give the "
+            "layer and the teacher that it was fitted on"
+        )
+
+
+def train(
+    work: Work,
+    name: str,
+    model: MaskedPrediction,
+    labels: Labels,
+    settings: Settings,
+    batches: Batches,
+    **more: Any,
+) -> dict[str, Any]:
+    """Train a model to its best validation loss; return the stage for a card."""
+    folder = work.folder / name
+    trainer = Trainer(
+        model,
+        batches.source(work, model, labels, "train"),
+        batches.source(work, model, labels, "valid"),
+        settings,
+        folder,
+        loss="masked_loss",
+        progress=work.progress,
+    )
+    trainer.run()
+    entropy = round(labels.entropy(), 4)
+    more |= {"clusters": labels.clusters, "label_entropy": entropy}
+    more |= {"peak": settings.peak, "batch_seconds": batches.seconds}
+    told = stage(name, folder / "log.jsonl", "masked_loss", **more)
+    work.progress.tell(
+        f"{name}: masked loss {told['masked_loss']:.3f} nats a frame (entropy of the labels "
+        f"{entropy:.3f} nats) after {told['hours_heard']:.2f} h of audio"
+    )
+    return told
+
+
+def train_head(
+    work: Work, encoder: HubertModel, number: int, clusters: int, updates: int, batches: Batches
+) -> tuple[MaskedPrediction, OwnLabels, dict[str, Any]]:
+    """Train a head that tells an encoder's own clusters, while the encoder stays as it is.
+
+    With it the masked prediction can go on from these weights alone: a teacher is not needed.
+
+    Args:
+        work: audio and folder.
+        encoder: not changed.
+        number: layer whose frames are clustered.
+        clusters: how many.
+        updates: of the head.
+        batches: how audio is cut.
+    """
+    extract = pseudo_labels.layer(encoder, number, normalize=batches.normalize, bf16=work.bf16)
+    quantizer, labels = label(work, "head", extract, clusters)
+    trainable = [p.requires_grad for p in encoder.parameters()]
+    encoder.requires_grad_(False)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(work.seed)
+        model = MaskedPrediction(encoder, clusters, width=head_width(encoder), gradient=0.0)
+    settings = Settings(
+        updates, peak=_HEAD_RATE, validate_every=max(1, updates // 4), clip_norm=1.0, **work.running
+    )
+    told = train(work, "head", model, labels, settings, batches, layer=number)
+    for parameter, wanted in zip(encoder.parameters(), trainable, strict=True):
+        parameter.requires_grad_(wanted)
+    return model, OwnLabels(quantizer, number), told
+
+
+def head_width(encoder: HubertModel) -> int:
+    """Return the width of the space in which cosines are taken: 256 in Base, 768 in Large."""
+    return 768 if encoder.config.hidden_size >= 1024 else 256
+
+
+def own_layer(encoder: HubertModel) -> int:
+    """Return the layer that is clustered unless told: three quarters up, 9 of Base's 12."""
+    return round(0.75 * encoder.config.num_hidden_layers)

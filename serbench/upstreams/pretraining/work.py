@@ -1,0 +1,134 @@
+"""The folder of a training under way, and what all of its stages share."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from serbench.digests import digest_json
+from serbench.errors import SerbenchError
+from serbench.progress import Progress
+from serbench.upstreams.pretraining.audio import Audio
+
+_UNDER_WAY = "training"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the stages of one training share.
+
+    Attributes:
+        audio: N recordings.
+        train: rows to learn from.
+        valid: rows to validate on.
+        folder: of the work under way; each stage has a folder of its own in it.
+        seed: of everything.
+        device: a torch device.
+        bf16: mixed precision.
+        minutes: between two checkpoints.
+        progress: where losses are shown.
+    """
+
+    audio: Audio
+    train: NDArray[np.int64]
+    valid: NDArray[np.int64]
+    folder: Path
+    seed: int
+    device: str
+    bf16: bool
+    minutes: float
+    progress: Progress
+
+    @property
+    def running(self) -> dict[str, Any]:
+        """What every stage's `Settings` have in common."""
+        shared = {"seed": self.seed, "device": self.device, "bf16": self.bf16}
+        return shared | {"checkpoint_minutes": self.minutes}
+
+
+def begin(folder: Path, asked: Mapping[str, Any], *, resume: bool) -> Path:
+    """Return the folder for the work under way, inside the one for the final weights.
+
+    Args:
+        folder: for the final weights; made if need be.
+        asked: all that decides the numbers, as JSON values.
+        resume: go on with what is there.
+
+    Raises:
+        SerbenchError: finished weights are there, or work under way that was asked something else
+            or is not to be resumed.
+    """
+    if finished(folder):
+        raise SerbenchError(f"{folder} holds finished weights; give another folder with --out")
+    under_way = folder / _UNDER_WAY
+    note = under_way / "asked.json"
+    if not note.exists():
+        under_way.mkdir(parents=True, exist_ok=True)
+        fresh = note.with_suffix(".new")
+        fresh.write_text(json.dumps(dict(asked), indent=1, sort_keys=True) + "\n")
+        fresh.replace(note)
+        return under_way
+    if not resume:
+        raise SerbenchError(
+            f"{folder} holds a training that was stopped; --resume goes on with it, or give "
+            "another folder with --out"
+        )
+    before = json.loads(note.read_text())
+    for key, value in asked.items():
+        if before.get(key) != value:
+            raise SerbenchError(
+                f"{folder} was begun with {key} {before.get(key)!r}, not {value!r}; give the same "
+                "again, or another folder with --out"
+            )
+    return under_way
+
+
+def finished(folder: Path) -> bool:
+    """Whether a folder holds finished weights; their card is written last."""
+    return (folder / "card.json").exists()
+
+
+def end(folder: Path) -> None:
+    """Keep the logs of the stages beside the final weights, and nothing else of the work."""
+    for log in sorted((folder / _UNDER_WAY).glob("*/log.jsonl")):
+        log.replace(folder / f"{log.parent.name}.jsonl")
+    shutil.rmtree(folder / _UNDER_WAY)
+
+
+def digest_audio(audio: Audio) -> str:
+    """Return a short name of recordings: their names, speakers and lengths."""
+    names = [(r.path.name, r.speaker) for r in audio.recordings]
+    return digest_json([names, audio.lengths.tolist()])[:16]
+
+
+def usable_device(device: str | None) -> str:
+    """Return a device that works: `device`, or if None a GPU where there is one.
+
+    Raises:
+        SerbenchError: it does not work here.
+    """
+    if device is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).split("\n")[0]
+        message = f"device '{device}' cannot be used ({reason}); take --device cpu"
+        raise SerbenchError(message) from error
+    return device
+
+
+def fast_bf16(device: str) -> bool:
+    """Whether a device computes bfloat16 in hardware."""
+    if device.startswith("cuda"):
+        supported: bool = torch.cuda.is_bf16_supported(including_emulation=False)
+        return supported
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
