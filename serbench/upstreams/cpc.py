@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -12,9 +14,19 @@ from serbench.digests import digest_path, local_path
 from serbench.errors import SerbenchError
 from serbench.upstreams import Clips, Features, Upstream, _cpc, _cpc_audio, stack
 from serbench.upstreams._weights import find
+from serbench.upstreams.pretraining import checkpoint
+from serbench.upstreams.pretraining.contrastive import (
+    ContrastiveBatch,
+    ContrastivePrediction,
+    draw_negatives,
+    repeated,
+)
+
+_LONGEST = 160_000  # samples of a clip that are contrasted, Li et al.'s 10 s
+_STEPS = 12  # frames that fresh predictors look ahead, Li et al.'s
 
 
-def make(*, weights: str | None = None) -> Upstream:
+def make(*, weights: str | None = None, seed: int = 0, contrastive: float = 0.0) -> Upstream:
     """Return the context of CPC: one layer, 100 Hz; 256 wide in Li et al. and in `modified_cpc`.
 
     The frames below the context, SUPERB's other layer of `modified_cpc`, are given by the upstream
@@ -22,24 +34,23 @@ def make(*, weights: str | None = None) -> Upstream:
 
     Args:
         weights: a folder written by CPC's pre-training, or a checkpoint file of CPC_audio (s3prl's
-            `modified_cpc`), as PyTorch file of tensors and plain values or as safetensors.
+            `modified_cpc`), as PyTorch file of tensors and plain values or as safetensors;
+            "random" for a fresh network of Li et al.'s sizes.
+        seed: of a fresh network, and of fresh predictors.
+        contrastive: where the upstream is trained with a head (`training.finetune`), weight of
+            the InfoNCE beside the head's loss: the mean over the 12 steps in nats, about ln 51 =
+            3.9 at the start. 0 for none: whether Li et al.'s jointCPC had it is not known.
 
     Raises:
-        SerbenchError: there are no weights, or they are not CPC's.
+        SerbenchError: there are no weights, or they are not CPC's, or an option is out of range.
     """
-    path = None if weights is None else local_path(weights)
-    if weights is None or path is None or not path.exists():
-        given = "no weights are given" if weights is None else f"there are no weights '{weights}'"
-        raise SerbenchError(
-            f"upstream 'cpc': {given}; give a folder written by CPC's pre-training or a checkpoint "
-            "file of CPC_audio (s3prl's modified_cpc, "
-            "https://dl.fbaipublicfiles.com/librilight/CPC_checkpoints/60k_epoch4-d0f474de.pt)"
-        )
-    if path.is_file():
-        known = {"id": path.resolve().name, "digest": digest_path(path)}
-        return ContextEncoder(_cpc_audio.read(path), known)
-    found = find(weights, None, {})
-    return ContextEncoder(_cpc.load(found), found.provenance | _card(found.folder))
+    if contrastive < 0:
+        raise SerbenchError(f"upstream 'cpc': contrastive = {contrastive}; a weight is 0 or more")
+    network, provenance, folder = _network(weights, seed)
+    if not contrastive:
+        return ContextEncoder(network, provenance)
+    prediction = _prediction(network, folder, seed)
+    return ContrastiveEncoder(prediction, provenance, weight=contrastive)
 
 
 class ContextEncoder(Upstream):
@@ -65,6 +76,12 @@ class ContextEncoder(Upstream):
         self.provenance = provenance
         self.eval()
 
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode; the recurrence has no dropout, and a GPU needs it trained for gradients."""
+        super().train(mode)
+        self.network.recurrence.train()
+        return self
+
     def frames(self, samples: int) -> int:
         """Return the exact number of frames for a clip of `samples` samples."""
         return self.network.layout.frames(samples)
@@ -82,6 +99,76 @@ class ContextEncoder(Upstream):
             msg = f"a clip of {len(wave)} samples is shorter than one frame ({least} samples)"
             raise SerbenchError(msg)
         return self.network.convolve(wave[None])
+
+
+class ContrastiveEncoder(ContextEncoder):
+    """The same, which goes on telling frames apart while it is trained with a head.
+
+    The clips of a batch are contrasted as in pre-training, from their beginning to the end of the
+    shortest (Li et al.'s are 10 s, cut or repeated), so that no frame is padding.
+    """
+
+    def __init__(
+        self, prediction: ContrastivePrediction, provenance: dict[str, str], *, weight: float
+    ) -> None:
+        """Freeze a network and its predictors and take them as they are.
+
+        Args:
+            prediction: of the network that encodes.
+            provenance: what the weights are.
+            weight: of the loss, averaged over steps.
+        """
+        super().__init__(prediction.network, provenance)
+        self.prediction, self.weight = prediction.requires_grad_(False), weight
+
+    def auxiliary_loss(self, clips: Clips, features: Features) -> Tensor:
+        """Return the weighted InfoNCE of a batch; negatives are drawn from torch's generator."""
+        layout, steps = self.network.layout, self.prediction.steps
+        fewest = layout.shortest + steps * math.prod(layout.strides)
+        samples = max(fewest, min(_LONGEST, *map(len, clips.waves)))
+        waves = torch.stack([repeated(wave, samples) for wave in clips.waves])
+        frames, count = layout.frames(samples), self.prediction.negatives
+        drawn = draw_negatives(len(waves), frames, steps, count, torch.default_generator)
+        outcome = self.prediction(ContrastiveBatch(waves, drawn.to(waves.device)))
+        loss: Tensor = self.weight * outcome.objective / steps
+        return loss
+
+
+def _network(weights: str | None, seed: int) -> tuple[_cpc.Network, dict[str, str], Path | None]:
+    """Return the network that `weights` means, what it is, and the folder it comes from, if any."""
+    if weights == "random":
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            fresh = _cpc.Network(_cpc.Layout())
+        return fresh, {"id": f"random, seed {seed}", "trained_on": "nothing"}, None
+    path = None if weights is None else local_path(weights)
+    if weights is None or path is None or not path.exists():
+        given = "no weights are given" if weights is None else f"there are no weights '{weights}'"
+        raise SerbenchError(
+            f"upstream 'cpc': {given}; give a folder written by CPC's pre-training or a checkpoint "
+            "file of CPC_audio (s3prl's modified_cpc, "
+            "https://dl.fbaipublicfiles.com/librilight/CPC_checkpoints/60k_epoch4-d0f474de.pt), or "
+            "'random' for a fresh network"
+        )
+    if path.is_file():
+        known = {"id": path.resolve().name, "digest": digest_path(path)}
+        return _cpc_audio.read(path), known, None
+    found = find(weights, None, {})
+    return _cpc.load(found), found.provenance | _card(found.folder), found.folder
+
+
+def _prediction(network: _cpc.Network, folder: Path | None, seed: int) -> ContrastivePrediction:
+    """Return the network with the predictors of its folder, or with fresh ones."""
+    path = None if folder is None else folder / "head.safetensors"
+    given = checkpoint.read(path) if path is not None and path.is_file() else {}
+    weight = given.get("predictors.weight")
+    steps = _STEPS if weight is None else len(weight) // network.layout.channels
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        prediction = ContrastivePrediction(network, steps=steps)
+    if weight is not None:
+        prediction.predictors.load_state_dict({"weight": weight})
+    return prediction
 
 
 def _card(folder: Path) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 import shutil
 from argparse import Namespace
@@ -21,6 +22,7 @@ from serbench.errors import SerbenchError
 from serbench.upstreams import Clips
 from serbench.upstreams._cpc import Layout, Network
 from serbench.upstreams.cpc import make
+from serbench.upstreams.pretraining.contrastive import draw_negatives
 
 PUBLIC = {"hiddenEncoder": 12, "hiddenGar": 16, "nLevelsGRU": 1, "arMode": "LSTM"}
 
@@ -139,6 +141,94 @@ def test_broken_tensors_are_named(folder):
     fails(folder, r"do not fill the network: .*recurrence.weight_hh_l0")
     (folder / "model.safetensors").write_bytes(b"\0" * 40)
     fails(folder, r"model\.safetensors cannot be read")
+
+
+# fresh networks
+
+
+def test_a_fresh_network_has_the_papers_sizes_and_follows_its_seed(noise):
+    first, again, other = (make(weights="random", seed=seed) for seed in (1, 1, 2))
+    assert first.network.layout == Layout()
+    assert (first.depth, first.dim, first.provenance["id"]) == (1, 256, "random, seed 1")
+    wave = of(noise(4_000))
+    assert torch.equal(first(wave).layers, again(wave).layers)
+    assert not torch.allclose(first(wave).layers, other(wave).layers)
+
+
+@pytest.mark.parametrize("contrastive", [0.0, 0.5])
+def test_a_fresh_network_keeps_the_contract(contrastive):
+    state = torch.get_rng_state()
+    upstream = make(weights="random", contrastive=contrastive)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert check_upstream(upstream) == []
+
+
+# contrasting while it is trained
+
+
+def auxiliary(upstream: Any, batch: Clips, seed: int = 0) -> Tensor:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        loss: Tensor = upstream.auxiliary_loss(batch, upstream(batch))
+    return loss
+
+
+def test_there_is_no_loss_of_its_own_unless_asked_for(folder, noise):
+    batch = of(noise(4_000), noise(5_000))
+    upstream = make(weights=str(folder))
+    assert upstream.auxiliary_loss(batch, upstream(batch)) is None
+    assert not hasattr(upstream, "prediction")
+    with pytest.raises(SerbenchError, match=r"contrastive = -1.0; a weight is 0 or more"):
+        make(weights=str(folder), contrastive=-1.0)
+
+
+def test_the_loss_is_infonce_on_what_all_clips_have(folder, noise):
+    upstream = make(weights=str(folder), contrastive=0.25)
+    batch = of(noise(5_000), noise(4_585))  # the shorter one has 27 frames
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        negatives = draw_negatives(2, 27, 12, 50, torch.default_generator)
+    matrices = upstream.prediction.predictors.weight.unflatten(0, (12, 12))
+    losses = []
+    for clip, wave in enumerate(batch.waves):
+        frames = upstream.network.convolve(wave[None, :4_585])
+        contexts, frames = upstream.network.contexts(frames)[0], frames[0]
+        for place in range(12, 27):
+            for step in range(1, 13):
+                ahead = matrices[step - 1] @ contexts[place - step]
+                rivals = frames[[place, *negatives[clip, place - 12].tolist()]] @ ahead
+                losses.append(-rivals.log_softmax(0)[0])
+    expected = 0.25 * torch.stack(losses).mean()
+    torch.testing.assert_close(auxiliary(upstream, batch, seed=3), expected)
+
+
+def test_a_fresh_network_starts_at_chance_and_short_clips_repeat(noise):
+    upstream = make(weights="random", contrastive=1.0)
+    for batch in (of(noise(9_000), noise(8_000)), of(noise(425), noise(9_000))):
+        assert auxiliary(upstream, batch).item() == pytest.approx(math.log(51), abs=0.05)
+
+
+def test_the_loss_reaches_the_network_and_its_predictors(noise):
+    upstream = make(weights="random", contrastive=1.0).requires_grad_(True)
+    auxiliary(upstream, of(noise(5_000), noise(6_000))).backward()
+    assert all(parameter.grad.any() for parameter in upstream.parameters())
+    names = [name for name, _ in upstream.named_parameters()]
+    assert "prediction.predictors.weight" in names
+    assert len(names) == len(set(names)) == 13
+
+
+def test_predictors_that_lie_beside_the_network_are_taken(folder):
+    weight = torch.randn(3 * 12, 16, generator=torch.Generator().manual_seed(0))
+    save_file({"predictors.weight": weight}, folder / "head.safetensors")
+    prediction = make(weights=str(folder), contrastive=1.0).prediction
+    assert prediction.steps == 3
+    assert torch.equal(prediction.predictors.weight, weight)
+
+
+def test_the_recurrence_can_always_give_gradients_on_a_gpu(folder):
+    upstream = make(weights=str(folder)).eval()
+    assert upstream.network.recurrence.training
+    assert not upstream.network.convolutions[0].training
 
 
 # checkpoints of CPC_audio
