@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -238,3 +239,25 @@ def test_a_corpus_that_is_not_there(tmp_path: Path) -> None:
         run({"benchmark": "emodb"}, tmp_path)
     with pytest.raises(SerbenchError, match="emodb"):
         run({"benchmark": "emodb"}, tmp_path, data=tmp_path / "empty")
+
+
+def test_an_upstream_is_trained_with_the_head(own: Path, tmp_path: Path) -> None:
+    home = Path(os.environ["SERBENCH_HOME"])
+    stores = set(home.glob("features/*"))
+    raw = {
+        "upstream": {"name": "cpc", "weights": "random"},
+        "training": {"learning_rates": [1e-3], "epochs": 2, "finetune": True},
+        "benchmark": str(own),
+        "leave_out_broken": True,
+    }
+    first, again = (run(raw, tmp_path / name, again=True) for name in ("a", "b"))
+    pd.testing.assert_frame_equal(predictions(first), predictions(again), check_exact=True)
+    assert len(predictions(first)) == 35
+    assert first.result.provenance["id"] == "random, seed 0"
+    assert set(home.glob("features/*")) == stores, "nothing is encoded"
+
+
+def test_training_what_has_no_weights_is_refused(own: Path, tmp_path: Path) -> None:
+    raw = {"benchmark": str(own), "leave_out_broken": True, "training": {"finetune": True}}
+    with pytest.raises(SerbenchError, match="nothing to fine-tune"):
+        run(raw, tmp_path)
