@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import torch
@@ -140,6 +141,11 @@ class Whisper(Upstream):
     def forward(self, clips: Clips) -> Features:
         """Encode a batch."""
         return stack([self._encode(wave) for wave in clips.waves])
+
+    def trainable(self) -> Iterable[nn.Parameter]:
+        """Return all but the table of positions, which are sines."""
+        positions = self.model.embed_positions.weight
+        return (parameter for parameter in self.parameters() if parameter is not positions)
 
     def _encode(self, wave: Tensor) -> Tensor:
         """Return the (L, T, D) layers of one clip."""

@@ -1,0 +1,65 @@
+"""What of each upstream learns when it is trained with a head, and that gradients get there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from serbench import plugins
+from serbench.downstreams import mean_pool
+from serbench.system import System
+from serbench.upstreams import Clips
+
+FAMILY = ("wav2vec2", "wav2vec2.large", "hubert", "hubert.large", "wavlm", "wavlm.large")
+
+
+def trained(
+    name: str, weights: Path, noise: Callable[[int], Tensor]
+) -> tuple[nn.Module, set[str], set[str]]:
+    """Return an upstream after one gradient, what may learn of it, and what a gradient reached."""
+    upstream = plugins.make(plugins.find("upstreams", name), options={"weights": str(weights)})
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        system = System(mean_pool.make(upstream.dim), upstream.depth, 3, upstream).train()
+        assert not any(module.dropout.training for module in upstream.modules() if _drops(module))
+        given = system.encode(Clips([noise(4_000), noise(5_000)], ["a", "b"], [None, None]))
+        system(*given, torch.tensor([0, 1])).square().sum().backward()
+    learns = {name for name, p in upstream.named_parameters() if p.requires_grad}
+    reached = {name for name, p in upstream.named_parameters() if p.grad is not None}
+    return upstream, learns, reached
+
+
+def _drops(module: nn.Module) -> bool:
+    return isinstance(getattr(module, "dropout", None), nn.Dropout)
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_the_transformer_learns_and_the_convolutions_stay(
+    name: str, tiny_checkpoints: dict[str, Path], noise: Callable[[int], Tensor]
+) -> None:
+    upstream, learns, reached = trained(name.split(".")[0], tiny_checkpoints[name], noise)
+    stay = {name for name, _ in upstream.named_parameters() if "feature_extractor" in name}
+    assert stay and not learns & stay
+    assert learns == {name for name, _ in upstream.named_parameters()} - stay
+    # the vector that masks put in pre-training is of no use here
+    assert learns - reached <= {"model.masked_spec_embed"}
+
+
+def test_whispers_blocks_learn(
+    tiny_checkpoints: dict[str, Path], noise: Callable[[int], Tensor]
+) -> None:
+    upstream, learns, reached = trained("whisper", tiny_checkpoints["whisper"], noise)
+    assert learns == reached
+    assert "model.embed_positions.weight" not in learns, "a table of sines, as it is published"
+    assert len(learns) == len(list(upstream.parameters())) - 1
+
+
+def test_all_of_a_cpc_learns(
+    tiny_checkpoints: dict[str, Path], noise: Callable[[int], Tensor]
+) -> None:
+    upstream, learns, reached = trained("cpc", tiny_checkpoints["cpc"], noise)
+    assert learns == reached == {name for name, _ in upstream.named_parameters()}
