@@ -131,6 +131,10 @@ def train(
         f"{name}: masked loss {told['masked_loss']:.3f} nats a frame (entropy of the labels "
         f"{entropy:.3f} nats) after {told['hours_heard']:.2f} h of audio"
     )
+    if told["kept_update"] == 0:
+        work.progress.tell(
+            f"warning: {name}: no update lowered the validation loss, so the weights are as before"
+        )
     return told
 
 
