@@ -26,7 +26,7 @@ from serbench.digests import digest_json
 from serbench.errors import SerbenchError
 from serbench.home import home
 from serbench.upstreams import Features, Upstream
-from serbench.waves import decode
+from serbench.waves import decode, introduce
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -139,6 +139,7 @@ def _encode_shards(
     device: str,
 ) -> None:
     upstream = upstream.to(device)
+    introduce(table, upstream, progress, device)
     seconds = table["seconds"].to_numpy(float)
     todo = [plan[i] for i in missing]
     _check_space(folder, upstream, seconds[np.concatenate(todo)], kept, progress)

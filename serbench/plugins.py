@@ -62,6 +62,11 @@ class Plugin:
     origin: str
     entry: EntryPoint | None = None
 
+    @property
+    def adapted_by(self) -> tuple[str, ...]:
+        """Options that decide how it adapts to a corpus before it encodes; empty: it does not."""
+        return tuple(self.constants.get("ADAPTED_BY", ()))
+
 
 def names(kind: Kind) -> list[str]:
     """Return the names of all installed plugins of a kind, sorted."""
@@ -120,16 +125,34 @@ def make(plugin: Plugin, *args: Any, options: Mapping[str, Any]) -> Any:
     return _load(plugin)(*args, **validate(plugin, options))
 
 
-def _load(plugin: Plugin) -> Callable[..., Any]:
-    if plugin.entry is not None:
-        made: Callable[..., Any] = plugin.entry.load()
-        return made
-    if plugin.origin == "serbench":
-        module = importlib.import_module(f"serbench.{plugin.kind}.{plugin.name}")
-    else:
-        module = _import_file(plugin.source)
-    function: Callable[..., Any] = module.make
+def adapter(plugin: Plugin) -> Callable[..., dict[str, Any]]:
+    """Import an upstream with `ADAPTED_BY` and return its `adapt` (see `serbench.upstreams`).
+
+    Raises:
+        SerbenchError: there is none, or `ADAPTED_BY` names an option that `make` does not have.
+    """
+    for name in plugin.adapted_by:
+        if name not in plugin.options:
+            raise unknown(f"option of '{plugin.name}' (in ADAPTED_BY)", name, plugin.options)
+    function: Callable[..., dict[str, Any]] | None = getattr(_module(plugin), "adapt", None)
+    if function is None:
+        msg = f"{plugin.source} has the constant ADAPTED_BY but no function 'adapt'; define one"
+        raise SerbenchError(msg)
     return function
+
+
+def _load(plugin: Plugin) -> Callable[..., Any]:
+    function: Callable[..., Any]
+    function = plugin.entry.load() if plugin.entry is not None else _module(plugin).make
+    return function
+
+
+def _module(plugin: Plugin) -> ModuleType:
+    if plugin.entry is not None:
+        return importlib.import_module(plugin.entry.module)
+    if plugin.origin == "serbench":
+        return importlib.import_module(f"serbench.{plugin.kind}.{plugin.name}")
+    return _import_file(plugin.source)
 
 
 def _import_file(path: Path) -> ModuleType:

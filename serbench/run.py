@@ -6,7 +6,7 @@ import copy
 import platform
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from serbench import cells, plugins
+from serbench import adaptation, cells, plugins
 from serbench import recipe as recipes
 from serbench.benchmarks import Classification, Regression
 from serbench.benchmarks.scores import score
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from serbench.downstreams import Downstream
     from serbench.features import Stored
     from serbench.progress import Progress, Step
-    from serbench.recipe import Recipe
+    from serbench.recipe import Part, Recipe
     from serbench.waves import Waves
 
 # Standard deviation over utterances below which means over time are all the same.
@@ -114,14 +114,24 @@ def _compute(job: Job, data: Path | None, results: Path, *, again: bool) -> Outc
             leave_out_broken=job.recipe.leave_out_broken,
             progress=job.progress,
         )
+    with _timed(seconds, "adapt"):
+        adapted = adaptation.adapt(
+            job.recipe.upstream,
+            job.benchmark,
+            prepared,
+            progress=job.progress,
+            device=job.device,
+        )
+    if adapted.record is None:
+        del seconds["adapt"]
     with _timed(seconds, "encode"):
-        source = _source(job, prepared.table)
+        sources = _sources(job, adapted.parts, prepared)
     split = prepared.split
     state = home() / "runs" / f"{job.digest[:32]}-{split.hash}-{split.recordings}"
     if again:
         shutil.rmtree(state, ignore_errors=True)
     with _timed(seconds, "train"):
-        fits = _train(job, prepared, source, state)
+        fits = _train(job, prepared, sources, state)
     predictions = cells.collect(state)
     scores = score(job.benchmark.task, predictions)
     result = Result(
@@ -134,7 +144,8 @@ def _compute(job: Job, data: Path | None, results: Path, *, again: bool) -> Outc
         seeds=job.recipe.seeds,
         left_out=tuple(LeftOut(utterance=u, reason=r) for u, r in prepared.left_out.items()),
         known_defects=prepared.known_defects,
-        provenance=source.provenance,
+        provenance=dict(adapted.base) or sources[0].provenance,
+        adaptation=adapted.record,
         training=tuple(fits),
         seconds={name: round(value, 1) for name, value in seconds.items()},
         versions={name: version(name) for name in _VERSIONS}
@@ -173,27 +184,33 @@ def _announce(job: Job) -> None:
         job.progress.tell(f"{job.protocol.name} lets train and test share: {shared}")
 
 
-def _source(job: Job, table: DataFrame) -> Stored | Waves:
-    """Return what is trained on: features, or waveforms for an upstream that learns as well."""
+def _sources(job: Job, parts: Sequence[Part], prepared: Prepared) -> list[Stored | Waves]:
+    """Return what each fold is trained on, from an upstream for all folds or from one for each.
+
+    It is features, or waveforms for an upstream that learns as well.
+    """
+    made = [_source(job, part, prepared.table) for part in parts]
+    return made * len(prepared.folds) if len(made) == 1 else made
+
+
+def _source(job: Job, part: Part, table: DataFrame) -> Stored | Waves:
     if not job.recipe.training.finetune:
-        return _encode(job, table)
+        return _encode(job, part, table)
     from serbench.waves import decode_to_train
 
-    part = job.recipe.upstream
     upstream = plugins.make(plugins.find("upstreams", part.name), options=part.options)
     return decode_to_train(table, upstream, job.progress)
 
 
-def _encode(job: Job, table: DataFrame) -> Stored:
-    """Encode the corpus, once for all folds, seeds and heads."""
+def _encode(job: Job, part: Part, table: DataFrame) -> Stored:
+    """Encode the corpus, once for all seeds and heads, and for all folds with this upstream."""
     from serbench import features
 
-    part = job.recipe.upstream
     plugin = plugins.find("upstreams", part.name)
     # features of one release are not taken for those of another
     identity = part.identity() | {"serbench": version("serbench")}
     upstream = None
-    if part.options.get("weights") is not None and not part.contents:
+    if part.options.get("weights") is not None and "weights" not in part.contents:
         # published weights are known by their digest, once they are loaded
         upstream = plugins.make(plugin, options=part.options)
         identity["provenance"] = upstream.provenance
@@ -221,7 +238,9 @@ def _needs(job: Job) -> Literal["frames", "mean"]:
     return head.needs
 
 
-def _train(job: Job, prepared: Prepared, source: Stored | Waves, state: Path) -> list[Fit]:
+def _train(
+    job: Job, prepared: Prepared, sources: Sequence[Stored | Waves], state: Path
+) -> list[Fit]:
     """Train and predict every fold and seed that is not finished; return what was chosen."""
     recipe = job.recipe
     epochs = recipe.training.most_epochs
@@ -233,7 +252,9 @@ def _train(job: Job, prepared: Prepared, source: Stored | Waves, state: Path) ->
                 if fit is None:
                     several = f", seed {seed}" if len(recipe.seeds) > 1 else ""
                     named = Named(step, fold.name + several)
-                    fit, predictions = _train_cell(job, prepared.table, source, fold, seed, named)
+                    fit, predictions = _train_cell(
+                        job, prepared.table, sources[number], fold, seed, named
+                    )
                     cells.save(state, number, seed, fit, predictions)
                 else:
                     step.advance(epochs)

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from serbench.progress import Progress, Step
 
 
+# Seconds of an unknown speaker's audio that an upstream hears, about.
+_HEARD_SECONDS = 60.0
+
+
 @dataclass(frozen=True)
 class Waves:
     """Decoded utterances of a corpus, in the order of its table.
@@ -111,8 +115,35 @@ def decode_to_train(table: DataFrame, upstream: Upstream, progress: Progress) ->
         f"{len(table)} utterances, {table['seconds'].sum() / 3600:.2f} h, are kept as waveforms "
         f"({size / 2**20:.0f} MiB of memory): the upstream is trained, too, and encodes each anew"
     )
+    introduce(table, upstream, progress)
     with progress.step("decode", len(table)) as step:
         return decode(table, upstream, step)
+
+
+def introduce(
+    table: DataFrame, upstream: Upstream, progress: Progress, device: str = "cpu"
+) -> None:
+    """Let an upstream hear the speakers whom it does not know, before it encodes any of them.
+
+    It hears the first minute of each, in the order of `recording`: the same for any table order.
+
+    Args:
+        table: utterances with `path`, `start`, `end`, `speaker`, `text`, `recording`, `seconds`.
+        upstream: on `device`.
+        progress: where the work is shown.
+        device: torch device.
+    """
+    strangers = upstream.strangers(sorted(set(table["speaker"])))
+    if not strangers:
+        return
+    with progress.step("meet speakers", len(strangers)) as step:
+        for name in strangers:
+            own = table[table["speaker"] == name].sort_values("recording")
+            before = own["seconds"].cumsum() - own["seconds"]
+            heard = decode(own[before < _HEARD_SECONDS], upstream)
+            with torch.inference_mode():
+                upstream.meet(name, [torch.from_numpy(wave).to(device) for wave in heard.waves])
+            step.advance()
 
 
 def _check_lengths(upstream: Upstream, table: DataFrame, waves: list[NDArray[np.float32]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -53,3 +53,39 @@ def corpora(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def whisper_tiny(shared: Path) -> Path:
     """Return a real pretrained encoder, or skip."""
     return shared / "weights" / "whisper-tiny.en-encoder"
+
+
+@pytest.fixture(scope="session")
+def pretrained_hubert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return random weights of a tiny HuBERT as `serbench pretrain` leaves them, head and card."""
+    return _write_hubert(tmp_path_factory.mktemp("hubert") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def write_tiny_hubert() -> Callable[..., Path]:
+    """Return what writes such weights: to a folder, with a table of speakers if they are given."""
+    return _write_hubert
+
+
+def _write_hubert(folder: Path, names: Sequence[str] = (), position: str = "last") -> Path:
+    import numpy as np
+    import torch
+    from transformers import HubertConfig, HubertModel
+
+    from serbench.upstreams.pretraining.card import Card, Corpus, write_hubert
+    from serbench.upstreams.pretraining.head import OwnLabels
+    from serbench.upstreams.pretraining.masked import MaskedPrediction
+    from serbench.upstreams.pretraining.pseudo_labels import Quantizer
+    from serbench.upstreams.pretraining.speakers import SpeakerModule
+
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    sizes |= {"intermediate_size": 32, "conv_dim": (8,) * 7, "do_stable_layer_norm": True}
+    config = HubertConfig(**sizes, num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=2)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        table = SpeakerModule(names, 16, position=position, width=8) if names else None
+        model = MaskedPrediction(HubertModel(config), 8, width=16, speakers=table)
+    centres = np.random.default_rng(0).normal(size=(8, 16)).astype(np.float32)
+    card = Card("HuBERT", [Corpus("Noise", 1.0, 2, 2, "CC0-1.0")], "Apache-2.0", [], seed=0)
+    write_hubert(model, folder, card, normalize=True, own=OwnLabels(Quantizer(centres), 2))
+    return folder

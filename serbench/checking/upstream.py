@@ -147,9 +147,9 @@ def _repeated(case: _Case) -> Iterator[str]:
 
 def _padding(case: _Case) -> Iterator[str]:
     upstream, clips, _ = case
-    waves = clips.waves[0], clips.waves[-1]
-    short, long = (upstream(_of([wave])).layers[:, 0] for wave in waves)
-    first, second = upstream(_of([*waves])).layers, upstream(_of([*reversed(waves)])).layers
+    rows = [0, len(clips.waves) - 1]
+    short, long = (upstream(_some(clips, [row])).layers[:, 0] for row in rows)
+    first, second = (upstream(_some(clips, both)).layers for both in (rows, rows[::-1]))
     for place, expected, found in (
         ("a clip before a longer one", short, first[:, 0]),
         ("a clip after a longer one", short, second[:, 1]),
@@ -215,18 +215,27 @@ def _clips(upstream: Upstream, seed: int) -> Clips:
     device = next(tensors, torch.empty(0)).device
     generator = torch.Generator().manual_seed(seed)
     samples = [(shortest + int(seconds * rate)) | 1 for seconds in _SECONDS]
-    return _of([_speech(n, rate, generator).to(device) for n in samples])
+    return _of([speech(n, rate, generator).to(device) for n in samples])
 
 
 def _of(waves: list[Tensor]) -> Clips:
     return Clips(waves, [f"speaker {i}" for i in range(len(waves))], ["one two"] * len(waves))
 
 
+def _some(clips: Clips, rows: list[int]) -> Clips:
+    """Return some of the clips; the same one keeps its speaker, who may count."""
+    return Clips(
+        [clips.waves[row] for row in rows],
+        [clips.speakers[row] for row in rows],
+        [clips.texts[row] for row in rows],
+    )
+
+
 def _lengths(clips: Clips) -> str:
     return ", ".join(str(len(wave)) for wave in clips.waves)
 
 
-def _speech(samples: int, rate: int, generator: torch.Generator) -> Tensor:
+def speech(samples: int, rate: int, generator: torch.Generator) -> Tensor:
     """Return harmonics of a gliding pitch and noise by turns, as syllables have them."""
     time = torch.arange(samples) / rate
     start, spread = torch.rand(2, generator=generator)

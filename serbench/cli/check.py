@@ -21,7 +21,7 @@ def upstream(name: Name, weights: Weights = None, set_: Set = None) -> None:
     options: dict[str, object] = {} if weights is None else {"weights": weights}
     assign(options, set_ or [])
     plugin = plugins.find("upstreams", name)
-    _report(name, checking.check_upstream(plugins.make(plugin, options=options)))
+    _report(name, checking.check_upstream(checking.make_upstream(plugin, options)))
 
 
 @app.command("downstream")

@@ -64,6 +64,7 @@ def about_result(result: Result, scores: Scores, recomputed: dict[str, Any]) -> 
     sentences = [
         _incomplete(result, scores),
         _left_out(result),
+        _transductive(result),
         _contaminated(result),
         _undefined(scores),
         _mismatch(result, recomputed),
@@ -86,6 +87,29 @@ def _left_out(result: Result) -> str | None:
         named.append(f"{len(result.left_out) - NAMED} more")
     plural = "" if len(result.left_out) == 1 else "s"
     return f"{len(result.left_out)} utterance{plural} left out: {', '.join(named)}."
+
+
+def about_adaptation(result: Result) -> list[str]:
+    """Return what the upstream heard of the corpus before it encoded it, and what came of it."""
+    adaptation = result.adaptation
+    if adaptation is None:
+        return []
+    part = {"all": "all utterances", "train": "the training part of each fold"}[adaptation.on]
+    each = "" if adaptation.on == "all" else " on average"
+    amount = f"{adaptation.utterances} utterances, {adaptation.hours:.2f} h{each}"
+    found = f"Upstream adapted to {part} ({amount}), without labels"
+    if adaptation.unseen is not None:
+        found += f"; speakers unseen there get: {adaptation.unseen}"
+    return [f"{found}."]
+
+
+def _transductive(result: Result) -> str | None:
+    if result.adaptation is None or not result.adaptation.transductive:
+        return None
+    return (
+        "Transductive: the upstream was adapted to the audio of the test part, too, without "
+        "labels; not comparable with results for speech that nobody has heard before."
+    )
 
 
 def _contaminated(result: Result) -> str | None:

@@ -113,6 +113,26 @@ class Fit(_Record):
     valid_score: Number
 
 
+class Adaptation(_Record):
+    """How the upstream was adapted to the unlabelled audio of the benchmark before it encoded it.
+
+    Attributes:
+        on: "all" utterances, or the "train"ing part of each fold alone.
+        transductive: whether the test part was heard.
+        utterances: how many; with "train" on average of the folds.
+        hours: of them, likewise.
+        unseen: rule for speakers who were not among them; None for an upstream without speakers.
+        checkpoints: digests of the adapted weights, one, or one a fold.
+    """
+
+    on: Literal["all", "train"]
+    transductive: bool
+    utterances: int
+    hours: float
+    unseen: str | None = None
+    checkpoints: tuple[str, ...]
+
+
 class Result(_Record):
     """All that is known of one run; the predictions lie beside it.
 
@@ -128,9 +148,10 @@ class Result(_Record):
         left_out: utterances of the corpus that were not used.
         known_defects: how many utterances have a defect that the benchmark lists.
         provenance: of the upstream's weights: `id`, `revision`, `digest`, `licence`,
-            `trained_on`, as far as they exist.
+            `trained_on`, `method`, as far as they exist; of those before the run adapted them.
+        adaptation: how the run adapted them; None if it did not.
         training: what was chosen for each fold and seed.
-        seconds: wall-clock time of `audit`, `encode`, `train`.
+        seconds: wall-clock time of `audit`, `adapt`, `encode`, `train`.
         versions: of serbench, Python and what the numbers depend on.
         created: UTC, to the second.
         complete: whether the predictions have every fold with every seed.
@@ -148,6 +169,7 @@ class Result(_Record):
     left_out: tuple[LeftOut, ...] = ()
     known_defects: int = 0
     provenance: dict[str, str] = {}
+    adaptation: Adaptation | None = None
     training: tuple[Fit, ...] = ()
     seconds: dict[str, float] = {}
     versions: dict[str, str] = {}

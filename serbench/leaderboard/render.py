@@ -48,6 +48,7 @@ def render_run(result: Result, computed: Computed) -> RenderableType:
     sentences = [
         _meaning(scores),
         _extremes(result, scores),
+        *notes.about_adaptation(result),
         *_course(result),
         *notes.about_setting(result),
         *notes.about_result(result, scores, computed.to_json()),

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from serbench.errors import SerbenchError
+
+if TYPE_CHECKING:
+    from serbench.upstreams.pretraining.audio import Recording
 
 
 class Clips(NamedTuple):
@@ -49,6 +53,35 @@ class Features(NamedTuple):
         return Features(self.layers.to(device), self.lengths.to(device))
 
 
+@dataclass(frozen=True)
+class Unlabelled:
+    """Audio of a corpus that a run offers an upstream to adapt to, without labels.
+
+    An upstream that takes the offer has in its module the constant `ADAPTED_BY`, names of those
+    options of `make` that decide what comes out, and a function
+
+        adapt(options, offered, place, *, progress, device) -> dict
+
+    with all options of `make`, this class, a folder to keep what it makes, which is the same again
+    for the same options and recordings, and where progress is shown and on which torch device to
+    work. It returns the options that change for `make`, such as `{"weights": path}` with weights as
+    safetensors; or nothing, if those given are to be taken as they are. An interrupted one is
+    called again. An option `adapt_on` ("all", "train") lets the user say which utterances are
+    offered.
+
+    Attributes:
+        corpus: name of the benchmark.
+        licence: of its audio.
+        part: which of its utterances these are, in words.
+        recordings: one an utterance, in an order that does not depend on where they lie.
+    """
+
+    corpus: str
+    licence: str
+    part: str
+    recordings: Sequence[Recording]
+
+
 class Upstream(nn.Module, ABC):
     """An encoder of speech; owns its normalisation, padding and masks; frozen unless told.
 
@@ -60,8 +93,8 @@ class Upstream(nn.Module, ABC):
         depth: L, layers.
         dim: D, width of a frame.
         tolerance: allowed relative difference between a clip alone and in a batch.
-        provenance: what the weights are: `id`, `revision`, `digest`, `licence`, `trained_on`, as
-            far as they exist. Empty for an upstream without weights.
+        provenance: what the weights are: `id`, `revision`, `digest`, `licence`, `trained_on`,
+            `method`, as far as they exist. Empty for an upstream without weights.
     """
 
     sample_rate: int
@@ -81,6 +114,14 @@ class Upstream(nn.Module, ABC):
     @abstractmethod
     def forward(self, clips: Clips) -> Features:
         """Encode a batch; no clip at all, or one too short for a frame, raises `SerbenchError`."""
+
+    def strangers(self, names: Sequence[str]) -> list[str]:
+        """Return those of some speakers whom it has to hear before it encodes them: here none."""
+        return []
+
+    def meet(self, name: str, waves: Sequence[Tensor]) -> None:
+        """Hear one whom `strangers` returned: some of his utterances, (samples,) each."""
+        raise NotImplementedError
 
     def trainable(self) -> Iterable[nn.Parameter]:
         """Return the parameters that learn when the upstream is trained with a head: here all."""
@@ -119,4 +160,4 @@ def stack(clips: Sequence[Tensor]) -> Features:
     return Features(by_frame.permute(2, 1, 0, 3).contiguous(), lengths)
 
 
-__all__ = ["Clips", "Features", "Upstream", "stack"]
+__all__ = ["Clips", "Features", "Unlabelled", "Upstream", "stack"]

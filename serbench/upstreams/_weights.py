@@ -12,9 +12,12 @@ from typing import Any
 
 from serbench.errors import SerbenchError, unknown
 
-# size to its hub id, its licence and what it was trained on
+# size to its hub id, its licence and what it was trained on; "packaged" is a folder of PACKAGED
 Sizes = Mapping[str, Mapping[str, str]]
 
+PACKAGED = Path(__file__).parent / "packaged"
+CARD = "card.json"
+SPEAKERS = "speakers.safetensors"
 SETTINGS = ("config.json", "preprocessor_config.json", "processor_config.json")
 SAFE = ("model.safetensors", "model.safetensors.index.json", "model-*.safetensors")
 PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*.bin")
@@ -27,9 +30,10 @@ class Weights:
     Attributes:
         name: as the user wrote it.
         folder: where the files are.
-        provenance: `id`, `digest`, and `revision`, `licence`, `trained_on` as far as known. The
-            digest is what `sha256sum FILE... | sha256sum` prints for the files that are read, in
-            the order of their names.
+        provenance: `id`, `digest`, and `revision`, `licence`, `trained_on`, `method` as far as
+            known, from the card beside the weights if there is one. The digest is what
+            `sha256sum FILE... | sha256sum` prints for the files that are read, in the order of
+            their names.
     """
 
     name: str
@@ -60,7 +64,7 @@ def find(name: str, revision: str | None, sizes: Sizes) -> Weights:
 
     Args:
         name: a folder (anything that starts with `.`, `/` or `~`, or exists), a published size,
-            or a hub id (`owner/name`).
+            which may come with the package, or a hub id (`owner/name`).
         revision: branch, tag or commit on the hub; None for the newest.
         sizes: the published sizes by name.
 
@@ -79,6 +83,8 @@ def find(name: str, revision: str | None, sizes: Sizes) -> Weights:
             "a hub id is written owner/name, a folder in the working directory ./name",
         )
     known = sizes.get(name) or _known(name, sizes)
+    if "packaged" in known:
+        return _from_package(name, revision, known)
     return _from_hub(name, revision, known)
 
 
@@ -96,7 +102,29 @@ def _from_folder(name: str, folder: Path, revision: str | None) -> Weights:
         msg = f"weights '{name}' are a folder, which has no revision '{revision}'; leave it out"
         raise SerbenchError(msg)
     _require(name, folder)
-    return Weights(name, folder, {"id": folder.resolve().name, "digest": digest(folder)})
+    known = {"id": folder.resolve().name} | _card(folder)
+    return Weights(name, folder, {**known, "digest": digest(folder)})
+
+
+def _from_package(name: str, revision: str | None, known: Mapping[str, str]) -> Weights:
+    if revision is not None:
+        msg = f"weights '{name}' come with serbench and have no revision '{revision}'; leave it out"
+        raise SerbenchError(msg)
+    folder = PACKAGED / known["packaged"]
+    _require(name, folder)
+    told = {key: value for key, value in known.items() if key != "packaged"} | _card(folder)
+    return Weights(name, folder, {**told, "digest": digest(folder)})
+
+
+def _card(folder: Path) -> dict[str, str]:
+    """Return what the card beside weights that were trained here says of them."""
+    if not (folder / CARD).is_file():
+        return {}
+    card = _read_json(folder / CARD)
+    told = {key: str(card[key]) for key in ("licence", "trained_on", "method") if card.get(key)}
+    base = (card.get("base") or {}).get("trained_on")
+    corpora = [text for text in (base, told.get("trained_on")) if text]
+    return told | ({"trained_on": ", ".join(corpora)} if corpora else {})
 
 
 def _from_hub(name: str, revision: str | None, known: Mapping[str, str]) -> Weights:
@@ -130,7 +158,8 @@ def digest(folder: Path) -> str:
     """Return the digest of the files in `folder` that make the encoder what it is."""
     settings = [folder / file for file in SETTINGS if (folder / file).is_file()]
     lines = hashlib.sha256()
-    for file in sorted(settings + _tensor_files(folder)):
+    speakers = [folder / SPEAKERS] if (folder / SPEAKERS).is_file() else []
+    for file in sorted(settings + _tensor_files(folder) + speakers):
         if not file.is_file():
             msg = f"weights in {folder}: {file.name} is listed in the index but is not there"
             raise SerbenchError(msg)

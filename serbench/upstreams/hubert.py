@@ -7,6 +7,12 @@ from serbench.upstreams._waveform import WaveformEncoder
 from serbench.upstreams._weights import find
 
 WEIGHTS = {
+    "nano": {
+        "id": "serbench/hubert-nano",
+        "packaged": "hubert_nano",
+        "licence": "Apache-2.0",
+        "trained_on": "LibriSpeech, speechocean762 (7 h)",
+    },
     "base": {
         "id": "facebook/hubert-base-ls960",
         "licence": "Apache-2.0",

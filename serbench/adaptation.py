@@ -1,0 +1,145 @@
+"""Adaptation of an upstream to the audio of its benchmark, without labels, before it encodes it.
+
+What an upstream has to have for that is in `serbench.upstreams.Unlabelled`. What it makes is kept
+in `checkpoints/<digest>`, named by the options that decide it and by the recordings.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from serbench import plugins
+from serbench.digests import digest_json, digest_path, local_path
+from serbench.home import home
+from serbench.leaderboard import record
+from serbench.recipe import Part
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from serbench.benchmarks import Benchmark
+    from serbench.preparation import Prepared
+    from serbench.progress import Progress
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """The upstreams that a run encodes with.
+
+    Attributes:
+        parts: one for all folds, or one a fold.
+        record: how they were adapted; None if they were not.
+        base: provenance of the weights before, as far as it is known.
+    """
+
+    parts: tuple[Part, ...]
+    record: record.Adaptation | None = None
+    base: Mapping[str, str] = field(default_factory=dict)
+
+
+def adapt(
+    part: Part,
+    benchmark: Benchmark,
+    prepared: Prepared,
+    *,
+    progress: Progress,
+    device: str = "cpu",
+) -> Adapted:
+    """Adapt an upstream to all utterances of a run or to the training part of each fold.
+
+    Args:
+        part: the upstream of a recipe, with all options; `adapt_on` says to which.
+        benchmark: whose audio it is.
+        prepared: the utterances and the folds.
+        progress: where the work is shown.
+        device: torch device.
+
+    Returns:
+        The upstream as it is if it knows no adaptation, or says that its weights need none.
+
+    Raises:
+        SerbenchError: whatever the upstream's `adapt` says.
+    """
+    if not plugins.find("upstreams", part.name).adapted_by:
+        return Adapted((part,))
+    table, folds = prepared.table, prepared.folds
+    on = part.options.get("adapt_on", "all")
+    offers = [("all utterances, the test part included,", table)]
+    if on == "train":
+        offers = [(f"the training part of fold '{f.name}'", table.iloc[f.train]) for f in folds]
+    made = [_adapt(part, benchmark, words, rows, progress, device) for words, rows in offers]
+    if made[0] == part:
+        return Adapted((part,))
+    sizes = [(len(rows), float(rows["seconds"].sum()) / 3600) for _, rows in offers]
+    known = record.Adaptation(
+        on=on,
+        transductive=on == "all",
+        utterances=round(sum(count for count, _ in sizes) / len(sizes)),
+        hours=round(sum(hours for _, hours in sizes) / len(sizes), 4),
+        unseen=part.options.get("unseen"),
+        checkpoints=tuple("+".join(each.contents.values()) for each in made),
+    )
+    return Adapted(tuple(made), known, _base(made[0]))
+
+
+def _adapt(
+    part: Part,
+    benchmark: Benchmark,
+    words: str,
+    rows: DataFrame,
+    progress: Progress,
+    device: str,
+) -> Part:
+    """Return an upstream with weights adapted to some utterances."""
+    from serbench.pretraining import recordings_of
+    from serbench.upstreams import Unlabelled
+
+    plugin = plugins.find("upstreams", part.name)
+    ordered = rows.sort_values(["recording", "speaker"])
+    identity = part.identity()
+    identity["options"] = {key: identity["options"][key] for key in plugin.adapted_by}
+    heard = ordered[["recording", "speaker"]].to_numpy().tolist()
+    digest = digest_json(identity | {"heard": heard, "serbench": version("serbench")})
+    place = home() / "checkpoints" / digest[:32]
+    place.parent.mkdir(parents=True, exist_ok=True)
+    offered = Unlabelled(benchmark.name, benchmark.licence, words, recordings_of(ordered))
+    with FileLock(f"{place}.lock"):
+        changed = plugins.adapter(plugin)(
+            part.options, offered, place, progress=progress, device=device
+        )
+    contents = {key: digest for key, digest in part.contents.items() if key not in changed}
+    contents |= {key: _fingerprint(path) for key, path in _paths(changed)}
+    return part.model_copy(update={"options": part.options | changed, "contents": contents})
+
+
+def _paths(options: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
+    """Yield the options that are paths."""
+    for key, value in options.items():
+        path = local_path(value) if isinstance(value, str) else None
+        if path is not None:
+            yield key, path
+
+
+def _fingerprint(path: Path) -> str:
+    """Return the digest of the weights at a path, without the times that logs and cards tell."""
+    files = sorted(path.rglob("*.safetensors"))
+    if not files:
+        return digest_path(path)
+    return digest_json({file.relative_to(path).as_posix(): digest_path(file) for file in files})
+
+
+def _base(part: Part) -> dict[str, str]:
+    """Return what the card beside adapted weights says of those they were made of."""
+    for _, path in _paths(part.options):
+        card = path / "card.json"
+        if card.is_file():
+            base: dict[str, str] = json.loads(card.read_text(encoding="utf-8")).get("base", {})
+            return base
+    return {}

@@ -1,0 +1,74 @@
+"""HuBERT with speaker embeddings, adapted to the corpus: PAPT (Tran et al., Interspeech 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from serbench.errors import SerbenchError
+from serbench.progress import Progress
+from serbench.upstreams import Unlabelled, _adapted
+
+ADAPTED_BY = ("weights", "revision", "position", "epochs", "peak", "batch_seconds", "seed")
+
+
+def make(
+    *,
+    weights: str = "nano",
+    revision: str | None = None,
+    position: Literal["last", "first", "prefix", "none"] = "last",
+    unseen: Literal["nearest", "mean", "none"] = "nearest",
+    adapt_on: Literal["all", "train"] = "all",
+    epochs: int = 10,
+    peak: float = 1e-5,
+    batch_seconds: float = 87.5,
+    seed: int = 0,
+) -> _adapted.PersonalEncoder:
+    """Return HuBERT with the layers and frames of upstream `hubert`, and who speaks in them.
+
+    A run adapts the weights before it encodes: masked prediction goes on, on the audio of its
+    benchmark without the labels, with a learnt embedding of each speaker. The other options are
+    the paper's, but for the size of a batch, which is not published.
+
+    Args:
+        weights: a published size of HuBERT, a hub id or a folder to start from; or a folder of
+            `serbench pretrain papt`, which is taken as it is, and whose speakers are known by
+            their names.
+        revision: branch, tag or commit on the hub; None for the newest.
+        position: where the embedding goes: added to the Transformer's output (the paper's choice),
+            added to its input, one more input frame, or nowhere.
+        unseen: what a speaker who is not in the adaptation gets: the embedding of the most similar
+            one who is, the mean of all, or none.
+        adapt_on: which utterances of the benchmark: all, those of the test part included, as in
+            the paper (transductive), or the training part of each fold.
+        epochs: over the audio.
+        peak: learning rate after 5 % of the updates; it falls linearly to 0.
+        batch_seconds: of audio an update.
+        seed: of the adaptation.
+    """
+    found = _adapted.find_hubert("papt_hubert", weights, revision)
+    if not _adapted.is_personal(found):
+        raise _adapted.not_adapted("papt_hubert", found)
+    encoder = _adapted.PersonalEncoder(found, unseen)
+    if encoder.speakers.position != position:
+        raise SerbenchError(
+            f"weights '{weights}' were adapted with position '{encoder.speakers.position}', not "
+            f"'{position}'; give --set upstream.position={encoder.speakers.position}"
+        )
+    return encoder
+
+
+def adapt(
+    options: Mapping[str, Any],
+    offered: Unlabelled,
+    place: Path,
+    *,
+    progress: Progress,
+    device: str,
+) -> dict[str, Any]:
+    """Adapt the weights to audio unless they are; return what then changes for `make`."""
+    found = _adapted.find_hubert("papt_hubert", options["weights"], options["revision"])
+    if _adapted.is_personal(found):
+        return {}
+    return _adapted.adapted(found, options, offered, place, progress=progress, device=device)

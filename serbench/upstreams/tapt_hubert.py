@@ -1,0 +1,73 @@
+"""HuBERT after task-adaptive pre-training on the corpus itself (Tran et al., Interspeech 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from serbench.errors import SerbenchError
+from serbench.progress import Progress
+from serbench.upstreams import Unlabelled, _adapted
+from serbench.upstreams._waveform import WaveformEncoder
+from serbench.upstreams._weights import Weights
+
+ADAPTED_BY = ("weights", "revision", "epochs", "peak", "batch_seconds", "seed")
+
+
+def make(
+    *,
+    weights: str = "nano",
+    revision: str | None = None,
+    adapt_on: Literal["all", "train"] = "all",
+    epochs: int = 10,
+    peak: float = 1e-5,
+    batch_seconds: float = 87.5,
+    seed: int = 0,
+) -> WaveformEncoder:
+    """Return HuBERT with the layers and frames of upstream `hubert`, at its sizes.
+
+    A run adapts the weights before it encodes: masked prediction goes on, on the audio of its
+    benchmark without the labels. The other options are the paper's, but for the size of a batch,
+    which is not published.
+
+    Args:
+        weights: a published size of HuBERT, a hub id or a folder to start from; or a folder of
+            `serbench pretrain tapt`, which is taken as it is.
+        revision: branch, tag or commit on the hub; None for the newest.
+        adapt_on: which utterances of the benchmark: all, those of the test part included, as in
+            the paper (transductive), or the training part of each fold.
+        epochs: over the audio.
+        peak: learning rate after 5 % of the updates; it falls linearly to 0.
+        batch_seconds: of audio an update.
+        seed: of the adaptation.
+    """
+    found = _adapted.find_hubert("tapt_hubert", weights, revision)
+    _refuse_personal(found)
+    if not _adapted.is_task_adapted(found):
+        raise _adapted.not_adapted("tapt_hubert", found)
+    return WaveformEncoder(found)
+
+
+def adapt(
+    options: Mapping[str, Any],
+    offered: Unlabelled,
+    place: Path,
+    *,
+    progress: Progress,
+    device: str,
+) -> dict[str, Any]:
+    """Adapt the weights to audio unless they are; return what then changes for `make`."""
+    found = _adapted.find_hubert("tapt_hubert", options["weights"], options["revision"])
+    _refuse_personal(found)
+    if _adapted.is_task_adapted(found):
+        return {}
+    return _adapted.adapted(found, options, offered, place, progress=progress, device=device)
+
+
+def _refuse_personal(found: Weights) -> None:
+    if _adapted.is_personal(found):
+        raise SerbenchError(
+            f"weights '{found.name}' have speaker embeddings, which upstream 'tapt_hubert' would "
+            "leave out; take upstream 'papt_hubert'"
+        )
