@@ -4,29 +4,45 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor
 
 from serbench.digests import digest_path, local_path
 from serbench.errors import SerbenchError
-from serbench.upstreams import Clips, Features, Upstream, _cpc, _cpc_audio, stack
+from serbench.progress import Progress
+from serbench.upstreams import Clips, Features, Unlabelled, Upstream, _cpc, _cpc_audio, stack
 from serbench.upstreams._weights import find
 from serbench.upstreams.pretraining import checkpoint
+from serbench.upstreams.pretraining.audio import Audio
+from serbench.upstreams.pretraining.card import Corpus
 from serbench.upstreams.pretraining.contrastive import (
     ContrastiveBatch,
     ContrastivePrediction,
     draw_negatives,
     repeated,
 )
+from serbench.upstreams.pretraining.cpc import CPCOptions, pretrain
+from serbench.upstreams.pretraining.work import finished
+
+ADAPTED_BY = ("weights", "seed", "updates", "clips")
 
 _LONGEST = 160_000  # samples of a clip that are contrasted, Li et al.'s 10 s
 _STEPS = 12  # frames that fresh predictors look ahead, Li et al.'s
 
 
-def make(*, weights: str | None = None, seed: int = 0, contrastive: float = 0.0) -> Upstream:
+def make(
+    *,
+    weights: str | None = None,
+    seed: int = 0,
+    contrastive: float = 0.0,
+    updates: int = 200,
+    clips: int = 64,
+    adapt_on: Literal["all", "train"] = "all",
+) -> Upstream:
     """Return the context of CPC: one layer, 100 Hz; 256 wide in Li et al. and in `modified_cpc`.
 
     The frames below the context, SUPERB's other layer of `modified_cpc`, are given by the upstream
@@ -35,11 +51,16 @@ def make(*, weights: str | None = None, seed: int = 0, contrastive: float = 0.0)
     Args:
         weights: a folder written by CPC's pre-training, or a checkpoint file of CPC_audio (s3prl's
             `modified_cpc`), as PyTorch file of tensors and plain values or as safetensors;
-            "random" for a fresh network of Li et al.'s sizes.
-        seed: of a fresh network, and of fresh predictors.
+            "random" for a fresh network of Li et al.'s sizes; "corpus" for one that a run trains
+            on the audio of its benchmark before it encodes it, without labels: their miniCPC.
+        seed: of a fresh network, of fresh predictors, and of training on the corpus.
         contrastive: where the upstream is trained with a head (`training.finetune`), weight of
             the InfoNCE beside the head's loss: the mean over the 12 steps in nats, about ln 51 =
             3.9 at the start. 0 for none: whether Li et al.'s jointCPC had it is not known.
+        updates: of training on the corpus. The paper's are 50 epochs.
+        clips: of 10 s in a batch of it; 64, as in the paper, take about 40 s on one CPU core.
+        adapt_on: which utterances of the benchmark: all, those of the test part included
+            (transductive), or the training part of each fold.
 
     Raises:
         SerbenchError: there are no weights, or they are not CPC's, or an option is out of range.
@@ -51,6 +72,31 @@ def make(*, weights: str | None = None, seed: int = 0, contrastive: float = 0.0)
         return ContextEncoder(network, provenance)
     prediction = _prediction(network, folder, seed)
     return ContrastiveEncoder(prediction, provenance, weight=contrastive)
+
+
+def adapt(
+    options: Mapping[str, Any],
+    offered: Unlabelled,
+    place: Path,
+    *,
+    progress: Progress,
+    device: str,
+) -> dict[str, Any]:
+    """Train a network on audio if `weights` is "corpus"; return what then changes for `make`."""
+    if options["weights"] != "corpus":
+        return {}
+    audio = Audio(offered.recordings)
+    corpus = Corpus.of(audio, offered.corpus, offered.licence)
+    progress.tell(
+        f"trains CPC on {offered.part} of {offered.corpus}: {len(audio)} utterances, "
+        f"{audio.hours:.2f} h, {corpus.speakers} speakers"
+    )
+    if finished(place):
+        progress.tell(f"trained weights found in {place}")
+    else:
+        how = CPCOptions(**{key: options[key] for key in ("seed", "updates", "clips")})
+        pretrain(audio, place, how, corpora=[corpus], resume=True, progress=progress, device=device)
+    return {"weights": str(place)}
 
 
 class ContextEncoder(Upstream):
@@ -148,7 +194,7 @@ def _network(weights: str | None, seed: int) -> tuple[_cpc.Network, dict[str, st
             f"upstream 'cpc': {given}; give a folder written by CPC's pre-training or a checkpoint "
             "file of CPC_audio (s3prl's modified_cpc, "
             "https://dl.fbaipublicfiles.com/librilight/CPC_checkpoints/60k_epoch4-d0f474de.pt), or "
-            "'random' for a fresh network"
+            "'random' for a fresh network, or in a run 'corpus' for one of the benchmark's audio"
         )
     if path.is_file():
         known = {"id": path.resolve().name, "digest": digest_path(path)}

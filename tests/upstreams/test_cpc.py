@@ -13,15 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from serbench import plugins
 from serbench.checking import check_upstream
 from serbench.errors import SerbenchError
-from serbench.upstreams import Clips
+from serbench.progress import Silent
+from serbench.upstreams import Clips, Unlabelled
 from serbench.upstreams._cpc import Layout, Network
-from serbench.upstreams.cpc import make
+from serbench.upstreams.cpc import ADAPTED_BY, adapt, make
+from serbench.upstreams.pretraining.audio import Recording
 from serbench.upstreams.pretraining.contrastive import draw_negatives
 
 PUBLIC = {"hiddenEncoder": 12, "hiddenGar": 16, "nLevelsGRU": 1, "arMode": "LSTM"}
@@ -229,6 +233,64 @@ def test_the_recurrence_can_always_give_gradients_on_a_gpu(folder):
     upstream = make(weights=str(folder)).eval()
     assert upstream.network.recurrence.training
     assert not upstream.network.convolutions[0].training
+
+
+# training on the corpus
+
+
+@pytest.fixture
+def offered(tmp_path: Path, noise: Callable[[int], Tensor]) -> Unlabelled:
+    """Return four clips of two speakers."""
+    recordings = []
+    for number in range(4):
+        path = tmp_path / f"{number}.wav"
+        soundfile.write(path, noise(6_000 + 999 * number).numpy(), 16_000)
+        recordings.append(Recording(path, f"speaker{number % 2}"))
+    return Unlabelled("own", "CC0", "all utterances", recordings)
+
+
+class Listening(Silent):
+    """Keeps what is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def tell(self, text: str) -> None:
+        self.told.append(text)
+
+
+def adapted(offered: Unlabelled, place: Path, **given: Any) -> tuple[dict[str, Any], list[str]]:
+    """Return what `adapt` changes for a training of two updates, and what it tells."""
+    plugin = plugins.find("upstreams", "cpc")
+    assert set(ADAPTED_BY) <= plugin.options.keys()
+    options = plugins.validate(plugin, {"updates": 2, "clips": 2} | given)
+    listening = Listening()
+    changed = adapt(options, offered, place, progress=listening, device="cpu")
+    return changed, listening.told
+
+
+def test_a_network_is_trained_on_the_corpus_once(offered, tmp_path):
+    changed, told = adapted(offered, tmp_path / "place", weights="corpus")
+    assert changed == {"weights": str(tmp_path / "place")}
+    assert told[0].startswith("trains CPC on all utterances of own: 4 utterances, 0.00 h, 2 speak")
+    upstream = make(**changed, contrastive=1.0)
+    assert upstream.network.layout == Layout()
+    assert "own" in upstream.provenance["trained_on"]
+    assert upstream.prediction.steps == 12
+    options = json.loads((tmp_path / "place/card.json").read_text())["options"]
+    assert (options["updates"], options["clips"], options["clip_seconds"]) == (2, 2, 10.0)
+    written = (tmp_path / "place/model.safetensors").stat().st_mtime_ns
+    again, told = adapted(offered, tmp_path / "place", weights="corpus")
+    assert again == changed
+    assert "trained weights found" in told[-1]
+    assert (tmp_path / "place/model.safetensors").stat().st_mtime_ns == written
+
+
+def test_other_weights_are_taken_as_they_are(offered, tmp_path):
+    for weights in ("random", None, "./somewhere"):
+        assert adapted(offered, tmp_path / "place", weights=weights) == ({}, [])
+    assert not (tmp_path / "place").exists()
+    fails("corpus", "no weights 'corpus'; .* in a run 'corpus' for one of the benchmark's audio")
 
 
 # checkpoints of CPC_audio
