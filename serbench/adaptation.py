@@ -102,6 +102,7 @@ def _adapt(
     from serbench.upstreams import Unlabelled
 
     plugin = plugins.find("upstreams", part.name)
+    change = plugins.adapter(plugin)
     ordered = rows.sort_values(["recording", "speaker"])
     identity = part.identity()
     identity["options"] = {key: identity["options"][key] for key in plugin.adapted_by}
@@ -111,9 +112,7 @@ def _adapt(
     place.parent.mkdir(parents=True, exist_ok=True)
     offered = Unlabelled(benchmark.name, benchmark.licence, words, recordings_of(ordered))
     with FileLock(f"{place}.lock"):
-        changed = plugins.adapter(plugin)(
-            part.options, offered, place, progress=progress, device=device
-        )
+        changed = change(part.options, offered, place, progress=progress, device=device)
     contents = {key: digest for key, digest in part.contents.items() if key not in changed}
     contents |= {key: _fingerprint(path) for key, path in _paths(changed)}
     return part.model_copy(update={"options": part.options | changed, "contents": contents})

@@ -70,8 +70,9 @@ class SpeakerModule(nn.Module):
 
     def save(self, path: Path) -> None:
         """Write all of it as safetensors, with names and position in the metadata."""
-        about = {"names": json.dumps(self.names), "position": self.position}
-        checkpoint.write(path, self.state_dict(), about)
+        # one entry: safetensors writes several in any order, and equal tables are equal files
+        about = json.dumps({"names": self.names, "position": self.position})
+        checkpoint.write(path, self.state_dict(), {"speakers": about})
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -85,7 +86,8 @@ class SpeakerModule(nn.Module):
             about = file.metadata() or {}
         try:
             profile, (dim, width) = tensors["profiles"].shape[1], tensors["linear.weight"].shape
-            names, position = json.loads(about["names"]), about["position"]
+            given = json.loads(about["speakers"])
+            names, position = given["names"], given["position"]
             with torch.random.fork_rng(devices=[]):
                 made = cls(names, dim, position=position, width=width, profile=profile)
             made.load_state_dict(tensors)

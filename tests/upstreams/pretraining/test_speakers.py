@@ -129,6 +129,9 @@ def test_what_is_saved_is_loaded(tmp_path, position):
     assert loaded.rows(['b"c']).tolist() == [2]
     for name, tensor in speakers.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], tensor)
+    loaded.save(tmp_path / "again.safetensors")
+    same = [(tmp_path / f"{name}.safetensors").read_bytes() for name in ("speakers", "again")]
+    assert same[0] == same[1]
     assert not any(parameter.requires_grad for parameter in loaded.parameters())
 
 

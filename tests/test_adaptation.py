@@ -1,0 +1,273 @@
+"""A run adapts its upstream first: to which utterances, how often, and what the result says."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from serbench import plugins, recipe
+from serbench.adaptation import Adapted, adapt
+from serbench.errors import SerbenchError
+from serbench.leaderboard import notes
+from serbench.preparation import Prepared, prepare
+from serbench.progress import Silent, Step
+from serbench.run import run_recipe
+from serbench.upstreams._weights import find
+
+BENCHMARK = """
+name = "voices"
+version = "1"
+table = "table.csv"
+task = "classification"
+labels = ["low", "high"]
+licence = "CC0-1.0"
+
+[protocol]
+name = "speaker_folds"
+k = 4
+"""
+RATE, SPEAKERS, CLIPS = 16_000, 4, 4
+
+
+class Told(Silent):
+    """Keeps what is told, and kills the adaptation at an update."""
+
+    def __init__(self, updates: float = np.inf) -> None:
+        self.told: list[str] = []
+        self.updates = updates
+
+    def tell(self, text: str) -> None:
+        self.told.append(text)
+
+    @contextmanager
+    def step(self, title: str, total: float | None) -> Iterator[Step]:
+        with super().step(title, total) as quiet:
+            yield _Mortal(self, quiet) if title == "pre-training" else quiet
+
+    def count(self, text: str) -> int:
+        return sum(text in line for line in self.told)
+
+
+class _Mortal:
+    def __init__(self, owner: Told, quiet: Step) -> None:
+        self.owner, self.note = owner, quiet.note
+
+    def advance(self, amount: float = 1.0) -> None:
+        self.owner.updates -= amount
+        if self.owner.updates < 0:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """Return a corpus: each speaker has a pitch of his own, each label a loudness."""
+    rng = np.random.default_rng(0)
+    lines = ["path,speaker,emotion"]
+    for number in range(SPEAKERS * CLIPS):
+        speaker, label = number % SPEAKERS, number // SPEAKERS % 2
+        time = np.arange(RATE + 800 * number) / RATE
+        tone = np.sin(2 * np.pi * (90 + 60 * speaker) * time + 3 * np.sin(5 * time))
+        wave = (0.05 + 0.2 * label) * (tone + 0.1 * rng.normal(size=len(time)))
+        soundfile.write(tmp_path / f"{number}.wav", wave, RATE)
+        lines.append(f"{number}.wav,s{speaker},{['low', 'high'][label]}")
+    (tmp_path / "table.csv").write_text("\n".join(lines))
+    (tmp_path / "voices.toml").write_text(BENCHMARK)
+    return tmp_path / "voices.toml"
+
+
+@pytest.fixture
+def raw(corpus: Path, pretrained_hubert: Path) -> dict[str, Any]:
+    return {
+        "upstream": {
+            "name": "papt_hubert",
+            "weights": str(pretrained_hubert),
+            "epochs": 2,
+            "peak": 1e-3,
+            "batch_seconds": 4.0,
+        },
+        "downstream": "mean_pool",
+        "benchmark": str(corpus),
+        "training": {"epochs": 1},
+    }
+
+
+def prepared(raw: dict[str, Any]) -> Prepared:
+    made = recipe.resolve(raw)
+    benchmark = recipe.make_benchmark(made.benchmark)
+    protocol = recipe.make_protocol(benchmark, made.protocol)
+    return prepare(benchmark, protocol, data=None, leave_out_broken=False, progress=Silent())
+
+
+def adapted(
+    raw: dict[str, Any], progress: Told, corpus: Prepared | None = None, **options: Any
+) -> Adapted:
+    upstream = raw["upstream"] | options if options else raw["upstream"]
+    made = recipe.resolve(raw | {"upstream": upstream})
+    return adapt(
+        made.upstream,
+        recipe.make_benchmark(made.benchmark),
+        corpus or prepared(raw),
+        progress=progress,
+    )
+
+
+def test_it_is_adapted_once_for_what_decides_it(raw: dict[str, Any]) -> None:
+    told = Told()
+    first = adapted(raw, told)
+    (weights,) = (part.options["weights"] for part in first.parts)
+    for changed in ({}, {"unseen": "mean"}, {"seed": 1}, {"position": "first"}):
+        other = adapted(raw, told, **changed)
+        same = changed.keys() <= {"unseen"}
+        assert (other.parts[0].options["weights"] == weights) == same, changed
+        assert (other.parts[0].contents == first.parts[0].contents) == same, changed
+    assert told.count("adapted weights found in") == 2
+    assert told.count("masked loss") == 3
+
+
+def test_what_is_told_and_recorded(raw: dict[str, Any], pretrained_hubert: Path) -> None:
+    told = Told()
+    made = adapted(raw, told)
+    assert told.count(
+        f"adapts {pretrained_hubert} on all utterances, the test part included, of voices: "
+        "16 utterances, 0.01 h, 4 speakers"
+    )
+    assert made.record is not None
+    assert (made.record.on, made.record.transductive, made.record.unseen) == (
+        "all",
+        True,
+        "nearest",
+    )
+    assert made.record.utterances == 16
+    assert made.record.checkpoints == (made.parts[0].contents["weights"],)
+    assert made.base == find(str(pretrained_hubert), None, {}).provenance
+    encoder = plugins.make(plugins.find("upstreams", "papt_hubert"), options=made.parts[0].options)
+    assert encoder.speakers.names == ["s0", "s1", "s2", "s3"]
+    assert "voices (0.0 h)" in encoder.provenance["trained_on"]
+
+
+def test_the_training_part_is_all_that_a_fold_hears(raw: dict[str, Any]) -> None:
+    """The other recordings are not even there."""
+    corpus = prepared(raw)
+    fold = corpus.folds[2]
+    speakers = sorted(set(corpus.table["speaker"].iloc[fold.train]))
+    assert len(speakers) == 2
+    for row in {*range(len(corpus.table))} - {*fold.train.tolist()}:
+        Path(corpus.table["path"].iloc[row]).unlink()
+    only = dataclasses.replace(corpus, folds=[fold])
+    told = Told()
+    made = adapted(raw, told, only, adapt_on="train")
+    assert told.count(f"on the training part of fold '{fold.name}' of voices: 8 utterances")
+    assert made.record is not None
+    assert (made.record.on, made.record.transductive) == ("train", False)
+    encoder = plugins.make(plugins.find("upstreams", "papt_hubert"), options=made.parts[0].options)
+    assert encoder.speakers.names == speakers
+
+
+def test_a_killed_adaptation_goes_on_to_the_same_weights(
+    raw: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = adapted(raw, Told())
+    monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "other"))
+    with pytest.raises(KeyboardInterrupt):
+        adapted(raw, Told(updates=5))
+    assert not list((tmp_path / "other").rglob("card.json")), "half of it must not be seen"
+    told = Told()
+    assert adapted(raw, told).parts[0].contents == whole.parts[0].contents
+    assert not told.count("adapted weights found")
+
+
+def test_weights_that_are_adapted_are_taken_as_they_are(raw: dict[str, Any]) -> None:
+    weights = adapted(raw, Told()).parts[0].options["weights"]
+    told = Told()
+    made = adapted(raw, told, weights=weights)
+    assert made.record is None
+    assert made.parts[0].options["weights"] == weights
+    assert not told.told
+
+
+def test_other_upstreams_are_left_alone(raw: dict[str, Any]) -> None:
+    made = recipe.resolve(raw | {"upstream": "fbank"})
+    corpus = prepared(raw)
+    found = adapt(made.upstream, recipe.make_benchmark(made.benchmark), corpus, progress=Told())
+    assert found == Adapted((made.upstream,))
+
+
+@pytest.mark.parametrize(("on", "stores"), [("all", 1), ("train", 4)])
+def test_a_run_from_adaptation_to_the_result(
+    raw: dict[str, Any], tmp_path: Path, on: str, stores: int, pretrained_hubert: Path
+) -> None:
+    made = recipe.resolve(raw | {"upstream": raw["upstream"] | {"adapt_on": on}})
+    outcome = run_recipe(made, data=None, results=tmp_path / "results", progress=Silent())
+    result = outcome.result
+    assert result.adaptation is not None
+    assert len(result.adaptation.checkpoints) == stores
+    assert len(list((tmp_path / "home" / "features").iterdir())) == stores
+    assert result.provenance["trained_on"] == "Noise (1.0 h)"
+    assert result.labels.weights == pretrained_hubert.name
+    assert "adapt" in result.seconds
+    marked = [note for note in notes.about_result(result, *scored(result, outcome)) if note]
+    assert any(note.startswith("Transductive: ") for note in marked) == (on == "all")
+    assert not any("trained on the test corpus" in note for note in marked)
+
+
+def scored(result: Any, outcome: Any) -> tuple[Any, dict[str, Any]]:
+    from serbench.leaderboard.scores import read
+
+    return read(outcome.scores), outcome.scores.to_json()
+
+
+MINE = '''"""Mean and width of a corpus (a test)."""
+import json
+from pathlib import Path
+from safetensors.torch import save_file
+import torch
+from serbench.upstreams import Unlabelled
+
+ADAPTED_BY = ("scale",)
+
+def make(*, scale: float = 1.0, state: str | None = None):
+    return Path(state).read_bytes()
+
+def adapt(options, offered, place, *, progress, device):
+    assert isinstance(offered, Unlabelled)
+    place.mkdir(parents=True)
+    count = torch.tensor([options["scale"] * len(offered.recordings)])
+    save_file({"count": count}, place / "state.safetensors")
+    return {"state": str(place / "state.safetensors")}
+'''
+
+
+def test_foreign_upstreams_adapt_too(raw: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(MINE)
+    mine = str(tmp_path / "mine.py")
+    made = adapted(raw | {"upstream": {"name": mine, "scale": 2.0}}, Told(), prepared(raw))
+    assert plugins.make(plugins.find("upstreams", mine), options=made.parts[0].options)
+    assert made.record is not None
+    assert made.record.checkpoints == (made.parts[0].contents["state"],)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (('("scale",)', '("scle",)'), "no option of 'mine' .in ADAPTED_BY. 'scle'.*mean 'scale'"),
+        (("def adapt(", "def adopt("), "has the constant ADAPTED_BY but no function 'adapt'"),
+    ],
+)
+def test_a_foreign_upstream_that_is_not_right(
+    raw: dict[str, Any], tmp_path: Path, change: tuple[str, str], message: str
+) -> None:
+    (tmp_path / "mine.py").write_text(MINE.replace(*change))
+    with pytest.raises(SerbenchError, match=message):
+        adapted(raw | {"upstream": str(tmp_path / "mine.py")}, Told(), prepared(raw))
