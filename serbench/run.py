@@ -144,7 +144,7 @@ def _compute(job: Job, data: Path | None, results: Path, *, again: bool) -> Outc
         seeds=job.recipe.seeds,
         left_out=tuple(LeftOut(utterance=u, reason=r) for u, r in prepared.left_out.items()),
         known_defects=prepared.known_defects,
-        provenance=dict(adapted.base) or sources[0].provenance,
+        provenance=dict(adapted.base) if adapted.record else sources[0].provenance,
         adaptation=adapted.record,
         training=tuple(fits),
         seconds={name: round(value, 1) for name, value in seconds.items()},

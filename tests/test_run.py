@@ -261,3 +261,24 @@ def test_training_what_has_no_weights_is_refused(own: Path, tmp_path: Path) -> N
     raw = {"benchmark": str(own), "leave_out_broken": True, "training": {"finetune": True}}
     with pytest.raises(SerbenchError, match="nothing to fine-tune"):
         run(raw, tmp_path)
+
+
+def test_a_network_of_the_corpus_itself_is_trained_before_and_with_the_head(
+    own: Path, tmp_path: Path
+) -> None:
+    raw = {
+        "upstream": {"name": "cpc", "weights": "corpus", "updates": 1, "clips": 2},
+        "training": {"learning_rates": [1e-3], "epochs": 1},
+        "benchmark": str(own),
+        "leave_out_broken": True,
+    }
+    frozen = run(raw, tmp_path)
+    raw["training"] = raw["training"] | {"finetune": True}
+    tuned = run(raw, tmp_path)
+    for result in (frozen.result, tuned.result):
+        assert result.labels.weights == "corpus"
+        assert result.adaptation is not None and result.adaptation.transductive
+        assert result.adaptation.utterances == 35
+        assert result.provenance == {}, "there were no weights before"
+    assert frozen.result.adaptation == tuned.result.adaptation
+    assert not np.allclose(predictions(frozen)["score:loud"], predictions(tuned)["score:loud"])
