@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import pytest
 import soundfile
 import torch
 
-from serbench import features
+from serbench import features, waves
 from serbench.errors import SerbenchError
 from serbench.progress import Silent
 from serbench.upstreams import Clips, Features, Upstream, fbank
@@ -169,3 +169,42 @@ def test_a_full_disk_is_told_before_any_work(
     with pytest.raises(SerbenchError, match="SERBENCH_HOME to a larger disk"):
         encode(table, lambda: upstream)
     assert upstream.encoded == 0
+
+
+class Shy(Counting):
+    """Has to hear whom it does not know, before anything else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.met: dict[str, list[int]] = {}
+
+    def strangers(self, names: Sequence[str]) -> list[str]:
+        return [name for name in names if name != "s0"]
+
+    def meet(self, name: str, waves: Sequence[torch.Tensor]) -> None:
+        assert not self.encoded, "met when it was too late"
+        self.met[name] = [len(wave) for wave in waves]
+
+
+def test_strangers_are_heard_before_anything_is_encoded(
+    table: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waves, "_HEARD_SECONDS", 2.0)
+    upstream = Shy()
+    encode(table, lambda: upstream)
+    assert sorted(upstream.met) == ["s1", "s2"]
+    for name, lengths in upstream.met.items():
+        own = table[table["speaker"] == name].sort_values("recording")
+        samples = [int(seconds * RATE) for seconds in own["seconds"]]
+        assert lengths == samples[: len(lengths)], "in the order of the recordings' digests"
+        assert sum(lengths) >= 2 * RATE > sum(lengths[:-1])
+    other = Shy()
+    shuffled = table.sample(frac=1, random_state=0).reset_index(drop=True)
+    encode(shuffled, lambda: other)
+    assert other.met == upstream.met
+
+
+def test_who_is_known_is_not_heard_again(table: pd.DataFrame) -> None:
+    upstream = Shy()
+    encode(table.assign(speaker="s0"), lambda: upstream)
+    assert not upstream.met

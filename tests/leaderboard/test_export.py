@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from serbench.leaderboard.export import to_csv, to_markdown
-from serbench.leaderboard.record import Labels, Protocol
+from serbench.leaderboard.record import Adaptation, Labels, Protocol
 from serbench.leaderboard.table import Board, rank
 
 from .result_samples import AFFECT, classified, rated, record, score
@@ -112,8 +112,11 @@ def test_csv_has_every_row_with_all_digits(boards: list[Board]):
 def test_csv_says_what_the_rows_are():
     random = Protocol(name="random", options={"k": 5}, shares=("speaker", "session"))
     made = record().benchmark.model_copy(update={"synthetic": True})
+    heard = Adaptation(
+        on="train", transductive=False, utterances=9, hours=0.1, checkpoints=("ab", "cd")
+    )
     results = [
-        (record(protocol=random, benchmark=made), classified(1.0)),
+        (record(protocol=random, benchmark=made, adaptation=heard), classified(1.0)),
         (record(AFFECT, seeds=(0, 1)), rated(0.5, (0, 1))),
     ]
     emotions, affect = csv.DictReader(StringIO(to_csv(rank(results, score))))
@@ -124,6 +127,7 @@ def test_csv_says_what_the_rows_are():
     assert json.loads(affect["targets"]) == ["arousal", "valence", "dominance"]
     assert (emotions["task"], affect["task"]) == ("classification", "regression")
     assert (emotions["o_ccc"], affect["ua"]) == ("", "")
+    assert (emotions["adapted_on"], affect["adapted_on"]) == ("train", "")
     assert (emotions["seeds"], affect["seeds"]) == ("1", "2")
     assert affect["created"] == "2026-03-01T12:30:05+00:00"
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console, RenderableType
 
-from serbench.leaderboard.record import Fit, Labels, LeftOut, Protocol
+from serbench.leaderboard.record import Adaptation, Fit, Labels, LeftOut, Protocol
 from serbench.leaderboard.render import render_board, render_run
 from serbench.leaderboard.table import rank
 
@@ -195,3 +195,26 @@ def test_speakers_with_too_few_clips_are_not_among_the_extremes():
 def test_terminals_of_other_encodings(encoding: str):
     (board,) = rank([(record(), classified(1.0))], score)
     drawn(render_board(board)).replace("─", "-").encode(encoding)
+
+
+@pytest.mark.parametrize(
+    ("on", "part"),
+    [
+        ("all", "all utterances (120 utterances, 0.25 h)"),
+        ("train", "the training part of each fold (120 utterances, 0.25 h on average)"),
+    ],
+)
+def test_a_run_says_what_its_upstream_was_adapted_to(on: str, part: str):
+    adaptation = Adaptation(
+        on=on,
+        transductive=on == "all",
+        utterances=120,
+        hours=0.25,
+        unseen="nearest",
+        checkpoints=("ab",),
+    )
+    result = record(adaptation=adaptation)
+    text = words(drawn(render_run(result, score(result.task, classified(1)))))
+    expected = f"Upstream adapted to {part}, without labels; speakers unseen there get: nearest."
+    assert expected in text
+    assert ("Transductive: " in text) == (on == "all")

@@ -12,7 +12,7 @@ from sklearn.metrics import accuracy_score, f1_score, recall_score
 from serbench.leaderboard import store
 from serbench.leaderboard.differing import differing
 from serbench.leaderboard.notes import mentions
-from serbench.leaderboard.record import Labels, LeftOut, Protocol, Regression
+from serbench.leaderboard.record import Adaptation, Labels, LeftOut, Protocol, Regression
 from serbench.leaderboard.table import Board, rank
 
 from .result_samples import AFFECT, EMOTIONS, classified, rated, record, score
@@ -305,3 +305,17 @@ def test_long_values_keep_their_ends():
     shown = differing([record(recipe={"weights": path}) for path in paths])
     assert all(len(text) == len("weights=") + 24 for text in shown)
     assert shown[0].startswith("weights=/home/")
+
+
+def test_what_heard_the_test_part_is_marked():
+    heard = Adaptation(
+        on="all", transductive=True, utterances=120, hours=0.1, unseen="mean", checkpoints=("ab",)
+    )
+    parts = heard.model_copy(update={"on": "train", "transductive": False})
+    shown = board(
+        (record(adaptation=heard), classified(1.5)),
+        (record(adaptation=parts), classified(1.0)),
+        (record(), classified(0.5)),
+    )
+    assert [row.notes for row in shown.rows] == [(1,), (), ()]
+    assert shown.notes[0].startswith("Transductive: the upstream was adapted to the audio of the")
