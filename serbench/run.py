@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -184,22 +184,27 @@ def _announce(job: Job) -> None:
         job.progress.tell(f"{job.protocol.name} lets train and test share: {shared}")
 
 
-def _sources(job: Job, parts: Sequence[Part], prepared: Prepared) -> list[Stored | Waves]:
+def _sources(job: Job, parts: Sequence[Part], prepared: Prepared) -> list[Stored] | list[Waves]:
     """Return what each fold is trained on, from an upstream for all folds or from one for each.
 
     It is features, or waveforms for an upstream that learns as well.
     """
-    made = [_source(job, part, prepared.table) for part in parts]
-    return made * len(prepared.folds) if len(made) == 1 else made
+    several = len(prepared.folds) if len(parts) == 1 else 1
+    if job.recipe.training.finetune:
+        return _decode(job, parts, prepared.table) * several
+    return [_encode(job, part, prepared.table) for part in parts] * several
 
 
-def _source(job: Job, part: Part, table: DataFrame) -> Stored | Waves:
-    if not job.recipe.training.finetune:
-        return _encode(job, part, table)
-    from serbench.waves import decode_to_train
+def _decode(job: Job, parts: Sequence[Part], table: DataFrame) -> list[Waves]:
+    """Decode the corpus, once for all folds, for upstreams that are trained."""
+    from serbench.waves import decode_to_train, introduce
 
-    upstream = plugins.make(plugins.find("upstreams", part.name), options=part.options)
-    return decode_to_train(table, upstream, job.progress)
+    plugin = plugins.find("upstreams", parts[0].name)
+    first, *others = (plugins.make(plugin, options=part.options) for part in parts)
+    decoded = decode_to_train(table, first, job.progress)
+    for other in others:
+        introduce(table, other, job.progress)
+    return [decoded, *(replace(decoded, upstream=other) for other in others)]
 
 
 def _encode(job: Job, part: Part, table: DataFrame) -> Stored:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -197,6 +197,15 @@ def test_weights_that_are_adapted_are_taken_as_they_are(raw: dict[str, Any]) -> 
     assert not told.told
 
 
+def test_namesakes_from_another_corpus_are_told(
+    raw: dict[str, Any], tmp_path: Path, write_tiny_hubert: Callable[..., Path]
+) -> None:
+    for names, warned in ((["s1", "dan"], True), (["dan", "eve"], False)):
+        told = Told()
+        adapted(raw, told, weights=str(write_tiny_hubert(tmp_path / names[0], names)))
+        assert told.count("of Noise (1.0 h), know 1 speakers by a name that voices has") == warned
+
+
 def test_other_upstreams_are_left_alone(raw: dict[str, Any]) -> None:
     made = recipe.resolve(raw | {"upstream": "fbank"})
     corpus = prepared(raw)
@@ -220,6 +229,23 @@ def test_a_run_from_adaptation_to_the_result(
     marked = [note for note in notes.about_result(result, *scored(result, outcome)) if note]
     assert any(note.startswith("Transductive: ") for note in marked) == (on == "all")
     assert not any("trained on the test corpus" in note for note in marked)
+
+
+def test_a_fold_trains_its_own_adapted_upstream(raw: dict[str, Any], tmp_path: Path) -> None:
+    """Fine-tuning to the weights of each fold, whose waveforms are decoded once."""
+    training = {"epochs": 1, "finetune": True}
+    upstream = raw["upstream"] | {"adapt_on": "train"}
+    told = Told()
+    outcome = run_recipe(
+        recipe.resolve(raw | {"upstream": upstream, "training": training}),
+        data=None,
+        results=tmp_path / "results",
+        progress=told,
+    )
+    assert told.count("are kept as waveforms") == 1
+    assert outcome.result.adaptation is not None
+    assert len(set(outcome.result.adaptation.checkpoints)) == 4
+    assert len(outcome.result.training) == 4
 
 
 def scored(result: Any, outcome: Any) -> tuple[Any, dict[str, Any]]:

@@ -65,7 +65,8 @@ class Unlabelled:
     with all options of `make`, this class, a folder to keep what it makes, which is the same again
     for the same options and recordings, and where progress is shown and on which torch device to
     work. It returns the options that change for `make`, such as `{"weights": path}` with weights as
-    safetensors; or nothing, if those given are to be taken as they are. An interrupted one is
+    safetensors and beside them a `card.json` whose `base` is the provenance of what they were made
+    of, if anything; or nothing, if those given are to be taken as they are. An interrupted one is
     called again. An option `adapt_on` ("all", "train") lets the user say which utterances are
     offered.
 

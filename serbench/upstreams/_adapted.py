@@ -97,6 +97,19 @@ def adapted(
     return {"weights": str(folder), "revision": None}
 
 
+def warn_of_namesakes(found: Weights, offered: Unlabelled, progress: Progress) -> None:
+    """Say if speakers are called like some whom weights know, but from other corpora."""
+    known = set(SpeakerModule.load(found.folder / SPEAKERS).names)
+    shared = sorted(known & {recording.speaker for recording in offered.recordings})
+    corpora = found.provenance.get("trained_on", "")
+    if shared and offered.corpus not in corpora:
+        progress.tell(
+            f"warning: weights '{found.name}', of {corpora or 'unknown audio'}, know {len(shared)} "
+            f"speakers by a name that {offered.corpus} has, too, such as {shared[0]}; if these are "
+            "other people, they get a stranger's embedding"
+        )
+
+
 class PersonalEncoder(WaveformEncoder):
     """A HuBERT of PAPT: the embedding of who speaks stays in the features.
 

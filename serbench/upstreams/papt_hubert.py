@@ -70,5 +70,6 @@ def adapt(
     """Adapt the weights to audio unless they are; return what then changes for `make`."""
     found = _adapted.find_hubert("papt_hubert", options["weights"], options["revision"])
     if _adapted.is_personal(found):
+        _adapted.warn_of_namesakes(found, offered, progress)
         return {}
     return _adapted.adapted(found, options, offered, place, progress=progress, device=device)
