@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -200,7 +199,7 @@ def _network(weights: str | None, seed: int) -> tuple[_cpc.Network, dict[str, st
         known = {"id": path.resolve().name, "digest": digest_path(path)}
         return _cpc_audio.read(path), known, None
     found = find(weights, None, {})
-    return _cpc.load(found), found.provenance | _card(found.folder), found.folder
+    return _cpc.load(found), found.provenance, found.folder
 
 
 def _prediction(network: _cpc.Network, folder: Path | None, seed: int) -> ContrastivePrediction:
@@ -215,12 +214,3 @@ def _prediction(network: _cpc.Network, folder: Path | None, seed: int) -> Contra
     if weight is not None:
         prediction.predictors.load_state_dict({"weight": weight})
     return prediction
-
-
-def _card(folder: Path) -> dict[str, str]:
-    """Return what the card beside the weights says of them, if there is one."""
-    path = folder / "card.json"
-    if not path.is_file():
-        return {}
-    card = json.loads(path.read_text())
-    return {name: str(card[name]) for name in ("licence", "trained_on") if name in card}
