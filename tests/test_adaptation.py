@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from serbench import plugins, recipe
 from serbench.adaptation import Adapted, adapt
@@ -19,7 +20,9 @@ from serbench.leaderboard import notes
 from serbench.preparation import Prepared, prepare
 from serbench.progress import Silent, Step
 from serbench.run import run_recipe
+from serbench.upstreams import Clips
 from serbench.upstreams._weights import find
+from serbench.waves import introduce
 
 BENCHMARK = """
 name = "voices"
@@ -155,6 +158,23 @@ def test_what_is_told_and_recorded(raw: dict[str, Any], pretrained_hubert: Path)
     encoder = plugins.make(plugins.find("upstreams", "papt_hubert"), options=made.parts[0].options)
     assert encoder.speakers.names == ["s0", "s1", "s2", "s3"]
     assert "voices (0.0 h)" in encoder.provenance["trained_on"]
+
+
+def test_a_copy_of_an_adapted_speaker_is_taken_for_him(raw: dict[str, Any]) -> None:
+    """From the profiles that adaptation left to what the store lets the upstream hear."""
+    options = adapted(raw, Told()).parts[0].options
+    encoder = plugins.make(plugins.find("upstreams", "papt_hubert"), options=options)
+    table = prepared(raw).table
+    introduce(table.assign(speaker="copy of " + table["speaker"]), encoder, Silent())
+    clip = torch.sin(torch.arange(9000) / 20)
+    found = {}
+    for name in sorted(set(table["speaker"])):
+        copy, original = (
+            encoder(Clips([clip], [who], [None])).layers for who in (f"copy of {name}", name)
+        )
+        assert torch.equal(copy, original)
+        found[name] = original
+    assert not torch.allclose(found["s0"], found["s1"])
 
 
 def test_the_training_part_is_all_that_a_fold_hears(raw: dict[str, Any]) -> None:

@@ -98,8 +98,8 @@ def about_adaptation(result: Result) -> list[str]:
     each = "" if adaptation.on == "all" else " on average"
     amount = f"{adaptation.utterances} utterances, {adaptation.hours:.2f} h{each}"
     found = f"Upstream adapted to {part} ({amount}), without labels"
-    if adaptation.unseen is not None:
-        found += f"; speakers unseen there get: {adaptation.unseen}"
+    if adaptation.unseen is not None and adaptation.on == "train":
+        found += f"; the rule for speakers unseen there: {adaptation.unseen}"
     return [f"{found}."]
 
 

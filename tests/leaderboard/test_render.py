@@ -200,8 +200,12 @@ def test_terminals_of_other_encodings(encoding: str):
 @pytest.mark.parametrize(
     ("on", "part"),
     [
-        ("all", "all utterances (120 utterances, 0.25 h)"),
-        ("train", "the training part of each fold (120 utterances, 0.25 h on average)"),
+        ("all", "all utterances (120 utterances, 0.25 h), without labels."),
+        (
+            "train",
+            "the training part of each fold (120 utterances, 0.25 h on average), without labels; "
+            "the rule for speakers unseen there: nearest.",
+        ),
     ],
 )
 def test_a_run_says_what_its_upstream_was_adapted_to(on: str, part: str):
@@ -215,6 +219,5 @@ def test_a_run_says_what_its_upstream_was_adapted_to(on: str, part: str):
     )
     result = record(adaptation=adaptation)
     text = words(drawn(render_run(result, score(result.task, classified(1)))))
-    expected = f"Upstream adapted to {part}, without labels; speakers unseen there get: nearest."
-    assert expected in text
+    assert f"Upstream adapted to {part}" in text
     assert ("Transductive: " in text) == (on == "all")
