@@ -15,8 +15,8 @@ def main() -> None:
         app()
     except SerbenchError as error:
         sys.exit(_say(f"error: {error}", 2))
-    except KeyboardInterrupt:
-        sys.exit(_say("interrupted; the same command goes on from here", 130))
+    except KeyboardInterrupt as stop:
+        sys.exit(_say(str(stop) or "interrupted; the same command goes on from here", 130))
 
 
 def _say(text: str, code: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from serbench.cli import check, convert, data, leaderboard, listing, run
+from serbench.cli import check, convert, data, leaderboard, listing, pretrain, run
 
 app = typer.Typer(
     name="serbench",
@@ -38,6 +38,7 @@ app.command("list")(listing.listing)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.add_typer(data.app, name="data")
 app.add_typer(check.app, name="check")
+app.add_typer(pretrain.app, name="pretrain")
 app.add_typer(convert.app, name="convert")
 
 __all__ = ["app"]

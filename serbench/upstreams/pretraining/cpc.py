@@ -84,7 +84,7 @@ def pretrain(
     asked["weights"] = weights.provenance["digest"] if weights else None
     train, valid = audio.split(options.valid_share, options.seed)
     under_way = begin(folder, asked, resume=resume)
-    # in bfloat16 the recurrence is slower on a CPU, and the scores have no bound
+    # single precision: scores are small differences of large sums, which bfloat16 drowns in noise
     work = Work(audio, train, valid, under_way, options.seed, device, False, minutes, progress)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)

@@ -68,18 +68,18 @@ def label(
         work: the audio; clusters are fitted on its training part.
         name: of the stage.
         extract: frames of a waveform.
-        clusters: how many to fit.
+        clusters: how many there are to be.
         quantizer: given clusters, for which nothing is fitted.
 
     Raises:
-        SerbenchError: more clusters than frames, or clusters of another width than the frames.
+        SerbenchError: more clusters than frames, or given ones of another number or width.
     """
     place = work.folder / name
     place.mkdir(parents=True, exist_ok=True)
     centres, codes = place / "centres.safetensors", place / "labels.safetensors"
     if not codes.exists():
         made = quantizer or _fit(work, extract, clusters)
-        _check_width(made, extract(work.audio.wave(0)).shape[1])
+        _check(made, clusters, extract(work.audio.wave(0)).shape[1])
         made.save(centres)
         pseudo_labels.label(work.audio, extract, made, work.progress).save(codes)
     return Quantizer.load(centres), Labels.load(codes)
@@ -93,8 +93,13 @@ def _fit(work: Work, extract: Extractor, clusters: int) -> Quantizer:
     return pseudo_labels.fit_quantizer(frames, clusters, seed=work.seed)
 
 
-def _check_width(quantizer: Quantizer, width: int) -> None:
-    wanted = quantizer.centres.shape[1]
+def _check(quantizer: Quantizer, clusters: int, width: int) -> None:
+    count, wanted = quantizer.centres.shape
+    if count != clusters:
+        raise SerbenchError(
+            f"the quantizer has {count} centres, the head tells {clusters} clusters; give a "
+            "quantizer and a head that belong together"
+        )
     if wanted != width:
         raise SerbenchError(
             f"the quantizer's centres are {wanted} wide, the frames to label {width}; give the "

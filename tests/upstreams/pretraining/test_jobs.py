@@ -30,7 +30,9 @@ from serbench.upstreams.pretraining.speakers import SpeakerModule
 QUICK = HubertOptions(
     clusters=8, updates=30, batch_seconds=8, head_updates=10, valid_share=0.25, unmasked=1.0
 )
-ADAPTED = AdaptationOptions(epochs=4, peak=1e-3, batch_seconds=8, clusters=6, head_updates=5, valid_share=0.2)
+ADAPTED = AdaptationOptions(
+    epochs=4, peak=1e-3, batch_seconds=8, clusters=6, head_updates=5, valid_share=0.2
+)
 
 
 class Killed(Silent):
