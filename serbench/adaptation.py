@@ -84,7 +84,7 @@ def adapt(
         utterances=round(sum(count for count, _ in sizes) / len(sizes)),
         hours=round(sum(hours for _, hours in sizes) / len(sizes), 4),
         unseen=part.options.get("unseen"),
-        checkpoints=tuple("+".join(each.contents.values()) for each in made),
+        checkpoints=tuple(_made_of(each, part) for each in made),
     )
     return Adapted(tuple(made), known, _base(made[0]))
 
@@ -116,6 +116,11 @@ def _adapt(
     contents = {key: digest for key, digest in part.contents.items() if key not in changed}
     contents |= {key: _fingerprint(path) for key, path in _paths(changed)}
     return part.model_copy(update={"options": part.options | changed, "contents": contents})
+
+
+def _made_of(adapted: Part, part: Part) -> str:
+    """Return the digest of the adapted weights; of several, all of them."""
+    return "+".join(sorted(set(adapted.contents.values()) - set(part.contents.values())))
 
 
 def _paths(options: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:

@@ -114,10 +114,10 @@ class PersonalEncoder(WaveformEncoder):
     """A HuBERT of PAPT: the embedding of who speaks stays in the features.
 
     It enters where it did in the adaptation: `last` is added to the Transformer's output, the last
-    of the layers; `first` and `prefix` go into the Transformer and so are in all layers but the
-    convolutions' output. A speaker who was not in the adaptation gets what the rule for unseen ones
-    gives. By `nearest` one whom the encoder has met is judged by what it heard then, once for all
-    his clips; any other by the clip alone.
+    of the layers; `first` and `prefix` go into the Transformer and so are in all layers. A speaker
+    who was not in the adaptation gets what the rule for unseen ones gives. By `nearest` one whom
+    the encoder has met is judged by what it heard then, once for all his clips; any other by the
+    clip alone.
 
     Args:
         weights: with a table of speakers.
