@@ -19,7 +19,7 @@ from serbench.errors import SerbenchError
 from serbench.leaderboard import notes
 from serbench.preparation import Prepared, prepare
 from serbench.progress import Silent, Step
-from serbench.run import run_recipe
+from serbench.run import _labels, run_recipe
 from serbench.upstreams import Clips
 from serbench.upstreams._weights import find
 from serbench.waves import introduce
@@ -215,6 +215,15 @@ def test_weights_that_are_adapted_are_taken_as_they_are(raw: dict[str, Any]) -> 
     assert made.record is None
     assert made.parts[0].options["weights"] == weights
     assert not told.told
+
+
+def test_weights_are_named_even_if_they_are_the_default(raw: dict[str, Any]) -> None:
+    upstreams = ("papt_hubert", {"name": "tapt_hubert", "weights": "base"})
+    made = [_labels(recipe.resolve(raw | {"upstream": upstream})) for upstream in upstreams]
+    assert [(labels.upstream, labels.weights) for labels in made] == [
+        ("papt_hubert", "nano"),
+        ("tapt_hubert", "base"),
+    ]
 
 
 def test_namesakes_from_another_corpus_are_told(

@@ -100,6 +100,7 @@ def about_adaptation(result: Result) -> list[str]:
     found = f"Upstream adapted to {part} ({amount}), without labels"
     if adaptation.unseen is not None and adaptation.on == "train":
         found += f"; the rule for speakers unseen there: {adaptation.unseen}"
+        found += ", by a minute of each one's audio" * (adaptation.unseen == "nearest")
     return [f"{found}."]
 
 

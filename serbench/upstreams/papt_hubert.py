@@ -39,7 +39,7 @@ def make(
         position: where the embedding goes: added to the Transformer's output (the paper's choice),
             added to its input, one more input frame, or nowhere.
         unseen: what a speaker who is not in the adaptation gets: the embedding of the most similar
-            one who is, the mean of all, or none.
+            one who is, by a minute of his unlabelled utterances, the mean of all, or none.
         adapt_on: which utterances of the benchmark: all, those of the test part included, as in
             the paper (transductive), or the training part of each fold.
         epochs: over the audio.

@@ -204,7 +204,7 @@ def test_terminals_of_other_encodings(encoding: str):
         (
             "train",
             "the training part of each fold (120 utterances, 0.25 h on average), without labels; "
-            "the rule for speakers unseen there: nearest.",
+            "the rule for speakers unseen there: nearest, by a minute of each one's audio.",
         ),
     ],
 )
