@@ -65,6 +65,9 @@ def cpc(
     clip_seconds: Annotated[float, typer.Option(help="Of each clip.", min=0.5)] = 10.0,
     steps: Annotated[int, typer.Option(help="Predicted, of 10 ms.", min=1)] = 12,
     negatives: Annotated[int, typer.Option(help="Of the same clip.", min=1)] = 50,
+    norm: Annotated[
+        bool, typer.Option(help="Normalise frames before each ReLU, as CPC_audio does.")
+    ] = True,
     valid_share: ValidShare = 0.04,
     seed: Seed = 0,
     half: Half = False,

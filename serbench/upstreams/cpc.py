@@ -27,7 +27,15 @@ from serbench.upstreams.pretraining.contrastive import (
 from serbench.upstreams.pretraining.cpc import CPCOptions, pretrain
 from serbench.upstreams.pretraining.work import finished
 
-ADAPTED_BY = ("weights", "seed", "updates", "clips")
+WEIGHTS = {
+    "nano": {
+        "id": "serbench/cpc-nano",
+        "packaged": "cpc_nano",
+        "licence": "Apache-2.0",
+        "trained_on": "LibriSpeech, speechocean762 (7 h)",
+    },
+}
+ADAPTED_BY = ("weights", "seed", "norm", "updates", "clips")
 
 _LONGEST = 160_000  # samples of a clip that are contrasted, Li et al.'s 10 s
 _STEPS = 12  # frames that fresh predictors look ahead, Li et al.'s
@@ -35,8 +43,9 @@ _STEPS = 12  # frames that fresh predictors look ahead, Li et al.'s
 
 def make(
     *,
-    weights: str | None = None,
+    weights: str = "nano",
     seed: int = 0,
+    norm: bool = True,
     contrastive: float = 0.0,
     updates: int = 200,
     clips: int = 64,
@@ -48,11 +57,14 @@ def make(
     `s3prl`.
 
     Args:
-        weights: a folder written by CPC's pre-training, or a checkpoint file of CPC_audio (s3prl's
-            `modified_cpc`), as PyTorch file of tensors and plain values or as safetensors;
+        weights: "nano", a small training that comes with the package; a folder written by
+            `serbench pretrain cpc`, or a checkpoint file of CPC_audio (s3prl's `modified_cpc`),
+            as PyTorch file of tensors and plain values or as safetensors;
             "random" for a fresh network of Li et al.'s sizes; "corpus" for one that a run trains
             on the audio of its benchmark before it encodes it, without labels: their miniCPC.
         seed: of a fresh network, of fresh predictors, and of training on the corpus.
+        norm: a fresh network normalises frames over channels before each ReLU. The paper names
+            no norm; without it a network stays at chance for hundreds of updates.
         contrastive: where the upstream is trained with a head (`training.finetune`), weight of
             the InfoNCE beside the head's loss: the mean over the 12 steps in nats, about ln 51 =
             3.9 at the start. 0 for none: whether Li et al.'s jointCPC had it is not known.
@@ -66,7 +78,7 @@ def make(
     """
     if contrastive < 0:
         raise SerbenchError(f"upstream 'cpc': contrastive = {contrastive}; a weight is 0 or more")
-    network, provenance, folder = _network(weights, seed)
+    network, provenance, folder = _network(weights, seed, norm)
     if not contrastive:
         return ContextEncoder(network, provenance)
     prediction = _prediction(network, folder, seed)
@@ -93,7 +105,7 @@ def adapt(
     if finished(place):
         progress.tell(f"trained weights found in {place}")
     else:
-        how = CPCOptions(**{key: options[key] for key in ("seed", "updates", "clips")})
+        how = CPCOptions(**{key: options[key] for key in ("seed", "norm", "updates", "clips")})
         pretrain(audio, place, how, corpora=[corpus], resume=True, progress=progress, device=device)
     return {"weights": str(place)}
 
@@ -179,26 +191,27 @@ class ContrastiveEncoder(ContextEncoder):
         return loss
 
 
-def _network(weights: str | None, seed: int) -> tuple[_cpc.Network, dict[str, str], Path | None]:
+def _network(
+    weights: str, seed: int, norm: bool
+) -> tuple[_cpc.Network, dict[str, str], Path | None]:
     """Return the network that `weights` means, what it is, and the folder it comes from, if any."""
     if weights == "random":
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
-            fresh = _cpc.Network(_cpc.Layout())
+            fresh = _cpc.Network(_cpc.Layout(norm=norm))
         return fresh, {"id": f"random, seed {seed}", "trained_on": "nothing"}, None
-    path = None if weights is None else local_path(weights)
-    if weights is None or path is None or not path.exists():
-        given = "no weights are given" if weights is None else f"there are no weights '{weights}'"
+    path = local_path(weights)
+    if weights not in WEIGHTS and (path is None or not path.exists()):
         raise SerbenchError(
-            f"upstream 'cpc': {given}; give a folder written by CPC's pre-training or a checkpoint "
-            "file of CPC_audio (s3prl's modified_cpc, "
+            f"upstream 'cpc': there are no weights '{weights}'; give 'nano', a folder written by "
+            "`serbench pretrain cpc`, a checkpoint file of CPC_audio (s3prl's modified_cpc, "
             "https://dl.fbaipublicfiles.com/librilight/CPC_checkpoints/60k_epoch4-d0f474de.pt), or "
             "'random' for a fresh network, or in a run 'corpus' for one of the benchmark's audio"
         )
-    if path.is_file():
+    if path is not None and path.is_file():
         known = {"id": path.resolve().name, "digest": digest_path(path)}
         return _cpc_audio.read(path), known, None
-    found = find(weights, None, {})
+    found = find(weights, None, WEIGHTS)
     return _cpc.load(found), found.provenance, found.folder
 
 

@@ -31,11 +31,12 @@ WEIGHTS = {
 }
 
 
-def make(*, weights: str = "base", revision: str | None = None) -> WaveformEncoder:
+def make(*, weights: str = "nano", revision: str | None = None) -> WaveformEncoder:
     """Return HuBERT: layers 13 x 768 (`base`), 25 x 1024 (`large`), 49 x 1280 (`xlarge`), 50 Hz.
 
     Args:
-        weights: a published size (see `WEIGHTS`), a hub id, or a folder.
+        weights: a published size, a hub id, or a folder. "nano" (5 x 256) comes with the package:
+            trained on 7 hours of speech, it shows how things work and is no match for the others.
         revision: branch, tag or commit on the hub; None for the newest.
     """
     found = find(weights, revision, WEIGHTS)

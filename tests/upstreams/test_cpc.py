@@ -69,9 +69,9 @@ def folder(tiny_checkpoints: dict[str, Path], tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_checkpoints["cpc"], tmp_path / "copy"))
 
 
-def fails(weights: str | Path | None, message: str) -> None:
+def fails(weights: str | Path, message: str) -> None:
     with pytest.raises(SerbenchError, match=message):
-        make(weights=None if weights is None else str(weights))
+        make(weights=str(weights))
 
 
 def of(*waves: Tensor) -> Clips:
@@ -128,7 +128,6 @@ def test_loading_leaves_the_global_random_state_alone(folder):
 
 def test_what_to_give_is_said(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    fails(None, r"no weights are given; give a folder .* or a checkpoint file")
     fails("base", "no weights 'base'; give a folder")
     fails("./nowhere", "no weights './nowhere'; give a folder")
     (tmp_path / "empty").mkdir()
@@ -287,7 +286,7 @@ def test_a_network_is_trained_on_the_corpus_once(offered, tmp_path):
 
 
 def test_other_weights_are_taken_as_they_are(offered, tmp_path):
-    for weights in ("random", None, "./somewhere"):
+    for weights in ("random", "nano", "./somewhere"):
         assert adapted(offered, tmp_path / "place", weights=weights) == ({}, [])
     assert not (tmp_path / "place").exists()
     fails("corpus", "no weights 'corpus'; .* in a run 'corpus' for one of the benchmark's audio")

@@ -188,7 +188,7 @@ def _head(
         )
         return Head.of(model), Labels.load(work.folder / "head" / "labels.safetensors"), [told]
     teacher.to(work.device)  # type: ignore[arg-type]
-    extract = pseudo_labels.layer(teacher, number, normalize=normalize, bf16=work.bf16)
+    extract = pseudo_labels.layer(teacher, number, normalize=normalize)
     _, labels = stages.label(work, "encoder", extract, head.clusters, quantizer)
     return head, labels, []
 

@@ -105,7 +105,8 @@ class ContrastivePrediction(nn.Module):
         batch, length, channels = frames.shape
         steps = range(1, self.steps + 1)
         ahead = self.predictors(self.network.contexts(frames)).unflatten(-1, (self.steps, channels))
-        aimed = torch.stack([ahead[:, self.steps - k : length - k, k - 1] for k in steps], dim=2)
+        each = ahead.unbind(2)  # slices of the whole would each have a gradient of its size
+        aimed = torch.stack([each[k - 1][:, self.steps - k : length - k] for k in steps], dim=2)
         targets = torch.arange(self.steps, length, device=frames.device)[:, None]
         numbers = torch.cat([targets.expand(batch, -1, 1), negatives], dim=-1)
         clips = torch.arange(batch, device=frames.device)[:, None, None]

@@ -25,7 +25,7 @@ from serbench.upstreams.pretraining.work import Work, begin, digest_audio, end
 
 @dataclass(frozen=True)
 class CPCOptions:
-    """How a CPC is trained; as they stand they are the paper's, save for the length.
+    """How a CPC is trained; as they stand they are the paper's, save for length and norm.
 
     Attributes:
         updates: in all; the paper trains for 50 epochs.
@@ -35,6 +35,8 @@ class CPCOptions:
         clip_seconds: of each; longer recordings are cut, shorter ones repeat themselves.
         steps: predicted ahead, of 10 ms each.
         negatives: frames of the same clip that each true one is told from.
+        norm: normalise frames over channels before each ReLU, as CPC_audio does. The paper names
+            none; without it a network stays at chance for hundreds of updates.
         valid_share: of the speakers, for validation.
         seed: of everything.
         half: write half precision.
@@ -47,6 +49,7 @@ class CPCOptions:
     clip_seconds: float = 10.0
     steps: int = 12
     negatives: int = 50
+    norm: bool = True
     valid_share: float = 0.04
     seed: int = 0
     half: bool = False
@@ -88,7 +91,8 @@ def pretrain(
     work = Work(audio, train, valid, under_way, options.seed, device, False, minutes, progress)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
-        network = _cpc.Network(_cpc.Layout()) if weights is None else _trainable(weights)
+        fresh = _cpc.Layout(norm=options.norm)
+        network = _cpc.Network(fresh) if weights is None else _trainable(weights)
         model = ContrastivePrediction(network, steps=options.steps, negatives=options.negatives)
     settings = paper_settings(
         options.updates,

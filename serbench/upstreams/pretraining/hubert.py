@@ -207,7 +207,7 @@ def _teach(teacher: Weights | None, number: int | None, work: Work) -> tuple[Ext
     number = stages.own_layer(encoder) if number is None else number
     encoder.to(work.device)  # type: ignore[arg-type]
     name = f"layer {number} of {teacher.provenance['id']}"
-    return pseudo_labels.layer(encoder, number, normalize=normalize, bf16=work.bf16), name
+    return pseudo_labels.layer(encoder, number, normalize=normalize), name
 
 
 def _digest(weights: Weights | None) -> str | None:

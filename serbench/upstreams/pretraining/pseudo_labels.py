@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +22,14 @@ from serbench.upstreams.pretraining.audio import Audio
 if TYPE_CHECKING:
     from transformers import HubertModel
 
+_HOP, _SPAN = 320, 400
+"""Samples from frame to frame, and in a frame, of every HuBERT."""
+
+_PIECE = 1500
+"""Frames that go through the Transformer at once: 30 s."""
+
 Extractor = Callable[[Tensor], NDArray[np.float32]]
-"""From a waveform (samples,) to its frames (T, F), one a label."""
+"""From a waveform (samples,), a frame long at least, to its frames (T, F), one a label."""
 
 
 def mfcc() -> Extractor:
@@ -41,15 +47,16 @@ def mfcc() -> Extractor:
     return extract
 
 
-def layer(encoder: HubertModel, number: int, *, normalize: bool, bf16: bool = False) -> Extractor:
+def layer(encoder: HubertModel, number: int, *, normalize: bool) -> Extractor:
     """Return the extractor of a layer's frames, for iteration 2 and later.
+
+    In single precision, which on a CPU is also the faster one for clips of ever another length.
 
     Args:
         encoder: on the CPU or a GPU; put into evaluation mode.
         number: 1 is the first Transformer layer's output, as in fairseq and transformers alike;
             0 is the Transformer's input.
         normalize: bring the waveform to mean 0 and variance 1 first.
-        bf16: bfloat16 autocast.
     """
     depth = encoder.config.num_hidden_layers
     if not 0 <= number <= depth:
@@ -60,12 +67,20 @@ def layer(encoder: HubertModel, number: int, *, normalize: bool, bf16: bool = Fa
     def extract(wave: Tensor) -> NDArray[np.float32]:
         if normalize:
             wave = (wave - wave.mean()) / torch.sqrt(wave.var(correction=0) + 1e-7)
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            output = encoder(wave[None].to(device), output_hidden_states=True)
-        frames: NDArray[np.float32] = output.hidden_states[number][0].float().cpu().numpy()
-        return frames
+        found = []
+        for piece in _pieces(wave.to(device)):
+            with torch.inference_mode():
+                output = encoder(piece[None], output_hidden_states=True)
+            found.append(output.hidden_states[number][0].cpu().numpy())
+        return np.concatenate(found)
 
     return extract
+
+
+def _pieces(wave: Tensor) -> Iterator[Tensor]:
+    """Cut what is too long for attention where the frames of the pieces, joined, are all frames."""
+    for start in range(0, len(wave) - _SPAN + 1, _PIECE * _HOP):
+        yield wave[start : start + (_PIECE - 1) * _HOP + _SPAN]
 
 
 class Quantizer:
@@ -153,7 +168,8 @@ def gather(
     with (progress or Silent()).step("features for k-means", len(rows)) as step:
         found = []
         for row in rows:
-            found.append(extract(audio.wave(row)))
+            if audio.lengths[row] >= _SPAN:
+                found.append(extract(audio.wave(row)))
             step.advance()
     return np.concatenate(found)
 
@@ -161,13 +177,17 @@ def gather(
 def label(
     audio: Audio, extract: Extractor, quantizer: Quantizer, progress: Progress | None = None
 ) -> Labels:
-    """Return the cluster of every frame of every recording."""
+    """Return the cluster of every frame of every recording; one without a frame has none."""
     with (progress or Silent()).step("pseudo-labels", len(audio)) as step:
         codes = []
         for row in range(len(audio)):
-            codes.append(quantizer(extract(audio.wave(row))))
+            whole = audio.lengths[row] >= _SPAN
+            codes.append(quantizer(extract(audio.wave(row))) if whole else _NOTHING)
             step.advance()
     return Labels.of(codes, len(quantizer.centres))
+
+
+_NOTHING = np.zeros(0, np.uint16)
 
 
 class Labels:

@@ -79,7 +79,8 @@ def label(
     centres, codes = place / "centres.safetensors", place / "labels.safetensors"
     if not codes.exists():
         made = quantizer or _fit(work, extract, clusters)
-        _check(made, clusters, extract(work.audio.wave(0)).shape[1])
+        longest = int(work.audio.lengths.argmax())
+        _check(made, clusters, extract(work.audio.wave(longest)).shape[1])
         made.save(centres)
         pseudo_labels.label(work.audio, extract, made, work.progress).save(codes)
     return Quantizer.load(centres), Labels.load(codes)
@@ -90,6 +91,7 @@ def _fit(work: Work, extract: Extractor, clusters: int) -> Quantizer:
     hours = np.cumsum(work.audio.lengths[rows]) / work.audio.rate / 3600
     rows = rows[: int(np.searchsorted(hours, _HOURS)) + 1]
     frames = pseudo_labels.gather(work.audio, rows.tolist(), extract, work.progress)
+    work.progress.tell(f"k-means: {clusters} clusters of {len(frames)} frames")
     return pseudo_labels.fit_quantizer(frames, clusters, seed=work.seed)
 
 
@@ -158,7 +160,7 @@ def train_head(
         updates: of the head.
         batches: how audio is cut.
     """
-    extract = pseudo_labels.layer(encoder, number, normalize=batches.normalize, bf16=work.bf16)
+    extract = pseudo_labels.layer(encoder, number, normalize=batches.normalize)
     quantizer, labels = label(work, "head", extract, clusters)
     trainable = [p.requires_grad for p in encoder.parameters()]
     encoder.requires_grad_(False)

@@ -4,10 +4,12 @@ import math
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 import torchaudio
 
 from serbench.errors import SerbenchError
+from serbench.upstreams.pretraining.audio import Audio, Recording
 from serbench.upstreams.pretraining.masked import MaskedPrediction
 from serbench.upstreams.pretraining.pseudo_labels import (
     Labels,
@@ -73,6 +75,33 @@ def test_mfcc_has_a_frame_for_each_of_hubert(samples, small_hubert):
     wave = torch.randn(samples, generator=torch.Generator().manual_seed(0))
     model = MaskedPrediction(small_hubert(), 4)
     assert mfcc()(wave).shape == (model.frames(samples), 39)
+
+
+@pytest.mark.parametrize("more", [0, 79, 80, 399, 400])
+def test_a_long_recording_is_cut_where_no_frame_is_lost(small_hubert, more):
+    encoder = small_hubert("layer")
+    wave = torch.randn(60 * 16_000 + more, generator=torch.Generator().manual_seed(0))
+    frames = layer(encoder, 0, normalize=True)(wave)
+    assert len(frames) == MaskedPrediction(encoder, 4).frames(len(wave))
+    whole = (wave - wave.mean()) / torch.sqrt(wave.var(correction=0) + 1e-7)
+    with torch.inference_mode():
+        theirs = encoder(whole[None], output_hidden_states=True).hidden_states[0][0]
+    seam = 16  # frames at either side of a seam, where the convolved positions look over it
+    inner = [*range(1500 - seam), *range(1500 + seam, 3000 - seam)]
+    np.testing.assert_allclose(frames[inner], theirs[inner], rtol=1e-3, atol=1e-4)
+
+
+def test_a_recording_without_a_frame_has_no_label(tmp_path, voices):
+    soundfile.write(tmp_path / "click.wav", np.zeros(399), 16_000)
+    recordings = [
+        Recording(tmp_path / "click.wav", "a"),
+        Recording(voices / "speaker0/00.wav", "b"),
+    ]
+    audio = Audio(recordings)
+    frames = gather(audio, [0, 1], mfcc())
+    labels = label(audio, mfcc(), fit_quantizer(frames, 2, starts=1))
+    assert len(labels.crop(0, 0)) == 0
+    assert len(labels.crop(1, 0)) == len(frames)
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
