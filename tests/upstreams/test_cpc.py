@@ -128,8 +128,8 @@ def test_loading_leaves_the_global_random_state_alone(folder):
 
 def test_what_to_give_is_said(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    fails("base", "no weights 'base'; give a folder")
-    fails("./nowhere", "no weights './nowhere'; give a folder")
+    fails("base", "no weights 'base'; give .nano., a folder")
+    fails("./nowhere", "no weights './nowhere'; give .nano., a folder")
     (tmp_path / "empty").mkdir()
     fails(tmp_path / "empty", "no config.json")
 
@@ -151,7 +151,8 @@ def test_broken_tensors_are_named(folder):
 
 def test_a_fresh_network_has_the_papers_sizes_and_follows_its_seed(noise):
     first, again, other = (make(weights="random", seed=seed) for seed in (1, 1, 2))
-    assert first.network.layout == Layout()
+    assert first.network.layout == Layout(norm=True)
+    assert make(weights="random", norm=False).network.layout == Layout()
     assert (first.depth, first.dim, first.provenance["id"]) == (1, 256, "random, seed 1")
     wave = of(noise(4_000))
     assert torch.equal(first(wave).layers, again(wave).layers)
@@ -217,7 +218,7 @@ def test_the_loss_reaches_the_network_and_its_predictors(noise):
     assert all(parameter.grad.any() for parameter in upstream.parameters())
     names = [name for name, _ in upstream.named_parameters()]
     assert "prediction.predictors.weight" in names
-    assert len(names) == len(set(names)) == 13
+    assert len(names) == len(set(names)) == 21
 
 
 def test_predictors_that_lie_beside_the_network_are_taken(folder):
@@ -273,7 +274,7 @@ def test_a_network_is_trained_on_the_corpus_once(offered, tmp_path):
     assert changed == {"weights": str(tmp_path / "place")}
     assert told[0].startswith("trains CPC on all utterances of own: 4 utterances, 0.00 h, 2 speak")
     upstream = make(**changed, contrastive=1.0)
-    assert upstream.network.layout == Layout()
+    assert upstream.network.layout == Layout(norm=True)
     assert "own" in upstream.provenance["trained_on"]
     assert upstream.prediction.steps == 12
     options = json.loads((tmp_path / "place/card.json").read_text())["options"]
