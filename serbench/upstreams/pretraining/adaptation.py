@@ -23,7 +23,7 @@ from serbench.upstreams._weights import Weights
 from serbench.upstreams.pretraining import pseudo_labels, stages
 from serbench.upstreams.pretraining.audio import Audio
 from serbench.upstreams.pretraining.card import Card, Corpus, write_hubert
-from serbench.upstreams.pretraining.head import FILE, Head, load_head
+from serbench.upstreams.pretraining.head import FILE, Head, OwnLabels, load_head
 from serbench.upstreams.pretraining.hubert import open_encoder
 from serbench.upstreams.pretraining.masked import MaskedPrediction, normalized
 from serbench.upstreams.pretraining.pseudo_labels import Labels, Quantizer
@@ -173,24 +173,32 @@ def _head(
     published: Published | None,
 ) -> tuple[Head, Labels, list[dict[str, Any]]]:
     """Return the head to go on with, the labels it tells, and the stage that made it, if any."""
-    own = weights.folder / FILE
+    file, told = weights.folder / FILE, []
+    teacher, normalize = copy.deepcopy(encoder), batches.normalize
+    head = load_head(file) if file.is_file() else None
+    own = head.own if head else None
     if published is not None:
-        head, quantizer = load_head(published.head), Quantizer.load(published.quantizer)
         teacher, normalize = open_encoder(published.teacher)
-        number = stages.own_layer(teacher) if options.layer is None else options.layer
-    elif own.is_file() and (head := load_head(own)).own is not None:
-        quantizer, number = head.own
-        teacher, normalize = copy.deepcopy(encoder), batches.normalize
-    else:
-        number = stages.own_layer(encoder) if options.layer is None else options.layer
-        model, _, told = stages.train_head(
-            work, encoder, number, options.clusters, options.head_updates, batches
+        head = load_head(published.head)
+        own = OwnLabels(Quantizer.load(published.quantizer), _layer(teacher, options))
+    elif head is None or own is None:
+        model, own, stage = stages.train_head(
+            work,
+            encoder,
+            _layer(encoder, options),
+            options.clusters,
+            options.head_updates,
+            batches,
         )
-        return Head.of(model), Labels.load(work.folder / "head" / "labels.safetensors"), [told]
+        head, told = Head.of(model), [stage]
     teacher.to(work.device)  # type: ignore[arg-type]
-    extract = pseudo_labels.layer(teacher, number, normalize=normalize)
-    _, labels = stages.label(work, "encoder", extract, head.clusters, quantizer)
-    return head, labels, []
+    extract = pseudo_labels.layer(teacher, own.layer, normalize=normalize)
+    _, labels = stages.label(work, "encoder", extract, head.clusters, own.quantizer)
+    return head, labels, told
+
+
+def _layer(encoder: HubertModel, options: AdaptationOptions) -> int:
+    return stages.own_layer(encoder) if options.layer is None else options.layer
 
 
 def _model(

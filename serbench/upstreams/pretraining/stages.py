@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from serbench.errors import SerbenchError
@@ -23,7 +22,10 @@ if TYPE_CHECKING:
     from transformers import HubertModel
 
 _HOURS = 2.0
-"""Of audio that k-means is fitted on at most: 360,000 frames, 1.5 GB at HuBERT Large's width."""
+"""Of audio that k-means is fitted on at most, and a head alone is trained on.
+
+They are 360,000 frames, 1.5 GB at HuBERT Large's width.
+"""
 
 _HEAD_RATE = 3e-3
 
@@ -87,10 +89,8 @@ def label(
 
 
 def _fit(work: Work, extract: Extractor, clusters: int) -> Quantizer:
-    rows = np.random.default_rng(work.seed).permutation(work.train)
-    hours = np.cumsum(work.audio.lengths[rows]) / work.audio.rate / 3600
-    rows = rows[: int(np.searchsorted(hours, _HOURS)) + 1]
-    frames = pseudo_labels.gather(work.audio, rows.tolist(), extract, work.progress)
+    part = work.up_to(_HOURS)
+    frames = pseudo_labels.gather(part.audio, part.train.tolist(), extract, work.progress)
     work.progress.tell(f"k-means: {clusters} clusters of {len(frames)} frames")
     return pseudo_labels.fit_quantizer(frames, clusters, seed=work.seed)
 
@@ -160,6 +160,7 @@ def train_head(
         updates: of the head.
         batches: how audio is cut.
     """
+    work = work.up_to(_HOURS)
     extract = pseudo_labels.layer(encoder, number, normalize=batches.normalize)
     quantizer, labels = label(work, "head", extract, clusters)
     trainable = [p.requires_grad for p in encoder.parameters()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,20 @@ class Work:
     bf16: bool
     minutes: float
     progress: Progress
+
+    def up_to(self, hours: float) -> Work:
+        """Return the same with a random part of the audio, so many hours to learn from at most."""
+        draw = np.random.default_rng(self.seed)
+        train = self._first(draw.permutation(self.train), hours)
+        valid = self._first(draw.permutation(self.valid), hours / 4)
+        rows = [*train, *valid]
+        audio = Audio([self.audio.recordings[row] for row in rows], rate=self.audio.rate)
+        numbers = np.arange(len(rows))
+        return replace(self, audio=audio, train=numbers[: len(train)], valid=numbers[len(train) :])
+
+    def _first(self, rows: NDArray[np.int64], hours: float) -> NDArray[np.int64]:
+        heard = np.cumsum(self.audio.lengths[rows]) / self.audio.rate / 3600
+        return rows[: int(np.searchsorted(heard, hours)) + 1]
 
     @property
     def running(self) -> dict[str, Any]:

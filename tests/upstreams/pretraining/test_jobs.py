@@ -31,7 +31,7 @@ QUICK = HubertOptions(
     clusters=8, updates=30, batch_seconds=8, head_updates=10, valid_share=0.25, unmasked=1.0
 )
 ADAPTED = AdaptationOptions(
-    epochs=4, peak=1e-3, batch_seconds=8, clusters=6, head_updates=5, valid_share=0.2
+    epochs=12, peak=3e-4, batch_seconds=3, clusters=6, head_updates=5, valid_share=0.2
 )
 
 
@@ -197,8 +197,7 @@ def test_without_a_head_one_is_trained_first_and_the_encoder_waits(start, audio,
 
 @pytest.mark.parametrize("position", ["last", "first", "prefix", "none"])
 def test_papt_learns_a_table_of_all_speakers(trained, audio, tmp_path, position):
-    many = {"epochs": 12, "peak": 3e-4, "batch_seconds": 3, "position": position}
-    options = AdaptationOptions(**{**vars(ADAPTED), **many})
+    options = AdaptationOptions(**{**vars(ADAPTED), "position": position})
     folder = run(adapt, audio, tmp_path, options, found(trained))
     table = SpeakerModule.load(folder / "speakers.safetensors")
     assert (table.names, table.position) == ([f"speaker{n}" for n in range(4)], position)
