@@ -20,7 +20,7 @@ from serbench import adaptation, cells, plugins
 from serbench import recipe as recipes
 from serbench.benchmarks import Classification, Regression
 from serbench.benchmarks.scores import score
-from serbench.errors import SerbenchError
+from serbench.devices import usable
 from serbench.home import home
 from serbench.leaderboard import record, store
 from serbench.leaderboard.record import Fit, LeftOut, Result
@@ -104,7 +104,7 @@ def run_recipe(
 
 def _compute(job: Job, data: Path | None, results: Path, *, again: bool) -> Outcome:
     seconds: dict[str, float] = {}
-    _check_device(job.device)
+    usable(job.device)
     _announce(job)
     with _timed(seconds, "audit"):
         prepared = prepare(
@@ -157,17 +157,6 @@ def _compute(job: Job, data: Path | None, results: Path, *, again: bool) -> Outc
     path = store.save(result, predictions, results)
     shutil.rmtree(state, ignore_errors=True)
     return Outcome(result, scores, path)
-
-
-def _check_device(device: str) -> None:
-    import torch
-
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).split("\n")[0]
-        msg = f"device '{device}' cannot be used ({reason}); take --device cpu"
-        raise SerbenchError(msg) from error
 
 
 def _announce(job: Job) -> None:

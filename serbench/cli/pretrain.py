@@ -218,10 +218,10 @@ def _train(train: Any, options: Any, given: Mapping[str, Any], **more: Any) -> N
     from dataclasses import fields
 
     from serbench.cli.terminal import Terminal
-    from serbench.upstreams.pretraining.work import usable_device
+    from serbench.devices import usable
 
     progress = Terminal()
-    device = usable_device(given["device"])
+    device = usable(given["device"])
     audio, corpora = _audio(given)
     progress.tell(f"{len(audio)} recordings, {audio.hours:.2f} h, to train on; device {device}")
     # a flag has the name of the option that it sets

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from serbench.devices import has_bf16
 from serbench.digests import digest_path
 from serbench.errors import SerbenchError
 from serbench.progress import Progress
@@ -30,7 +31,7 @@ from serbench.upstreams.pretraining.pseudo_labels import Labels, Quantizer
 from serbench.upstreams.pretraining.schedule import Settings
 from serbench.upstreams.pretraining.speakers import Position, SpeakerModule
 from serbench.upstreams.pretraining.stages import Batches
-from serbench.upstreams.pretraining.work import Work, begin, digest_audio, end, fast_bf16
+from serbench.upstreams.pretraining.work import Work, begin, digest_audio, end
 
 if TYPE_CHECKING:
     from transformers import HubertModel
@@ -141,7 +142,7 @@ def adapt(
     asked |= {"weights": weights.provenance["digest"], "published": _digests(published)}
     under_way = begin(folder, asked, resume=resume)
     train, valid = audio.split(options.valid_share, options.seed, by="recording")
-    bf16 = fast_bf16(device)
+    bf16 = has_bf16(device)
     work = Work(audio, train, valid, under_way, options.seed, device, bf16, minutes, progress)
     encoder, normalize = open_encoder(weights)
     batches = Batches(options.batch_seconds, normalize)

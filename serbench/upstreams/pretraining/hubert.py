@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
+from serbench.devices import has_bf16
 from serbench.digests import digest_path
 from serbench.progress import Progress
 from serbench.upstreams._transformers import check_type, load
@@ -20,7 +21,7 @@ from serbench.upstreams.pretraining.masked import MaskedPrediction
 from serbench.upstreams.pretraining.pseudo_labels import Extractor, Quantizer
 from serbench.upstreams.pretraining.schedule import Settings
 from serbench.upstreams.pretraining.stages import Batches
-from serbench.upstreams.pretraining.work import Work, begin, digest_audio, end, fast_bf16
+from serbench.upstreams.pretraining.work import Work, begin, digest_audio, end
 
 if TYPE_CHECKING:
     from transformers import HubertModel
@@ -133,7 +134,7 @@ def pretrain(
     asked["quantizer"] = digest_path(quantizer) if quantizer else None
     train, valid = audio.split(options.valid_share, options.seed)
     under_way = begin(folder, asked, resume=resume)
-    bf16 = fast_bf16(device)
+    bf16 = has_bf16(device)
     work = Work(audio, train, valid, under_way, options.seed, device, bf16, minutes, progress)
     encoder, normalize = _encoder(options, weights)
     known = Quantizer.load(quantizer) if quantizer else None

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from serbench.digests import digest_json
@@ -118,31 +117,6 @@ def end(folder: Path) -> None:
 
 
 def digest_audio(audio: Audio) -> str:
-    """Return a short name of recordings: their names, speakers and lengths."""
-    names = [(r.path.name, r.speaker) for r in audio.recordings]
-    return digest_json([names, audio.lengths.tolist()])[:16]
-
-
-def usable_device(device: str | None) -> str:
-    """Return a device that works: `device`, or if None a GPU where there is one.
-
-    Raises:
-        SerbenchError: it does not work here.
-    """
-    if device is None:
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).split("\n")[0]
-        message = f"device '{device}' cannot be used ({reason}); take --device cpu"
-        raise SerbenchError(message) from error
-    return device
-
-
-def fast_bf16(device: str) -> bool:
-    """Whether a device computes bfloat16 in hardware."""
-    if device.startswith("cuda"):
-        supported: bool = torch.cuda.is_bf16_supported(including_emulation=False)
-        return supported
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    """Return a short name of recordings: their speakers and lengths, wherever they lie."""
+    speakers = [recording.speaker for recording in audio.recordings]
+    return digest_json([speakers, audio.lengths.tolist()])[:16]

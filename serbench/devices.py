@@ -1,0 +1,37 @@
+"""Which torch device a computation runs on."""
+
+from __future__ import annotations
+
+from serbench.errors import SerbenchError
+
+
+def usable(device: str | None) -> str:
+    """Return a device that works here.
+
+    Args:
+        device: a torch device, or None for a GPU where there is one and else the CPU.
+
+    Raises:
+        SerbenchError: it does not work here.
+    """
+    import torch
+
+    if device is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).split("\n")[0]
+        msg = f"device '{device}' cannot be used ({reason}); take --device cpu"
+        raise SerbenchError(msg) from error
+    return device
+
+
+def has_bf16(device: str) -> bool:
+    """Return whether a device computes bfloat16 in hardware."""
+    import torch
+
+    if device.startswith("cuda"):
+        supported: bool = torch.cuda.is_bf16_supported(including_emulation=False)
+        return supported
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
