@@ -35,7 +35,8 @@ class LayerMix(nn.Module):
 class System(nn.Module):
     """All that is trained: over frozen features, or together with the upstream they come from.
 
-    An upstream encodes as it does when it is frozen, without dropout or masks of its own.
+    An upstream encodes as it does when it is frozen, without dropout or masks of its own; only its
+    recurrences are in training mode, in which cuDNN gives gradients.
 
     Args:
         downstream: the head.
@@ -61,6 +62,9 @@ class System(nn.Module):
         super().train(mode)
         if self.upstream is not None:
             self.upstream.eval()
+            for module in self.upstream.modules():
+                if isinstance(module, nn.RNNBase) and not module.dropout:
+                    module.train(mode)
         return self
 
     @property

@@ -6,10 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from serbench.downstreams import mean_pool
 from serbench.system import LayerMix, System
+from serbench.upstreams import Clips, Features, Upstream
 
 LAYERS = torch.randn(5, 2, 7, 6, generator=torch.Generator().manual_seed(0))
 LENGTHS = torch.tensor([7, 7])
@@ -71,3 +72,30 @@ def test_means_over_time_give_what_frames_give() -> None:
     means = (frames.sum(2) / lengths[:, None]).unsqueeze(2)
     expected = whole(frames, lengths, SPEAKERS)
     torch.testing.assert_close(whole(means, torch.ones_like(lengths), SPEAKERS), expected)
+
+
+class Recurrent(Upstream):
+    """Two recurrences, of which one has dropout."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plain = nn.GRU(4, 4)
+        self.dropping = nn.LSTM(4, 4, num_layers=2, dropout=0.5)
+        self.dropout = nn.Dropout()
+        self.eval()
+
+    def frames(self, samples: int) -> int:
+        return samples
+
+    def forward(self, clips: Clips) -> Features:
+        raise NotImplementedError
+
+
+def test_recurrences_of_an_upstream_are_trained_where_that_changes_nothing() -> None:
+    """On a GPU they give no gradients otherwise."""
+    upstream = Recurrent()
+    whole = System(mean_pool.make(4, width=4), 1, 3, upstream).train()
+    modes = (upstream.plain, upstream.dropping, upstream.dropout, upstream)
+    assert [module.training for module in modes] == [True, False, False, False]
+    assert whole.downstream.training
+    assert not any(module.training for module in whole.eval().modules())
