@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from serbench import plugins
+from serbench.devices import has_bf16
 from serbench.digests import digest_json, digest_path, local_path
 from serbench.home import home
-from serbench.leaderboard import record
+from serbench.leaderboard import notes, record
 from serbench.recipe import Part
 
 if TYPE_CHECKING:
@@ -36,12 +37,13 @@ class Adapted:
     Attributes:
         parts: one for all folds, or one a fold.
         record: how they were adapted; None if they were not.
-        base: provenance of the weights before, as far as it is known.
+        base: provenance of the weights before, as far as it is known; None if the run left them
+            as they are.
     """
 
     parts: tuple[Part, ...]
     record: record.Adaptation | None = None
-    base: Mapping[str, str] = field(default_factory=dict)
+    base: Mapping[str, str] | None = None
 
 
 def adapt(
@@ -76,7 +78,7 @@ def adapt(
         offers = [(f"the training part of fold '{f.name}'", table.iloc[f.train]) for f in folds]
     made = [_adapt(part, benchmark, words, rows, progress, device) for words, rows in offers]
     if made[0] == part:
-        return Adapted((part,))
+        return Adapted((part,), _before(part, benchmark))
     sizes = [(len(rows), float(rows["seconds"].sum()) / 3600) for _, rows in offers]
     known = record.Adaptation(
         on=on,
@@ -86,7 +88,7 @@ def adapt(
         unseen=part.options.get("unseen"),
         checkpoints=tuple(_made_of(each, part) for each in made),
     )
-    return Adapted(tuple(made), known, _base(made[0]))
+    return Adapted(tuple(made), known, _card(made[0]).get("base", {}))
 
 
 def _adapt(
@@ -107,10 +109,17 @@ def _adapt(
     identity = part.identity()
     identity["options"] = {key: identity["options"][key] for key in plugin.adapted_by}
     heard = ordered[["recording", "speaker"]].to_numpy().tolist()
-    digest = digest_json(identity | {"heard": heard, "serbench": version("serbench")})
+    known = {"heard": heard, "serbench": version("serbench"), "bf16": has_bf16(device)}
+    digest = digest_json(identity | known)
     place = home() / "checkpoints" / digest[:32]
     place.parent.mkdir(parents=True, exist_ok=True)
-    offered = Unlabelled(benchmark.name, benchmark.licence, words, recordings_of(ordered))
+    offered = Unlabelled(
+        benchmark.name,
+        benchmark.licence,
+        benchmark.citation,
+        words,
+        recordings_of(ordered),
+    )
     with FileLock(f"{place}.lock"):
         changed = change(part.options, offered, place, progress=progress, device=device)
     contents = {key: digest for key, digest in part.contents.items() if key not in changed}
@@ -139,11 +148,27 @@ def _fingerprint(path: Path) -> str:
     return digest_json({file.relative_to(path).as_posix(): digest_path(file) for file in files})
 
 
-def _base(part: Part) -> dict[str, str]:
-    """Return what the card beside adapted weights says of those they were made of."""
-    for _, path in _paths(part.options):
-        card = path / "card.json"
-        if card.is_file():
-            base: dict[str, str] = json.loads(card.read_text(encoding="utf-8")).get("base", {})
-            return base
+def _before(part: Part, benchmark: Benchmark) -> record.Adaptation | None:
+    """Return what is known of weights that were given adapted: their card tells of others."""
+    card = _card(part)
+    if not card.get("base"):
+        return None
+    corpora = card.get("corpora", [])
+    return record.Adaptation(
+        on="before",
+        transductive=any(notes.mentions(each["name"], benchmark.name) for each in corpora),
+        utterances=sum(each["recordings"] for each in corpora),
+        hours=round(sum(float(each["hours"]) for each in corpora), 4),
+        unseen=part.options.get("unseen"),
+        checkpoints=tuple(sorted(part.contents.values())),
+    )
+
+
+def _card(part: Part) -> dict[str, Any]:
+    """Return the card beside the weights that a part is given; empty if there is none."""
+    for key in part.contents:
+        path = Path(part.options[key]).expanduser() / "card.json"
+        if path.is_file():
+            card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            return card
     return {}

@@ -6,7 +6,7 @@ import inspect
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -250,11 +250,17 @@ def _part(kind: plugins.Kind, name: str, options: Mapping[str, Any]) -> Part:
     options = plugins.validate(plugin, options)
     contents = {}
     for key, value in options.items():
-        free_text = plugin.options[key].type in (str, str | None)
-        path = local_path(value) if free_text and isinstance(value, str) else None
+        path = local_path(value) if _is_free_text(plugin.options[key], value) else None
         if path is not None:
             contents[key] = _content(f"option '{key}' of {kind[:-1]} '{name}'", path)
     return Part(name=name, options=options, origin=plugin.origin, contents=contents)
+
+
+def _is_free_text(option: plugins.Option, value: Any) -> bool:
+    """Whether a value is a string, and none of the words that the option's type names."""
+    types = get_args(option.type) or (option.type,)
+    words = [word for each in types for word in get_args(each)]
+    return str in types and isinstance(value, str) and value not in words
 
 
 def _content(what: str, path: Path) -> str:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from serbench.features import Stored
     from serbench.progress import Progress, Step
     from serbench.recipe import Part, Recipe
+    from serbench.upstreams import Upstream
     from serbench.waves import Waves
 
 # Standard deviation over utterances below which means over time are all the same.
@@ -122,7 +123,7 @@ def _compute(job: Job, data: Path | None, results: Path, *, again: bool) -> Outc
             progress=job.progress,
             device=job.device,
         )
-    if adapted.record is None:
+    if adapted.base is None:
         del seconds["adapt"]
     with _timed(seconds, "encode"):
         sources = _sources(job, adapted.parts, prepared)
@@ -134,29 +135,38 @@ def _compute(job: Job, data: Path | None, results: Path, *, again: bool) -> Outc
         fits = _train(job, prepared, sources, state)
     predictions = cells.collect(state)
     scores = score(job.benchmark.task, predictions)
-    result = Result(
-        digest=job.digest,
-        recipe=job.recipe.model_dump(mode="json"),
-        labels=_labels(job.recipe),
-        benchmark=_benchmark_record(job.benchmark),
-        protocol=_protocol_record(job),
-        split=split,
-        seeds=job.recipe.seeds,
-        left_out=tuple(LeftOut(utterance=u, reason=r) for u, r in prepared.left_out.items()),
-        known_defects=prepared.known_defects,
-        provenance=dict(adapted.base) if adapted.record else sources[0].provenance,
+    result = _result(
+        job,
+        prepared,
+        provenance=dict(sources[0].provenance if adapted.base is None else adapted.base),
         adaptation=adapted.record,
         training=tuple(fits),
         seconds={name: round(value, 1) for name, value in seconds.items()},
-        versions={name: version(name) for name in _VERSIONS}
-        | {"python": platform.python_version()},
-        created=datetime.now(UTC),
-        complete=True,
         scores=scores.to_json(),
     )
     path = store.save(result, predictions, results)
     shutil.rmtree(state, ignore_errors=True)
     return Outcome(result, scores, path)
+
+
+def _result(job: Job, prepared: Prepared, **found: Any) -> Result:
+    """Return the record of a run: what it was asked, and what it found."""
+    return Result(
+        digest=job.digest,
+        recipe=job.recipe.model_dump(mode="json"),
+        labels=_labels(job.recipe),
+        benchmark=_benchmark_record(job.benchmark),
+        protocol=_protocol_record(job),
+        split=prepared.split,
+        seeds=job.recipe.seeds,
+        left_out=tuple(LeftOut(utterance=u, reason=r) for u, r in prepared.left_out.items()),
+        known_defects=prepared.known_defects,
+        versions={name: version(name) for name in _VERSIONS}
+        | {"python": platform.python_version()},
+        created=datetime.now(UTC),
+        complete=True,
+        **found,
+    )
 
 
 def _announce(job: Job) -> None:
@@ -200,18 +210,17 @@ def _encode(job: Job, part: Part, table: DataFrame) -> Stored:
     """Encode the corpus, once for all seeds and heads, and for all folds with this upstream."""
     from serbench import features
 
-    plugin = plugins.find("upstreams", part.name)
     # features of one release are not taken for those of another
     identity = part.identity() | {"serbench": version("serbench")}
     upstream = None
     if part.options.get("weights") is not None and "weights" not in part.contents:
         # published weights are known by their digest, once they are loaded
-        upstream = plugins.make(plugin, options=part.options)
+        upstream = _frozen(job, part)
         identity["provenance"] = upstream.provenance
     stored = features.encode(
         table,
         identity,
-        lambda: upstream or plugins.make(plugin, options=part.options),
+        lambda: upstream or _frozen(job, part),
         _needs(job),
         job.progress,
         job.device,
@@ -223,6 +232,20 @@ def _encode(job: Job, part: Part, table: DataFrame) -> Stored:
             "head uses nothing else: it can only guess"
         )
     return stored
+
+
+def _frozen(job: Job, part: Part) -> Upstream:
+    """Make an upstream that is not trained, where a loss of its own is no use."""
+    from serbench.upstreams import Upstream
+
+    made: Upstream = plugins.make(plugins.find("upstreams", part.name), options=part.options)
+    if type(made).auxiliary_loss is not Upstream.auxiliary_loss:
+        job.progress.tell(
+            f"warning: with these options upstream '{part.name}' adds a loss of its own while it "
+            "is trained, but it stays frozen here, so they have no effect; give "
+            "--set training.finetune=true"
+        )
+    return made
 
 
 def _needs(job: Job) -> Literal["frames", "mean"]:
@@ -337,12 +360,14 @@ def score_record(task: Mapping[str, Any], predictions: DataFrame) -> Scores:
 
 def _labels(recipe: Recipe) -> record.Labels:
     """Return how the row of a recipe is called."""
-    weights = recipe.upstream.options.get("weights")
+    upstream, weights = recipe.upstream, recipe.upstream.options.get("weights") or "-"
+    # a folder of somebody's own is not taken for a published size of the same name
+    place = "./" if "weights" in upstream.contents else ""
     size = recipe.downstream.options.get("size")
     head = Path(recipe.downstream.name).stem
     return record.Labels(
-        upstream=Path(recipe.upstream.name).stem,
-        weights="-" if weights is None else Path(weights).name,
+        upstream=Path(upstream.name).stem,
+        weights=f"{place}{Path(weights).absolute().name}",
         downstream=head if size is None else f"{head}.{size}",
     )
 

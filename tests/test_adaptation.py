@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 import soundfile
 import torch
 
-from serbench import plugins, recipe
+from serbench import adaptation, plugins, recipe
 from serbench.adaptation import Adapted, adapt
 from serbench.errors import SerbenchError
 from serbench.leaderboard import notes
@@ -31,6 +32,7 @@ table = "table.csv"
 task = "classification"
 labels = ["low", "high"]
 licence = "CC0-1.0"
+citation = "Us (2026)"
 
 [protocol]
 name = "speaker_folds"
@@ -158,6 +160,8 @@ def test_what_is_told_and_recorded(raw: dict[str, Any], pretrained_hubert: Path)
     encoder = plugins.make(plugins.find("upstreams", "papt_hubert"), options=made.parts[0].options)
     assert encoder.speakers.names == ["s0", "s1", "s2", "s3"]
     assert "voices (0.0 h)" in encoder.provenance["trained_on"]
+    (card,) = Path(made.parts[0].options["weights"]).glob("card.json")
+    assert json.loads(card.read_text())["corpora"][0]["attribution"] == "Us (2026)"
 
 
 def test_a_copy_of_an_adapted_speaker_is_taken_for_him(raw: dict[str, Any]) -> None:
@@ -208,13 +212,49 @@ def test_a_killed_adaptation_goes_on_to_the_same_weights(
     assert not told.count("adapted weights found")
 
 
-def test_weights_that_are_adapted_are_taken_as_they_are(raw: dict[str, Any]) -> None:
-    weights = adapted(raw, Told()).parts[0].options["weights"]
+@pytest.mark.parametrize("method", ["papt", "tapt"])
+def test_weights_that_are_adapted_are_taken_as_they_are(
+    raw: dict[str, Any], tmp_path: Path, method: str
+) -> None:
+    """And every table says so, and that they know the corpus if they do."""
+    name = f"{method}_hubert"
+    weights = adapted(raw, Told(), name=name).parts[0].options["weights"]
+    made = recipe.resolve(raw | {"upstream": {"name": name, "weights": weights}})
     told = Told()
-    made = adapted(raw, told, weights=weights)
-    assert made.record is None
-    assert made.parts[0].options["weights"] == weights
-    assert not told.told
+    outcome = run_recipe(made, data=None, results=tmp_path / "results", progress=told)
+    options = "adapt_on, epochs, peak, batch_seconds, seed have no effect on them"
+    assert told.count(f"weights '{weights}' are adapted already") == told.count(options) == 1
+    result = outcome.result
+    assert "adapt" not in result.seconds
+    assert result.labels.weights == f"./{Path(weights).name}"
+    assert result.adaptation is not None
+    assert (result.adaptation.on, result.adaptation.utterances) == ("before", 16)
+    assert result.adaptation.checkpoints == (made.upstream.contents["weights"],)
+    assert result.provenance["method"].startswith(f"{method.upper()} (Tran")
+    shown = notes.about_adaptation(result) + notes.about_result(result, *scored(result, outcome))
+    for beginning in ("Weights came adapted (16 utt", "Transductive: ", "The upstream was trained"):
+        assert sum(note.startswith(beginning) for note in shown) == 1, beginning
+
+
+def test_weights_adapted_to_another_corpus_are_not_transductive(
+    raw: dict[str, Any], corpus: Path
+) -> None:
+    weights = adapted(raw, Told()).parts[0].options["weights"]
+    corpus.write_text(BENCHMARK.replace('"voices"', '"others"'))
+    made = adapted(raw, Told(), weights=weights)
+    assert made.record is not None
+    assert (made.record.on, made.record.transductive) == ("before", False)
+
+
+def test_weights_of_another_precision_are_not_taken(
+    raw: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = adapted(raw, Told()).parts[0].options["weights"]
+    here = adaptation.has_bf16("cpu")
+    monkeypatch.setattr(adaptation, "has_bf16", lambda device: not here)
+    told = Told()
+    assert adapted(raw, told).parts[0].options["weights"] != first
+    assert not told.count("adapted weights found")
 
 
 def test_weights_are_named_even_if_they_are_the_default(raw: dict[str, Any]) -> None:
@@ -253,7 +293,7 @@ def test_a_run_from_adaptation_to_the_result(
     assert len(result.adaptation.checkpoints) == stores
     assert len(list((tmp_path / "home" / "features").iterdir())) == stores
     assert result.provenance["trained_on"] == "Noise (1.0 h)"
-    assert result.labels.weights == pretrained_hubert.name
+    assert result.labels.weights == f"./{pretrained_hubert.name}"
     assert "adapt" in result.seconds
     marked = [note for note in notes.about_result(result, *scored(result, outcome)) if note]
     assert any(note.startswith("Transductive: ") for note in marked) == (on == "all")

@@ -87,6 +87,16 @@ def test_weights_count_by_content_not_by_path(tmp_path: Path) -> None:
     assert digest("c", "1") != digest("d", "2")
 
 
+def test_words_of_an_option_are_no_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for word in ("nano", "corpus", "mine"):
+        Path(word).mkdir()
+    for weights, counts in (("nano", False), ("corpus", False), ("./nano", True), ("mine", True)):
+        upstream = {"name": "cpc", "weights": weights}
+        made = recipe.resolve({"upstream": upstream, "downstream": "mean_pool"})
+        assert ("weights" in made.upstream.contents) == counts, weights
+
+
 def test_a_recipe_survives_its_record() -> None:
     made = recipe.resolve(PLAIN | {"protocol": {"name": "speaker_folds", "balance": ["gender"]}})
     again = recipe.Recipe.model_validate_json(made.model_dump_json())

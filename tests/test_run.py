@@ -257,6 +257,15 @@ def test_an_upstream_is_trained_with_the_head(own: Path, tmp_path: Path) -> None
     assert set(home.glob("features/*")) == stores, "nothing is encoded"
 
 
+def test_a_loss_of_an_upstream_that_is_not_trained_is_told(own: Path, tmp_path: Path) -> None:
+    listening = Listening()
+    raw = {"benchmark": str(own), "leave_out_broken": True}
+    for contrastive, told in ((0.0, 0), (0.5, 1)):
+        upstream = {"name": "cpc", "contrastive": contrastive}
+        run(raw | {"upstream": upstream}, tmp_path, progress=listening)
+        assert sum("a loss of its own while it is trained" in t for t in listening.told) == told
+
+
 def test_training_what_has_no_weights_is_refused(own: Path, tmp_path: Path) -> None:
     raw = {"benchmark": str(own), "leave_out_broken": True, "training": {"finetune": True}}
     with pytest.raises(SerbenchError, match="nothing to fine-tune"):

@@ -18,12 +18,14 @@ from serbench.upstreams import Unlabelled, Upstream
 _RATE = 16_000
 # known and unknown speakers come up: the checks have clips of five
 _SPEAKERS, _CLIPS, _SECONDS = 2, 3, 2
+# options of an adaptation that say how long it takes
+_SHORT = {"epochs": 1, "updates": 2, "clips": 2}
 
 
 def make_upstream(
     plugin: plugins.Plugin, options: Mapping[str, Any], progress: Progress | None = None
 ) -> Upstream:
-    """Make an upstream; one that adapts to a corpus does so for one epoch, to a few clips.
+    """Make an upstream; one that adapts to a corpus does so shortly, to a few clips.
 
     Args:
         plugin: of an upstream.
@@ -37,11 +39,10 @@ def make_upstream(
     if not plugin.adapted_by:
         made = plugins.make(plugin, options=options)
         return made
-    options = plugins.validate(plugin, options)
-    if "epochs" in options:
-        options["epochs"] = 1
+    short = {name: value for name, value in _SHORT.items() if name in plugin.adapted_by}
+    options = plugins.validate(plugin, {**options, **short})
     with TemporaryDirectory() as folder:
-        offered = Unlabelled("speech-like sounds", "none", "all", _record(Path(folder)))
+        offered = Unlabelled("speech-like sounds", "none", "", "all", _record(Path(folder)))
         changed = plugins.adapter(plugin)(
             options,
             offered,

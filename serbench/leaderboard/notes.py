@@ -90,10 +90,17 @@ def _left_out(result: Result) -> str | None:
 
 
 def about_adaptation(result: Result) -> list[str]:
-    """Return what the upstream heard of the corpus before it encoded it, and what came of it."""
+    """Return what the upstream heard without labels before it encoded the corpus."""
     adaptation = result.adaptation
     if adaptation is None:
         return []
+    if adaptation.on == "before":
+        known = [result.provenance.get(key, "unknown") for key in ("method", "trained_on")]
+        amount = f"{adaptation.utterances} utterances, {adaptation.hours:.2f} h"
+        return [
+            f"Weights came adapted ({amount}), so the recipe's options of adaptation had no "
+            f"effect: {known[0]}, trained on {known[1]}."
+        ]
     part = {"all": "all utterances", "train": "the training part of each fold"}[adaptation.on]
     each = "" if adaptation.on == "all" else " on average"
     amount = f"{adaptation.utterances} utterances, {adaptation.hours:.2f} h{each}"

@@ -114,18 +114,20 @@ class Fit(_Record):
 
 
 class Adaptation(_Record):
-    """How the upstream was adapted to the unlabelled audio of the benchmark before it encoded it.
+    """How the upstream was adapted to unlabelled audio before it encoded the benchmark's.
 
     Attributes:
-        on: "all" utterances, or the "train"ing part of each fold alone.
-        transductive: whether the test part was heard.
+        on: "all" utterances of the benchmark, or the "train"ing part of each fold alone; "before"
+            the run, to whatever the card of the weights says.
+        transductive: whether the test part was heard; of weights adapted before, whether their card
+            names the benchmark.
         utterances: how many; with "train" on average of the folds.
         hours: of them, likewise.
         unseen: rule for speakers who were not among them; None for an upstream without speakers.
         checkpoints: digests of the adapted weights, one, or one a fold.
     """
 
-    on: Literal["all", "train"]
+    on: Literal["all", "train", "before"]
     transductive: bool
     utterances: int
     hours: float
@@ -149,7 +151,7 @@ class Result(_Record):
         known_defects: how many utterances have a defect that the benchmark lists.
         provenance: of the upstream's weights: `id`, `revision`, `digest`, `licence`,
             `trained_on`, `method`, as far as they exist; of those before the run adapted them.
-        adaptation: how the run adapted them; None if it did not.
+        adaptation: how they were adapted, by the run or before; None if they were not.
         training: what was chosen for each fold and seed.
         seconds: wall-clock time of `audit`, `adapt`, `encode`, `train`.
         versions: of serbench, Python and what the numbers depend on.

@@ -73,12 +73,14 @@ class Unlabelled:
     Attributes:
         corpus: name of the benchmark.
         licence: of its audio.
+        citation: of the corpus, for the card.
         part: which of its utterances these are, in words.
         recordings: one an utterance, in an order that does not depend on where they lie.
     """
 
     corpus: str
     licence: str
+    citation: str
     part: str
     recordings: Sequence[Recording]
 

@@ -22,6 +22,8 @@ from serbench.upstreams.pretraining.card import Corpus
 from serbench.upstreams.pretraining.speakers import SpeakerModule, Unseen
 from serbench.upstreams.pretraining.work import finished
 
+_GIVEN = ("epochs", "peak", "batch_seconds", "seed")
+
 
 def find_hubert(upstream: str, weights: str, revision: str | None) -> Weights:
     """Return weights, adapted or not; `revision` is of the hub alone.
@@ -53,9 +55,28 @@ def not_adapted(upstream: str, weights: Weights) -> SerbenchError:
     )
 
 
+def how(options: Mapping[str, Any]) -> AdaptationOptions:
+    """Return how an upstream's options want weights adapted.
+
+    Raises:
+        SerbenchError: a value is out of range.
+    """
+    given = {key: options[key] for key in _GIVEN}
+    return AdaptationOptions(position=options.get("position"), **given)
+
+
+def tell_of_no_effect(weights: Weights, progress: Progress) -> None:
+    """Say that weights which are adapted are not adapted again."""
+    method = weights.provenance.get("method", "no card says how")
+    progress.tell(
+        f"weights '{weights.name}' are adapted already ({method}); "
+        f"adapt_on, {', '.join(_GIVEN)} have no effect on them"
+    )
+
+
 def adapted(
     found: Weights,
-    options: Mapping[str, Any],
+    options: AdaptationOptions,
     offered: Unlabelled,
     place: Path,
     *,
@@ -67,7 +88,7 @@ def adapted(
     Args:
         found: to start from. What is made of them lies in a folder of their digest: a branch of
             the hub or a release of this package can come to mean other weights.
-        options: of the upstream.
+        options: how.
         offered: the audio.
         place: holds that folder.
         progress: where the work is shown.
@@ -75,7 +96,7 @@ def adapted(
     """
     folder = place / found.provenance["digest"][:16]
     audio = Audio(offered.recordings)
-    corpus = Corpus.of(audio, offered.corpus, offered.licence)
+    corpus = Corpus.of(audio, offered.corpus, offered.licence, offered.citation)
     progress.tell(
         f"adapts {found.name} on {offered.part} of {offered.corpus}: {len(audio)} utterances, "
         f"{audio.hours:.2f} h, {corpus.speakers} speakers"
@@ -83,12 +104,10 @@ def adapted(
     if finished(folder):
         progress.tell(f"adapted weights found in {folder}")
     else:
-        given = {key: options[key] for key in ("epochs", "peak", "batch_seconds", "seed")}
-        how = AdaptationOptions(position=options.get("position"), **given)
         adapt(
             audio,
             folder,
-            how,
+            options,
             corpora=[corpus],
             weights=found,
             progress=progress,

@@ -64,7 +64,7 @@ def find(name: str, revision: str | None, sizes: Sizes) -> Weights:
 
     Args:
         name: a folder (anything that starts with `.`, `/` or `~`, or exists), a published size,
-            which may come with the package, or a hub id (`owner/name`).
+            which wins over such a folder if it comes with the package, or a hub id (`owner/name`).
         revision: branch, tag or commit on the hub; None for the newest.
         sizes: the published sizes by name.
 
@@ -73,7 +73,8 @@ def find(name: str, revision: str | None, sizes: Sizes) -> Weights:
             hub cannot be reached.
     """
     folder = Path(name).expanduser()
-    if name.startswith((".", "/", "~")) or folder.is_dir():
+    packaged = "packaged" in sizes.get(name, ())
+    if name.startswith((".", "/", "~")) or (folder.is_dir() and not packaged):
         return _from_folder(name, folder, revision)
     if name not in sizes and "/" not in name:
         raise unknown(

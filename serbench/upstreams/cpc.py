@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -43,7 +43,7 @@ _STEPS = 12  # frames that fresh predictors look ahead, Li et al.'s
 
 def make(
     *,
-    weights: str = "nano",
+    weights: Literal["nano", "random", "corpus"] | str = "nano",
     seed: int = 0,
     norm: bool = True,
     contrastive: float = 0.0,
@@ -69,7 +69,8 @@ def make(
             the InfoNCE beside the head's loss: the mean over the 12 steps in nats, about ln 51 =
             3.9 at the start. 0 for none: whether Li et al.'s jointCPC had it is not known.
         updates: of training on the corpus. The paper's are 50 epochs.
-        clips: of 10 s in a batch of it; 64, as in the paper, take about 40 s on one CPU core.
+        clips: of 10 s in a batch of it; 64, as in the paper, take about half a minute on one CPU
+            core, all 200 updates 1 to 2 hours.
         adapt_on: which utterances of the benchmark: all, those of the test part included
             (transductive), or the training part of each fold.
 
@@ -94,10 +95,11 @@ def adapt(
     device: str,
 ) -> dict[str, Any]:
     """Train a network on audio if `weights` is "corpus"; return what then changes for `make`."""
+    how = CPCOptions(**{key: options[key] for key in ("seed", "norm", "updates", "clips")})
     if options["weights"] != "corpus":
         return {}
     audio = Audio(offered.recordings)
-    corpus = Corpus.of(audio, offered.corpus, offered.licence)
+    corpus = Corpus.of(audio, offered.corpus, offered.licence, offered.citation)
     progress.tell(
         f"trains CPC on {offered.part} of {offered.corpus}: {len(audio)} utterances, "
         f"{audio.hours:.2f} h, {corpus.speakers} speakers"
@@ -105,7 +107,6 @@ def adapt(
     if finished(place):
         progress.tell(f"trained weights found in {place}")
     else:
-        how = CPCOptions(**{key: options[key] for key in ("seed", "norm", "updates", "clips")})
         pretrain(audio, place, how, corpora=[corpus], resume=True, progress=progress, device=device)
     return {"weights": str(place)}
 
@@ -132,12 +133,6 @@ class ContextEncoder(Upstream):
         self.dim = network.layout.hidden
         self.provenance = provenance
         self.eval()
-
-    def train(self, mode: bool = True) -> Self:
-        """Set the mode; the recurrence has no dropout, and a GPU needs it trained for gradients."""
-        super().train(mode)
-        self.network.recurrence.train()
-        return self
 
     def frames(self, samples: int) -> int:
         """Return the exact number of frames for a clip of `samples` samples."""
@@ -200,7 +195,7 @@ def _network(
             torch.default_generator.manual_seed(seed)
             fresh = _cpc.Network(_cpc.Layout(norm=norm))
         return fresh, {"id": f"random, seed {seed}", "trained_on": "nothing"}, None
-    path = local_path(weights)
+    path = None if weights in (*WEIGHTS, "corpus") else local_path(weights)
     if weights not in WEIGHTS and (path is None or not path.exists()):
         raise SerbenchError(
             f"upstream 'cpc': there are no weights '{weights}'; give 'nano', a folder written by "

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from serbench.errors import SerbenchError
 from serbench.upstreams._transformers import check_type
 from serbench.upstreams._waveform import WaveformEncoder
-from serbench.upstreams._weights import find
+from serbench.upstreams._weights import SPEAKERS, Weights, find
 
 WEIGHTS = {
     "nano": {
@@ -31,7 +34,9 @@ WEIGHTS = {
 }
 
 
-def make(*, weights: str = "nano", revision: str | None = None) -> WaveformEncoder:
+def make(
+    *, weights: Literal["nano"] | str = "nano", revision: str | None = None
+) -> WaveformEncoder:
     """Return HuBERT: layers 13 x 768 (`base`), 25 x 1024 (`large`), 49 x 1280 (`xlarge`), 50 Hz.
 
     Args:
@@ -41,4 +46,14 @@ def make(*, weights: str = "nano", revision: str | None = None) -> WaveformEncod
     """
     found = find(weights, revision, WEIGHTS)
     check_type(found, "hubert", {"hubert"})
+    refuse_personal(found, "hubert")
     return WaveformEncoder(found)
+
+
+def refuse_personal(found: Weights, upstream: str) -> None:
+    """Refuse PAPT's weights for an upstream that knows no speakers."""
+    if (found.folder / SPEAKERS).is_file():
+        raise SerbenchError(
+            f"weights '{found.name}' have speaker embeddings, which upstream '{upstream}' would "
+            "leave out; take upstream 'papt_hubert'"
+        )

@@ -26,4 +26,5 @@ def make(*, weights: str | None = None, revision: str | None = None) -> Upstream
     published = {entry["id"]: entry for sizes in families for entry in sizes.values()}
     found = find(weights, revision, published)
     kind = check_type(found, "huggingface", {*MASKED, *UNMASKED, "whisper"})
+    hubert.refuse_personal(found, "huggingface")
     return whisper.Whisper(found) if kind == "whisper" else WaveformEncoder(found)

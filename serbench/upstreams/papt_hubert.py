@@ -15,7 +15,7 @@ ADAPTED_BY = ("weights", "revision", "position", "epochs", "peak", "batch_second
 
 def make(
     *,
-    weights: str = "nano",
+    weights: Literal["nano"] | str = "nano",
     revision: str | None = None,
     position: Literal["last", "first", "prefix", "none"] = "last",
     unseen: Literal["nearest", "mean", "none"] = "nearest",
@@ -68,8 +68,10 @@ def adapt(
     device: str,
 ) -> dict[str, Any]:
     """Adapt the weights to audio unless they are; return what then changes for `make`."""
+    how = _adapted.how(options)
     found = _adapted.find_hubert("papt_hubert", options["weights"], options["revision"])
     if _adapted.is_personal(found):
+        _adapted.tell_of_no_effect(found, progress)
         _adapted.warn_of_namesakes(found, offered, progress)
         return {}
-    return _adapted.adapted(found, options, offered, place, progress=progress, device=device)
+    return _adapted.adapted(found, how, offered, place, progress=progress, device=device)

@@ -6,18 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from serbench.errors import SerbenchError
 from serbench.progress import Progress
 from serbench.upstreams import Unlabelled, _adapted
 from serbench.upstreams._waveform import WaveformEncoder
-from serbench.upstreams._weights import Weights
+from serbench.upstreams.hubert import refuse_personal
 
 ADAPTED_BY = ("weights", "revision", "epochs", "peak", "batch_seconds", "seed")
 
 
 def make(
     *,
-    weights: str = "nano",
+    weights: Literal["nano"] | str = "nano",
     revision: str | None = None,
     adapt_on: Literal["all", "train"] = "all",
     epochs: int = 10,
@@ -43,7 +42,7 @@ def make(
         seed: of the adaptation.
     """
     found = _adapted.find_hubert("tapt_hubert", weights, revision)
-    _refuse_personal(found)
+    refuse_personal(found, "tapt_hubert")
     if not _adapted.is_task_adapted(found):
         raise _adapted.not_adapted("tapt_hubert", found)
     return WaveformEncoder(found)
@@ -58,16 +57,10 @@ def adapt(
     device: str,
 ) -> dict[str, Any]:
     """Adapt the weights to audio unless they are; return what then changes for `make`."""
+    how = _adapted.how(options)
     found = _adapted.find_hubert("tapt_hubert", options["weights"], options["revision"])
-    _refuse_personal(found)
+    refuse_personal(found, "tapt_hubert")
     if _adapted.is_task_adapted(found):
+        _adapted.tell_of_no_effect(found, progress)
         return {}
-    return _adapted.adapted(found, options, offered, place, progress=progress, device=device)
-
-
-def _refuse_personal(found: Weights) -> None:
-    if _adapted.is_personal(found):
-        raise SerbenchError(
-            f"weights '{found.name}' have speaker embeddings, which upstream 'tapt_hubert' would "
-            "leave out; take upstream 'papt_hubert'"
-        )
+    return _adapted.adapted(found, how, offered, place, progress=progress, device=device)

@@ -107,8 +107,9 @@ def test_a_mistake_gets_one_message(args: tuple[str, ...], message: str) -> None
 
 
 def test_an_upstream_that_adapts_is_checked_adapted(pretrained_hubert: Path) -> None:
-    ended = serbench("check", "upstream", "papt_hubert", "--weights", pretrained_hubert)
-    assert (ended.returncode, ended.stdout) == (0, "papt_hubert: keeps the contract\n")
+    for name, weights in (("papt_hubert", pretrained_hubert), ("cpc", "corpus")):
+        ended = serbench("check", "upstream", name, "--weights", weights)
+        assert (ended.returncode, ended.stdout) == (0, f"{name}: keeps the contract\n")
 
 
 def test_data_check_reports_everything_at_once(tmp_path: Path) -> None:

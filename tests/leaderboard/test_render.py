@@ -221,3 +221,15 @@ def test_a_run_says_what_its_upstream_was_adapted_to(on: str, part: str):
     text = words(drawn(render_run(result, score(result.task, classified(1)))))
     assert f"Upstream adapted to {part}" in text
     assert ("Transductive: " in text) == (on == "all")
+
+
+def test_a_run_says_that_its_weights_came_adapted():
+    before = Adaptation(
+        on="before", transductive=False, utterances=7, hours=0.5, checkpoints=("ab",)
+    )
+    known = {"method": "TAPT of base", "trained_on": "A (9 h), B (0.5 h)"}
+    result = record(adaptation=before, provenance=known)
+    text = words(drawn(render_run(result, score(result.task, classified(1)))))
+    assert "Weights came adapted (7 utterances, 0.50 h), so the recipe's options" in text
+    assert "no effect: TAPT of base, trained on A (9 h), B (0.5 h)." in text
+    assert "Transductive: " not in text

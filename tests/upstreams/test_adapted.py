@@ -11,9 +11,21 @@ import torch
 from torch import Tensor
 from transformers import HubertModel
 
+from serbench import plugins
 from serbench.errors import SerbenchError
-from serbench.upstreams import Clips, _weights, hubert, papt_hubert, tapt_hubert
+from serbench.progress import Silent
+from serbench.upstreams import (
+    Clips,
+    Unlabelled,
+    _weights,
+    hubert,
+    huggingface,
+    papt_hubert,
+    tapt_hubert,
+)
 from serbench.upstreams._adapted import PersonalEncoder
+from serbench.upstreams._waveform import WaveformEncoder
+from serbench.upstreams.pretraining.audio import Recording
 from serbench.upstreams.pretraining.masked import MaskedPrediction
 from serbench.upstreams.pretraining.speakers import SpeakerModule
 
@@ -34,6 +46,11 @@ def personal(
 def encoder(folder: Path, **options: str) -> PersonalEncoder:
     position = {"position": folder.name}
     return papt_hubert.make(weights=str(folder), **position | options)  # type: ignore[arg-type]
+
+
+def plain(folder: Path) -> WaveformEncoder:
+    """Return the encoder without its speakers."""
+    return WaveformEncoder(_weights.find(str(folder), None, {}))
 
 
 def batch(waves: list[Tensor], *speakers: str) -> Clips:
@@ -58,7 +75,7 @@ def test_last_adds_the_vector_of_the_speaker_to_the_output_alone(
     personal: dict[str, Path], noise: Noise
 ) -> None:
     waves = [noise(9000), noise(4000)]
-    base = hubert.make(weights=str(personal["last"]))(batch(waves, "bob", "ann"))
+    base = plain(personal["last"])(batch(waves, "bob", "ann"))
     made = encoder(personal["last"])
     layers, lengths = made(batch(waves, "bob", "ann"))
     assert lengths.tolist() == base.lengths.tolist()
@@ -132,7 +149,7 @@ def test_a_stranger_who_was_not_met_is_judged_by_the_clip(
 def test_the_rules_that_hear_nothing(personal: dict[str, Path], noise: Noise, rule: str) -> None:
     made = encoder(personal["last"], unseen=rule)
     assert made.strangers(["dan"]) == []
-    base = hubert.make(weights=str(personal["last"]))(batch([noise(8000)], "dan"))
+    base = plain(personal["last"])(batch([noise(8000)], "dan"))
     shift = (made(batch([noise(8000)], "dan")).layers - base.layers)[-1, 0]
     everyone = made.speakers(torch.arange(3)).mean(0)
     expected = everyone if rule == "mean" else torch.zeros(16)
@@ -148,8 +165,21 @@ def test_weights_that_are_not_adapted_are_refused(pretrained_hubert: Path) -> No
 def test_weights_of_another_kind_are_refused(personal: dict[str, Path]) -> None:
     with pytest.raises(SerbenchError, match="with position 'prefix', not 'last'"):
         papt_hubert.make(weights=str(personal["prefix"]))
-    with pytest.raises(SerbenchError, match="take upstream 'papt_hubert'"):
-        tapt_hubert.make(weights=str(personal["last"]))
+    for plugin in (hubert, huggingface, tapt_hubert):
+        with pytest.raises(SerbenchError, match="take upstream 'papt_hubert'"):
+            plugin.make(weights=str(personal["last"]))
+
+
+@pytest.mark.parametrize("name", ["papt_hubert", "tapt_hubert", "cpc"])
+def test_values_out_of_range_are_refused_before_audio_is_read(name: str, tmp_path: Path) -> None:
+    plugin = plugins.find("upstreams", name)
+    offered = Unlabelled("own", "CC0", "", "all", [Recording(tmp_path / "none.wav", "ann")])
+    wrong = {"epochs": (0, -3), "peak": (-1.0,), "batch_seconds": (0.0,)}
+    for key, values in ({"updates": (0,), "clips": (0,)} if name == "cpc" else wrong).items():
+        for value in values:
+            options = plugins.validate(plugin, {key: value})
+            with pytest.raises(SerbenchError, match=key):
+                plugins.adapter(plugin)(options, offered, tmp_path, progress=Silent(), device="cpu")
 
 
 def test_the_speakers_are_part_of_the_weights(

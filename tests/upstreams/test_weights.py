@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from serbench.errors import SerbenchError
-from serbench.upstreams import Clips
+from serbench.upstreams import Clips, _weights
 from serbench.upstreams import hubert as plugin
 from serbench.upstreams._weights import find
 from serbench.upstreams.hubert import make
@@ -59,7 +59,7 @@ def fails(weights: str | Path, message: str, revision: str | None = None) -> Non
 
 def test_a_size_is_its_hub_id(cache: Path, folder: Path) -> None:
     put_into(cache, folder)
-    assert make().provenance == {
+    assert make(weights="base").provenance == {
         "id": ID,
         "revision": COMMIT,
         "licence": "Apache-2.0",
@@ -71,7 +71,7 @@ def test_a_size_is_its_hub_id(cache: Path, folder: Path) -> None:
 def test_the_hub_id_of_a_size_is_known_too(cache: Path, folder: Path) -> None:
     put_into(cache, folder)
     for upstream in (make(weights=ID), make(weights=ID, revision=COMMIT), any_encoder(weights=ID)):
-        assert upstream.provenance == make().provenance
+        assert upstream.provenance == make(weights="base").provenance
 
 
 def test_of_another_hub_id_only_the_revision_is_known(cache: Path, folder: Path) -> None:
@@ -87,6 +87,19 @@ def test_a_folder_is_known_by_its_name(folder: Path, monkeypatch: pytest.MonkeyP
         assert provenance["id"] == "copy"
     monkeypatch.setenv("HOME", str(folder.parent))
     assert make(weights="~/copy").provenance["id"] == "copy"
+
+
+def test_a_packaged_size_wins_over_a_folder_of_its_name(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(folder, folder.with_name("nano"))
+    shutil.copytree(folder, folder.with_name("base"))
+    monkeypatch.chdir(folder.parent)
+    monkeypatch.setattr(_weights, "PACKAGED", folder.parent)
+    sizes = plugin.WEIGHTS | {"nano": plugin.WEIGHTS["nano"] | {"packaged": folder.name}}
+    assert find("nano", None, sizes).folder == folder
+    for name in ("./nano", "base"):
+        assert find(name, None, sizes).folder == Path(name)
 
 
 def test_the_digest_is_that_of_sha256sum(folder: Path) -> None:
@@ -271,7 +284,7 @@ def test_an_empty_file_of_tensors(folder: Path) -> None:
 
 def test_weights_that_are_not_here_say_what_to_fetch_and_where_to_put_it(cache: Path) -> None:
     with pytest.raises(SerbenchError) as caught:
-        make()
+        make(weights="base")
     said = str(caught.value)
     assert f"hf download {ID} --local-dir FOLDER" in said
     assert all(file in said for file in ("config.json", "model.safetensors", "pytorch_model.bin"))
