@@ -6,6 +6,8 @@ import sys
 
 from serbench.errors import SerbenchError
 
+_INTERRUPTED = 130  # what typer makes of Ctrl-C
+
 
 def main() -> None:
     """Run `serbench`; exit 2 with a message for a fault of the user, 130 if interrupted."""
@@ -15,8 +17,11 @@ def main() -> None:
         app()
     except SerbenchError as error:
         sys.exit(_say(f"error: {error}", 2))
-    except KeyboardInterrupt as stop:
-        sys.exit(_say(str(stop) or "interrupted; the same command goes on from here", 130))
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:
+            text = "interrupted; the same command goes on from there, `pretrain` with --resume"
+            sys.exit(_say(text, _INTERRUPTED))
+        raise
 
 
 def _say(text: str, code: int) -> int:

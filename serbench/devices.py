@@ -31,7 +31,9 @@ def has_bf16(device: str) -> bool:
     """Return whether a device computes bfloat16 in hardware."""
     import torch
 
-    if device.startswith("cuda"):
+    kind = torch.device(device).type
+    if kind == "cuda":
         supported: bool = torch.cuda.is_bf16_supported(including_emulation=False)
         return supported
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    cpu = torch.cpu
+    return kind == "cpu" and (cpu._is_avx512_bf16_supported() or cpu._is_amx_tile_supported())

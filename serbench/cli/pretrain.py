@@ -226,21 +226,17 @@ def _train(train: Any, options: Any, given: Mapping[str, Any], **more: Any) -> N
     progress.tell(f"{len(audio)} recordings, {audio.hours:.2f} h, to train on; device {device}")
     # a flag has the name of the option that it sets
     wanted = {f.name: given[f.name] for f in fields(options) if f.name in given}
-    try:
-        train(
-            audio,
-            given["out"],
-            options(**wanted),
-            corpora=corpora,
-            resume=given["resume"],
-            minutes=given["minutes"],
-            progress=progress,
-            device=device,
-            **more,
-        )
-    except KeyboardInterrupt:
-        stopped = "interrupted; the same command with --resume goes on from the last checkpoint"
-        raise KeyboardInterrupt(stopped) from None
+    train(
+        audio,
+        given["out"],
+        options(**wanted),
+        corpora=corpora,
+        resume=given["resume"],
+        minutes=given["minutes"],
+        progress=progress,
+        device=device,
+        **more,
+    )
     typer.echo(f"weights: {given['out']}")
 
 

@@ -10,7 +10,7 @@ import copy
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import torch
@@ -18,9 +18,9 @@ from torch import Tensor
 
 from serbench.devices import has_bf16
 from serbench.digests import digest_path
-from serbench.errors import SerbenchError
+from serbench.errors import SerbenchError, unknown
 from serbench.progress import Progress
-from serbench.upstreams._weights import Weights
+from serbench.upstreams._weights import SPEAKERS, Weights
 from serbench.upstreams.pretraining import pseudo_labels, stages
 from serbench.upstreams.pretraining.audio import Audio
 from serbench.upstreams.pretraining.card import Card, Corpus, write_hubert
@@ -28,7 +28,7 @@ from serbench.upstreams.pretraining.head import FILE, Head, OwnLabels, load_head
 from serbench.upstreams.pretraining.hubert import open_encoder
 from serbench.upstreams.pretraining.masked import MaskedPrediction, normalized
 from serbench.upstreams.pretraining.pseudo_labels import Labels, Quantizer
-from serbench.upstreams.pretraining.schedule import Settings
+from serbench.upstreams.pretraining.schedule import Settings, require, seeded
 from serbench.upstreams.pretraining.speakers import Position, SpeakerModule
 from serbench.upstreams.pretraining.stages import Batches
 from serbench.upstreams.pretraining.work import Work, begin, digest_audio, end
@@ -70,6 +70,11 @@ class AdaptationOptions:
     head_updates: int = 500
     valid_share: float = 0.05
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.position not in (None, *get_args(Position)):
+            raise unknown("speaker position", str(self.position), get_args(Position))
+        require(self, epochs=1, peak=0, batch_seconds=2, width=1, clusters=2, head_updates=1)
 
 
 @dataclass(frozen=True)
@@ -140,11 +145,16 @@ def adapt(
     """
     asked = asdict(options) | {"audio": digest_audio(audio)}
     asked |= {"weights": weights.provenance["digest"], "published": _digests(published)}
-    under_way = begin(folder, asked, resume=resume)
-    train, valid = audio.split(options.valid_share, options.seed, by="recording")
-    bf16 = has_bf16(device)
-    work = Work(audio, train, valid, under_way, options.seed, device, bf16, minutes, progress)
+    bf16 = asked["bf16"] = has_bf16(device)
+    if (weights.folder / SPEAKERS).is_file():
+        raise SerbenchError(
+            f"weights '{weights.name}' are adapted to speakers, whose embeddings would be lost; "
+            "give those that they were made of"
+        )
     encoder, normalize = open_encoder(weights)
+    train, valid = audio.split(options.valid_share, options.seed, by="recording")
+    under_way = begin(folder, asked, resume=resume)
+    work = Work(audio, train, valid, under_way, options.seed, device, bf16, minutes, progress)
     batches = Batches(options.batch_seconds, normalize)
     head, labels, told = _head(work, weights, encoder, options, batches, published)
     model = _model(encoder, head, audio, options)
@@ -158,7 +168,7 @@ def adapt(
         weights.provenance.get("licence", "not stated"),
         [*told, trained],
         options.seed,
-        options=asdict(options),
+        options=asdict(options) | {"bf16": bf16, "published": asked["published"]},
         base=dict(weights.provenance),
     )
     write_hubert(model, folder, card, normalize=normalize)
@@ -206,8 +216,7 @@ def _model(
     encoder: HubertModel, head: Head, audio: Audio, options: AdaptationOptions
 ) -> MaskedPrediction:
     names = sorted({recording.speaker for recording in audio.recordings})
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(options.seed)
+    with seeded(options.seed):
         speakers = None
         if options.position is not None:
             dim = encoder.config.hidden_size

@@ -93,6 +93,7 @@ class Audio:
             share: of the speakers or recordings goes to validation; at least one.
             seed: of the draw.
             by: "speaker": no speaker is in both parts, unless there is one speaker alone.
+                "recording": speakers may be, and one with a single recording is trained on.
 
         Raises:
             SerbenchError: there is one recording alone.
@@ -104,6 +105,11 @@ class Audio:
         if len(names) < 2:
             raise SerbenchError("one recording alone cannot be split; give at least two")
         count = max(1, round(share * len(names)))
+        if alone:
+            often = [
+                unit for unit, who in zip(units, speakers, strict=True) if speakers.count(who) > 1
+            ]
+            names = sorted(often) or names
         held = set(np.random.default_rng(seed).permutation(names)[:count].tolist())
         valid = np.array([unit in held for unit in units])
         return np.flatnonzero(~valid), np.flatnonzero(valid)
@@ -122,17 +128,26 @@ def _samples(recording: Recording, rate: int) -> int:
 
 
 def _decode(recording: Recording, rate: int, length: int) -> NDArray[np.int16]:
-    with soundfile.SoundFile(recording.path) as file:
-        first = round(recording.start * file.samplerate)
-        last = file.frames if math.isnan(recording.end) else round(recording.end * file.samplerate)
-        file.seek(first)
-        wave = file.read(last - first, dtype="float32", always_2d=True).mean(axis=1)
-        if file.samplerate != rate:
-            wave = soxr.resample(wave, file.samplerate, rate, quality="HQ")
+    try:
+        wave = _read(recording, rate)
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise SerbenchError(f"cannot decode {recording.path}: {error}") from error
     whole = np.zeros(length, dtype=np.int16)  # a resampled file can miss its length by one
     part = np.clip(np.round(wave[:length] * 32768), -32768, 32767)
     whole[: len(part)] = part
     return whole
+
+
+def _read(recording: Recording, rate: int) -> NDArray[np.float32]:
+    with soundfile.SoundFile(recording.path) as file:
+        first = round(recording.start * file.samplerate)
+        last = file.frames if math.isnan(recording.end) else round(recording.end * file.samplerate)
+        file.seek(first)
+        wave: NDArray[np.float32] = file.read(last - first, dtype="float32", always_2d=True)
+        mono: NDArray[np.float32] = wave.mean(axis=1)
+        if file.samplerate != rate:
+            mono = soxr.resample(mono, file.samplerate, rate, quality="HQ")
+    return mono
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from serbench.errors import SerbenchError
+from serbench.upstreams._weights import CARD, SPEAKERS
 from serbench.upstreams.pretraining import checkpoint
 from serbench.upstreams.pretraining.audio import Audio
 from serbench.upstreams.pretraining.head import FILE, OwnLabels, save_head
@@ -81,7 +82,9 @@ class Card:
     def write(self, folder: Path, parameters: int) -> None:
         """Write `card.json`, with the encoder's number of parameters."""
         content = asdict(self) | {"parameters": parameters, "trained_on": self.trained_on}
-        (folder / "card.json").write_text(json.dumps(content, indent=1) + "\n")
+        fresh = folder / f"{CARD}.new"
+        fresh.write_text(json.dumps(content, indent=1) + "\n")
+        fresh.replace(folder / CARD)
 
 
 def versions() -> dict[str, str]:
@@ -152,7 +155,7 @@ def write_hubert(
     checkpoint.write(folder / "model.safetensors", tensors, {"format": "pt"})
     save_head(folder / FILE, model, own)
     if model.speakers is not None:
-        model.speakers.save(folder / "speakers.safetensors")
+        model.speakers.save(folder / SPEAKERS)
     _write_preprocessor(folder, normalize)
     card.write(folder, sum(value.numel() for value in tensors.values()))
 

@@ -18,8 +18,11 @@ from serbench.upstreams._cpc import Network, save
 from serbench.upstreams.pretraining import checkpoint
 from serbench.upstreams.pretraining.audio import Audio, Cut
 from serbench.upstreams.pretraining.card import Card
+from serbench.upstreams.pretraining.head import FILE as HEAD
 from serbench.upstreams.pretraining.schedule import Settings, mix
 from serbench.upstreams.pretraining.trainer import Outcome
+
+_PREDICTORS = "predictors.weight"
 
 
 class ContrastiveBatch(NamedTuple):
@@ -85,6 +88,17 @@ class ContrastivePrediction(nn.Module):
         self.network, self.steps, self.negatives = network, steps, negatives
         layout = network.layout
         self.predictors = nn.Linear(layout.hidden, steps * layout.channels, bias=False)
+
+    def fill(self, folder: Path) -> None:
+        """Take the predictors that lie beside a network, if they look as many steps ahead.
+
+        Args:
+            folder: as `write_cpc` wrote it; without a head the predictors stay as they are.
+        """
+        path = folder / HEAD
+        weight = checkpoint.read(path).get(_PREDICTORS) if path.is_file() else None
+        if weight is not None and weight.shape == self.predictors.weight.shape:
+            self.predictors.load_state_dict({"weight": weight})
 
     @property
     def chance(self) -> float:
@@ -229,5 +243,5 @@ def write_cpc(
         half: write the network in half precision; it is loaded as single all the same.
     """
     save(model.network, folder, half=half)
-    checkpoint.write(folder / "head.safetensors", {"predictors.weight": model.predictors.weight})
+    checkpoint.write(folder / HEAD, {_PREDICTORS: model.predictors.weight})
     card.write(folder, sum(parameter.numel() for parameter in model.network.parameters()))

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
-
 from serbench.progress import Progress
 from serbench.upstreams import _cpc
 from serbench.upstreams._weights import Weights
@@ -19,6 +17,7 @@ from serbench.upstreams.pretraining.contrastive import (
     paper_settings,
     write_cpc,
 )
+from serbench.upstreams.pretraining.schedule import require, seeded
 from serbench.upstreams.pretraining.trainer import Trainer
 from serbench.upstreams.pretraining.work import Work, begin, digest_audio, end
 
@@ -35,8 +34,8 @@ class CPCOptions:
         clip_seconds: of each; longer recordings are cut, shorter ones repeat themselves.
         steps: predicted ahead, of 10 ms each.
         negatives: frames of the same clip that each true one is told from.
-        norm: normalise frames over channels before each ReLU, as CPC_audio does. The paper names
-            none; without it a network stays at chance for hundreds of updates.
+        norm: a fresh network normalises frames over channels before each ReLU, as CPC_audio's does.
+            The paper names no norm; without it the loss stayed at chance for long.
         valid_share: of the speakers, for validation.
         seed: of everything.
         half: write half precision.
@@ -53,6 +52,9 @@ class CPCOptions:
     valid_share: float = 0.04
     seed: int = 0
     half: bool = False
+
+    def __post_init__(self) -> None:
+        require(self, updates=1, peak=0, clips=1, clip_seconds=0.5, steps=1, negatives=1, seed=0)
 
 
 def pretrain(
@@ -89,11 +91,12 @@ def pretrain(
     under_way = begin(folder, asked, resume=resume)
     # single precision: scores are small differences of large sums, which bfloat16 drowns in noise
     work = Work(audio, train, valid, under_way, options.seed, device, False, minutes, progress)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(options.seed)
+    with seeded(options.seed):
         fresh = _cpc.Layout(norm=options.norm)
-        network = _cpc.Network(fresh) if weights is None else _trainable(weights)
+        network = _cpc.Network(fresh) if weights is None else _cpc.load(weights)
         model = ContrastivePrediction(network, steps=options.steps, negatives=options.negatives)
+    if weights is not None:
+        model.requires_grad_(True).fill(weights.folder)
     settings = paper_settings(
         options.updates,
         peak=options.peak,
@@ -127,10 +130,6 @@ def pretrain(
     )
     write_cpc(model, folder, card, half=options.half)
     end(folder)
-
-
-def _trainable(weights: Weights) -> _cpc.Network:
-    return _cpc.load(weights).requires_grad_(True)
 
 
 def _batches(

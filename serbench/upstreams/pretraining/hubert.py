@@ -7,10 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import torch
-
 from serbench.devices import has_bf16
 from serbench.digests import digest_path
+from serbench.errors import unknown
 from serbench.progress import Progress
 from serbench.upstreams._transformers import check_type, load
 from serbench.upstreams._weights import Weights
@@ -19,7 +18,7 @@ from serbench.upstreams.pretraining.audio import Audio
 from serbench.upstreams.pretraining.card import Card, Corpus, write_hubert
 from serbench.upstreams.pretraining.masked import MaskedPrediction
 from serbench.upstreams.pretraining.pseudo_labels import Extractor, Quantizer
-from serbench.upstreams.pretraining.schedule import Settings
+from serbench.upstreams.pretraining.schedule import Settings, require, seeded
 from serbench.upstreams.pretraining.stages import Batches
 from serbench.upstreams.pretraining.work import Work, begin, digest_audio, end
 
@@ -95,6 +94,11 @@ class HubertOptions:
     seed: int = 0
     half: bool = False
 
+    def __post_init__(self) -> None:
+        if self.size not in SIZES:
+            raise unknown("size of HuBERT", self.size, SIZES)
+        require(self, clusters=2, updates=1, peak=0, batch_seconds=2, head_updates=0, seed=0)
+
 
 def pretrain(
     audio: Audio,
@@ -131,18 +135,17 @@ def pretrain(
     teacher = teacher or weights
     asked = asdict(options) | {"audio": digest_audio(audio)}
     asked |= {"weights": _digest(weights), "teacher": _digest(teacher)}
-    asked["quantizer"] = digest_path(quantizer) if quantizer else None
+    known = Quantizer.load(quantizer) if quantizer else None
+    asked |= {"quantizer": digest_path(quantizer) if quantizer else None}
+    bf16 = asked["bf16"] = has_bf16(device)
+    encoder, normalize = _encoder(options, weights)
+    extract, source = _teach(teacher, options.layer, device)
     train, valid = audio.split(options.valid_share, options.seed)
     under_way = begin(folder, asked, resume=resume)
-    bf16 = has_bf16(device)
     work = Work(audio, train, valid, under_way, options.seed, device, bf16, minutes, progress)
-    encoder, normalize = _encoder(options, weights)
-    known = Quantizer.load(quantizer) if quantizer else None
-    extract, source = _teach(teacher, options.layer, work)
     clusters = len(known.centres) if known else options.clusters
     _, labels = stages.label(work, "encoder", extract, clusters, known)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(options.seed)
+    with seeded(options.seed):
         model = MaskedPrediction(
             encoder,
             clusters,
@@ -173,7 +176,7 @@ def pretrain(
         _licence(weights),
         told,
         options.seed,
-        options=asdict(options),
+        options=asdict(options) | {"bf16": bf16},
         base=_base(weights),
     )
     write_hubert(model, folder, card, normalize=normalize, own=own, half=options.half)
@@ -186,8 +189,7 @@ def _encoder(options: HubertOptions, weights: Weights | None) -> tuple[HubertMod
         return open_encoder(weights)
     from transformers import HubertConfig, HubertModel
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(options.seed)
+    with seeded(options.seed):
         encoder = HubertModel(HubertConfig(**SIZES[options.size]))
     return encoder, options.size != "base"
 
@@ -200,15 +202,17 @@ def open_encoder(weights: Weights) -> tuple[HubertModel, bool]:
     return encoder, bool(weights.preprocessor().get("do_normalize", by_norm))
 
 
-def _teach(teacher: Weights | None, number: int | None, work: Work) -> tuple[Extractor, str]:
-    """Return what gives the frames to cluster, and its name for the card."""
+def _teach(
+    teacher: Weights | None, number: int | None, device: str
+) -> tuple[Extractor, dict[str, Any]]:
+    """Return what gives the frames to cluster, and what it is, for the card."""
     if teacher is None:
-        return pseudo_labels.mfcc(), "MFCC"
+        return pseudo_labels.mfcc(), {"features": "MFCC"}
     encoder, normalize = open_encoder(teacher)
     number = stages.own_layer(encoder) if number is None else number
-    encoder.to(work.device)  # type: ignore[arg-type]
-    name = f"layer {number} of {teacher.provenance['id']}"
-    return pseudo_labels.layer(encoder, number, normalize=normalize), name
+    encoder.to(device)  # type: ignore[arg-type]
+    extract = pseudo_labels.layer(encoder, number, normalize=normalize)
+    return extract, {"layer": number} | teacher.provenance
 
 
 def _digest(weights: Weights | None) -> str | None:

@@ -179,8 +179,10 @@ class MaskedPrediction(nn.Module):
 
     def logits(self, frames: Tensor) -> Tensor:
         """Return (..., C), the cosines of frames (..., D) to every cluster over the temperature."""
-        projected = F.normalize(self.project(frames).float(), dim=-1)
-        return projected @ F.normalize(self.embeddings.float(), dim=-1).T / self.temperature
+        # in single precision: bfloat16 would round a logit of 10 to steps of 0.03
+        with torch.autocast(frames.device.type, enabled=False):
+            projected = F.normalize(self.project(frames.float()), dim=-1)
+            return projected @ F.normalize(self.embeddings, dim=-1).T / self.temperature
 
     def forward(self, batch: MaskedBatch) -> Outcome:
         """Return the loss a masked frame, in nats, with the feature penalty in the objective.

@@ -17,6 +17,7 @@ from serbench.errors import SerbenchError
 from serbench.progress import Progress, Silent
 from serbench.upstreams import Clips
 from serbench.upstreams import mfcc as mfcc_upstream
+from serbench.upstreams.pretraining import checkpoint
 from serbench.upstreams.pretraining.audio import Audio
 
 if TYPE_CHECKING:
@@ -103,14 +104,20 @@ class Quantizer:
         return nearest
 
     def save(self, path: Path) -> None:
-        """Write safetensors."""
-        save_file({"centres": self.centres}, path)
+        """Write safetensors, at once."""
+        _write({"centres": self.centres}, path)
 
     @classmethod
     def load(cls, path: Path) -> Quantizer:
-        """Read what `save` wrote."""
-        with safe_open(path, "np") as file:
-            return cls(file.get_tensor("centres"))
+        """Read what `save` wrote.
+
+        Raises:
+            SerbenchError: it is no whole safetensors file, or has no centres.
+        """
+        centres = checkpoint.read(path).get("centres")
+        if centres is None:
+            raise SerbenchError(f"{path} is no quantizer: it has no tensor 'centres'")
+        return cls(centres.float().numpy())
 
 
 def fit_quantizer(
@@ -171,6 +178,10 @@ def gather(
             if audio.lengths[row] >= _SPAN:
                 found.append(extract(audio.wave(row)))
             step.advance()
+    if not found:
+        raise SerbenchError(
+            f"no recording is as long as a frame of {_SPAN} samples; give longer ones"
+        )
     return np.concatenate(found)
 
 
@@ -185,6 +196,14 @@ def label(
             codes.append(quantizer(extract(audio.wave(row))) if whole else _NOTHING)
             step.advance()
     return Labels.of(codes, len(quantizer.centres))
+
+
+def _write(
+    tensors: dict[str, NDArray[Any]], path: Path, about: dict[str, str] | None = None
+) -> None:
+    fresh = path.with_name(path.name + ".new")
+    save_file(tensors, fresh, about)
+    fresh.replace(path)
 
 
 _NOTHING = np.zeros(0, np.uint16)
@@ -220,9 +239,9 @@ class Labels:
         return float(-(share[share > 0] * np.log(share[share > 0])).sum())
 
     def save(self, path: Path) -> None:
-        """Write safetensors."""
+        """Write safetensors, at once."""
         tensors: dict[str, NDArray[Any]] = {"codes": self.codes, "starts": self.starts}
-        save_file(tensors, path, {"clusters": str(self.clusters)})
+        _write(tensors, path, {"clusters": str(self.clusters)})
 
     @classmethod
     def load(cls, path: Path) -> Labels:

@@ -92,26 +92,39 @@ def read_recordings(table: Path, speaker: str = FOLDER) -> list[Recording]:
     Raises:
         SerbenchError: a column is missing, the list is empty, or the expression does not match.
     """
-    if table.suffix != ".csv":
-        lines = [line for line in table.read_text(encoding="utf-8").splitlines() if line.strip()]
-        return [Recording(table.parent / line, _speaker_of(line, speaker)) for line in lines]
-    with table.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    if table.suffix.lower() in SUFFIXES:
+        raise SerbenchError(f"'{table}' is one recording; give its folder, or a list of files")
+    try:
+        text = table.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SerbenchError(f"list of audio '{table}' cannot be read: {error}") from error
+    if table.suffix == ".csv":
+        return _listed(table, text)
+    lines = [line for line in text.splitlines() if line.strip()]
+    return [Recording(table.parent / line, _speaker_of(line, speaker)) for line in lines]
+
+
+def _listed(table: Path, text: str) -> list[Recording]:
+    rows = list(csv.DictReader(text.splitlines()))
     if not rows or not {"path", "speaker"} <= rows[0].keys():
         raise SerbenchError(f"{table}: needs rows and a header with the columns path,speaker")
-    return [
-        Recording(
-            table.parent / row["path"],
-            row["speaker"],
-            float(row.get("start") or 0.0),
-            float(row.get("end") or math.nan),
-        )
-        for row in rows
-    ]
+    found = []
+    for number, row in enumerate(rows, 2):
+        try:
+            times = float(row.get("start") or 0.0), float(row.get("end") or math.nan)
+        except ValueError as error:
+            raise SerbenchError(f"{table} line {number}: start and end are seconds") from error
+        if not row["path"] or not row["speaker"]:
+            raise SerbenchError(f"{table} line {number}: path or speaker is empty")
+        found.append(Recording(table.parent / row["path"], row["speaker"], *times))
+    return found
 
 
 def _speaker_of(name: str, pattern: str) -> str:
-    match = re.search(pattern, name)
+    try:
+        match = re.search(pattern, name)
+    except re.error as error:
+        raise SerbenchError(f"the speaker expression {pattern!r} is not one: {error}") from error
     found = next((group for group in match.groups() if group), None) if match else None
     if found is None:
         raise SerbenchError(f"the speaker expression {pattern!r} finds no speaker in '{name}'")

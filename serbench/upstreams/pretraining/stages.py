@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from serbench.errors import SerbenchError
 from serbench.upstreams.pretraining import pseudo_labels
 from serbench.upstreams.pretraining.audio import Cutting
@@ -14,7 +12,7 @@ from serbench.upstreams.pretraining.card import stage
 from serbench.upstreams.pretraining.head import OwnLabels
 from serbench.upstreams.pretraining.masked import MaskedBatches, MaskedPrediction
 from serbench.upstreams.pretraining.pseudo_labels import Extractor, Labels, Quantizer
-from serbench.upstreams.pretraining.schedule import Settings
+from serbench.upstreams.pretraining.schedule import Settings, seeded
 from serbench.upstreams.pretraining.trainer import Trainer
 from serbench.upstreams.pretraining.work import Work
 
@@ -77,12 +75,12 @@ def label(
         SerbenchError: more clusters than frames, or given ones of another number or width.
     """
     place = work.folder / name
-    place.mkdir(parents=True, exist_ok=True)
     centres, codes = place / "centres.safetensors", place / "labels.safetensors"
     if not codes.exists():
         made = quantizer or _fit(work, extract, clusters)
         longest = int(work.audio.lengths.argmax())
         _check(made, clusters, extract(work.audio.wave(longest)).shape[1])
+        place.mkdir(exist_ok=True)
         made.save(centres)
         pseudo_labels.label(work.audio, extract, made, work.progress).save(codes)
     return Quantizer.load(centres), Labels.load(codes)
@@ -161,12 +159,12 @@ def train_head(
         batches: how audio is cut.
     """
     work = work.up_to(_HOURS)
+    encoder.to(work.device)  # type: ignore[arg-type]
     extract = pseudo_labels.layer(encoder, number, normalize=batches.normalize)
     quantizer, labels = label(work, "head", extract, clusters)
     trainable = [p.requires_grad for p in encoder.parameters()]
     encoder.requires_grad_(False)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(work.seed)
+    with seeded(work.seed):
         model = MaskedPrediction(encoder, clusters, width=head_width(encoder), gradient=0.0)
     settings = Settings(
         updates, peak=_HEAD_RATE, validate_every=max(1, updates // 4), clip_norm=1.0, **work.running

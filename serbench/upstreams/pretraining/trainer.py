@@ -51,7 +51,8 @@ class Trainer:
 
     The folder holds `state.safetensors` (model, optimiser, position; replaced at once, so that a
     kill leaves the last whole one), `best.safetensors` (the model with the lowest validation loss)
-    and `log.jsonl`. A run resumed on the same machine ends with the same weights bit for bit.
+    and `log.jsonl`. A resumed run ends with the same weights, bit for bit on a CPU with as many
+    threads.
 
     Attributes:
         model: under training; after `run` it is the best one.

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from serbench.digests import digest_json
 from serbench.errors import SerbenchError
 from serbench.progress import Progress
+from serbench.upstreams._weights import CARD
 from serbench.upstreams.pretraining.audio import Audio
 
 _UNDER_WAY = "training"
@@ -58,7 +59,7 @@ class Work:
 
     def _first(self, rows: NDArray[np.int64], hours: float) -> NDArray[np.int64]:
         heard = np.cumsum(self.audio.lengths[rows]) / self.audio.rate / 3600
-        return rows[: int(np.searchsorted(heard, hours)) + 1]
+        return rows[: max(1, int(np.searchsorted(heard, hours)))]
 
     @property
     def running(self) -> dict[str, Any]:
@@ -70,20 +71,24 @@ class Work:
 def begin(folder: Path, asked: Mapping[str, Any], *, resume: bool) -> Path:
     """Return the folder for the work under way, inside the one for the final weights.
 
+    What was asked can be changed as long as no stage has begun.
+
     Args:
         folder: for the final weights; made if need be.
         asked: all that decides the numbers, as JSON values.
         resume: go on with what is there.
 
     Raises:
-        SerbenchError: finished weights are there, or work under way that was asked something else
-            or is not to be resumed.
+        SerbenchError: finished weights or other files are there, or work under way that was asked
+            something else or is not to be resumed.
     """
     if finished(folder):
         raise SerbenchError(f"{folder} holds finished weights; give another folder with --out")
     under_way = folder / _UNDER_WAY
+    if folder.is_dir() and any(path != under_way for path in folder.iterdir()):
+        raise SerbenchError(f"{folder} holds other files; give another folder with --out")
     note = under_way / "asked.json"
-    if not note.exists():
+    if not any(under_way.glob("*/")):
         under_way.mkdir(parents=True, exist_ok=True)
         fresh = note.with_suffix(".new")
         fresh.write_text(json.dumps(dict(asked), indent=1, sort_keys=True) + "\n")
@@ -106,7 +111,10 @@ def begin(folder: Path, asked: Mapping[str, Any], *, resume: bool) -> Path:
 
 def finished(folder: Path) -> bool:
     """Whether a folder holds finished weights; their card is written last."""
-    return (folder / "card.json").exists()
+    done = (folder / CARD).exists()
+    if done and (folder / _UNDER_WAY).exists():  # killed before it was tidied up
+        end(folder)
+    return done
 
 
 def end(folder: Path) -> None:

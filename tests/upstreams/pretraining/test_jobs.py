@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from serbench.errors import SerbenchError
 from serbench.progress import Silent
 from serbench.upstreams import Clips, _weights, hubert
 from serbench.upstreams import cpc as cpc_upstream
-from serbench.upstreams.pretraining import adaptation, checkpoint
+from serbench.upstreams.pretraining import adaptation, checkpoint, work
 from serbench.upstreams.pretraining import cpc as cpc_job
 from serbench.upstreams.pretraining import hubert as hubert_job
 from serbench.upstreams.pretraining.adaptation import AdaptationOptions, Published, adapt
@@ -24,7 +25,12 @@ from serbench.upstreams.pretraining.cpc import CPCOptions
 from serbench.upstreams.pretraining.head import load_head
 from serbench.upstreams.pretraining.hubert import HubertOptions
 from serbench.upstreams.pretraining.pseudo_labels import Quantizer
-from serbench.upstreams.pretraining.sources import Collection, join, read_collections
+from serbench.upstreams.pretraining.sources import (
+    Collection,
+    find_recordings,
+    join,
+    read_collections,
+)
 from serbench.upstreams.pretraining.speakers import SpeakerModule
 
 QUICK = HubertOptions(
@@ -100,7 +106,8 @@ def test_a_hubert_goes_from_audio_to_weights_that_the_upstream_takes(trained, au
     assert layers.shape == (3, 1, upstream.frames(len(wave)), 32)
     card = json.loads((trained / "card.json").read_text())
     encoder, head = card["stages"]
-    assert encoder["labels_of"].startswith("layer 2 of")
+    assert encoder["labels_of"]["layer"] == 2
+    assert len(encoder["labels_of"]["digest"]) == 64
     assert (encoder["updates"], head["updates"], head["clusters"]) == (30, 10, 8)
     first = json.loads((trained / "encoder.jsonl").read_text().splitlines()[0])
     assert encoder["masked_loss"] < first["masked_loss"] - 0.2
@@ -148,11 +155,50 @@ def test_finished_weights_are_not_written_over(trained, audio, start):
         run(hubert_job.pretrain, audio, trained, QUICK, start, resume=True)
 
 
+def test_a_folder_with_other_files_is_left_alone(audio, start):
+    before = (start.folder / "model.safetensors").read_bytes()
+    with pytest.raises(SerbenchError, match="holds other files"):
+        run(hubert_job.pretrain, audio, start.folder, QUICK, start)
+    assert (start.folder / "model.safetensors").read_bytes() == before
+
+
+def test_what_was_asked_can_be_mended_before_a_stage_has_begun(audio, start, tmp_path):
+    many = HubertOptions(**{**vars(QUICK), "clusters": 5000})
+    with pytest.raises(SerbenchError, match="5000 clusters"):
+        run(hubert_job.pretrain, audio, tmp_path, many, start)
+    few = HubertOptions(**{**vars(QUICK), "updates": 2, "head_updates": 0})
+    run(hubert_job.pretrain, audio, tmp_path, few, start)
+
+
+def test_a_kill_before_the_end_is_tidied_up(trained, audio, tmp_path):
+    shutil.copytree(trained, tmp_path / "cut")
+    (tmp_path / "cut/training/encoder").mkdir(parents=True)
+    (tmp_path / "cut/training/encoder/log.jsonl").write_text("{}")
+    assert work.finished(tmp_path / "cut")
+    assert not (tmp_path / "cut/training").exists()
+
+
+@pytest.mark.parametrize(
+    ("make", "given", "message"),
+    [
+        (HubertOptions, {"size": "small"}, "no size of HuBERT 'small'"),
+        (HubertOptions, {"updates": 0}, "updates = 0: give 1 or more"),
+        (CPCOptions, {"clips": 0}, "clips = 0: give 1 or more"),
+        (AdaptationOptions, {"epochs": -3}, "epochs = -3: give 1 or more"),
+        (AdaptationOptions, {"peak": float("nan")}, "peak = nan"),
+        (AdaptationOptions, {"position": "middle"}, "no speaker position 'middle'"),
+    ],
+)
+def test_options_out_of_range_are_refused(make, given, message):
+    with pytest.raises(SerbenchError, match=message):
+        make(**given)
+
+
 def test_fresh_weights_learn_mfcc_clusters(audio, tmp_path):
     quick = HubertOptions(clusters=5, updates=2, batch_seconds=6, head_updates=0, valid_share=0.25)
     folder = run(hubert_job.pretrain, audio, tmp_path, quick, None)
     card = json.loads((folder / "card.json").read_text())
-    assert card["stages"][0]["labels_of"] == "MFCC"
+    assert card["stages"][0]["labels_of"] == {"features": "MFCC"}
     assert card["parameters"] == 4_076_800
     assert load_head(folder / "head.safetensors").own is None
 
@@ -245,6 +291,22 @@ def test_parts_of_a_published_training_come_together(start):
         adaptation.published_of(start, None, None)
 
 
+def test_speakers_are_not_lost_by_another_adaptation(trained, audio, tmp_path):
+    personal = AdaptationOptions(**{**vars(ADAPTED), "epochs": 1, "position": "last"})
+    folder = run(adapt, audio, tmp_path / "papt", personal, found(trained))
+    with pytest.raises(SerbenchError, match="whose embeddings would be lost"):
+        run(adapt, audio, tmp_path / "again", ADAPTED, found(folder))
+
+
+def test_a_single_speaker_is_adapted_to(trained, voices, tmp_path):
+    alone = Audio(find_recordings(voices / "speaker1"))
+    personal = AdaptationOptions(**{**vars(ADAPTED), "epochs": 1, "position": "last"})
+    folder = run(adapt, alone, tmp_path, personal, found(trained))
+    table = SpeakerModule.load(folder / "speakers.safetensors")
+    assert table.names == ["speaker1"]
+    assert table.nearest(table.profiles).tolist() == [0]
+
+
 # CPC
 
 
@@ -254,6 +316,9 @@ def test_a_cpc_goes_from_audio_to_weights_that_the_upstream_takes(audio, tmp_pat
     upstream = cpc_upstream.make(weights=str(whole))
     layers, _ = upstream(Clips([audio.wave(3)], ["a"], [None]))
     assert layers.shape[-1] == 256
+    further = run(cpc_job.pretrain, audio, tmp_path / "further", still(quick), found(whole))
+    before, after = (checkpoint.read(f / "head.safetensors") for f in (whole, further))
+    assert torch.equal(before["predictors.weight"], after["predictors.weight"])
     card = json.loads((whole / "card.json").read_text())
     assert card["stages"][0]["chance"] == pytest.approx(np.log(51), rel=1e-5)
     with pytest.raises(KeyboardInterrupt):
@@ -261,6 +326,11 @@ def test_a_cpc_goes_from_audio_to_weights_that_the_upstream_takes(audio, tmp_pat
     cut = run(cpc_job.pretrain, audio, tmp_path / "cut", quick, None, resume=True)
     ours, theirs = (checkpoint.read(f / "model.safetensors") for f in (cut, whole))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def still(options: CPCOptions) -> CPCOptions:
+    """Return options that leave weights as they are."""
+    return CPCOptions(**{**vars(options), "peak": 0.0, "updates": 1})
 
 
 # sources
@@ -306,6 +376,27 @@ def test_a_description_that_is_wrong_is_refused(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(SerbenchError, match=message):
         read_collections(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.csv", "path,speaker,start\nx.wav,a,soon\n", "line 2: start and end are seconds"),
+        ("a.csv", "path,speaker\nx.wav,\n", "line 2: path or speaker is empty"),
+        ("a.txt", "x.wav\n", "finds no speaker in 'x.wav'"),
+        ("a.wav", "RIFF", "is one recording"),
+    ],
+)
+def test_a_list_that_is_wrong_is_refused(tmp_path, name, text, message):
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(SerbenchError, match=message):
+        read_collections(path)
+
+
+def test_an_expression_that_is_none_is_refused(voices):
+    with pytest.raises(SerbenchError, match="is not one"):
+        read_collections(voices, speaker="(")
 
 
 def test_a_path_that_is_not_there_is_refused(tmp_path):
