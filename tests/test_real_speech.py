@@ -37,3 +37,30 @@ def test_dimensions_of_real_speech(corpora: Path, whisper_tiny: Path, tmp_path: 
     outcome = run(whisper, "emotale", corpora, tmp_path)
     assert outcome.scores.by_fold["o_ccc:arousal"].mean_of_folds > 0.75
     assert outcome.scores.by_speaker["a_ccc"].mean_of_speakers > 0.6
+
+
+@pytest.mark.parametrize("upstream", ["hubert", "cpc"])
+def test_nano_weights_have_learnt_what_emotion_shows_in(
+    upstream: str, corpora: Path, tmp_path: Path
+) -> None:
+    weights = "random" if upstream == "cpc" else str(fresh_hubert(tmp_path / "fresh"))
+    trained = run({"name": upstream}, "emodb", corpora, tmp_path)
+    fresh = run({"name": upstream, "weights": weights}, "emodb", corpora, tmp_path)
+    baseline = run({"name": "fbank", "normalize": False}, "emodb", corpora, tmp_path)
+    assert trained.scores.rank > max(fresh.scores.rank, baseline.scores.rank) + 0.05
+    assert trained.result.labels.weights == "nano"
+
+
+def fresh_hubert(folder: Path) -> Path:
+    """Write weights of nano's size that were never trained."""
+    from transformers import HubertModel
+
+    from serbench.upstreams._weights import PACKAGED
+    from serbench.upstreams.pretraining.schedule import seeded
+
+    config = HubertModel.config_class.from_pretrained(PACKAGED / "hubert_nano")
+    with seeded(0):
+        HubertModel(config).save_pretrained(folder)
+    name = "preprocessor_config.json"
+    (folder / name).write_bytes((PACKAGED / "hubert_nano" / name).read_bytes())
+    return folder

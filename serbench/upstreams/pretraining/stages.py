@@ -77,7 +77,9 @@ def label(
     place = work.folder / name
     centres, codes = place / "centres.safetensors", place / "labels.safetensors"
     if not codes.exists():
-        made = quantizer or _fit(work, extract, clusters)
+        made = quantizer
+        if made is None:
+            made = Quantizer.load(centres) if centres.exists() else _fit(work, extract, clusters)
         longest = int(work.audio.lengths.argmax())
         _check(made, clusters, extract(work.audio.wave(longest)).shape[1])
         place.mkdir(exist_ok=True)
