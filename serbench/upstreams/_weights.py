@@ -124,7 +124,7 @@ def _card(folder: Path) -> dict[str, str]:
     card = _read_json(folder / CARD)
     told = {key: str(card[key]) for key in ("licence", "trained_on", "method") if card.get(key)}
     base = (card.get("base") or {}).get("trained_on")
-    corpora = [text for text in (base, told.get("trained_on")) if text]
+    corpora = list(dict.fromkeys(text for text in (base, told.get("trained_on")) if text))
     return told | ({"trained_on": ", ".join(corpora)} if corpora else {})
 
 
