@@ -15,7 +15,7 @@ def test_all_utterances_of_a_benchmark_are_taken() -> None:
     collection = benchmark_audio("demo", None)
     benchmark = recipe.make_benchmark(recipe.resolve_data({"benchmark": "demo"})[0])
     table = benchmark.read(None)
-    assert [r.path for r in collection.recordings] == table["path"].tolist()
+    assert [str(r.path) for r in collection.recordings] == table["path"].tolist()
     assert [r.speaker for r in collection.recordings] == table["speaker"].tolist()
     assert collection.licence == benchmark.licence
     assert Audio(collection.recordings).hours > 0
