@@ -140,8 +140,9 @@ def test_every_list_has_a_line_for_each(kind: str) -> None:
 
 def test_one_upstream_is_shown_with_its_options_and_weights() -> None:
     ended = serbench("list", "upstreams", "hubert")
-    assert "weights = 'base'" in ended.stdout
+    assert "weights = 'nano'" in ended.stdout
     assert "--weights large: facebook/hubert-large-ll60k (Apache-2.0)" in ended.stdout
+    assert "--weights nano: serbench/hubert-nano (Apache-2.0)" in ended.stdout
 
 
 @pytest.mark.parametrize(
