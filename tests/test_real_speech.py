@@ -39,6 +39,7 @@ def test_dimensions_of_real_speech(corpora: Path, whisper_tiny: Path, tmp_path: 
     assert outcome.scores.by_speaker["a_ccc"].mean_of_speakers > 0.6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("upstream", ["hubert", "cpc"])
 def test_nano_weights_have_learnt_what_emotion_shows_in(
     upstream: str, corpora: Path, tmp_path: Path
