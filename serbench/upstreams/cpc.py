@@ -15,16 +15,17 @@ from serbench.errors import SerbenchError
 from serbench.progress import Progress
 from serbench.upstreams import Clips, Features, Unlabelled, Upstream, _cpc, _cpc_audio, stack
 from serbench.upstreams._weights import find
-from serbench.upstreams.pretraining import checkpoint
 from serbench.upstreams.pretraining.audio import Audio
 from serbench.upstreams.pretraining.card import Corpus
 from serbench.upstreams.pretraining.contrastive import (
     ContrastiveBatch,
     ContrastivePrediction,
     draw_negatives,
+    predictors_of,
     repeated,
 )
 from serbench.upstreams.pretraining.cpc import CPCOptions, pretrain
+from serbench.upstreams.pretraining.schedule import seeded
 from serbench.upstreams.pretraining.work import finished
 
 WEIGHTS = {
@@ -191,8 +192,7 @@ def _network(
 ) -> tuple[_cpc.Network, dict[str, str], Path | None]:
     """Return the network that `weights` means, what it is, and the folder it comes from, if any."""
     if weights == "random":
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
+        with seeded(seed):
             fresh = _cpc.Network(_cpc.Layout(norm=norm))
         return fresh, {"id": f"random, seed {seed}", "trained_on": "nothing"}, None
     path = None if weights in (*WEIGHTS, "corpus") else local_path(weights)
@@ -212,13 +212,10 @@ def _network(
 
 def _prediction(network: _cpc.Network, folder: Path | None, seed: int) -> ContrastivePrediction:
     """Return the network with the predictors of its folder, or with fresh ones."""
-    path = None if folder is None else folder / "head.safetensors"
-    given = checkpoint.read(path) if path is not None and path.is_file() else {}
-    weight = given.get("predictors.weight")
+    weight = None if folder is None else predictors_of(folder)
     steps = _STEPS if weight is None else len(weight) // network.layout.channels
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+    with seeded(seed):
         prediction = ContrastivePrediction(network, steps=steps)
-    if weight is not None:
-        prediction.predictors.load_state_dict({"weight": weight})
+    if folder is not None:
+        prediction.fill(folder)
     return prediction

@@ -219,6 +219,8 @@ def _model(
     with seeded(options.seed):
         speakers = None
         if options.position is not None:
+            for name in names:
+                _first(audio, name)  # a speaker who cannot be heard is told before the training
             dim = encoder.config.hidden_size
             speakers = SpeakerModule(names, dim, position=options.position, width=options.width)
         model = MaskedPrediction(encoder, head.clusters, width=head.width, speakers=speakers)
@@ -269,13 +271,24 @@ def _profiles(work: Work, encoder: HubertModel, speakers: SpeakerModule, normali
     encoder.eval()  # type: ignore[no-untyped-call]
     found = []
     for name in speakers.names:
-        rows = [row for row, r in enumerate(work.audio.recordings) if r.speaker == name]
-        seconds = np.cumsum(work.audio.lengths[rows]) / work.audio.rate
-        rows = rows[: int(np.searchsorted(seconds, PROFILE_SECONDS)) + 1]
+        rows = _first(work.audio, name)
         with torch.inference_mode():
             heard = [profile(encoder, work.audio.wave(r), normalize=normalize) for r in rows]
         found.append(torch.stack(heard).mean(0))
     return torch.stack(found)
+
+
+def _first(audio: Audio, name: str) -> list[int]:
+    """Return the rows of a speaker's first recordings, those without a frame left out."""
+    own = [row for row, recording in enumerate(audio.recordings) if recording.speaker == name]
+    rows = [row for row in own if audio.lengths[row] >= pseudo_labels.SPAN]
+    if not rows:
+        raise SerbenchError(
+            f"speaker '{name}' has no recording as long as a frame of {pseudo_labels.SPAN} "
+            "samples; leave his out"
+        )
+    seconds = np.cumsum(audio.lengths[rows]) / audio.rate
+    return rows[: max(1, int(np.searchsorted(seconds, PROFILE_SECONDS)))]
 
 
 def _digests(published: Published | None) -> list[str] | None:

@@ -95,8 +95,7 @@ class ContrastivePrediction(nn.Module):
         Args:
             folder: as `write_cpc` wrote it; without a head the predictors stay as they are.
         """
-        path = folder / HEAD
-        weight = checkpoint.read(path).get(_PREDICTORS) if path.is_file() else None
+        weight = predictors_of(folder)
         if weight is not None and weight.shape == self.predictors.weight.shape:
             self.predictors.load_state_dict({"weight": weight})
 
@@ -139,6 +138,12 @@ class ContrastivePrediction(nn.Module):
         }
         report |= {f"step_{number}": loss for number, loss in enumerate(losses, 1)}
         return Outcome(losses.sum(), report, right.numel())
+
+
+def predictors_of(folder: Path) -> Tensor | None:
+    """Return (K * channels, D), the predictors beside a network in a folder, if they are there."""
+    path = folder / HEAD
+    return checkpoint.read(path).get(_PREDICTORS) if path.is_file() else None
 
 
 class ContrastiveBatches:

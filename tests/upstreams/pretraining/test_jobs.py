@@ -20,7 +20,7 @@ from serbench.upstreams.pretraining import adaptation, checkpoint, work
 from serbench.upstreams.pretraining import cpc as cpc_job
 from serbench.upstreams.pretraining import hubert as hubert_job
 from serbench.upstreams.pretraining.adaptation import AdaptationOptions, Published, adapt
-from serbench.upstreams.pretraining.audio import Audio
+from serbench.upstreams.pretraining.audio import Audio, Recording
 from serbench.upstreams.pretraining.cpc import CPCOptions
 from serbench.upstreams.pretraining.head import load_head
 from serbench.upstreams.pretraining.hubert import HubertOptions
@@ -305,6 +305,15 @@ def test_a_single_speaker_is_adapted_to(trained, voices, tmp_path):
     table = SpeakerModule.load(folder / "speakers.safetensors")
     assert table.names == ["speaker1"]
     assert table.nearest(table.profiles).tolist() == [0]
+
+
+def test_a_speaker_without_a_frame_is_told_before_the_training(trained, audio, tmp_path):
+    soundfile.write(tmp_path / "click.wav", np.zeros(399), 16_000)
+    click = Recording(tmp_path / "click.wav", "mute")
+    more = Audio([*audio.recordings, click])
+    personal = AdaptationOptions(**{**vars(ADAPTED), "position": "last"})
+    with pytest.raises(SerbenchError, match="speaker 'mute' has no recording as long as a frame"):
+        run(adapt, more, tmp_path / "out", personal, found(trained), Killed(0))
 
 
 # CPC
