@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from serbench.upstreams.pretraining.fairseq import Published
+    from serbench.upstreams.pretraining.fairseq import Pickle
 
 app = typer.Typer(help="Turn fairseq's published pickles into safetensors.", no_args_is_help=True)
 
@@ -35,11 +35,11 @@ def head(source: Source, target: Target, trust: Trust = False) -> None:
     typer.echo(f"{target}: {about['what']}\n{about['order']}")
 
 
-def _announced(source: Path) -> Published:
+def _announced(source: Path) -> Pickle:
     """Hash the file and say what a pickle is."""
     from serbench.cli.terminal import Terminal
-    from serbench.upstreams.pretraining.fairseq import Published
+    from serbench.upstreams.pretraining.fairseq import Pickle
 
-    published = Published.at(source)
+    published = Pickle.at(source)
     Terminal().tell(published.warning)
     return published

@@ -47,6 +47,9 @@ Quantizer = Annotated[
     Path | None, typer.Option(help="Clusters made before (`serbench convert quantizer`).")
 ]
 Head = Annotated[Path | None, typer.Option(help="Head made before (`serbench convert head`).")]
+Revision = Annotated[
+    str | None, typer.Option(help="Branch, tag or commit of --weights on the hub [newest].")
+]
 Teacher = Annotated[str | None, typer.Option(help="Weights whose frames are clustered.")]
 Epochs = Annotated[int, typer.Option(help="Over the audio.", min=1)]
 
@@ -91,6 +94,7 @@ def hubert(
     benchmark: Benchmarks = None,
     data: Data = None,
     weights: Annotated[str | None, typer.Option(help="Start from these [fresh ones].")] = None,
+    revision: Revision = None,
     size: Annotated[str, typer.Option(help="Of fresh weights: nano, base or large.")] = "nano",
     teacher: Teacher = None,
     layer: Layer = None,
@@ -123,7 +127,11 @@ def hubert(
     given = locals()
     from serbench.upstreams.pretraining.hubert import HubertOptions, pretrain
 
-    more = {"weights": _hubert(weights), "teacher": _hubert(teacher), "quantizer": quantizer}
+    more = {
+        "weights": _hubert(weights, revision),
+        "teacher": _hubert(teacher),
+        "quantizer": quantizer,
+    }
     _train(pretrain, HubertOptions, given, **more)
 
 
@@ -134,6 +142,7 @@ def tapt(
     benchmark: Benchmarks = None,
     data: Data = None,
     weights: Annotated[str, typer.Option(help="Start from these.")] = "nano",
+    revision: Revision = None,
     teacher: Teacher = None,
     layer: Layer = None,
     quantizer: Quantizer = None,
@@ -164,6 +173,7 @@ def papt(
     benchmark: Benchmarks = None,
     data: Data = None,
     weights: Annotated[str, typer.Option(help="Start from these.")] = "nano",
+    revision: Revision = None,
     position: Annotated[
         str, typer.Option(help="Where speakers go in: last, first, prefix or none.")
     ] = "last",
@@ -195,15 +205,15 @@ def _adapt(given: Mapping[str, Any]) -> None:
     from serbench.upstreams.pretraining.adaptation import AdaptationOptions, adapt, published_of
 
     published = published_of(_hubert(given["teacher"]), given["quantizer"], given["head"])
-    weights = _hubert(given["weights"])
+    weights = _hubert(given["weights"], given["revision"])
     _train(adapt, AdaptationOptions, given, weights=weights, published=published)
 
 
-def _hubert(name: str | None) -> Weights | None:
+def _hubert(name: str | None, revision: str | None = None) -> Weights | None:
     from serbench.upstreams import hubert
     from serbench.upstreams._weights import find
 
-    return None if name is None else find(name, None, hubert.WEIGHTS)
+    return None if name is None else find(name, revision, hubert.WEIGHTS)
 
 
 def _cpc(name: str | None) -> Weights | None:

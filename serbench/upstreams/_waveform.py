@@ -17,8 +17,13 @@ from serbench.upstreams._weights import Weights
 # their encoders convolve over frames where a mask of the padding is not applied
 UNMASKED = {"data2vec-audio", "wav2vec2-conformer"}
 MASKED = {"hubert", "unispeech", "unispeech-sat", "wav2vec2", "wavlm"}
-# a numerical floor of the variance, as in transformers' Wav2Vec2FeatureExtractor
-EPSILON = 1e-7
+_FLOOR = 1e-7  # of the variance, as in transformers' Wav2Vec2FeatureExtractor
+
+
+def normalized(waves: Tensor) -> Tensor:
+    """Return (..., samples) with mean 0 and variance 1, as transformers' extractor makes it."""
+    centred = waves - waves.mean(-1, keepdim=True)
+    return centred / torch.sqrt(waves.var(-1, correction=0, keepdim=True) + _FLOOR)
 
 
 class WaveformEncoder(Upstream):
@@ -96,8 +101,7 @@ class WaveformEncoder(Upstream):
             msg = f"a clip of {len(wave)} samples is shorter than one frame ({least} samples)"
             raise SerbenchError(msg)
         if self.normalize:
-            variance = wave.var(correction=0)
-            wave = (wave - wave.mean()) / torch.sqrt(variance + EPSILON)
+            wave = normalized(wave)
         convolved: Tensor = self.model.feature_extractor(wave[None])
         return convolved[0].T
 

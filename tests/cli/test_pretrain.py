@@ -72,6 +72,10 @@ def test_the_weights_are_adapted_to_speakers(hubert: Path, speech: Path) -> None
         (("hubert", "--out", "x"), "no audio to train on; give --audio PATH or --benchmark NAME"),
         (("cpc", "--audio", "nowhere", "--out", "x"), "'nowhere' is neither a folder nor a list"),
         (("tapt", "--audio", "speech", "--weights", "./no", "--out", "x"), "there is no folder"),
+        (
+            ("tapt", "--audio", "speech", "--revision", "main", "--out", "x"),
+            "come with serbench and have no revision 'main'",
+        ),
         (("papt", "--audio", "speech", "--head", "h", "--out", "x"), "give all of --teacher"),
         (("hubert", "--audio", "speech", "--out", "hubert"), "hubert holds finished weights"),
         (("hubert", "--audio", "speech", "--out", "x", "--device", "tpu"), "device 'tpu' cannot"),

@@ -20,13 +20,14 @@ from serbench.devices import has_bf16
 from serbench.digests import digest_path
 from serbench.errors import SerbenchError, unknown
 from serbench.progress import Progress
+from serbench.upstreams._waveform import normalized
 from serbench.upstreams._weights import SPEAKERS, Weights
 from serbench.upstreams.pretraining import pseudo_labels, stages
 from serbench.upstreams.pretraining.audio import Audio
 from serbench.upstreams.pretraining.card import Card, Corpus, write_hubert
 from serbench.upstreams.pretraining.head import FILE, Head, OwnLabels, load_head
 from serbench.upstreams.pretraining.hubert import open_encoder
-from serbench.upstreams.pretraining.masked import MaskedPrediction, normalized
+from serbench.upstreams.pretraining.masked import MaskedPrediction
 from serbench.upstreams.pretraining.pseudo_labels import Labels, Quantizer
 from serbench.upstreams.pretraining.schedule import Settings, require, seeded
 from serbench.upstreams.pretraining.speakers import Position, SpeakerModule

@@ -19,7 +19,7 @@ _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 @dataclass
-class Position:
+class Reached:
     """How far training is.
 
     Attributes:
@@ -60,26 +60,26 @@ def read(path: Path) -> dict[str, Tensor]:
 
 
 def save(
-    path: Path, model: nn.Module, optimizer: Optimizer, position: Position, settings: str
+    path: Path, model: nn.Module, optimizer: Optimizer, reached: Reached, settings: str
 ) -> None:
-    """Write model, optimiser and position.
+    """Write model, optimiser and how far they are.
 
     Args:
         path: replaced.
         model: all of it is kept.
         optimizer: Adam over the model's parameters.
-        position: how far training is.
+        reached: how far training is.
         settings: digest of the settings; `load` asks for the same.
     """
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     for name, parameter in model.named_parameters():
         for key, value in optimizer.state.get(parameter, {}).items():
             tensors[f"{key}.{name}"] = value
-    write(path, tensors, {"position": json.dumps(asdict(position)), "settings": settings})
+    write(path, tensors, {"reached": json.dumps(asdict(reached)), "settings": settings})
 
 
-def load(path: Path, model: nn.Module, optimizer: Optimizer, settings: str) -> Position:
-    """Fill model and optimiser with what `save` wrote and return the position.
+def load(path: Path, model: nn.Module, optimizer: Optimizer, settings: str) -> Reached:
+    """Fill model and optimiser with what `save` wrote and return how far they are.
 
     Raises:
         SerbenchError: the file was made with other settings.
@@ -98,4 +98,4 @@ def load(path: Path, model: nn.Module, optimizer: Optimizer, settings: str) -> P
         for key in _MOMENTS:
             if (value := tensors.get(f"{key}.{name}")) is not None:
                 optimizer.state[parameter][key] = value.to(parameter.device)
-    return Position(**json.loads(about["position"]))
+    return Reached(**json.loads(about["reached"]))

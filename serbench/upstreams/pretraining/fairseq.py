@@ -28,7 +28,7 @@ _LABELS, _WEIGHT, _BIAS = "label_embs_concat", "final_proj.weight", "final_proj.
 
 
 @dataclass(frozen=True)
-class Published:
+class Pickle:
     """A pickle from someone else, hashed and not opened.
 
     Attributes:
@@ -40,7 +40,7 @@ class Published:
     sha256: str
 
     @classmethod
-    def at(cls, path: Path) -> Published:
+    def at(cls, path: Path) -> Pickle:
         """Hash a file.
 
         Raises:
@@ -60,7 +60,7 @@ class Published:
         )
 
 
-def convert_quantizer(published: Published, target: Path, *, trusted: bool) -> dict[str, str]:
+def convert_quantizer(published: Pickle, target: Path, *, trusted: bool) -> dict[str, str]:
     """Write the centres of a k-means as `Quantizer.load` reads them.
 
     Args:
@@ -93,7 +93,7 @@ def convert_quantizer(published: Published, target: Path, *, trusted: bool) -> d
     return _write(published, target, {"centres": centres}, {"what": what})
 
 
-def convert_head(published: Published, target: Path, *, trusted: bool) -> dict[str, str]:
+def convert_head(published: Pickle, target: Path, *, trusted: bool) -> dict[str, str]:
     """Write the head of a pre-trained HuBERT under the names of `MaskedPrediction.state_dict()`.
 
     These are `project.weight` (P, D), `project.bias` (P,) and `embeddings` (C, P), float32. fairseq
@@ -134,7 +134,7 @@ def convert_head(published: Published, target: Path, *, trusted: bool) -> dict[s
     return _write(published, target, tensors, {"what": f"{what}, from fairseq", "order": order})
 
 
-def _admit(published: Published, target: Path, trusted: bool) -> None:
+def _admit(published: Pickle, target: Path, trusted: bool) -> None:
     if target.exists():
         raise SerbenchError(f"{target} exists; give another name for what is to be written")
     if not trusted:
@@ -145,7 +145,7 @@ def _admit(published: Published, target: Path, trusted: bool) -> None:
 
 
 def _write(
-    published: Published, target: Path, tensors: Mapping[str, Tensor], about: dict[str, str]
+    published: Pickle, target: Path, tensors: Mapping[str, Tensor], about: dict[str, str]
 ) -> dict[str, str]:
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():

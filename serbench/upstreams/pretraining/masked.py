@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from serbench.errors import SerbenchError
+from serbench.upstreams._waveform import normalized
 from serbench.upstreams.pretraining.audio import Audio, Cut, Cutting, plan
 from serbench.upstreams.pretraining.pseudo_labels import Labels
 from serbench.upstreams.pretraining.schedule import mix
@@ -262,9 +263,3 @@ class MaskedBatches:
         labels = torch.from_numpy(np.stack([code[:frames] for code in codes]).astype(np.int64))
         mask = mask_spans(len(crops), frames, self.masking, generator)
         return MaskedBatch(waves, labels, mask, self.speakers[cut.rows])
-
-
-def normalized(waves: Tensor) -> Tensor:
-    """Return (..., S) with mean 0 and variance 1, as transformers' feature extractor makes it."""
-    centred = waves - waves.mean(-1, keepdim=True)
-    return centred / torch.sqrt(waves.var(-1, correction=0, keepdim=True) + 1e-7)

@@ -17,6 +17,7 @@ from serbench.errors import SerbenchError
 from serbench.progress import Progress, Silent
 from serbench.upstreams import Clips
 from serbench.upstreams import mfcc as mfcc_upstream
+from serbench.upstreams._waveform import normalized
 from serbench.upstreams.pretraining import checkpoint
 from serbench.upstreams.pretraining.audio import Audio
 
@@ -67,7 +68,7 @@ def layer(encoder: HubertModel, number: int, *, normalize: bool) -> Extractor:
 
     def extract(wave: Tensor) -> NDArray[np.float32]:
         if normalize:
-            wave = (wave - wave.mean()) / torch.sqrt(wave.var(correction=0) + 1e-7)
+            wave = normalized(wave)
         found = []
         for piece in _pieces(wave.to(device)):
             with torch.inference_mode():

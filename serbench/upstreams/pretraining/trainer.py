@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from serbench.errors import SerbenchError
 from serbench.progress import Progress, Silent, Step
 from serbench.upstreams.pretraining import checkpoint
-from serbench.upstreams.pretraining.checkpoint import Position
+from serbench.upstreams.pretraining.checkpoint import Reached
 from serbench.upstreams.pretraining.schedule import Settings, mix
 
 _LOG_EVERY = 20  # updates
@@ -49,14 +49,14 @@ class Source(Protocol):
 class Trainer:
     """Trains one model in one folder.
 
-    The folder holds `state.safetensors` (model, optimiser, position; replaced at once, so that a
-    kill leaves the last whole one), `best.safetensors` (the model with the lowest validation loss)
-    and `log.jsonl`. A resumed run ends with the same weights, bit for bit on a CPU with as many
-    threads.
+    The folder holds `state.safetensors` (model, optimiser, what is reached; replaced at once, so
+    that a kill leaves the last whole one), `best.safetensors` (the model with the lowest validation
+    loss) and `log.jsonl`. A resumed run ends with the same weights, bit for bit on a CPU with as
+    many threads.
 
     Attributes:
         model: under training; after `run` it is the best one.
-        position: how far it is.
+        reached: how far it is.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Trainer:
         self.model = model.to(settings.device)
         self.train, self.valid, self.settings, self.folder = train, valid, settings, folder
         self.loss, self.progress = loss, progress or Silent()
-        self.position = Position()
+        self.reached = Reached()
         self._parameters = [p for p in model.parameters() if p.requires_grad]
         kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
         self._optimizer = kind(
@@ -110,7 +110,7 @@ class Trainer:
             torch.random.fork_rng(devices=devices),
             self.progress.step("pre-training", self.settings.updates) as step,
         ):
-            step.advance(self.position.update)
+            step.advance(self.reached.update)
             self._loop(step)
         self.model.load_state_dict(checkpoint.read(self.folder / "best.safetensors"))
         return self.validate()
@@ -130,34 +130,34 @@ class Trainer:
         return {name: value / total for name, value in sums.items()}
 
     def _loop(self, step: Step) -> None:
-        if math.isinf(self.position.best):
+        if math.isinf(self.reached.best):
             self._select()
             self._save()
         saved = time.monotonic()
-        while self.position.update < self.settings.updates:
-            for cut in self.train.epoch(self.position.epoch)[self.position.taken :]:
+        while self.reached.update < self.settings.updates:
+            for cut in self.train.epoch(self.reached.epoch)[self.reached.taken :]:
                 self._update(cut, step)
                 if time.monotonic() - saved > 60 * self.settings.checkpoint_minutes:
                     self._save()
                     saved = time.monotonic()
-                if self.position.update == self.settings.updates:
+                if self.reached.update == self.settings.updates:
                     break
             else:
-                self.position.epoch, self.position.taken = self.position.epoch + 1, 0
+                self.reached.epoch, self.reached.taken = self.reached.epoch + 1, 0
         self._save()
 
     def _update(self, cut: Any, step: Step) -> None:
         began = time.monotonic()
-        number = self.position.update + 1
+        number = self.reached.update + 1
         seed = mix(self.settings.seed, number)
         batch = self.train.batch(cut, torch.Generator().manual_seed(seed))
         torch.manual_seed(seed)  # of dropout; `run` has forked the generator
         self.model.train()
         outcome = self._outcome(batch)
         norm = self._descend(outcome.objective, number)
-        self.position.update, self.position.taken = number, self.position.taken + 1
-        self.position.seconds += time.monotonic() - began
-        self.position.samples += batch[0].numel()
+        self.reached.update, self.reached.taken = number, self.reached.taken + 1
+        self.reached.seconds += time.monotonic() - began
+        self.reached.samples += batch[0].numel()
         self._tell(outcome, norm, step)
 
     def _outcome(self, batch: Any) -> Outcome:
@@ -187,7 +187,7 @@ class Trainer:
 
     def _tell(self, outcome: Outcome, norm: float, step: Step) -> None:
         step.advance()
-        update = self.position.update
+        update = self.reached.update
         if update % _LOG_EVERY == 0:
             losses = {name: float(value.detach()) for name, value in outcome.report.items()}
             rate = self.settings.rate(update)
@@ -200,23 +200,23 @@ class Trainer:
         """Validate, and keep the model if it is the best so far."""
         began = time.monotonic()
         report = self.validate()
-        self.position.seconds += time.monotonic() - began
+        self.reached.seconds += time.monotonic() - began
         self._log("valid", report)
-        if report[self.loss] < self.position.best:
-            self.position.best = report[self.loss]
+        if report[self.loss] < self.reached.best:
+            self.reached.best = report[self.loss]
             checkpoint.write(self.folder / "best.safetensors", self.model.state_dict())
 
     def _log(self, kind: str, values: dict[str, float]) -> None:
-        where = {"kind": kind, "update": self.position.update, "epoch": self.position.epoch}
-        line = where | {"seconds": round(self.position.seconds, 1)}
-        line |= {"hours": self.position.samples / _RATE / 3600}
+        where = {"kind": kind, "update": self.reached.update, "epoch": self.reached.epoch}
+        line = where | {"seconds": round(self.reached.seconds, 1)}
+        line |= {"hours": self.reached.samples / _RATE / 3600}
         line |= {name: float(f"{value:.6g}") for name, value in values.items()}
         with (self.folder / "log.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")
 
     def _save(self) -> None:
         path = self.folder / "state.safetensors"
-        checkpoint.save(path, self.model, self._optimizer, self.position, self.settings.digest)
+        checkpoint.save(path, self.model, self._optimizer, self.reached, self.settings.digest)
 
     def _resume(self) -> None:
         """Take up the folder's state, and drop the log of updates that will be made again."""
@@ -227,8 +227,8 @@ class Trainer:
             log.unlink(missing_ok=True)
             return
         digest = self.settings.digest
-        self.position = checkpoint.load(path, self.model, self._optimizer, digest)
+        self.reached = checkpoint.load(path, self.model, self._optimizer, digest)
         lines = log.read_text().splitlines(keepends=True)
         log.write_text(
-            "".join(line for line in lines if json.loads(line)["update"] <= self.position.update)
+            "".join(line for line in lines if json.loads(line)["update"] <= self.reached.update)
         )

@@ -284,7 +284,7 @@ def test_an_interrupted_run_ends_as_one_that_was_not(tones, predictor, tmp_path,
     with pytest.raises(KeyboardInterrupt):
         broken.run()
     resumed = trainer(tones, predictor(seed=9), tmp_path / "parts", **options)
-    assert resumed.position.update == stop - 1
+    assert resumed.reached.update == stop - 1
     assert resumed.run() == expected
     for name, value in whole.model.state_dict().items():
         assert torch.equal(value, resumed.model.state_dict()[name]), name

@@ -86,14 +86,14 @@ def saved(folder: Path, tensors: dict[str, torch.Tensor], *, zipped: bool = True
 
 def converted(path: Path, convert=fairseq.convert_head) -> dict[str, torch.Tensor]:
     target = path.parent / "made" / "part.safetensors"
-    convert(fairseq.Published.at(path), target, trusted=True)
+    convert(fairseq.Pickle.at(path), target, trusted=True)
     return checkpoint.read(target)
 
 
 def refused(path: Path, match: str, convert=fairseq.convert_head) -> None:
     target = path.parent / "part.safetensors"
     with pytest.raises(SerbenchError, match=match):
-        convert(fairseq.Published.at(path), target, trusted=True)
+        convert(fairseq.Pickle.at(path), target, trusted=True)
     assert not target.exists()
 
 
@@ -168,7 +168,7 @@ def test_half_precision_becomes_single(tmp_path):
 
 def test_it_is_recorded_where_a_part_comes_from(tmp_path, foreign):
     path = published_head(tmp_path, foreign)
-    published = fairseq.Published.at(path)
+    published = fairseq.Pickle.at(path)
     about = fairseq.convert_head(published, tmp_path / "head.safetensors", trusted=True)
     with safe_open(tmp_path / "head.safetensors", "pt") as file:
         assert file.metadata() == about
@@ -245,14 +245,14 @@ def test_torchscript_is_refused(tmp_path):
 
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(SerbenchError, match="no file"):
-        fairseq.Published.at(tmp_path / "hubert.pt")
+        fairseq.Pickle.at(tmp_path / "hubert.pt")
 
 
 @pytest.mark.parametrize("convert", CONVERSIONS)
 def test_nothing_is_opened_or_replaced_unasked(tmp_path, convert):
     source, target = tmp_path / "source.bin", tmp_path / "target.safetensors"
     source.write_bytes(b"opened, this would fail otherwise")
-    published = fairseq.Published.at(source)
+    published = fairseq.Pickle.at(source)
     with pytest.raises(SerbenchError, match="--trust"):
         convert(published, target, trusted=False)
     assert not target.exists()
@@ -290,7 +290,7 @@ def dumped(folder: Path, content: object, protocol: int | None = None) -> Path:
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 def test_a_quantizer_labels_as_scikit_learn_does(tmp_path, fitted, protocol):
     path = dumped(tmp_path, fitted, protocol)
-    fairseq.convert_quantizer(fairseq.Published.at(path), tmp_path / "km.safetensors", trusted=True)
+    fairseq.convert_quantizer(fairseq.Pickle.at(path), tmp_path / "km.safetensors", trusted=True)
     quantizer = Quantizer.load(tmp_path / "km.safetensors")
     assert np.array_equal(quantizer.centres, fitted.cluster_centers_)
     assert np.array_equal(quantizer(frames()), fitted.predict(frames()))

@@ -82,7 +82,7 @@ def test_an_interrupted_run_ends_as_one_that_was_not(tmp_path, stop, minutes):
         trainer(tmp_path / "parts", broken, checkpoint_minutes=minutes).run()
     (tmp_path / "parts" / "state.safetensors.new").write_bytes(b"half a file")
     resumed = trainer(tmp_path / "parts", checkpoint_minutes=minutes)
-    assert resumed.position.update == (stop - 1 if minutes == 0 else 0)
+    assert resumed.reached.update == (stop - 1 if minutes == 0 else 0)
     assert resumed.run() == expected
     assert same(whole.model, resumed.model)
     assert without_time(lines(tmp_path / "whole")) == without_time(lines(tmp_path / "parts"))
@@ -108,7 +108,7 @@ def test_it_learns_and_keeps_the_best(tmp_path):
     assert len(valid) == 13
     assert report["loss"] == pytest.approx(min(valid), rel=1e-5)
     assert report["loss"] < 0.3 * valid[0]
-    assert run.position.best == report["loss"]
+    assert run.reached.best == report["loss"]
 
 
 def test_a_finished_run_is_not_made_again(tmp_path):
@@ -125,7 +125,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_state(tmp_path, 
     with pytest.raises(SerbenchError, match=r"update 15: loss .*last good state is kept in"):
         broken.run()
     again = trainer(tmp_path, checkpoint_minutes=0.0)
-    assert again.position.update == 14
+    assert again.reached.update == 14
     assert all(torch.isfinite(value).all() for value in again.model.state_dict().values())
     assert math.isfinite(again.run()["loss"])
 
