@@ -42,7 +42,10 @@ class Reached:
 def write(path: Path, tensors: Mapping[str, Tensor], about: dict[str, str] | None = None) -> None:
     """Write safetensors under a temporary name, then put the file in its place at once."""
     fresh = path.with_name(path.name + ".new")
+    fresh.touch()
+    readers = fresh.stat().st_mode  # safetensors would leave its owner alone able to read it
     save_file({name: value.contiguous() for name, value in tensors.items()}, fresh, about)
+    fresh.chmod(readers)
     fresh.replace(path)
 
 

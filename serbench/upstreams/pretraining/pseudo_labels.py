@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import safe_open
-from safetensors.numpy import save_file
 from torch import Tensor
 
 from serbench.errors import SerbenchError
@@ -108,7 +107,7 @@ class Quantizer:
 
     def save(self, path: Path) -> None:
         """Write safetensors, at once."""
-        _write({"centres": self.centres}, path)
+        checkpoint.write(path, {"centres": torch.from_numpy(self.centres)})
 
     @classmethod
     def load(cls, path: Path) -> Quantizer:
@@ -201,14 +200,6 @@ def label(
     return Labels.of(codes, len(quantizer.centres))
 
 
-def _write(
-    tensors: dict[str, NDArray[Any]], path: Path, about: dict[str, str] | None = None
-) -> None:
-    fresh = path.with_name(path.name + ".new")
-    save_file(tensors, fresh, about)
-    fresh.replace(path)
-
-
 _NOTHING = np.zeros(0, np.uint16)
 
 
@@ -243,8 +234,8 @@ class Labels:
 
     def save(self, path: Path) -> None:
         """Write safetensors, at once."""
-        tensors: dict[str, NDArray[Any]] = {"codes": self.codes, "starts": self.starts}
-        _write(tensors, path, {"clusters": str(self.clusters)})
+        tensors = {"codes": torch.from_numpy(self.codes), "starts": torch.from_numpy(self.starts)}
+        checkpoint.write(path, tensors, {"clusters": str(self.clusters)})
 
     @classmethod
     def load(cls, path: Path) -> Labels:

@@ -173,3 +173,9 @@ def test_checkpoints_hold_no_pickle(tmp_path):
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"state.safetensors", "best.safetensors", "log.jsonl"}
     assert "exp_avg.layers.0.weight" in checkpoint.read(tmp_path / "state.safetensors")
+
+
+def test_checkpoints_can_be_read_by_all_who_may_read_new_files(tmp_path):
+    (tmp_path / "new").touch()
+    checkpoint.write(tmp_path / "a.safetensors", {"a": torch.zeros(2)})
+    assert (tmp_path / "a.safetensors").stat().st_mode == (tmp_path / "new").stat().st_mode
