@@ -91,12 +91,7 @@ def pretrain(
     under_way = begin(folder, asked, resume=resume)
     # single precision: scores are small differences of large sums, which bfloat16 drowns in noise
     work = Work(audio, train, valid, under_way, options.seed, device, False, minutes, progress)
-    with seeded(options.seed):
-        fresh = _cpc.Layout(norm=options.norm)
-        network = _cpc.Network(fresh) if weights is None else _cpc.load(weights)
-        model = ContrastivePrediction(network, steps=options.steps, negatives=options.negatives)
-    if weights is not None:
-        model.requires_grad_(True).fill(weights.folder)
+    model = _model(options, weights)
     settings = paper_settings(
         options.updates,
         peak=options.peak,
@@ -130,6 +125,17 @@ def pretrain(
     )
     write_cpc(model, folder, card, half=options.half)
     end(folder)
+
+
+def _model(options: CPCOptions, weights: Weights | None) -> ContrastivePrediction:
+    """Return a network with its predictors, fresh or from weights, all of it to be trained."""
+    with seeded(options.seed):
+        fresh = _cpc.Layout(norm=options.norm)
+        network = _cpc.Network(fresh) if weights is None else _cpc.load(weights)
+        model = ContrastivePrediction(network, steps=options.steps, negatives=options.negatives)
+    if weights is not None:
+        model.requires_grad_(True).fill(weights.folder)
+    return model
 
 
 def _batches(

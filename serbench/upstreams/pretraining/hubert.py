@@ -17,7 +17,7 @@ from serbench.upstreams.pretraining import pseudo_labels, stages
 from serbench.upstreams.pretraining.audio import Audio
 from serbench.upstreams.pretraining.card import Card, Corpus, write_hubert
 from serbench.upstreams.pretraining.masked import MaskedPrediction
-from serbench.upstreams.pretraining.pseudo_labels import Extractor, Quantizer
+from serbench.upstreams.pretraining.pseudo_labels import Extractor, Labels, Quantizer
 from serbench.upstreams.pretraining.schedule import Settings, require, seeded
 from serbench.upstreams.pretraining.stages import Batches
 from serbench.upstreams.pretraining.work import Work, begin, digest_audio, end
@@ -145,25 +145,9 @@ def pretrain(
     work = Work(audio, train, valid, under_way, options.seed, device, bf16, minutes, progress)
     clusters = len(known.centres) if known else options.clusters
     _, labels = stages.label(work, "encoder", extract, clusters, known)
-    with seeded(options.seed):
-        model = MaskedPrediction(
-            encoder,
-            clusters,
-            width=stages.head_width(encoder),
-            unmasked=options.unmasked,
-            gradient=options.gradient,
-        )
     batches = Batches(options.batch_seconds, normalize)
-    settings = Settings(
-        options.updates,
-        options.peak,
-        options.warmup,
-        validate_every=max(1, options.updates // 20),
-        clip_norm=1.0,
-        **work.running,
-    )
-    told = [stages.train(work, "encoder", model, labels, settings, batches, labels_of=source)]
-    own = None
+    model, stage = _train(work, encoder, labels, options, batches, source)
+    told, own = [stage], None
     if options.head_updates:
         number = stages.own_layer(encoder)
         model, own, head = stages.train_head(
@@ -181,6 +165,34 @@ def pretrain(
     )
     write_hubert(model, folder, card, normalize=normalize, own=own, half=options.half)
     end(folder)
+
+
+def _train(
+    work: Work,
+    encoder: HubertModel,
+    labels: Labels,
+    options: HubertOptions,
+    batches: Batches,
+    source: dict[str, Any],
+) -> tuple[MaskedPrediction, dict[str, Any]]:
+    """Train an encoder with a fresh head; return them and the stage for the card."""
+    with seeded(options.seed):
+        model = MaskedPrediction(
+            encoder,
+            labels.clusters,
+            width=stages.head_width(encoder),
+            unmasked=options.unmasked,
+            gradient=options.gradient,
+        )
+    settings = Settings(
+        options.updates,
+        options.peak,
+        options.warmup,
+        validate_every=max(1, options.updates // 20),
+        clip_norm=1.0,
+        **work.running,
+    )
+    return model, stages.train(work, "encoder", model, labels, settings, batches, labels_of=source)
 
 
 def _encoder(options: HubertOptions, weights: Weights | None) -> tuple[HubertModel, bool]:
