@@ -54,5 +54,7 @@ def _draw(boards: list[Board]) -> None:
     from serbench.leaderboard.render import render_board
 
     console = Console(highlight=False, markup=False)
-    for board in boards:
-        console.print(render_board(board), end="\n\n")
+    for number, board in enumerate(boards):
+        if number:
+            console.print()
+        console.print(render_board(board))
