@@ -216,6 +216,6 @@ def _prediction(network: _cpc.Network, folder: Path | None, seed: int) -> Contra
     steps = _STEPS if weight is None else len(weight) // network.layout.channels
     with seeded(seed):
         prediction = ContrastivePrediction(network, steps=steps)
-    if folder is not None:
-        prediction.fill(folder)
+    if weight is not None:
+        prediction.predictors.load_state_dict({"weight": weight})
     return prediction

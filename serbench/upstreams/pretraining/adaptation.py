@@ -152,6 +152,8 @@ def adapt(
             f"weights '{weights.name}' are adapted to speakers, whose embeddings would be lost; "
             "give those that they were made of"
         )
+    # a speaker who cannot be heard is told before the work
+    heard = _first_recordings(audio) if options.position else {}
     encoder, normalize = open_encoder(weights)
     train, valid = audio.split(options.valid_share, options.seed, by="recording")
     under_way = begin(folder, asked, resume=resume)
@@ -161,7 +163,8 @@ def adapt(
     model = _model(encoder, head, audio, options)
     trained = _train(work, model, labels, options, batches)
     if model.speakers is not None:
-        model.speakers.profiles.copy_(_profiles(work, model.encoder, model.speakers, normalize))
+        rows = [heard[name] for name in model.speakers.names]
+        model.speakers.profiles.copy_(_profiles(work, model.encoder, rows, normalize))
     method = "PAPT" if options.position else "TAPT"
     card = Card(
         f"{method} (Tran et al. 2023) of {weights.provenance['id']}",
@@ -220,8 +223,6 @@ def _model(
     with seeded(options.seed):
         speakers = None
         if options.position is not None:
-            for name in names:
-                _first(audio, name)  # a speaker who cannot be heard is told before the training
             dim = encoder.config.hidden_size
             speakers = SpeakerModule(names, dim, position=options.position, width=options.width)
         model = MaskedPrediction(encoder, head.clusters, width=head.width, speakers=speakers)
@@ -267,29 +268,34 @@ def profile(encoder: HubertModel, wave: Tensor, *, normalize: bool) -> Tensor:
     return projected[0].mean(0)
 
 
-def _profiles(work: Work, encoder: HubertModel, speakers: SpeakerModule, normalize: bool) -> Tensor:
-    """Return (S, D), the mean profile of each speaker's first recordings."""
+def _profiles(
+    work: Work, encoder: HubertModel, speakers: Sequence[Sequence[int]], normalize: bool
+) -> Tensor:
+    """Return (S, D), the mean profile of each of S speakers' recordings, given by their rows."""
     encoder.eval()  # type: ignore[no-untyped-call]
     found = []
-    for name in speakers.names:
-        rows = _first(work.audio, name)
+    for rows in speakers:
         with torch.inference_mode():
             heard = [profile(encoder, work.audio.wave(r), normalize=normalize) for r in rows]
         found.append(torch.stack(heard).mean(0))
     return torch.stack(found)
 
 
-def _first(audio: Audio, name: str) -> list[int]:
-    """Return the rows of a speaker's first recordings, those without a frame left out."""
-    own = [row for row, recording in enumerate(audio.recordings) if recording.speaker == name]
-    rows = [row for row in own if audio.lengths[row] >= pseudo_labels.SPAN]
-    if not rows:
-        raise SerbenchError(
-            f"speaker '{name}' has no recording as long as a frame of {pseudo_labels.SPAN} "
-            "samples; leave his out"
-        )
-    seconds = np.cumsum(audio.lengths[rows]) / audio.rate
-    return rows[: max(1, int(np.searchsorted(seconds, PROFILE_SECONDS)))]
+def _first_recordings(audio: Audio) -> dict[str, list[int]]:
+    """Return the rows of each speaker's first recordings, those without a frame left out."""
+    own: dict[str, list[int]] = {recording.speaker: [] for recording in audio.recordings}
+    for row, recording in enumerate(audio.recordings):
+        if audio.lengths[row] >= pseudo_labels.SPAN:
+            own[recording.speaker].append(row)
+    for name, rows in own.items():
+        if not rows:
+            raise SerbenchError(
+                f"speaker '{name}' has no recording as long as a frame of {pseudo_labels.SPAN} "
+                "samples; leave his out"
+            )
+        seconds = np.cumsum(audio.lengths[rows]) / audio.rate
+        own[name] = rows[: max(1, int(np.searchsorted(seconds, PROFILE_SECONDS)))]
+    return own
 
 
 def _digests(published: Published | None) -> list[str] | None:
