@@ -6,6 +6,7 @@ Van den Oord et al. 2018 (arXiv 1807.03748); sizes of Li et al., ICASSP 2021 (ar
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from serbench.errors import SerbenchError
 from serbench.upstreams._weights import Weights
@@ -67,23 +69,35 @@ class Layout:
         return max(samples, 0)
 
 
-class ChannelNorm(nn.Module):
-    """Mean 0 and variance 1 over the channels of each frame, then a scale and a shift.
+class Convolution(nn.Conv1d):
+    """A strided convolution whose frames lie one after the other: (B, T, C) to (B, T', channels).
 
-    It differs from a layer norm in the variance, which divides by one less than the channels.
+    Each window of a kernel is then one row in memory and the whole one matrix product, and the
+    norm finds its channels side by side: on a CPU much faster than channels first.
     """
 
-    def __init__(self, channels: int, epsilon: float = 1e-5) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-        self.epsilon = epsilon
+    def forward(self, frames: Tensor) -> Tensor:
+        """Convolve (B, T, C)."""
+        (kernel,), (stride,), padding = self.kernel_size, self.stride, int(self.padding[0])
+        rows = functional.pad(frames, (0, 0, padding, padding)).flatten(1)
+        windows = rows.unfold(1, kernel * self.in_channels, stride * self.in_channels)
+        return functional.linear(windows, self.weight.transpose(1, 2).flatten(1), self.bias)
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Mean 0 and variance 1 over the channels of each frame, then a scale and a shift.
+
+    As in CPC_audio, the variance divides by one less than the channels, which `nn.LayerNorm` does
+    not: the ratio of the two goes into the scale and below the root.
+    """
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Normalise (B, channels, T)."""
-        variance, mean = torch.var_mean(frames, dim=1, keepdim=True)
-        scaled = (frames - mean) * torch.rsqrt(variance + self.epsilon)
-        return scaled * self.weight[:, None] + self.bias[:, None]
+        """Normalise (B, T, channels)."""
+        channels = len(self.weight)
+        ratio = (channels - 1) / channels
+        return functional.layer_norm(
+            frames, (channels,), self.weight * math.sqrt(ratio), self.bias, self.eps * ratio
+        )
 
 
 class Network(nn.Module):
@@ -99,7 +113,7 @@ class Network(nn.Module):
         self.layout = layout
         inputs = [1, *[layout.channels] * (len(layout.kernels) - 1)]
         self.convolutions = nn.ModuleList(
-            nn.Conv1d(width, layout.channels, kernel, stride, padding)
+            Convolution(width, layout.channels, kernel, stride, padding)
             for width, (kernel, stride, padding) in zip(inputs, layout.convolutions, strict=True)
         )
         self.norms = nn.ModuleList(
@@ -110,10 +124,10 @@ class Network(nn.Module):
 
     def convolve(self, waves: Tensor) -> Tensor:
         """Return (B, T, channels), the frames of waves (B, S)."""
-        frames = waves[:, None]
+        frames = waves[..., None]
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             frames = norm(convolution(frames)).relu()
-        return frames.transpose(1, 2)
+        return frames
 
     def contexts(self, frames: Tensor) -> Tensor:
         """Return (B, T, D): at each frame what is kept of it and of all before it."""

@@ -23,7 +23,7 @@ from serbench.checking import check_upstream
 from serbench.errors import SerbenchError
 from serbench.progress import Silent
 from serbench.upstreams import Clips, Unlabelled
-from serbench.upstreams._cpc import Layout, Network
+from serbench.upstreams._cpc import ChannelNorm, Convolution, Layout, Network
 from serbench.upstreams.cpc import ADAPTED_BY, adapt, make
 from serbench.upstreams.pretraining.audio import Recording
 from serbench.upstreams.pretraining.contrastive import draw_negatives
@@ -97,6 +97,29 @@ def test_frames_are_those_of_the_convolutions(public):
         assert network.convolve(torch.zeros(1, samples)).shape[1] == layout.frames(samples)
     assert layout.frames(layout.shortest) == 1
     assert layout.frames(layout.shortest - 1) == 0
+
+
+@pytest.mark.parametrize("sizes", [(10, 5, 0), (8, 4, 2), (4, 3, 1), (5, 2, 3)])
+def test_convolutions_and_norms_are_what_torch_computes_channels_first(sizes):
+    torch.manual_seed(0)
+    kernel, stride, padding = sizes
+    ours, norm = Convolution(3, 6, kernel, stride, padding).double(), ChannelNorm(6).double()
+    for parameter in norm.parameters():
+        nn.init.normal_(parameter)
+    theirs = nn.Conv1d(3, 6, kernel, stride, padding).double()
+    theirs.load_state_dict(ours.state_dict())
+    frames = torch.randn(2, 3, 41, dtype=torch.float64, requires_grad=True)
+    output = theirs(frames)
+    deviation = (output.var(1, keepdim=True) + norm.eps).sqrt()
+    scaled = (output - output.mean(1, keepdim=True)) / deviation
+    expected = scaled * norm.weight[:, None] + norm.bias[:, None]
+    found = norm(ours(frames.mT)).mT
+    torch.testing.assert_close(found, expected)
+    parameters = [ours.weight, ours.bias, frames, norm.weight, norm.bias]
+    expected_grads = torch.autograd.grad(
+        expected.pow(3).sum(), [theirs.weight, theirs.bias, *parameters[2:]]
+    )
+    torch.testing.assert_close(torch.autograd.grad(found.pow(3).sum(), parameters), expected_grads)
 
 
 def test_a_frame_sees_its_425_samples_alone_and_its_context_nothing_later(tiny_checkpoints):
