@@ -23,6 +23,9 @@ _LAST = Column(ratio=1, no_wrap=True, overflow="ellipsis")
 # Seconds between the lines of a piece of work where nobody watches a bar.
 _QUIET = 20.0
 
+# Seconds in which resumed work counts what was finished before, which tells nothing of its speed.
+_COUNTING = 1.0
+
 
 class Terminal:
     """Draws progress on stderr, so that stdout holds only what was asked for."""
@@ -74,7 +77,7 @@ class _Lines:
         self._title = title
         self._total = total
         self._tell = tell
-        self._done = 0.0
+        self._done = self._found = 0.0
         self._note = ""
         self._start = self._told = time.monotonic()
 
@@ -82,10 +85,13 @@ class _Lines:
         """Say that `amount` of the total is done."""
         self._done += amount
         now = time.monotonic()
-        if now - self._told >= _QUIET and self._total and self._done:
+        if now - self._start < _COUNTING:
+            self._found = self._done
+        elif now - self._told >= _QUIET and self._total and self._done > self._found:
             self._told = now
             share = min(1.0, self._done / self._total)
-            left = (now - self._start) * (1 - share) / share
+            speed = (self._done - self._found) / (now - self._start)
+            left = max(0.0, self._total - self._done) / speed
             clock = f"{int(left // 60)}:{int(left % 60):02d}"
             self._tell(f"{self._title}: {share:.0%}, about {clock} left  {self._note}".rstrip())
 
