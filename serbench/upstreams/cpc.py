@@ -67,8 +67,9 @@ def make(
         norm: a fresh network normalises frames over channels before each ReLU. The paper names
             no norm; without it a network stays at chance for hundreds of updates.
         contrastive: where the upstream is trained with a head (`training.finetune`), weight of
-            the InfoNCE beside the head's loss: the mean over the 12 steps in nats, about ln 51 =
-            3.9 at the start. 0 for none: whether Li et al.'s jointCPC had it is not known.
+            the InfoNCE beside the head's loss: the sum over the 12 steps in nats, as in
+            pre-training, about 12 ln 51 = 47 at the start. 0 for none: whether Li et al.'s
+            jointCPC had it is not known.
         updates: of training on the corpus. The paper's are 50 epochs.
         clips: of 10 s in a batch of it; 64, as in the paper, take about half a minute on one CPU
             core, all 200 updates 1 to 2 hours.
@@ -169,7 +170,7 @@ class ContrastiveEncoder(ContextEncoder):
         Args:
             prediction: of the network that encodes.
             provenance: what the weights are.
-            weight: of the loss, averaged over steps.
+            weight: of the loss, summed over steps.
         """
         super().__init__(prediction.network, provenance)
         self.prediction, self.weight = prediction.requires_grad_(False), weight
@@ -183,7 +184,7 @@ class ContrastiveEncoder(ContextEncoder):
         frames, count = layout.frames(samples), self.prediction.negatives
         drawn = draw_negatives(len(waves), frames, steps, count, torch.default_generator)
         outcome = self.prediction(ContrastiveBatch(waves, drawn.to(waves.device)))
-        loss: Tensor = self.weight * outcome.objective / steps
+        loss: Tensor = self.weight * outcome.objective
         return loss
 
 
