@@ -70,6 +70,7 @@ class Training(_Frozen):
         batch: utterances an update, at least 2: one has neither a variance nor a CCC.
         epochs: at most.
         patience: epochs without a better validation score before stopping; None: never stop.
+        warmup: updates over which the learning rates rise linearly; 0: they begin in full.
         weight_decay: decoupled (AdamW) if not zero.
         clip_norm: largest gradient norm.
         dimension_weights: of the dimensions in the regression loss; None: all equal.
@@ -83,6 +84,7 @@ class Training(_Frozen):
     batch: int = Field(default=32, ge=2)
     epochs: PositiveInt = 30
     patience: PositiveInt | None = None
+    warmup: NonNegativeInt = 0
     weight_decay: float = Field(default=0.0, ge=0)
     clip_norm: PositiveFloat = 1.0
     dimension_weights: tuple[PositiveFloat, ...] | None = None

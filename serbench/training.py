@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
+from torch.optim.lr_scheduler import LambdaLR
 
 from serbench.batching import by_length, shuffled
 from serbench.benchmarks import Classification, Fold, Rows, Task
@@ -277,9 +278,9 @@ def _train(job: _Job, trial: _Trial, shuffle: np.random.Generator, step: Step) -
     """Train for as many epochs as validation allows, or until a number is not finite."""
     training = job.training
     patience = training.patience or training.epochs
-    optimizer = _optimizer(trial.system, trial.rate, training)
+    schedule = _schedule(trial.system, trial.rate, training)
     for number in range(1, training.epochs + 1):
-        loss = _train_epoch(job, trial.system, optimizer, shuffle)
+        loss = _train_epoch(job, trial.system, schedule, shuffle)
         scores = job.predict(trial.system, job.fold.valid)
         step.advance(1)
         trial.diverged = not (math.isfinite(loss) and np.isfinite(scores).all())
@@ -298,9 +299,9 @@ def _refit(job: _Job, trial: _Trial, shuffle: np.random.Generator, step: Step) -
     fold, training = job.fold, job.training
     rows = np.concatenate([fold.train, fold.valid])
     whole = replace(job, fold=Fold(fold.name, rows, fold.valid[:0], fold.test))
-    optimizer = _optimizer(trial.system, trial.rate, training)
+    schedule = _schedule(trial.system, trial.rate, training)
     for number in range(1, trial.epoch + 1):
-        loss = _train_epoch(whole, trial.system, optimizer, shuffle)
+        loss = _train_epoch(whole, trial.system, schedule, shuffle)
         step.advance(1)
         step.note(f"training and validation part, epoch {number}, loss {loss:.2f}")
     step.advance(training.epochs - trial.epoch)
@@ -308,14 +309,14 @@ def _refit(job: _Job, trial: _Trial, shuffle: np.random.Generator, step: Step) -
 
 
 def _train_epoch(
-    job: _Job, system: System, optimizer: torch.optim.Optimizer, shuffle: np.random.Generator
+    job: _Job, system: System, schedule: LambdaLR, shuffle: np.random.Generator
 ) -> float:
     """Make one pass over the training part; return the mean loss of its batches."""
     system.train()
     # the CCC of fewer utterances would be another loss
     drop_rest = not isinstance(job.task, Classification)
     lengths, size = job.source.lengths, job.training.batch
-    losses = []
+    optimizer, losses = schedule.optimizer, []
     for rows in shuffled(job.fold.train, lengths, size, shuffle, drop_rest=drop_rest):
         loss = job.loss_on(system, rows)
         optimizer.zero_grad()
@@ -324,8 +325,16 @@ def _train_epoch(
         # as in SUPERB, so that one odd batch does not spoil all weights
         if torch.isfinite(norm):
             optimizer.step()
+            schedule.step()
         losses.append(loss.detach())
     return torch.stack(losses).mean().item()
+
+
+def _schedule(system: System, rate: float, training: Training) -> LambdaLR:
+    """Return an optimizer with its rates: they rise over the warm-up, then stay."""
+    warmup = max(1, training.warmup)
+    optimizer = _optimizer(system, rate, training)
+    return LambdaLR(optimizer, lambda updates: min(1.0, (updates + 1) / warmup))
 
 
 def _optimizer(system: System, rate: float, training: Training) -> torch.optim.Optimizer:

@@ -342,11 +342,16 @@ def test_evaluation_does_not_advance_the_randomness_of_training() -> None:
 # --- the update, step by step ---
 
 
-@pytest.mark.parametrize("decay", [0.0, 0.3])
-def test_full_batches_give_what_plain_torch_gives(decay: float) -> None:
+@pytest.mark.parametrize(("decay", "warmup"), [(0.0, 0), (0.3, 0), (0.0, 4)])
+def test_full_batches_give_what_plain_torch_gives(decay: float, warmup: int) -> None:
     source = classes()
     training = Training(
-        learning_rates=(1e-2,), batch=500, epochs=6, weight_decay=decay, clip_norm=0.05
+        learning_rates=(1e-2,),
+        batch=500,
+        epochs=6,
+        warmup=warmup,
+        weight_decay=decay,
+        clip_norm=0.05,
     )
     with torch.random.fork_rng():
         torch.manual_seed(7)
@@ -355,7 +360,9 @@ def test_full_batches_give_what_plain_torch_gives(decay: float) -> None:
     optimizer = kind(plain.parameters(), lr=1e-2, weight_decay=decay)
     layers, lengths = source.batch(FOLD.train)
     losses = []
-    for _ in range(6):
+    for update in range(6):
+        if update < warmup:
+            optimizer.param_groups[0]["lr"] = 1e-2 * (update + 1) / warmup
         optimizer.zero_grad()
         outputs = plain(layers, lengths, torch.zeros(120, dtype=torch.int64))
         loss = nn.functional.cross_entropy(outputs, torch.from_numpy(LABELS[FOLD.train]))
