@@ -36,7 +36,7 @@ WEIGHTS = {
         "trained_on": "LibriSpeech, speechocean762 (7 h)",
     },
 }
-ADAPTED_BY = ("weights", "seed", "norm", "updates", "clips")
+ADAPTED_BY = ("weights", "seed", "norm", "updates", "peak", "clips", "clip_seconds")
 
 _LONGEST = 160_000  # samples of a clip that are contrasted, Li et al.'s 10 s
 _STEPS = 12  # frames that fresh predictors look ahead, Li et al.'s
@@ -49,7 +49,9 @@ def make(
     norm: bool = True,
     contrastive: float = 0.0,
     updates: int = 200,
+    peak: float = 2e-4,
     clips: int = 64,
+    clip_seconds: float = 10.0,
     adapt_on: Literal["all", "train"] = "all",
 ) -> Upstream:
     """Return the context of CPC: one layer, 100 Hz; 256 wide in Li et al. and in `modified_cpc`.
@@ -71,8 +73,10 @@ def make(
             pre-training, about 12 ln 51 = 47 at the start. 0 for none: whether Li et al.'s
             jointCPC had it is not known.
         updates: of training on the corpus. The paper's are 50 epochs.
-        clips: of 10 s in a batch of it; 64, as in the paper, take about half a minute on one CPU
+        peak: highest learning rate of it, as in the paper.
+        clips: in a batch of it; 64 of 10 s, as in the paper, take about half a minute on one CPU
             core, all 200 updates 1 to 2 hours.
+        clip_seconds: of each clip; shorter utterances repeat themselves.
         adapt_on: which utterances of the benchmark: all, those of the test part included
             (transductive), or the training part of each fold.
 
@@ -97,7 +101,7 @@ def adapt(
     device: str,
 ) -> dict[str, Any]:
     """Train a network on audio if `weights` is "corpus"; return what then changes for `make`."""
-    how = CPCOptions(**{key: options[key] for key in ("seed", "norm", "updates", "clips")})
+    how = CPCOptions(**{key: options[key] for key in ADAPTED_BY if key != "weights"})
     if options["weights"] != "corpus":
         return {}
     audio = Audio(offered.recordings)

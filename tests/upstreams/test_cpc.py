@@ -280,7 +280,7 @@ def adapted(offered: Unlabelled, place: Path, **given: Any) -> tuple[dict[str, A
     """Return what `adapt` changes for a training of two updates, and what it tells."""
     plugin = plugins.find("upstreams", "cpc")
     assert set(ADAPTED_BY) <= plugin.options.keys()
-    options = plugins.validate(plugin, {"updates": 2, "clips": 2} | given)
+    options = plugins.validate(plugin, {"updates": 2, "clips": 2, "peak": 1e-3} | given)
     listening = Listening()
     changed = adapt(options, offered, place, progress=listening, device="cpu")
     return changed, listening.told
@@ -297,7 +297,8 @@ def test_a_network_is_trained_on_the_corpus_once(offered, tmp_path):
     card = json.loads((tmp_path / "place/card.json").read_text())
     assert card["corpora"][0]["attribution"] == "Us (2026), Our Voices"
     options = card["options"]
-    assert (options["updates"], options["clips"], options["clip_seconds"]) == (2, 2, 10.0)
+    assert (options["updates"], options["clips"], options["peak"]) == (2, 2, 1e-3)
+    assert options["clip_seconds"] == 10.0
     written = (tmp_path / "place/model.safetensors").stat().st_mtime_ns
     again, told = adapted(offered, tmp_path / "place", weights="corpus")
     assert again == changed
