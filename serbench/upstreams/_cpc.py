@@ -76,6 +76,16 @@ class Convolution(nn.Conv1d):
     norm finds its channels side by side: on a CPU much faster than channels first.
     """
 
+    def reset_parameters(self) -> None:
+        """Draw fresh weights; biases start at zero.
+
+        Those that torch draws outweigh what the first kernels make of a quiet recording: its frames
+        are then much alike, and training stays at chance for long.
+        """
+        super().reset_parameters()
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
     def forward(self, frames: Tensor) -> Tensor:
         """Convolve (B, T, C)."""
         (kernel,), (stride,), padding = self.kernel_size, self.stride, int(self.padding[0])

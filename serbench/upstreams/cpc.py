@@ -67,7 +67,7 @@ def make(
             on the audio of its benchmark before it encodes it, without labels: their miniCPC.
         seed: of a fresh network, of fresh predictors, and of training on the corpus.
         norm: a fresh network normalises frames over channels before each ReLU. The paper names
-            no norm; without it a network stays at chance for hundreds of updates.
+            no norm; without it a network stays at chance for longer.
         contrastive: where the upstream is trained with a head (`training.finetune`), weight of
             the InfoNCE beside the head's loss: the sum over the 12 steps in nats, as in
             pre-training, about 12 ln 51 = 47 at the start. 0 for none: whether Li et al.'s

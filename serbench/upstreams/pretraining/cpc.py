@@ -35,7 +35,7 @@ class CPCOptions:
         steps: predicted ahead, of 10 ms each.
         negatives: frames of the same clip that each true one is told from.
         norm: a fresh network normalises frames over channels before each ReLU, as CPC_audio's does.
-            The paper names no norm; without it the loss stayed at chance for long.
+            The paper names no norm; without it the loss stays at chance for longer.
         valid_share: of the speakers, for validation.
         seed: of everything.
         half: write half precision.
