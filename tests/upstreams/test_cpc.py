@@ -104,7 +104,7 @@ def test_convolutions_and_norms_are_what_torch_computes_channels_first(sizes):
     torch.manual_seed(0)
     kernel, stride, padding = sizes
     ours, norm = Convolution(3, 6, kernel, stride, padding).double(), ChannelNorm(6).double()
-    for parameter in norm.parameters():
+    for parameter in (*ours.parameters(), *norm.parameters()):
         nn.init.normal_(parameter)
     theirs = nn.Conv1d(3, 6, kernel, stride, padding).double()
     theirs.load_state_dict(ours.state_dict())
