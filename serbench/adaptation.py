@@ -149,14 +149,20 @@ def _fingerprint(path: Path) -> str:
 
 
 def _before(part: Part, benchmark: Benchmark) -> record.Adaptation | None:
-    """Return what is known of weights that were given adapted: their card tells of others."""
+    """Return what is known of weights that were given adapted: their card tells of others.
+
+    Training in several goes on the same audio is no adaptation, unless it is the benchmark's.
+    """
     card = _card(part)
-    if not card.get("base"):
+    base, corpora = card.get("base"), card.get("corpora", [])
+    if not base:
         return None
-    corpora = card.get("corpora", [])
+    heard = any(notes.mentions(each["name"], benchmark.name) for each in corpora)
+    if not heard and base.get("trained_on", "") == card.get("trained_on"):
+        return None
     return record.Adaptation(
         on="before",
-        transductive=any(notes.mentions(each["name"], benchmark.name) for each in corpora),
+        transductive=heard,
         utterances=sum(each["recordings"] for each in corpora),
         hours=round(sum(float(each["hours"]) for each in corpora), 4),
         unseen=part.options.get("unseen"),

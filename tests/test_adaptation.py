@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ from serbench.preparation import Prepared, prepare
 from serbench.progress import Silent, Step
 from serbench.run import _labels, run_recipe
 from serbench.upstreams import Clips
-from serbench.upstreams._weights import find
+from serbench.upstreams._weights import PACKAGED, find
 from serbench.waves import introduce
 
 BENCHMARK = """
@@ -244,6 +245,32 @@ def test_weights_adapted_to_another_corpus_are_not_transductive(
     made = adapted(raw, Told(), weights=weights)
     assert made.record is not None
     assert (made.record.on, made.record.transductive) == ("before", False)
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "expected"),
+    [
+        ("Read", "Read", None),  # one training in two goes
+        ("Read", "Sung", ("before", False)),
+        (None, "Read", ("before", False)),  # nobody knows what it was before
+        ("voices", "voices", ("before", True)),  # the test part was heard, no matter how often
+    ],
+)
+def test_whether_weights_that_were_trained_further_came_adapted(
+    raw: dict[str, Any],
+    tmp_path: Path,
+    first: str | None,
+    then: str,
+    expected: tuple[str, bool] | None,
+) -> None:
+    folder = shutil.copytree(PACKAGED / "cpc_nano", tmp_path / "mine")
+    corpora = [{"name": then, "hours": 1.0, "recordings": 2}]
+    base = {"id": "before"} | ({"trained_on": f"{first} (1.0 h)"} if first else {})
+    card = {"corpora": corpora, "trained_on": f"{then} (1.0 h)", "base": base}
+    (folder / "card.json").write_text(json.dumps(card))
+    raw["upstream"] = {"name": "cpc", "weights": str(folder)}
+    made = adapted(raw, Told()).record
+    assert (made and (made.on, made.transductive)) == expected
 
 
 def test_weights_of_another_precision_are_not_taken(
