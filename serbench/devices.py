@@ -5,7 +5,7 @@ from __future__ import annotations
 from serbench.errors import SerbenchError
 
 
-def usable(device: str | None) -> str:
+def available(device: str | None) -> str:
     """Return a device that works here.
 
     Args:

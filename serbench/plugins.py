@@ -1,9 +1,9 @@
 """The only place that turns a name into code.
 
-A plugin is a module with a function `make` and keyword options. It is found by its file name in
-`serbench/<kind>`, by an entry point of the group `serbench.<kind>`, or by the path of a Python
-file. Listing and describing read the source with `ast`, so that nothing heavy is imported before
-a plugin is made.
+A plugin is a module with a function `make` and keyword options: any file of `serbench/<kind>` whose
+name begins with no underscore, an entry point of the group `serbench.<kind>`, or a Python file by
+its path. Listing and describing read the source with `ast`, so that nothing heavy is imported
+before a plugin is made.
 """
 
 from __future__ import annotations
@@ -168,8 +168,7 @@ def _import_file(path: Path) -> ModuleType:
 @functools.cache
 def _builtin(kind: Kind) -> dict[str, Path]:
     folder = Path(__file__).parent / kind
-    files = (f for f in folder.glob("*.py") if not f.name.startswith("_"))
-    return {f.stem: f for f in files if "\ndef make(" in f.read_text(encoding="utf-8")}
+    return {f.stem: f for f in folder.glob("*.py") if not f.name.startswith("_")}
 
 
 @functools.cache

@@ -72,11 +72,11 @@ def _write_hubert(folder: Path, names: Sequence[str] = (), position: str = "last
     import torch
     from transformers import HubertConfig, HubertModel
 
-    from serbench.upstreams.pretraining.card import Card, Corpus, write_hubert
-    from serbench.upstreams.pretraining.head import OwnLabels
-    from serbench.upstreams.pretraining.masked import MaskedPrediction
-    from serbench.upstreams.pretraining.pseudo_labels import Quantizer
-    from serbench.upstreams.pretraining.speakers import SpeakerModule
+    from serbench.encoders.pretraining.card import Card, Corpus, write_hubert
+    from serbench.encoders.pretraining.head import OwnLabels
+    from serbench.encoders.pretraining.masked import MaskedPrediction
+    from serbench.encoders.pretraining.pseudo_labels import Quantizer
+    from serbench.encoders.speakers import SpeakerModule
 
     sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
     sizes |= {"intermediate_size": 32, "conv_dim": (8,) * 7, "do_stable_layer_norm": True}

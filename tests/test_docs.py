@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from serbench import checking, plugins
-from serbench.preparation import prepare
+from serbench import checks, plugins
 from serbench.progress import Silent
+from serbench.runs.corpus import prepare
 
 from .conftest import copy_me
 
@@ -26,14 +26,14 @@ def copied(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.mark.parametrize("copied", ["upstream"], indirect=True)
 def test_the_upstream_to_copy_keeps_the_contract(copied: str) -> None:
     plugin = plugins.find("upstreams", copied)
-    assert checking.check_upstream(plugins.make(plugin, options={})) == []
+    assert checks.check_upstream(plugins.make(plugin, options={})) == []
 
 
 @pytest.mark.parametrize("copied", ["downstream"], indirect=True)
 def test_the_downstream_to_copy_keeps_the_contract(copied: str) -> None:
     plugin = plugins.find("downstreams", copied)
     make = lambda dim: plugins.make(plugin, dim, options={})  # noqa: E731
-    assert checking.check_downstream(make) == []
+    assert checks.check_downstream(make) == []
 
 
 @pytest.mark.parametrize("copied", ["benchmark"], indirect=True)

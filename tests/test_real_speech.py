@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from serbench import recipe
 from serbench.progress import Silent
-from serbench.run import Outcome, run_recipe
+from serbench.runs import recipe
+from serbench.runs.result import Outcome
+from serbench.runs.run import run_recipe
 
 TRAINING = {"learning_rates": [1e-3], "epochs": 80}
 
@@ -56,8 +57,8 @@ def fresh_hubert(folder: Path) -> Path:
     """Write weights of nano's size that were never trained."""
     from transformers import HubertModel
 
-    from serbench.upstreams._weights import PACKAGED
-    from serbench.upstreams.pretraining.schedule import seeded
+    from serbench.encoders.pretraining.schedule import seeded
+    from serbench.encoders.weights import PACKAGED
 
     config = HubertModel.config_class.from_pretrained(PACKAGED / "hubert_nano")
     with seeded(0):

@@ -1,54 +1,24 @@
 """The contract of a benchmark: a corpus, its task, its protocols.
 
-Every public module of this folder with a `make(...)` is one benchmark. Nothing here imports torch.
+Every file of this folder is one benchmark, made by its `make(...)`; whose name begins with an
+underscore is none. Nothing here imports torch.
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from serbench.benchmarks.tasks import Classification, Finding, Regression, Rows, Task
 from serbench.errors import SerbenchError
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-Rows = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Classification:
-    """One label an utterance, in column `column` of the table, out of `labels`, in their order."""
-
-    labels: tuple[str, ...]
-    column: str = "emotion"
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The table's target columns."""
-        return (self.column,)
-
-
-@dataclass(frozen=True)
-class Regression:
-    """One number an utterance for each of `dimensions` (column names), on the scale [low, high]."""
-
-    dimensions: tuple[str, ...]
-    low: float
-    high: float
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The table's target columns."""
-        return self.dimensions
-
-
-Task = Classification | Regression
+    from serbench.benchmarks.splitting import protocols
 
 
 @dataclass(frozen=True)
@@ -61,6 +31,8 @@ class Fold:
     test: Rows
 
     def __post_init__(self) -> None:
+        import numpy as np
+
         rows = np.concatenate([self.train, self.valid, self.test])
         if len(np.unique(rows)) != len(rows):
             msg = (
@@ -125,4 +97,21 @@ class Benchmark:
     known_defects: Mapping[str, str] = field(default_factory=dict)
 
 
-__all__ = ["Benchmark", "Classification", "Fold", "Protocol", "Regression", "Rows", "Task"]
+def __getattr__(name: str) -> Any:
+    """Give the author of a benchmark the protocols by the name of `serbench.benchmarks`."""
+    if name == "protocols":
+        return importlib.import_module("serbench.benchmarks.splitting.protocols")
+    raise AttributeError(f"module 'serbench.benchmarks' has no attribute '{name}'")
+
+
+__all__ = [
+    "Benchmark",
+    "Classification",
+    "Finding",
+    "Fold",
+    "Protocol",
+    "Regression",
+    "Rows",
+    "Task",
+    "protocols",
+]

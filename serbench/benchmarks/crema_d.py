@@ -12,8 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from serbench.benchmarks import Benchmark, Classification, protocols
-from serbench.benchmarks._layout import as_table, corpus_folder, read_csv
+from serbench.benchmarks import Benchmark, Classification
+from serbench.benchmarks.reading.layout import as_table, corpus_folder, read_csv
+from serbench.benchmarks.splitting import protocols
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -10,7 +10,8 @@ import pandas as pd
 import soundfile
 from filelock import FileLock
 
-from serbench.benchmarks import Benchmark, Classification, Regression, Task, protocols
+from serbench.benchmarks import Benchmark, Classification, Regression, Task
+from serbench.benchmarks.splitting import protocols
 from serbench.benchmarks.synthesis.affect import CENTRES, HIGH, LOW, Affect
 from serbench.benchmarks.synthesis.corpus import Utterance, utterances
 from serbench.benchmarks.synthesis.waveform import RATE

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from serbench.benchmarks import Benchmark, Regression, protocols
-from serbench.benchmarks._layout import as_table, corpus_folder, read_csv
+from serbench.benchmarks import Benchmark, Regression
+from serbench.benchmarks.reading.layout import as_table, corpus_folder, read_csv
+from serbench.benchmarks.splitting import protocols
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,23 +16,23 @@ Name = Annotated[str, typer.Argument(help="Its name, or ./file.py.")]
 @app.command("upstream")
 def upstream(name: Name, weights: Weights = None, set_: Set = None) -> None:
     """Check an upstream: sizes, frames, padding, gradients, randomness."""
-    from serbench import checking, plugins
+    from serbench import checks, plugins
 
     options: dict[str, object] = {} if weights is None else {"weights": weights}
     assign(options, set_ or [])
     plugin = plugins.find("upstreams", name)
-    _report(name, checking.check_upstream(checking.make_upstream(plugin, options)))
+    _report(name, checks.check_upstream(checks.make_upstream(plugin, options)))
 
 
 @app.command("downstream")
 def downstream(name: Name, set_: Set = None) -> None:
     """Check a downstream: sizes, padding, gradients, what it needs of time."""
-    from serbench import checking, plugins
+    from serbench import checks, plugins
 
     options: dict[str, object] = {}
     assign(options, set_ or [])
     plugin = plugins.find("downstreams", name)
-    _report(name, checking.check_downstream(lambda dim: plugins.make(plugin, dim, options=options)))
+    _report(name, checks.check_downstream(lambda dim: plugins.make(plugin, dim, options=options)))
 
 
 def _report(name: str, failures: list[str]) -> None:

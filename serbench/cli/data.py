@@ -25,7 +25,7 @@ def check(
 ) -> None:
     """Read a corpus and its folds and report all problems; exit 1 if a run would refuse it."""
     from serbench.cli.terminal import Terminal
-    from serbench.preparation import check_benchmark
+    from serbench.runs.corpus import check_benchmark
 
     raw: dict[str, object] = {"benchmark": benchmark}
     if protocol is not None:

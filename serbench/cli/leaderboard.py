@@ -30,7 +30,6 @@ def leaderboard(
     """Rank the results, per benchmark and protocol; scores are recomputed from the predictions."""
     from serbench.errors import SerbenchError
     from serbench.leaderboard import export, store, table
-    from serbench.run import score_record
 
     shelf = store.read_all(results)
     for problem in shelf.problems:
@@ -40,7 +39,7 @@ def leaderboard(
         of = f" of {benchmark}" if benchmark else ""
         msg = f"no results{of} in '{results}'; `serbench run` makes them"
         raise SerbenchError(msg)
-    boards = table.rank(entries, score_record)
+    boards = table.rank(entries)
     if output is Format.TERMINAL:
         _draw(boards)
     else:

@@ -34,11 +34,11 @@ def listing(
 
 def _entries(kind: str) -> dict[str, str]:
     if kind == "protocols":
-        from serbench.benchmarks import protocols
+        from serbench.benchmarks.splitting import protocols
 
         return dict(protocols.describe())
     if kind == "recipes":
-        from serbench import recipe
+        from serbench.runs import recipe
 
         return {path.stem: recipe.summary(path) for path in recipe.shipped()}
     from serbench import plugins
@@ -60,11 +60,11 @@ def _from(plugin: object) -> str:
 
 def _show(kind: str, name: str) -> None:
     if kind == "recipes":
-        from serbench import recipe
+        from serbench.runs import recipe
 
         typer.echo(recipe.path_of(name).read_text(encoding="utf-8"), nl=False)
     elif kind == "protocols":
-        from serbench.benchmarks import protocols
+        from serbench.benchmarks.splitting import protocols
 
         options = protocols.signature(name).parameters
         typer.echo(protocols.describe()[name])

@@ -11,9 +11,9 @@ import typer
 from serbench.cli.options import Data
 
 if TYPE_CHECKING:
-    from serbench.upstreams._weights import Weights
-    from serbench.upstreams.pretraining.audio import Audio
-    from serbench.upstreams.pretraining.card import Corpus
+    from serbench.encoders.pretraining.audio import Audio
+    from serbench.encoders.pretraining.card import Corpus
+    from serbench.encoders.weights import Weights
 
 app = typer.Typer(help="Train encoders from audio alone, or adapt them.", no_args_is_help=True)
 
@@ -82,7 +82,7 @@ def cpc(
 ) -> None:
     """Train a CPC: tell the coming frames from others (paper C: Li et al. 2021)."""
     given = locals()
-    from serbench.upstreams.pretraining.cpc import CPCOptions, pretrain
+    from serbench.encoders.pretraining.cpc import CPCOptions, pretrain
 
     _train(pretrain, CPCOptions, given, weights=_cpc(weights))
 
@@ -125,7 +125,7 @@ def hubert(
     Clusters are of MFCC (iteration 1), or with --teacher or --weights of a layer of those.
     """
     given = locals()
-    from serbench.upstreams.pretraining.hubert import HubertOptions, pretrain
+    from serbench.encoders.pretraining.hubert import HubertOptions, pretrain
 
     more = {
         "weights": _hubert(weights, revision),
@@ -202,7 +202,7 @@ def papt(
 
 
 def _adapt(given: Mapping[str, Any]) -> None:
-    from serbench.upstreams.pretraining.adaptation import AdaptationOptions, adapt, published_of
+    from serbench.encoders.pretraining.adaptation import AdaptationOptions, adapt, published_of
 
     published = published_of(_hubert(given["teacher"]), given["quantizer"], given["head"])
     weights = _hubert(given["weights"], given["revision"])
@@ -210,15 +210,15 @@ def _adapt(given: Mapping[str, Any]) -> None:
 
 
 def _hubert(name: str | None, revision: str | None = None) -> Weights | None:
+    from serbench.encoders.weights import find
     from serbench.upstreams import hubert
-    from serbench.upstreams._weights import find
 
     return None if name is None else find(name, revision, hubert.WEIGHTS)
 
 
 def _cpc(name: str | None) -> Weights | None:
+    from serbench.encoders.weights import find
     from serbench.upstreams import cpc
-    from serbench.upstreams._weights import find
 
     return None if name is None else find(name, None, cpc.WEIGHTS)
 
@@ -228,10 +228,10 @@ def _train(train: Any, options: Any, given: Mapping[str, Any], **more: Any) -> N
     from dataclasses import fields
 
     from serbench.cli.terminal import Terminal
-    from serbench.devices import usable
+    from serbench.devices import available
 
     progress = Terminal()
-    device = usable(given["device"])
+    device = available(given["device"])
     audio, corpora = _audio(given)
     progress.tell(f"{len(audio)} recordings, {audio.hours:.2f} h, to train on; device {device}")
     # a flag has the name of the option that it sets
@@ -251,9 +251,9 @@ def _train(train: Any, options: Any, given: Mapping[str, Any], **more: Any) -> N
 
 
 def _audio(given: Mapping[str, Any]) -> tuple[Audio, list[Corpus]]:
+    from serbench.encoders.pretraining.sources import FOLDER, join, read_collections
     from serbench.errors import SerbenchError
-    from serbench.pretraining import benchmark_audio
-    from serbench.upstreams.pretraining.sources import FOLDER, join, read_collections
+    from serbench.runs.pretraining_audio import benchmark_audio
 
     speaker = given["speaker"] or FOLDER
     collections = [

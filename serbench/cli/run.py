@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from serbench.cli.options import Data, Results, Set, Weights, assign
+
+
+class Overwrite(Enum):
+    """What becomes of a result that is there, as `serbench.runs.run` knows it."""
+
+    ALWAYS = "always"
+    ONLY_MISSING = "only-missing"
+    NEVER = "never"
 
 
 def run(
@@ -31,19 +40,21 @@ def run(
     leave_out_broken: Annotated[
         bool, typer.Option("--leave-out-broken", help="Go on without unusable recordings.")
     ] = False,
-    again: Annotated[
-        bool, typer.Option("--again", help="Compute even if the result is there.")
-    ] = False,
+    overwrite: Annotated[
+        Overwrite,
+        typer.Option(help="Whether an older result is computed anew; never: only shown."),
+    ] = Overwrite.ONLY_MISSING,
+    again: Annotated[bool, typer.Option("--again", help="The same as --overwrite always.")] = False,
 ) -> None:
     """Run every fold and seed of a recipe and add a row to the leaderboard."""
     from rich.console import Console
 
-    from serbench import recipe as recipes
     from serbench.cli.terminal import Terminal
     from serbench.leaderboard.render import render_run
-    from serbench.run import run_recipe
+    from serbench.runs import recipe as recipes
+    from serbench.runs.run import run_recipe
 
-    raw = recipes.read(recipes.path_of(recipe)) if recipe else {}
+    raw = recipes.read_recipe(recipes.path_of(recipe)) if recipe else {}
     given: dict[str, Any] = {
         "upstream": upstream,
         "downstream": downstream,
@@ -59,7 +70,7 @@ def run(
         recipes.resolve(raw),
         data=data,
         results=results,
-        again=again,
+        overwrite="always" if again else overwrite.value,
         device=device,
         progress=Terminal(),
     )

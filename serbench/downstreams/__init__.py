@@ -2,7 +2,7 @@
 
 Every public module of this folder is one downstream with a `make(dim, ...)`, where `dim` is D,
 the width of the frames it gets. The layer mix before it and the linear output after it belong
-to `serbench.system.System`.
+to `serbench.training.system.System`.
 """
 
 from __future__ import annotations

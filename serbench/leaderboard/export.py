@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from serbench.leaderboard.figures import with_spread
-from serbench.leaderboard.record import Regression
 from serbench.leaderboard.table import Board, Row
 
 
@@ -65,13 +64,12 @@ def to_csv(boards: Sequence[Board]) -> str:
 
 def _flat(board: Board, row: Row) -> dict[str, Any]:
     result, task = row.result, board.benchmark.task
-    targets = task.dimensions if isinstance(task, Regression) else task.labels
     return {
         "benchmark": board.benchmark.name,
         "version": board.benchmark.version,
         "synthetic": str(board.benchmark.synthetic).lower(),
-        "task": board.benchmark.task.kind,
-        "targets": json.dumps(targets),
+        "task": task.kind,
+        "targets": json.dumps(task.outputs),
         "protocol": board.protocol.name,
         "protocol_options": json.dumps(board.protocol.options, sort_keys=True),
         "shares": " ".join(board.protocol.shares),

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from serbench.leaderboard.record import Classification, Result
-from serbench.leaderboard.scores import Scores
+from serbench.leaderboard.record import Result
+
+if TYPE_CHECKING:
+    from serbench.benchmarks.tasks import Figure
+    from serbench.scoring.scores import Scores
 
 NAMED = 3
 """How many utterances a sentence names before it only counts."""
@@ -36,30 +39,38 @@ def about_setting(result: Result) -> list[str]:
 
 def about_numbers(result: Result, scores: Scores) -> list[str]:
     """Return what the numbers of a result are averages of."""
-    folds = len(result.split.folds)
+    folds, task = len(result.split.folds), result.benchmark.task
     averaged = f"mean of {folds} folds ± standard deviation over folds (ddof 0)"
     if folds == 1:
         averaged = "on the one fold there is, so without spread"
-    if isinstance(result.benchmark.task, Classification):
-        labels = ", ".join(result.benchmark.task.labels)
-        return [f"UA, WA, macro F1: {averaged}; UA ranks.", f"Classes: {labels}."]
-    ranks = "its mean over dimensions" if len(result.benchmark.task.dimensions) > 1 else "it"
-    people = scores.by_speaker["a_ccc"]
+    titles = list(dict.fromkeys(figure.title for figure in task.figures if figure.over == "folds"))
+    ranks = titles[0] if len(titles) > 1 else "it"
+    if len(task.scales) > 1:
+        ranks = "its mean over dimensions"
+    sentences = [f"{', '.join(titles)}: {averaged}; {ranks} ranks."]
+    if task.classes:
+        sentences.append(f"Classes: {', '.join(task.classes)}.")
+    for figure in task.figures:
+        if figure.over == "speakers":
+            return [*sentences, _about_speakers(figure, scores)]
+    return sentences
+
+
+def _about_speakers(figure: Figure, scores: Scores) -> str:
+    people = scores.by_speaker[figure.key]
     left_out = f", without {people.left_out} with less" if people.left_out else ""
-    return [
-        f"O-CCC: {averaged}; {ranks} ranks.",
-        f"A-CCC: mean of {people.speakers} speakers ± standard deviation over speakers (ddof 0), "
-        f"those with {scores.min_utterances} utterances or more{left_out}.",
-    ]
+    return (
+        f"{figure.title}: mean of {people.speakers} speakers ± standard deviation over speakers "
+        f"(ddof 0), those with {scores.min_utterances} utterances or more{left_out}."
+    )
 
 
-def about_result(result: Result, scores: Scores, recomputed: dict[str, Any]) -> list[str]:
+def about_result(result: Result, scores: Scores) -> list[str]:
     """Return what distinguishes a result from a sound and complete one.
 
     Args:
         result: the record.
-        scores: computed from its predictions.
-        recomputed: the same as plain values, to compare with those stored in the record.
+        scores: computed from its predictions; those stored in the record should be the same.
     """
     sentences = [
         _incomplete(result, scores),
@@ -67,7 +78,7 @@ def about_result(result: Result, scores: Scores, recomputed: dict[str, Any]) -> 
         _transductive(result),
         _contaminated(result),
         _undefined(scores),
-        _mismatch(result, recomputed),
+        _mismatch(result, scores),
     ]
     return [sentence for sentence in sentences if sentence]
 
@@ -148,8 +159,8 @@ def _undefined(scores: Scores) -> str | None:
     return f"Undefined (nan): {first.rstrip('.')}{more}."
 
 
-def _mismatch(result: Result, recomputed: dict[str, Any]) -> str | None:
-    different = next(_differences(result.scores, recomputed), None)
+def _mismatch(result: Result, scores: Scores) -> str | None:
+    different = next(_differences(result.scores, scores.to_json()), None)
     if different is None:
         return None
     where, stored, computed = different

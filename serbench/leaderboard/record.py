@@ -9,11 +9,13 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic import JsonValue as Json
 
+from serbench.benchmarks.tasks import KINDS
+
 FORMAT: Literal[1] = 1
 """Of the JSON record; raised by any change that makes older records unreadable."""
 
 
-def null_is_nan(value: Any) -> Any:
+def _null_is_nan(value: Any) -> Any:
     """Undo what JSON does to NaN."""
     return math.nan if value is None else value
 
@@ -23,7 +25,7 @@ def _utc(moment: datetime) -> datetime:
 
 
 FileName = Annotated[str, Field(pattern=r"^[^./\\][^/\\]*$")]
-Number = Annotated[float, BeforeValidator(null_is_nan)]
+Number = Annotated[float, BeforeValidator(_null_is_nan)]
 
 
 class _Record(BaseModel):
@@ -38,36 +40,16 @@ class Labels(_Record):
     downstream: str
 
 
-class Classification(_Record):
-    """One of `labels`, in their order, from the corpus' column `column`."""
-
-    kind: Literal["classification"] = "classification"
-    labels: tuple[str, ...]
-    column: str
-
-
-class Regression(_Record):
-    """A number for each of `dimensions`, on the scale [low, high]."""
-
-    kind: Literal["regression"] = "regression"
-    dimensions: tuple[str, ...]
-    low: float
-    high: float
-
-
-Task = Annotated[Classification | Regression, Field(discriminator="kind")]
-
-
-class Benchmark(_Record):
+class BenchmarkRecord(_Record):
     """What was run on; `name` is also the folder of the result."""
 
     name: FileName
     version: str
     synthetic: bool
-    task: Task
+    task: Annotated[KINDS, Field(discriminator="kind")]
 
 
-class Protocol(_Record):
+class ProtocolRecord(_Record):
     """How it was split; `shares` is what the parts of a fold have in common ("speaker", ...)."""
 
     name: str
@@ -75,7 +57,7 @@ class Protocol(_Record):
     shares: Annotated[tuple[str, ...], AfterValidator(lambda shares: tuple(sorted(shares)))] = ()
 
 
-class Fold(_Record):
+class FoldRecord(_Record):
     """Utterances in the three parts of a fold, and the hash of their ids."""
 
     name: str
@@ -93,7 +75,7 @@ class Split(_Record):
 
     hash: str
     recordings: str = ""
-    folds: tuple[Fold, ...]
+    folds: tuple[FoldRecord, ...]
 
 
 class LeftOut(_Record):
@@ -164,8 +146,8 @@ class Result(_Record):
     digest: Annotated[str, Field(pattern=r"^[0-9a-f]{8,}$")]
     recipe: dict[str, Json]
     labels: Labels
-    benchmark: Benchmark
-    protocol: Protocol
+    benchmark: BenchmarkRecord
+    protocol: ProtocolRecord
     split: Split
     seeds: tuple[int, ...]
     left_out: tuple[LeftOut, ...] = ()
@@ -178,8 +160,3 @@ class Result(_Record):
     created: Annotated[AwareDatetime, AfterValidator(_utc)]
     complete: bool
     scores: dict[str, Json]
-
-    @property
-    def task(self) -> dict[str, Any]:
-        """The task as plain values, for whoever computes scores."""
-        return self.benchmark.task.model_dump(mode="json")

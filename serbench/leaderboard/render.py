@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -13,36 +13,38 @@ from rich.text import Text
 
 from serbench.leaderboard import notes
 from serbench.leaderboard.figures import number, with_spread
-from serbench.leaderboard.record import Labels, Regression, Result
-from serbench.leaderboard.scores import Computed, Scores, read
-from serbench.leaderboard.table import Board, Row, columns, title
+from serbench.leaderboard.record import Labels, Result
+from serbench.leaderboard.table import Board, Row, title
+
+if TYPE_CHECKING:
+    from serbench.scoring.scores import Scores
 
 
 def render_board(board: Board) -> RenderableType:
     """Return a board, its sentences and its notes."""
-    regression = isinstance(board.benchmark.task, Regression)
+    dimensions = board.benchmark.task.scales
     table = _grid()
     table.add_column("#", justify="right")
     table.add_column("system", overflow="fold")
-    for header in ["", "O-CCC", "A-CCC"] if regression else [c.title for c in board.columns]:
+    titles = [column.title for column in board.columns]
+    for header in ["", *dict.fromkeys(titles)] if dimensions else titles:
         table.add_column(header.replace(" ", "\n"), justify="right", no_wrap=True)
     table.add_column("digest", no_wrap=True)
     for row in board.rows:
-        numbers = _by_dimension(board, row) if regression else _by_metric(board, row)
+        numbers = _by_dimension(board, row) if dimensions else _by_metric(board, row)
         system = _system(row.result.labels, row.differs)
         table.add_row(row.place, system, *numbers, _origin(row))
     page = _page(Text(board.title, style="bold"), table, board.caption)
     return Group(page, _numbered(board.notes)) if board.notes else page
 
 
-def render_run(result: Result, computed: Computed) -> RenderableType:
+def render_run(result: Result, scores: Scores) -> RenderableType:
     """Return one result fold by fold, with its averages, its speakers and its notes.
 
     Args:
         result: the record.
-        computed: the scores of its predictions.
+        scores: of its predictions.
     """
-    scores = read(computed)
     heading = _system(result.labels)
     heading.append(f"\n{title(result.benchmark, result.protocol)}", style="bold")
     sentences = [
@@ -51,7 +53,7 @@ def render_run(result: Result, computed: Computed) -> RenderableType:
         *notes.about_adaptation(result),
         *_course(result),
         *notes.about_setting(result),
-        *notes.about_result(result, scores, computed.to_json()),
+        *notes.about_result(result, scores),
     ]
     return _page(heading, _run_table(result, scores), sentences)
 
@@ -105,19 +107,19 @@ def _page(heading: Text, table: Table, sentences: Iterable[str]) -> RenderableTy
 
 
 def _run_table(result: Result, scores: Scores) -> Table:
-    regression = isinstance(result.benchmark.task, Regression)
-    shown = [column for column in columns(result.benchmark) if column.over == "folds"]
-    keys = [column.key for column in shown]
+    task = result.benchmark.task
+    shown = [figure for figure in task.figures if figure.over == "folds"]
+    keys = [figure.key for figure in shown]
     table = _grid()
-    table.add_column("O-CCC of fold" if regression else "fold", no_wrap=True)
+    table.add_column(f"{shown[0].title} of fold" if task.scales else "fold", no_wrap=True)
     table.add_column("clips", justify="right")
-    for column in shown:
-        table.add_column(column.dimension or column.title, justify="right")
-    for fold in dict.fromkeys(row["fold"] for row in scores.folds):
-        own = [row for row in scores.folds if row["fold"] == fold]
-        values = [fmean(row[key] for row in own) for key in keys]
-        table.add_row(fold, str(own[0]["utterances"]), *map(number, values))
-    for averages in (_over_folds(scores, keys), _over_speakers(scores, keys, regression)):
+    for figure in shown:
+        table.add_column(figure.dimension or figure.title, justify="right")
+    for fold, own in scores.folds.groupby("fold", sort=False):
+        values = [fmean(own[key]) for key in keys]
+        table.add_row(str(fold), str(own["utterances"].iloc[0]), *map(number, values))
+    people = next((f"{f.title}, " for f in task.figures if f.over == "speakers"), "")
+    for averages in (_over_folds(scores, keys), _over_speakers(scores, keys, people)):
         table.add_section()
         for i, (label, values) in enumerate(averages):
             table.add_row(label, "", *map(number, values), style="" if i else "bold")
@@ -127,7 +129,7 @@ def _run_table(result: Result, scores: Scores) -> Table:
 def _over_folds(scores: Scores, keys: list[str]) -> Iterator[tuple[str, list[float]]]:
     folds = [scores.by_fold[key] for key in keys]
     yield "mean of folds", [each.mean_of_folds for each in folds]
-    if len({row["fold"] for row in scores.folds}) > 1:
+    if scores.folds["fold"].nunique() > 1:
         yield "± over folds", [each.std_over_folds for each in folds]
     if scores.seeds > 1:
         yield f"± over {scores.seeds} seeds", [each.std_over_seeds for each in folds]
@@ -135,11 +137,10 @@ def _over_folds(scores: Scores, keys: list[str]) -> Iterator[tuple[str, list[flo
 
 
 def _over_speakers(
-    scores: Scores, keys: list[str], regression: bool
+    scores: Scores, keys: list[str], title: str
 ) -> Iterator[tuple[str, list[float]]]:
-    name = "A-CCC, mean of speakers" if regression else "mean of speakers"
     people = [scores.by_speaker[f"a_{key.removeprefix('o_')}"] for key in keys]
-    yield name, [each.mean_of_speakers for each in people]
+    yield f"{title}mean of speakers", [each.mean_of_speakers for each in people]
     yield "± over speakers", [each.std_over_speakers for each in people]
 
 
@@ -151,11 +152,11 @@ def _meaning(scores: Scores) -> str:
 
 def _extremes(result: Result, scores: Scores) -> str:
     """Return who is recognised worst and best: "10 speakers: UA from 0.71 (03) to 0.92 (08)."."""
-    regression = isinstance(result.benchmark.task, Regression)
-    key, needed = ("ccc", scores.min_utterances) if regression else ("ua", 1)
-    people = [each for each in scores.speakers if each["utterances"] >= needed]
-    defined = [each for each in people if not math.isnan(each[key])]
-    ordered = sorted((each[key], each["speaker"]) for each in defined)
+    task = result.benchmark.task
+    key, needed = task.main, scores.min_utterances if task.correlates else 1
+    people = scores.speakers[scores.speakers["utterances"] >= needed]
+    defined = people.dropna(subset=[key])
+    ordered = sorted(zip(defined[key], defined["speaker"], strict=True))
     few = len(scores.speakers) - len(people)
     text = f"{len(people)} speakers" + (f", {few} more with too few clips" if few else "")
     if ordered:

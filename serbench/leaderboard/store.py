@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import ValidationError
 
 from serbench.errors import SerbenchError
-from serbench.leaderboard.predictions import fault
 from serbench.leaderboard.record import FORMAT, Result
+from serbench.scoring import predictions as tables
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -61,7 +61,7 @@ def save(result: Result, predictions: DataFrame, root: Path) -> Path:
         SerbenchError: the predictions do not belong to the result, or the folder is not writable.
     """
     path = place(root, result.benchmark.name, result.digest)
-    if reason := fault(result, predictions):
+    if reason := _problem(result, predictions):
         msg = f"result {result.digest[:8]} is not written: {reason}"
         raise SerbenchError(msg)
     try:
@@ -78,7 +78,7 @@ def save(result: Result, predictions: DataFrame, root: Path) -> Path:
     return path
 
 
-def load(path: Path) -> Entry:
+def load_result(path: Path) -> Entry:
     """Read a record and its predictions.
 
     Raises:
@@ -94,15 +94,15 @@ def load(path: Path) -> Entry:
         raise BrokenResultError(path, f"it is a result on '{result.benchmark.name}'", remedy)
     table = path.with_suffix(".parquet")
     predictions = _read_predictions(table)
-    if reason := fault(result, predictions):
+    if reason := _problem(result, predictions):
         raise BrokenResultError(table, reason)
     return Entry(result, predictions)
 
 
 def find(root: Path, benchmark: str, digest: str) -> Entry | None:
-    """Return the stored result of a recipe, or None; raises like `load` for a broken one."""
+    """Return the stored result of a recipe, or None; raises like `load_result` for a broken one."""
     path = place(root, benchmark, digest)
-    return load(path) if path.exists() else None
+    return load_result(path) if path.exists() else None
 
 
 def read_all(root: Path) -> Shelf:
@@ -110,7 +110,7 @@ def read_all(root: Path) -> Shelf:
     shelf = Shelf([], [])
     for path in sorted(root.glob("*/*.json")):
         try:
-            shelf.entries.append(load(path))
+            shelf.entries.append(load_result(path))
         except BrokenResultError as problem:
             shelf.problems.append(problem)
     for path in sorted(root.glob("*/*.parquet")):
@@ -118,6 +118,14 @@ def read_all(root: Path) -> Shelf:
             reason = "predictions without their record, as a run that was stopped leaves them"
             shelf.problems.append(BrokenResultError(path, reason))
     return shelf
+
+
+def _problem(result: Result, predictions: DataFrame) -> str | None:
+    """Return the first reason why `predictions` cannot be those of `result`, or None."""
+    sizes = {fold.name: fold.test for fold in result.split.folds}
+    return tables.problem(result.benchmark.task, predictions) or tables.lack(
+        predictions, sizes, result.seeds, complete=result.complete
+    )
 
 
 @contextmanager
@@ -148,7 +156,7 @@ def _read_record(path: Path) -> Result:
     try:
         return Result.model_validate_json(text)
     except ValidationError as error:
-        raise BrokenResultError(path, _first_fault(error)) from error
+        raise BrokenResultError(path, _first_problem(error)) from error
 
 
 def _check_format(path: Path, plain: Any) -> None:
@@ -163,7 +171,7 @@ def _check_format(path: Path, plain: Any) -> None:
         raise BrokenResultError(path, f"has format {found}, which serbench never wrote")
 
 
-def _first_fault(error: ValidationError) -> str:
+def _first_problem(error: ValidationError) -> str:
     first, *others = error.errors(include_url=False)
     where = ".".join(str(part) for part in first["loc"])
     more = f", and {len(others)} more" if others else ""

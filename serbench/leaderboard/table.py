@@ -7,24 +7,17 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from serbench.leaderboard import notes
 from serbench.leaderboard.differing import differing
-from serbench.leaderboard.record import Benchmark, Protocol, Regression, Result
-from serbench.leaderboard.scores import Scorer, Scores, read
+from serbench.leaderboard.record import BenchmarkRecord, ProtocolRecord, Result
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-
-class Column(NamedTuple):
-    """A metric of a board: `key` in the scores, `title` for people, and what it averages over."""
-
-    key: str
-    title: str
-    over: Literal["folds", "speakers"]
-    dimension: str | None = None
+    from serbench.benchmarks.tasks import Figure
+    from serbench.scoring.scores import Scores
 
 
 class Spread(NamedTuple):
@@ -76,10 +69,10 @@ class Board:
     """
 
     title: str
-    benchmark: Benchmark
-    protocol: Protocol
+    benchmark: BenchmarkRecord
+    protocol: ProtocolRecord
     split: str
-    columns: tuple[Column, ...]
+    columns: tuple[Figure, ...]
     rows: tuple[Row, ...]
     caption: tuple[str, ...]
     notes: tuple[str, ...]
@@ -91,77 +84,54 @@ class _Scored(NamedTuple):
     about: list[str]
 
 
-def rank(results: Iterable[tuple[Result, DataFrame]], score: Scorer) -> list[Board]:
+def rank(results: Iterable[tuple[Result, DataFrame]]) -> list[Board]:
     """Return the boards that results make, ordered by benchmark and protocol.
 
     Args:
-        results: records with their predictions, in any order.
-        score: computes the scores; those stored in the records only have to agree with it.
+        results: records with their predictions, in any order. Scores are computed from these;
+            those stored in the records only have to agree.
     """
     groups: dict[tuple[str, ...], list[_Scored]] = defaultdict(list)
     for result, predictions in results:
-        groups[(*_setting(result), result.split.hash)].append(_scored(result, predictions, score))
+        groups[(*_setting(result), result.split.hash)].append(_scored(result, predictions))
     splits: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for *setting, split in sorted(groups):
         splits[tuple(setting)].append(split)
     return [_board(groups[key], splits[key[:-1]]) for key in sorted(groups)]
 
 
-def columns(benchmark: Benchmark) -> tuple[Column, ...]:
-    """Return the metrics that are shown for a benchmark, the ranking one first."""
-    if not isinstance(benchmark.task, Regression):
-        named = {"ua": "UA", "wa": "WA", "macro_f1": "macro F1"}
-        return tuple(Column(key, title, "folds") for key, title in named.items())
-    several = len(benchmark.task.dimensions) > 1
-    averaged = [("", "mean")] if several else []
-    single = [(f":{name}", name) for name in benchmark.task.dimensions]
-    return tuple(
-        column
-        for suffix, dimension in averaged + single
-        for column in (
-            Column(f"o_ccc{suffix}", "O-CCC", "folds", dimension),
-            Column(f"a_ccc{suffix}", "A-CCC", "speakers", dimension),
-        )
-    )
-
-
-def title(benchmark: Benchmark, protocol: Protocol) -> str:
+def title(benchmark: BenchmarkRecord, protocol: ProtocolRecord) -> str:
     """Return "emodb 1 · emotion, 7 classes · speaker_folds (k=5)", and whatever qualifies it."""
     corpus = f"{benchmark.name} {benchmark.version}" + ", synthetic" * benchmark.synthetic
     given = {key: value for key, value in sorted(protocol.options.items()) if value != []}
     options = ", ".join(f"{key}={_option(value)}" for key, value in given.items())
     split = protocol.name + (f" ({options})" if options else "")
     split += ", speaker-dependent" * ("speaker" in protocol.shares)
-    return f"{corpus} · {_task(benchmark)} · {split}"
+    return f"{corpus} · {benchmark.task.summary} · {split}"
 
 
 def _option(value: object) -> str:
     return "+".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _task(benchmark: Benchmark) -> str:
-    task = benchmark.task
-    if isinstance(task, Regression):
-        return ", ".join(task.dimensions)
-    return f"{task.column}, {len(task.labels)} classes"
-
-
 def _setting(result: Result) -> tuple[str, ...]:
-    benchmark, protocol = result.benchmark, result.protocol
-    plain = [part.model_dump(mode="json") for part in (benchmark.task, protocol)]
+    benchmark, protocol = result.benchmark, result.protocol.model_dump(mode="json")
+    plain = [benchmark.model_dump(mode="json")["task"], protocol]
     return benchmark.name, benchmark.version, *(json.dumps(part, sort_keys=True) for part in plain)
 
 
-def _scored(result: Result, predictions: DataFrame, score: Scorer) -> _Scored:
-    computed = score(result.task, predictions)
-    scores = read(computed)
-    return _Scored(result, scores, notes.about_result(result, scores, computed.to_json()))
+def _scored(result: Result, predictions: DataFrame) -> _Scored:
+    # pandas is not imported to show what is stored
+    from serbench.scoring.scores import score
+
+    scores = score(result.benchmark.task, predictions)
+    return _Scored(result, scores, notes.about_result(result, scores))
 
 
 def _board(group: list[_Scored], splits: Sequence[str]) -> Board:
     group = sorted(group, key=_order)
     first = group[0].result
-    shown = columns(first.benchmark)
+    shown = first.benchmark.task.figures
     split = f" · split {first.split.hash[:8]}" if len(splits) > 1 else ""
     sentences = tuple(dict.fromkeys(sentence for each in group for sentence in each.about))
     differences = differing([each.result for each in group])
@@ -206,7 +176,7 @@ def _defined(each: _Scored) -> float:
     return -2.0 if math.isnan(each.scores.rank) else each.scores.rank
 
 
-def spread(scores: Scores, column: Column) -> Spread:
+def spread(scores: Scores, column: Figure) -> Spread:
     """Return the value of a column; one fold or speaker alone has no spread."""
     if column.over == "speakers":
         people = scores.by_speaker[column.key]
@@ -214,7 +184,7 @@ def spread(scores: Scores, column: Column) -> Spread:
             people.mean_of_speakers, people.std_over_speakers if people.speakers > 1 else None
         )
     folds = scores.by_fold[column.key]
-    several = len({row["fold"] for row in scores.folds}) > 1
+    several = scores.folds["fold"].nunique() > 1
     return Spread(folds.mean_of_folds, folds.std_over_folds if several else None)
 
 

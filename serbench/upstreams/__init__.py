@@ -6,19 +6,18 @@ NAME` runs the contract on any of them, or on a foreign one.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from serbench.errors import SerbenchError
-
-if TYPE_CHECKING:
-    from serbench.upstreams.pretraining.audio import Recording
 
 
 class Clips(NamedTuple):
@@ -51,6 +50,21 @@ class Features(NamedTuple):
     def to(self, device: torch.device | str) -> Features:
         """Return the batch on a device."""
         return Features(self.layers.to(device), self.lengths.to(device))
+
+
+class Recording(NamedTuple):
+    """One utterance of a corpus to train an encoder on.
+
+    path: an audio file.
+    speaker: who speaks; only the validation split and personalised training look at it.
+    start: seconds.
+    end: seconds; NaN is the end of the file.
+    """
+
+    path: Path
+    speaker: str
+    start: float = 0.0
+    end: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -118,13 +132,24 @@ class Upstream(nn.Module, ABC):
     def forward(self, clips: Clips) -> Features:
         """Encode a batch; no clip at all, or one too short for a frame, raises `SerbenchError`."""
 
-    def strangers(self, names: Sequence[str]) -> list[str]:
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Tell the author of an older plugin which names have changed."""
+        super().__init_subclass__(**kwargs)
+        if renamed := {"strangers", "meet"} & vars(cls).keys():
+            msg = (
+                f"upstream class {cls.__name__} defines {' and '.join(sorted(renamed))}; since "
+                "serbench 0.2 `strangers` is called `unseen_speakers` and `meet` is `enrol`"
+            )
+            raise SerbenchError(msg)
+
+    def unseen_speakers(self, names: Sequence[str]) -> list[str]:
         """Return those of some speakers whom it has to hear before it encodes them: here none."""
         return []
 
-    def meet(self, name: str, waves: Sequence[Tensor]) -> None:
-        """Hear one whom `strangers` returned: some of his utterances, (samples,) each."""
-        raise NotImplementedError
+    def enrol(self, name: str, waves: Sequence[Tensor]) -> None:
+        """Hear one of the `unseen_speakers`: some of his utterances, (samples,) each."""
+        msg = f"{type(self).__name__} names unseen speakers but has no `enrol`; define it"
+        raise SerbenchError(msg)
 
     def trainable(self) -> Iterable[nn.Parameter]:
         """Return the parameters that learn when the upstream is trained with a head: here all."""
@@ -163,4 +188,4 @@ def stack(clips: Sequence[Tensor]) -> Features:
     return Features(by_frame.permute(2, 1, 0, 3).contiguous(), lengths)
 
 
-__all__ = ["Clips", "Features", "Unlabelled", "Upstream", "stack"]
+__all__ = ["Clips", "Features", "Recording", "Unlabelled", "Upstream", "stack"]

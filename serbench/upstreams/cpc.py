@@ -11,22 +11,24 @@ import torch
 from torch import Tensor
 
 from serbench.digests import digest_path, local_path
-from serbench.errors import SerbenchError
-from serbench.progress import Progress
-from serbench.upstreams import Clips, Features, Unlabelled, Upstream, _cpc, _cpc_audio, stack
-from serbench.upstreams._weights import find
-from serbench.upstreams.pretraining.audio import Audio
-from serbench.upstreams.pretraining.card import Corpus
-from serbench.upstreams.pretraining.contrastive import (
+from serbench.encoders import cpc as networks
+from serbench.encoders import cpc_audio
+from serbench.encoders.pretraining.audio import Audio
+from serbench.encoders.pretraining.card import Corpus
+from serbench.encoders.pretraining.contrastive import (
     ContrastiveBatch,
     ContrastivePrediction,
     draw_negatives,
     predictors_of,
     repeated,
 )
-from serbench.upstreams.pretraining.cpc import CPCOptions, pretrain
-from serbench.upstreams.pretraining.schedule import seeded
-from serbench.upstreams.pretraining.work import finished
+from serbench.encoders.pretraining.cpc import CPCOptions, pretrain
+from serbench.encoders.pretraining.schedule import seeded
+from serbench.encoders.pretraining.work import finished
+from serbench.encoders.weights import find
+from serbench.errors import SerbenchError
+from serbench.progress import Progress
+from serbench.upstreams import Clips, Features, Unlabelled, Upstream, stack
 
 WEIGHTS = {
     "nano": {
@@ -127,7 +129,7 @@ class ContextEncoder(Upstream):
     sample_rate = 16_000
     depth = 1
 
-    def __init__(self, network: _cpc.Network, provenance: dict[str, str]) -> None:
+    def __init__(self, network: networks.Network, provenance: dict[str, str]) -> None:
         """Freeze a network and take it as it is.
 
         Args:
@@ -194,11 +196,11 @@ class ContrastiveEncoder(ContextEncoder):
 
 def _network(
     weights: str, seed: int, norm: bool
-) -> tuple[_cpc.Network, dict[str, str], Path | None]:
+) -> tuple[networks.Network, dict[str, str], Path | None]:
     """Return the network that `weights` means, what it is, and the folder it comes from, if any."""
     if weights == "random":
         with seeded(seed):
-            fresh = _cpc.Network(_cpc.Layout(norm=norm))
+            fresh = networks.Network(networks.Layout(norm=norm))
         return fresh, {"id": f"random, seed {seed}", "trained_on": "nothing"}, None
     path = None if weights in (*WEIGHTS, "corpus") else local_path(weights)
     if weights not in WEIGHTS and (path is None or not path.exists()):
@@ -210,12 +212,12 @@ def _network(
         )
     if path is not None and path.is_file():
         known = {"id": path.resolve().name, "digest": digest_path(path)}
-        return _cpc_audio.read(path), known, None
+        return cpc_audio.read(path), known, None
     found = find(weights, None, WEIGHTS)
-    return _cpc.load(found), found.provenance, found.folder
+    return networks.load(found), found.provenance, found.folder
 
 
-def _prediction(network: _cpc.Network, folder: Path | None, seed: int) -> ContrastivePrediction:
+def _prediction(network: networks.Network, folder: Path | None, seed: int) -> ContrastivePrediction:
     """Return the network with the predictors of its folder, or with fresh ones."""
     weight = None if folder is None else predictors_of(folder)
     steps = _STEPS if weight is None else len(weight) // network.layout.channels

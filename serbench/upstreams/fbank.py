@@ -6,9 +6,9 @@ from functools import partial
 
 from torchaudio.compliance import kaldi
 
+from serbench.encoders.kaldi import KaldiFeatures
 from serbench.errors import SerbenchError
 from serbench.upstreams import Upstream
-from serbench.upstreams._kaldi import KaldiFeatures
 
 _FEWEST, _MOST = 4, 126  # with more, the lowest filters hold no frequency of the spectrum
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from serbench.encoders.transformers import check_type
+from serbench.encoders.waveform import WaveformEncoder
+from serbench.encoders.weights import SPEAKERS, Weights, find
 from serbench.errors import SerbenchError
-from serbench.upstreams._transformers import check_type
-from serbench.upstreams._waveform import WaveformEncoder
-from serbench.upstreams._weights import SPEAKERS, Weights, find
 
 WEIGHTS = {
     "nano": {
@@ -44,10 +44,25 @@ def make(
             trained on 7 hours of speech, it shows how things work and is no match for the others.
         revision: branch, tag or commit on the hub; None for the newest.
     """
-    found = find(weights, revision, WEIGHTS)
-    check_type(found, "hubert", {"hubert"})
+    found = find_weights(weights, revision, "hubert")
     refuse_personal(found, "hubert")
     return WaveformEncoder(found)
+
+
+def find_weights(weights: str, revision: str | None, upstream: str) -> Weights:
+    """Return HuBERT's weights, adapted or not, for one of the upstreams that take them.
+
+    Args:
+        weights: a published size, a hub id, or a folder.
+        revision: branch, tag or commit on the hub; None for the newest.
+        upstream: for whom, to say so in an error.
+
+    Raises:
+        SerbenchError: they are not there, or of another model.
+    """
+    found = find(weights, revision, WEIGHTS)
+    check_type(found, upstream, {"hubert"})
+    return found
 
 
 def refuse_personal(found: Weights, upstream: str) -> None:

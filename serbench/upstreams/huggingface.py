@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from serbench.encoders.transformers import check_type
+from serbench.encoders.waveform import MASKED, UNMASKED, WaveformEncoder
+from serbench.encoders.weights import find
 from serbench.errors import SerbenchError
 from serbench.upstreams import Upstream, hubert, wav2vec2, wavlm, whisper
-from serbench.upstreams._transformers import check_type
-from serbench.upstreams._waveform import MASKED, UNMASKED, WaveformEncoder
-from serbench.upstreams._weights import find
 
 
 def make(*, weights: str | None = None, revision: str | None = None) -> Upstream:

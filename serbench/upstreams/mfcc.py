@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-from torchaudio.compliance import kaldi
-
-from serbench.errors import SerbenchError
+from serbench.encoders import kaldi
 from serbench.upstreams import Upstream
-from serbench.upstreams._kaldi import KaldiFeatures
-
-_MELS = 23  # Kaldi's default; there are no more cepstra than filters
 
 
 def make(*, cepstra: int = 13, deltas: int = 2, normalize: bool = True) -> Upstream:
@@ -27,8 +20,4 @@ def make(*, cepstra: int = 13, deltas: int = 2, normalize: bool = True) -> Upstr
     Raises:
         SerbenchError: an option out of range.
     """
-    if not 1 <= cepstra <= _MELS:
-        msg = f"cepstra = {cepstra}: {_MELS} filters have 1 to {_MELS} cepstra"
-        raise SerbenchError(msg)
-    static = partial(kaldi.mfcc, num_ceps=cepstra, use_energy=False)
-    return KaldiFeatures(static, cepstra, deltas=deltas, normalize=normalize)
+    return kaldi.mfcc(cepstra=cepstra, deltas=deltas, normalize=normalize)

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from serbench.encoders.personal import PersonalEncoder
+from serbench.encoders.pretraining import offers
 from serbench.errors import SerbenchError
 from serbench.progress import Progress
-from serbench.upstreams import Unlabelled, _adapted
+from serbench.upstreams import Unlabelled
+from serbench.upstreams.hubert import find_weights
 
 ADAPTED_BY = ("weights", "revision", "position", "epochs", "peak", "batch_seconds", "seed")
 
@@ -24,7 +27,7 @@ def make(
     peak: float = 1e-5,
     batch_seconds: float = 87.5,
     seed: int = 0,
-) -> _adapted.PersonalEncoder:
+) -> PersonalEncoder:
     """Return HuBERT with the layers and frames of upstream `hubert`, and who speaks in them.
 
     A run adapts the weights before it encodes: masked prediction goes on, on the audio of its
@@ -47,10 +50,10 @@ def make(
         batch_seconds: of audio an update.
         seed: of the adaptation.
     """
-    found = _adapted.find_hubert("papt_hubert", weights, revision)
-    if not _adapted.is_personal(found):
-        raise _adapted.not_adapted("papt_hubert", found)
-    encoder = _adapted.PersonalEncoder(found, unseen)
+    found = find_weights(weights, revision, "papt_hubert")
+    if not offers.is_personal(found):
+        raise offers.not_adapted("papt_hubert", found)
+    encoder = PersonalEncoder(found, unseen)
     if encoder.speakers.position != position:
         raise SerbenchError(
             f"weights '{weights}' were adapted with position '{encoder.speakers.position}', not "
@@ -68,10 +71,10 @@ def adapt(
     device: str,
 ) -> dict[str, Any]:
     """Adapt the weights to audio unless they are; return what then changes for `make`."""
-    how = _adapted.how(options)
-    found = _adapted.find_hubert("papt_hubert", options["weights"], options["revision"])
-    if _adapted.is_personal(found):
-        _adapted.tell_of_no_effect(found, progress)
-        _adapted.warn_of_namesakes(found, offered, progress)
+    how = offers.how(options)
+    found = find_weights(options["weights"], options["revision"], "papt_hubert")
+    if offers.is_personal(found):
+        offers.tell_of_no_effect(found, progress)
+        offers.warn_of_namesakes(found, offered, progress)
         return {}
-    return _adapted.adapted(found, how, offered, place, progress=progress, device=device)
+    return offers.accept(found, how, offered, place, progress=progress, device=device)

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from serbench.encoders import hub as hubs
 from serbench.errors import SerbenchError
-from serbench.upstreams import Clips, Features, Upstream, _hub, stack
+from serbench.upstreams import Clips, Features, Upstream, stack
 
 _SHORTEST = 800  # samples; s3prl promises nothing below 50 ms
 _PROBE = 8_000  # samples
@@ -32,7 +33,7 @@ def make(*, weights: str = "fbank", checkpoint: str | None = None) -> Upstream:
         SerbenchError: s3prl is not installed, the model is not in its hub, weights are missing or
             would not be used, or the model cannot be built, fetched or read.
     """
-    return S3prlUpstream(weights, _hub.build(weights, checkpoint))
+    return S3prlUpstream(weights, hubs.build(weights, checkpoint))
 
 
 class S3prlUpstream(Upstream):
@@ -60,7 +61,7 @@ class S3prlUpstream(Upstream):
         self._counts: dict[int, int] = {}
         self.depth, _, self.dim = self._encode(self._silence(max(_VERIFIED))).shape
         self._offset = self._measured_offset()
-        self.provenance = {"id": f"s3prl/{name}", "revision": _hub.revision()}
+        self.provenance = {"id": f"s3prl/{name}", "revision": hubs.revision()}
         if any(True for _ in encoder.parameters()):
             self.provenance["digest"] = _digest(encoder)
 
@@ -112,11 +113,11 @@ class S3prlUpstream(Upstream):
             raise SerbenchError(msg)
         trains = any(parameter.requires_grad for parameter in self.parameters())
         try:
-            with _hub.contained(), torch.set_grad_enabled(trains and torch.is_grad_enabled()):
+            with hubs.contained(), torch.set_grad_enabled(trains and torch.is_grad_enabled()):
                 return list(self._encoder([_ending_in_sound(wave)])["hidden_states"])
         except Exception as error:
             msg = f"s3prl's '{self._name}' fails on a clip of {len(wave)} samples"
-            raise SerbenchError(f"{msg}: {_hub.brief(error)}") from error
+            raise SerbenchError(f"{msg}: {hubs.brief(error)}") from error
 
     def _measured_offset(self) -> int | None:
         """Return k if the model has (samples + k) // rate frames throughout, else None."""

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from serbench.encoders.pretraining import offers
+from serbench.encoders.waveform import WaveformEncoder
 from serbench.progress import Progress
-from serbench.upstreams import Unlabelled, _adapted
-from serbench.upstreams._waveform import WaveformEncoder
-from serbench.upstreams.hubert import refuse_personal
+from serbench.upstreams import Unlabelled
+from serbench.upstreams.hubert import find_weights, refuse_personal
 
 ADAPTED_BY = ("weights", "revision", "epochs", "peak", "batch_seconds", "seed")
 
@@ -41,10 +42,10 @@ def make(
         batch_seconds: of audio an update.
         seed: of the adaptation.
     """
-    found = _adapted.find_hubert("tapt_hubert", weights, revision)
+    found = find_weights(weights, revision, "tapt_hubert")
     refuse_personal(found, "tapt_hubert")
-    if not _adapted.is_task_adapted(found):
-        raise _adapted.not_adapted("tapt_hubert", found)
+    if not offers.is_task_adapted(found):
+        raise offers.not_adapted("tapt_hubert", found)
     return WaveformEncoder(found)
 
 
@@ -57,10 +58,10 @@ def adapt(
     device: str,
 ) -> dict[str, Any]:
     """Adapt the weights to audio unless they are; return what then changes for `make`."""
-    how = _adapted.how(options)
-    found = _adapted.find_hubert("tapt_hubert", options["weights"], options["revision"])
+    how = offers.how(options)
+    found = find_weights(options["weights"], options["revision"], "tapt_hubert")
     refuse_personal(found, "tapt_hubert")
-    if _adapted.is_task_adapted(found):
-        _adapted.tell_of_no_effect(found, progress)
+    if offers.is_task_adapted(found):
+        offers.tell_of_no_effect(found, progress)
         return {}
-    return _adapted.adapted(found, how, offered, place, progress=progress, device=device)
+    return offers.accept(found, how, offered, place, progress=progress, device=device)

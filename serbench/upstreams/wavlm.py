@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from serbench.upstreams._transformers import check_type
-from serbench.upstreams._waveform import WaveformEncoder
-from serbench.upstreams._weights import find
+from serbench.encoders.transformers import check_type
+from serbench.encoders.waveform import WaveformEncoder
+from serbench.encoders.weights import find
 
 # the authors' repository (microsoft/unilm) says MIT, the model cards UniSpeech's CC BY-SA 3.0
 WEIGHTS = {

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from serbench.encoders.transformers import check_type, load
+from serbench.encoders.weights import Weights, find
 from serbench.errors import SerbenchError
 from serbench.upstreams import Clips, Features, Upstream, stack
-from serbench.upstreams._transformers import check_type, load
-from serbench.upstreams._weights import Weights, find
 
 WEIGHTS = {
     "tiny": {

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from serbench.benchmarks import Benchmark, Classification, Regression
-from serbench.benchmarks.audit import AUDIO_KINDS, CorpusAudit, audit_corpus
+from serbench.benchmarks.auditing.audit import AUDIO_KINDS, CorpusAudit, audit_corpus
 from serbench.errors import SerbenchError
 from serbench.home import home
 from serbench.progress import Silent
@@ -81,7 +81,7 @@ def opened(monkeypatch) -> Counter[str]:
         count[Path(path).name] += 1
         return real(path, *args, **kwargs)
 
-    monkeypatch.setattr("serbench.benchmarks.corpus.soundfile.SoundFile", counting)
+    monkeypatch.setattr("serbench.benchmarks.reading.audio.soundfile.SoundFile", counting)
     return count
 
 
@@ -381,7 +381,7 @@ def test_a_broken_cache_is_no_cache(corpus):
 
 
 def test_an_interrupted_audit_keeps_what_it_measured(corpus, opened, monkeypatch):
-    monkeypatch.setattr("serbench.benchmarks._recordings._FILES_A_TASK", 1)
+    monkeypatch.setattr("serbench.benchmarks.auditing.recordings._FILES_A_TASK", 1)
 
     class Impatient(Silent):
         @contextmanager

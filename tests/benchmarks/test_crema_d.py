@@ -8,8 +8,8 @@ import pytest
 import soundfile
 
 from serbench.benchmarks import crema_d
-from serbench.benchmarks.audit import audit_corpus
-from serbench.benchmarks.folds import audit_folds
+from serbench.benchmarks.auditing.audit import audit_corpus
+from serbench.benchmarks.auditing.folds import audit_folds
 from serbench.errors import SerbenchError
 from serbench.progress import Silent
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from serbench.benchmarks import Classification, Regression, custom
-from serbench.benchmarks.audit import audit_corpus
-from serbench.benchmarks.corpus import read_audio
+from serbench.benchmarks import Classification, Regression
+from serbench.benchmarks.auditing.audit import audit_corpus
+from serbench.benchmarks.reading import custom
+from serbench.benchmarks.reading.audio import read_audio
 from serbench.errors import SerbenchError
 from serbench.progress import Silent
 
@@ -51,11 +52,11 @@ def corpus(folder: Path, toml: str = CLASSES, table: str = TABLE) -> Path:
 
 
 def read(path: Path):
-    return custom.load(path).read(None)
+    return custom.read_benchmark(path).read(None)
 
 
 def test_the_least_description(tmp_path):
-    benchmark = custom.load(corpus(tmp_path))
+    benchmark = custom.read_benchmark(corpus(tmp_path))
     table = benchmark.read(None)
 
     assert (benchmark.name, benchmark.version) == ("mine", "1")
@@ -115,7 +116,7 @@ shares = ["speaker"]
     )
     path = corpus(tmp_path, toml, table)
 
-    benchmark = custom.load(path)
+    benchmark = custom.read_benchmark(path)
     read = benchmark.read(None)
 
     assert benchmark.task == Regression(("arousal", "valence"), 1.0, 7.0)
@@ -157,7 +158,7 @@ def test_options_of_the_default_protocol(tmp_path):
     rows = "".join(f"a.wav,{i},{('anger', 'neutral')[i % 2]},r{i % 3}\n" for i in range(18))
     path = corpus(tmp_path, toml, f"path,speaker,emotion,room\n{rows}")
 
-    benchmark = custom.load(path)
+    benchmark = custom.read_benchmark(path)
     folds = benchmark.protocols["speaker_folds"]().split(benchmark.read(None), benchmark.task)
 
     assert len(folds) == 3
@@ -191,7 +192,7 @@ def refused(path: Path) -> str:
         ('name = "mine"', 'nam = "mine"', "no key 'nam'; did you mean 'name'?"),
         ('name = "mine"', 'nam = "mine"', "'name' is missing"),
         ('name = "mine"', 'name = "../mine"', "'name': .*not '../mine'"),
-        ('name = "mine"', 'name = "emodb"', "'emodb' is taken by serbench itself"),
+        ('name = "mine"', 'name = "emodb"', "'emodb' is taken by a benchmark"),
         ('version = "1"', "version = 1", "'version': .*string, not 1"),
         ('version = "1"', "version = ", "not valid TOML: .*line 3"),
         ('"classification"', '"classificatoin"', "'task': .*'classification' or 'regression'"),
@@ -309,14 +310,14 @@ def test_another_encoding(tmp_path):
 
 
 def test_no_such_description(tmp_path):
-    for call in (custom.load, custom.files):
+    for call in (custom.read_benchmark, custom.files):
         with pytest.raises(SerbenchError, match=r"nothing\.toml': No such file"):
             call(tmp_path / "nothing.toml")
 
 
 def test_the_audit_names_the_rows(tmp_path):
     table = TABLE + "gone.wav,2,angr\n,,\na.wav,,neutral\n"
-    benchmark = custom.load(corpus(tmp_path, table=table))
+    benchmark = custom.read_benchmark(corpus(tmp_path, table=table))
 
     found = audit_corpus(benchmark, benchmark.read(None), Silent())
 
@@ -335,7 +336,7 @@ def test_the_documented_description_is_one(tmp_path):
     path = corpus(tmp_path, re.sub(r"(?m)^    ", "", example), table)
     path.with_name("clips.csv").rename(tmp_path / "utterances.csv")
 
-    benchmark = custom.load(path)
+    benchmark = custom.read_benchmark(path)
 
     assert benchmark.name == "my_corpus"
     assert benchmark.read(None)["speaker"].tolist() == ["1", "2"]

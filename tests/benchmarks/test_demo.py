@@ -17,8 +17,8 @@ import soundfile
 from scipy.stats import f_oneway, spearmanr
 
 from serbench.benchmarks import Classification, Regression, demo
-from serbench.benchmarks.audit import audit_corpus
-from serbench.benchmarks.folds import audit_folds
+from serbench.benchmarks.auditing.audit import audit_corpus
+from serbench.benchmarks.auditing.folds import audit_folds
 from serbench.benchmarks.synthesis.corpus import utterances
 from serbench.benchmarks.synthesis.voices import VOICES
 from serbench.errors import SerbenchError

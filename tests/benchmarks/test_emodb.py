@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from serbench.benchmarks import emodb
-from serbench.benchmarks.audit import audit_corpus
-from serbench.benchmarks.corpus import durations
+from serbench.benchmarks.auditing.audit import audit_corpus
+from serbench.benchmarks.reading.audio import durations
 from serbench.errors import SerbenchError
 from serbench.progress import Silent
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from serbench.benchmarks import emotale
-from serbench.benchmarks.audit import audit_corpus
-from serbench.benchmarks.corpus import durations
+from serbench.benchmarks.auditing.audit import audit_corpus
+from serbench.benchmarks.reading.audio import durations
 from serbench.errors import SerbenchError
 from serbench.progress import Silent
 

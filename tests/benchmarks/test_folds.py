@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from pandas import DataFrame
 
-from serbench.benchmarks import Classification, Fold, Protocol, Regression, protocols
-from serbench.benchmarks.audit import Finding
-from serbench.benchmarks.folds import audit_folds, part_hash, split_hash
+from serbench.benchmarks import Classification, Fold, Protocol, Regression
+from serbench.benchmarks.auditing.audit import Finding
+from serbench.benchmarks.auditing.folds import audit_folds
+from serbench.benchmarks.splitting import protocols
+from serbench.benchmarks.splitting.hashes import part_hash, split_hash
 
 LABELS = ("neutral", "happy", "sad")
 CLASSES = Classification(LABELS)

@@ -16,9 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas import DataFrame
 
-from serbench.benchmarks import Classification, Fold, Protocol, Regression, protocols
-from serbench.benchmarks._balance import balanced_folds
-from serbench.benchmarks.folds import part_hash, split_hash
+from serbench.benchmarks import Classification, Fold, Protocol, Regression
+from serbench.benchmarks.splitting import protocols
+from serbench.benchmarks.splitting.balance import balanced_folds
+from serbench.benchmarks.splitting.hashes import part_hash, split_hash
 from serbench.errors import SerbenchError
 
 LABELS = ("neutral", "happy", "angry", "sad")

@@ -15,9 +15,9 @@ import pytest
 import soundfile
 
 from serbench.cli import pretrain
-from serbench.upstreams.pretraining.adaptation import AdaptationOptions
-from serbench.upstreams.pretraining.cpc import CPCOptions
-from serbench.upstreams.pretraining.hubert import HubertOptions
+from serbench.encoders.pretraining.adaptation import AdaptationOptions
+from serbench.encoders.pretraining.cpc import CPCOptions
+from serbench.encoders.pretraining.hubert import HubertOptions
 
 TINY = ("--updates", "3", "--batch-seconds", "4", "--clusters", "5", "--head-updates", "2")
 

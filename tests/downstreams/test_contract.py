@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from serbench import plugins
-from serbench.checking import check_downstream
+from serbench.checks import check_downstream
 
 
 def sizes() -> list[tuple[str, dict[str, str]]]:

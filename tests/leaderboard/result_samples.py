@@ -9,20 +9,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from serbench import benchmarks
-from serbench.benchmarks import scores
-from serbench.benchmarks.scores import Scores
+from serbench.benchmarks import Classification, Regression
 from serbench.leaderboard.record import (
-    Benchmark,
-    Classification,
+    BenchmarkRecord,
     Fit,
-    Fold,
+    FoldRecord,
     Labels,
-    Protocol,
-    Regression,
+    ProtocolRecord,
     Result,
     Split,
 )
+from serbench.scoring import scores
+from serbench.scoring.scores import Scores
 
 EMOTIONS = Classification(labels=("anger", "happiness", "neutral", "sadness"), column="emotion")
 AFFECT = Regression(dimensions=("arousal", "valence", "dominance"), low=1.0, high=7.0)
@@ -72,7 +70,8 @@ def record(task: Classification | Regression = EMOTIONS, **changes: Any) -> Resu
         "recipe", {"upstream": {"name": "fbank", "options": {}}, "seeds": [*seeds]}
     )
     folds = tuple(
-        Fold(name=str(1 + i), train=84, valid=12, test=24, hash=f"{i:064x}") for i in range(FOLDS)
+        FoldRecord(name=str(1 + i), train=84, valid=12, test=24, hash=f"{i:064x}")
+        for i in range(FOLDS)
     )
     values: dict[str, Any] = {
         "digest": hashlib.sha256(
@@ -80,8 +79,8 @@ def record(task: Classification | Regression = EMOTIONS, **changes: Any) -> Resu
         ).hexdigest(),
         "recipe": recipe,
         "labels": Labels(upstream="fbank", downstream="mean_pool"),
-        "benchmark": Benchmark(name="emodb", version="1", synthetic=False, task=task),
-        "protocol": Protocol(name="speaker_folds", options={"k": 5}),
+        "benchmark": BenchmarkRecord(name="emodb", version="1", synthetic=False, task=task),
+        "protocol": ProtocolRecord(name="speaker_folds", options={"k": 5}),
         "split": Split(hash="ab" * 32, folds=folds),
         "seeds": seeds,
         "training": tuple(
@@ -98,10 +97,6 @@ def record(task: Classification | Regression = EMOTIONS, **changes: Any) -> Resu
     return Result(**values | changes)
 
 
-def score(task: dict[str, Any], predictions: pd.DataFrame) -> Scores:
-    """Return the scores of predictions for a task as a record has it."""
-    if task["kind"] == "regression":
-        dimensions, low, high = tuple(task["dimensions"]), task["low"], task["high"]
-        return scores.score(benchmarks.Regression(dimensions, low, high), predictions)
-    labels = tuple(task["labels"])
-    return scores.score(benchmarks.Classification(labels, task["column"]), predictions)
+def score(result: Result, predictions: pd.DataFrame) -> Scores:
+    """Return the scores of a result's predictions."""
+    return scores.score(result.benchmark.task, predictions)

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from serbench.leaderboard.export import to_csv, to_markdown
-from serbench.leaderboard.record import Adaptation, Labels, Protocol
+from serbench.leaderboard.record import Adaptation, Labels, ProtocolRecord
 from serbench.leaderboard.table import Board, rank
 
-from .result_samples import AFFECT, classified, rated, record, score
+from .result_samples import AFFECT, classified, rated, record
 
 ODD = Labels(upstream="mine|*yours*", weights="a<b>_c_", downstream="mean_pool")
 
@@ -34,7 +34,6 @@ def boards() -> list[Board]:
             (record(AFFECT), rated(0.7)),
             (record(AFFECT, labels=mlp), broken),
         ],
-        score,
     )
 
 
@@ -82,7 +81,7 @@ def test_markdown_has_columns_only_where_needed(boards: list[Board]):
     assert [row["differs in"] for row in first] == ["", "hidden=64", "hidden=[256,64]", ""]
     assert [row["note"] for row in first] == ["", "", "", "1"]
     assert "differs in" not in second[0]
-    (lonely,) = tables(to_markdown(rank([(record(), classified(1.0))], score)))
+    (lonely,) = tables(to_markdown(rank([(record(), classified(1.0))])))
     assert "note" not in lonely[0]
 
 
@@ -110,7 +109,7 @@ def test_csv_has_every_row_with_all_digits(boards: list[Board]):
 
 
 def test_csv_says_what_the_rows_are():
-    random = Protocol(name="random", options={"k": 5}, shares=("speaker", "session"))
+    random = ProtocolRecord(name="random", options={"k": 5}, shares=("speaker", "session"))
     made = record().benchmark.model_copy(update={"synthetic": True})
     heard = Adaptation(
         on="train", transductive=False, utterances=9, hours=0.1, checkpoints=("ab", "cd")
@@ -119,7 +118,7 @@ def test_csv_says_what_the_rows_are():
         (record(protocol=random, benchmark=made, adaptation=heard), classified(1.0)),
         (record(AFFECT, seeds=(0, 1)), rated(0.5, (0, 1))),
     ]
-    emotions, affect = csv.DictReader(StringIO(to_csv(rank(results, score))))
+    emotions, affect = csv.DictReader(StringIO(to_csv(rank(results))))
     assert (emotions["synthetic"], affect["synthetic"]) == ("true", "false")
     assert emotions["shares"] == "session speaker"
     assert json.loads(emotions["protocol_options"]) == {"k": 5}
@@ -136,7 +135,7 @@ def test_csv_of_one_fold_has_no_spread_and_of_nan_says_nan():
     fold = record().split.folds[0].model_copy(update={"test": 120})
     split = record().split.model_copy(update={"folds": (fold,)})
     broken = rated(0.3).assign(fold="1", **{"prediction:valence": np.nan})
-    (line,) = csv.DictReader(StringIO(to_csv(rank([(record(AFFECT, split=split), broken)], score))))
+    (line,) = csv.DictReader(StringIO(to_csv(rank([(record(AFFECT, split=split), broken)]))))
     assert line["o_ccc:arousal:std_over_folds"] == ""
     assert math.isnan(float(line["o_ccc:valence"]))
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console, RenderableType
 
-from serbench.leaderboard.record import Adaptation, Fit, Labels, LeftOut, Protocol
+from serbench.leaderboard.record import Adaptation, Fit, Labels, LeftOut, ProtocolRecord
 from serbench.leaderboard.render import render_board, render_run
 from serbench.leaderboard.table import rank
 
@@ -40,7 +40,7 @@ def test_a_board_of_classes():
         (record(labels=PAPT, provenance={"trained_on": "EmoDB"}), classified(1.0)),
         (record(complete=False), classified(2.0).query("fold != '5'")),
     ]
-    (board,) = rank(results, score)
+    (board,) = rank(results)
     text = drawn(render_board(board))
     assert text.startswith("emodb 1 · emotion, 4 classes · speaker_folds (k=5)\n")
     assert re.search(r"^1  huggingface \+ mean_pool ", text, re.MULTILINE)
@@ -65,7 +65,7 @@ def test_a_board_of_dimensions_shows_both_ccc_of_each():
         (record(AFFECT, labels=PAPT), broken),
         (record(AFFECT), rated(-0.6)),
     ]
-    (board,) = rank(results, score)
+    (board,) = rank(results)
     text = drawn(render_board(board))
     best, inverse, nan = board.rows
     for row in (best, inverse):
@@ -86,7 +86,7 @@ def test_long_names_are_folded_and_not_cut():
     name = "wav2vec2-large-robust-12-ft-emotion-msp-dim-and-more"
     labels = Labels(upstream="huggingface", weights=name, downstream="mean_pool")
     for task, predictions in ((AFFECT, rated(0.5)), (record().benchmark.task, classified(1.0))):
-        (board,) = rank([(record(task, labels=labels), predictions)], score)
+        (board,) = rank([(record(task, labels=labels), predictions)])
         lines = drawn(render_board(board)).splitlines()
         system = [re.split(r" {2,}", line.lstrip("1 "))[0] for line in lines]
         assert name in "".join(system)
@@ -94,14 +94,14 @@ def test_long_names_are_folded_and_not_cut():
 
 def test_names_are_not_markup():
     labels = Labels(upstream="[bold]mine[/bold]", downstream="mean_pool")
-    (board,) = rank([(record(labels=labels), classified(1.0))], score)
+    (board,) = rank([(record(labels=labels), classified(1.0))])
     assert "[bold]mine[/bold] + mean_pool" in drawn(render_board(board), width=100)
 
 
 def test_what_differs_is_shown_under_equal_names():
     mlp = Labels(upstream="fbank", downstream="mlp")
     results = [(record(labels=mlp, recipe={"hidden": h}), classified(h / 99)) for h in (64, 128)]
-    (board,) = rank(results, score)
+    (board,) = rank(results)
     text = drawn(render_board(board))
     assert re.search(r"^   hidden=128 ", text, re.MULTILINE)
     assert re.search(r"^   hidden=64 ", text, re.MULTILINE)
@@ -110,7 +110,7 @@ def test_what_differs_is_shown_under_equal_names():
 def test_a_run_on_classes():
     result = record(labels=WHISPER, seeds=(0, 1), known_defects=3)
     predictions = classified(1.0, (0, 1))
-    scores = score(result.task, predictions)
+    scores = score(result, predictions)
     text = drawn(render_run(result, scores))
     assert text.startswith("huggingface + mean_pool\nwhisper-tiny.en-encoder\nemodb 1 ·")
     folds = scores.folds.groupby("fold")[["ua", "wa", "macro_f1"]].mean()
@@ -136,7 +136,7 @@ def test_a_run_on_classes():
 
 def test_a_run_on_dimensions():
     result = record(AFFECT, labels=PAPT)
-    scores = score(result.task, rated(0.5))
+    scores = score(result, rated(0.5))
     text = words(drawn(render_run(result, scores)))
     keys = ("", ":arousal", ":valence", ":dominance")
     assert "O-CCC of fold clips mean arousal valence dominance" in text
@@ -162,14 +162,14 @@ def test_a_run_says_what_is_wrong_with_it():
     )
     result = record(
         benchmark=made,
-        protocol=Protocol(name="random", shares=("speaker",)),
+        protocol=ProtocolRecord(name="random", shares=("speaker",)),
         left_out=(LeftOut(utterance="03a01", reason="silent"),),
         training=fits,
         complete=False,
         scores={"rank": 1.0},
     )
     predictions = classified(1.0).query("fold in ('1', '2')")
-    text = words(drawn(render_run(result, score(result.task, predictions))))
+    text = words(drawn(render_run(result, score(result, predictions))))
     for said in (
         "emodb 1, synthetic",
         "random, speaker-dependent",
@@ -187,13 +187,13 @@ def test_speakers_with_too_few_clips_are_not_among_the_extremes():
     few = rated(0.5)
     few.loc[few.index[:11], "speaker"] = "04"
     result = record(AFFECT)
-    text = drawn(render_run(result, score(result.task, few)))
+    text = drawn(render_run(result, score(result, few)))
     assert "9 speakers, 1 more with too few clips: CCC from" in text
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
 def test_terminals_of_other_encodings(encoding: str):
-    (board,) = rank([(record(), classified(1.0))], score)
+    (board,) = rank([(record(), classified(1.0))])
     drawn(render_board(board)).replace("─", "-").encode(encoding)
 
 
@@ -218,7 +218,7 @@ def test_a_run_says_what_its_upstream_was_adapted_to(on: str, part: str):
         checkpoints=("ab",),
     )
     result = record(adaptation=adaptation)
-    text = words(drawn(render_run(result, score(result.task, classified(1)))))
+    text = words(drawn(render_run(result, score(result, classified(1)))))
     assert f"Upstream adapted to {part}" in text
     assert ("Transductive: " in text) == (on == "all")
 
@@ -229,7 +229,7 @@ def test_a_run_says_that_its_weights_came_adapted():
     )
     known = {"method": "TAPT of base", "trained_on": "A (9 h), B (0.5 h)"}
     result = record(adaptation=before, provenance=known)
-    text = words(drawn(render_run(result, score(result.task, classified(1)))))
+    text = words(drawn(render_run(result, score(result, classified(1)))))
     assert "Weights came adapted (7 utterances, 0.50 h), so the recipe's options" in text
     assert "no effect: TAPT of base, trained on A (9 h), B (0.5 h)." in text
     assert "Transductive: " not in text

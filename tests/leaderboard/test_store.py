@@ -28,7 +28,7 @@ def saved(tmp_path: Path) -> Path:
 def problem(path: Path) -> store.BrokenResultError:
     """Return why a result cannot be loaded; the folder's reading must name it just the same."""
     with pytest.raises(store.BrokenResultError) as caught:
-        store.load(path)
+        store.load_result(path)
     shelf = store.read_all(path.parents[1])
     assert shelf.entries == []
     assert str(caught.value) in [str(found) for found in shelf.problems]
@@ -59,7 +59,7 @@ def replace_predictions(path: Path, predictions: pd.DataFrame) -> None:
 def test_round_trip(result: Result, predictions: pd.DataFrame, tmp_path: Path):
     path = store.save(result, predictions, tmp_path)
     assert path == tmp_path / "emodb" / f"{result.digest}.json"
-    read = store.load(path)
+    read = store.load_result(path)
     assert read.result == result
     pd.testing.assert_frame_equal(read.predictions, predictions, check_dtype=False)
     found = store.find(tmp_path, "emodb", result.digest)
@@ -94,7 +94,7 @@ def test_nan_is_null_on_disk(tmp_path: Path):
     fit = Fit(fold="1", seed=0, learning_rate=1e-3, epoch=1, valid_score=float("nan"))
     path = store.save(record(scores=scores, training=(fit,)), classified(1.5), tmp_path)
     assert json.loads(path.read_text())["training"][0]["valid_score"] is None
-    read = store.load(path).result
+    read = store.load_result(path).result
     assert read.scores == {"ua": None, "folds": [{"ua": None}, {"ua": 0.5}]}
     assert math.isnan(read.training[0].valid_score)
 
@@ -111,7 +111,9 @@ def test_records_are_frozen_and_strict():
 def test_nothing_else_is_left_in_the_folder(saved: Path):
     store.save(record(), classified(2.5), saved.parents[1])
     assert sorted(saved.parent.iterdir()) == [saved, saved.with_suffix(".parquet")]
-    pd.testing.assert_frame_equal(store.load(saved).predictions, classified(2.5), check_dtype=False)
+    pd.testing.assert_frame_equal(
+        store.load_result(saved).predictions, classified(2.5), check_dtype=False
+    )
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["new", "again"])
@@ -135,7 +137,7 @@ def test_a_failure_leaves_no_record_without_its_predictions(
     monkeypatch.undo()
     assert [path.suffix for path in (tmp_path / "emodb").iterdir()] in ([], [".parquet"])
     assert store.find(tmp_path, "emodb", record().digest) is None
-    assert store.load(store.save(record(), classified(2.5), tmp_path)).result == record()
+    assert store.load_result(store.save(record(), classified(2.5), tmp_path)).result == record()
 
 
 def test_a_failing_write_keeps_the_older_result(saved: Path, monkeypatch: pytest.MonkeyPatch):
@@ -145,7 +147,9 @@ def test_a_failing_write_keeps_the_older_result(saved: Path, monkeypatch: pytest
     monkeypatch.setattr(Path, "write_text", full)
     with pytest.raises(SerbenchError, match=r"cannot write .*No space left"):
         store.save(record(), classified(2.5), saved.parents[1])
-    pd.testing.assert_frame_equal(store.load(saved).predictions, classified(1.5), check_dtype=False)
+    pd.testing.assert_frame_equal(
+        store.load_result(saved).predictions, classified(1.5), check_dtype=False
+    )
     assert len(list(saved.parent.iterdir())) == 2
 
 
@@ -295,7 +299,7 @@ def test_predictions_of_another_result(saved: Path, predictions: pd.DataFrame, r
 def test_an_incomplete_result_is_sound_if_it_says_so(tmp_path: Path):
     partial = classified(1.5).query("fold != '5'")
     path = store.save(record(complete=False), partial, tmp_path)
-    assert store.load(path).result.complete is False
+    assert store.load_result(path).result.complete is False
     edit(path, complete=True)
     assert "complete: true" in problem(path).reason
 
@@ -310,4 +314,4 @@ def test_a_rating_that_is_missing(tmp_path: Path):
 def test_dimensions_may_be_nan_after_a_failed_training(tmp_path: Path):
     predictions = rated(0.5).assign(**{"prediction:valence": float("nan")})
     path = store.save(record(AFFECT), predictions, tmp_path)
-    assert store.load(path).predictions["prediction:valence"].isna().all()
+    assert store.load_result(path).predictions["prediction:valence"].isna().all()

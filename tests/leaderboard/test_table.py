@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
+from serbench.benchmarks import Regression
 from serbench.leaderboard import store
 from serbench.leaderboard.differing import differing
 from serbench.leaderboard.notes import mentions
-from serbench.leaderboard.record import Adaptation, Labels, LeftOut, Protocol, Regression
+from serbench.leaderboard.record import Adaptation, Labels, LeftOut, ProtocolRecord
 from serbench.leaderboard.table import Board, rank
 
 from .result_samples import AFFECT, EMOTIONS, classified, rated, record, score
@@ -20,7 +21,7 @@ from .result_samples import AFFECT, EMOTIONS, classified, rated, record, score
 
 def board(*results: store.Entry | tuple) -> Board:
     """Return the only board of results."""
-    (only,) = rank(results, score)
+    (only,) = rank(results)
     return only
 
 
@@ -105,23 +106,23 @@ def test_an_incomplete_result_is_shown_but_not_ranked():
 def test_only_the_comparable_share_a_board():
     plain = record()
     version = plain.benchmark.model_copy(update={"version": "2"})
-    random = Protocol(name="random", options={"k": 5}, shares=("speaker",))
-    more = Protocol(name="speaker_folds", options={"k": 10})
+    random = ProtocolRecord(name="random", options={"k": 5}, shares=("speaker",))
+    more = ProtocolRecord(name="speaker_folds", options={"k": 10})
     split = plain.split.model_copy(update={"hash": "cd" * 32})
     changes = [{}, {"benchmark": version}, {"protocol": random}, {"protocol": more}]
     results = [(record(**change), classified(1.0)) for change in [*changes, {"split": split}]]
     results.append((record(AFFECT), rated(0.5)))
     results.append((record(recipe={"other": 1}), classified(0.5)))
-    boards = rank(results, score)
+    boards = rank(results)
     assert [len(each.rows) for each in boards].count(2) == 1
     assert len(boards) == 6
     assert {len(each.rows) for each in boards} == {1, 2}
-    assert rank(reversed(results), score) == boards
+    assert rank(reversed(results)) == boards
 
 
 def test_another_split_of_the_same_protocol_says_why():
     other = record().split.model_copy(update={"hash": "cd" * 32})
-    one, two = rank([(record(), classified(1)), (record(split=other), classified(1))], score)
+    one, two = rank([(record(), classified(1)), (record(split=other), classified(1))])
     assert one.title.endswith("· split abababab")
     assert "Not comparable with split cdcdcdcd of the same benchmark" in one.caption[-1]
     assert "Not comparable with split abababab of the same benchmark" in two.caption[-1]
@@ -131,7 +132,7 @@ def test_another_split_of_the_same_protocol_says_why():
 def test_the_order_in_which_shares_are_written_does_not_matter():
     orders = [("speaker", "session"), ("session", "speaker")]
     results = [
-        (record(protocol=Protocol(name="random", shares=shares)), classified(1.0))
+        (record(protocol=ProtocolRecord(name="random", shares=shares)), classified(1.0))
         for shares in orders
     ]
     assert len(board(*results).rows) == 2
@@ -164,7 +165,9 @@ def test_speakers_with_one_clip_are_counted():
 
 def test_what_qualifies_a_whole_board():
     made = record().benchmark.model_copy(update={"synthetic": True, "name": "demo"})
-    random = Protocol(name="random", options={"seed": 3, "k": 5}, shares=("speaker", "session"))
+    random = ProtocolRecord(
+        name="random", options={"seed": 3, "k": 5}, shares=("speaker", "session")
+    )
     shown = board((record(benchmark=made, protocol=random, known_defects=7), classified(1.0)))
     assert shown.title == (
         "demo 1, synthetic · emotion, 4 classes · random (k=5, seed=3), speaker-dependent"
@@ -194,17 +197,17 @@ def test_one_dimension_and_one_fold_have_no_mean_and_no_spread():
 def test_stored_scores_that_agree_are_not_mentioned(tmp_path: Path):
     for task, predictions in ((EMOTIONS, classified(1.1, (0, 1))), (AFFECT, rated(0.3, (0, 1)))):
         plain = record(task, seeds=(0, 1))
-        stored = score(plain.task, predictions).to_json()
+        stored = score(plain, predictions).to_json()
         store.save(plain.model_copy(update={"scores": stored}), predictions, tmp_path)
     entries = store.read_all(tmp_path).entries
     assert len(entries) == 2
     assert all(entry.result.scores for entry in entries)
-    assert [each.notes for each in rank(entries, score)] == [(), ()]
+    assert [each.notes for each in rank(entries)] == [(), ()]
 
 
 def test_stored_scores_that_differ_are_named(tmp_path: Path):
     predictions = classified(1.1)
-    stored = score(record().task, predictions).to_json()
+    stored = score(record(), predictions).to_json()
     path = store.save(record(scores=stored), predictions, tmp_path)
     right = predictions["truth"]
     predictions.assign(prediction=right).to_parquet(path.with_suffix(".parquet"), index=False)

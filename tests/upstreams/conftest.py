@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from serbench.upstreams import Clips, _cpc
+from serbench.encoders import cpc as networks
+from serbench.upstreams import Clips
 
 SMALL = {
     "hidden_size": 16,
@@ -64,7 +65,7 @@ def tiny_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path
             save_encoder(root / name, kind, settings)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        _cpc.save(_cpc.Network(_cpc.Layout(channels=12, hidden=16)), root / "cpc")
+        networks.save(networks.Network(networks.Layout(channels=12, hidden=16)), root / "cpc")
     return {name: root / name for name in (*ENCODERS, "cpc")}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from serbench import plugins
-from serbench.checking import check_upstream, make_upstream
+from serbench.checks import check_upstream, make_upstream
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning")
 

@@ -19,14 +19,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from serbench import plugins
-from serbench.checking import check_upstream
+from serbench.checks import check_upstream
+from serbench.encoders.cpc import ChannelNorm, Convolution, Layout, Network
+from serbench.encoders.pretraining.contrastive import draw_negatives
 from serbench.errors import SerbenchError
 from serbench.progress import Silent
-from serbench.upstreams import Clips, Unlabelled
-from serbench.upstreams._cpc import ChannelNorm, Convolution, Layout, Network
+from serbench.upstreams import Clips, Recording, Unlabelled
 from serbench.upstreams.cpc import ADAPTED_BY, adapt, make
-from serbench.upstreams.pretraining.audio import Recording
-from serbench.upstreams.pretraining.contrastive import draw_negatives
 
 PUBLIC = {"hiddenEncoder": 12, "hiddenGar": 16, "nLevelsGRU": 1, "arMode": "LSTM"}
 

@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from serbench.encoders.waveform import WaveformEncoder
+from serbench.encoders.weights import find
 from serbench.errors import SerbenchError
 from serbench.upstreams import Clips
-from serbench.upstreams._waveform import WaveformEncoder
-from serbench.upstreams._weights import find
 from serbench.upstreams.hubert import WEIGHTS, make
 
 Noise = Callable[[int], Tensor]

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from serbench import plugins
-from serbench.checking import check_upstream
+from serbench.checks import check_upstream
+from serbench.encoders.pretraining.head import load_head
+from serbench.encoders.pretraining.hubert import open_encoder
+from serbench.encoders.pretraining.pseudo_labels import layer
+from serbench.encoders.weights import PACKAGED
 from serbench.upstreams import Clips, cpc, hubert
-from serbench.upstreams._weights import PACKAGED
-from serbench.upstreams.pretraining.head import load_head
-from serbench.upstreams.pretraining.hubert import open_encoder
-from serbench.upstreams.pretraining.pseudo_labels import layer
 
 FOLDERS = ("hubert_nano", "cpc_nano")
 
@@ -83,7 +83,7 @@ def test_transformers_gives_the_same_features_from_the_folder():
 
 def test_the_head_s_clusters_are_near_the_frames_of_its_layer():
     """Half precision, card and head belong to this encoder, not to one of another iteration."""
-    from serbench.upstreams._weights import find
+    from serbench.encoders.weights import find
 
     found = find("nano", None, hubert.WEIGHTS)
     own = load_head(Path(found.folder) / "head.safetensors").own

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from serbench.checking import check_upstream
+from serbench.checks import check_upstream
 from serbench.errors import SerbenchError
 from serbench.upstreams import Clips, fbank
 from serbench.upstreams.s3prl import S3prlUpstream, make

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from serbench import plugins
 from serbench.downstreams import mean_pool
-from serbench.system import System
+from serbench.training.system import System
 from serbench.upstreams import Clips
 
 FAMILY = ("wav2vec2", "wav2vec2.large", "hubert", "hubert.large", "wavlm", "wavlm.large")

@@ -1,0 +1,1 @@
+"""Whether a corpus and its folds can be trusted: its table, its files, its samples, its parts."""

@@ -1,0 +1,112 @@
+"""Whether folds can be trusted: what their parts share, what they lack, who is tested."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from pandas import DataFrame
+
+from serbench.benchmarks import Fold, Protocol, Rows, Task
+from serbench.benchmarks.splitting.hashes import parts
+from serbench.benchmarks.tasks.findings import Finding, Severity, named
+
+_PARTS = ("train", "valid", "test")
+
+
+def audit_folds(
+    table: DataFrame, folds: Sequence[Fold], protocol: Protocol, task: Task
+) -> list[Finding]:
+    """Check the folds of a protocol; whatever is an error must stop a run.
+
+    Errors: a speaker, a session or a recording (the same samples under another id) in two parts
+    of a fold, unless it is in `protocol.shares`; an empty part; a class that is not trained on, a
+    dimension that has only one value in training; an utterance that is tested twice. Warnings:
+    a class or a spread of values that is missing in the validation or test part; utterances that
+    are never tested though there are several folds, or that a single fold does not use. A class
+    that the whole corpus lacks is left to the audit of the corpus.
+
+    Args:
+        table: the utterances; `recording` (SHA-256 of the samples) is checked if it is there.
+        folds: row numbers of this table.
+        protocol: the one that made the folds.
+        task: what is predicted.
+
+    Returns:
+        Errors first, then warnings, each in the order of the folds.
+    """
+    if not folds:
+        message = f"protocol '{protocol.name}' gives no folds; use another one"
+        return [Finding("no_folds", "error", message)]
+    findings = [finding for fold in folds for finding in _empty(fold)]
+    for column in ("speaker", "session", "recording"):
+        if column in table and column not in protocol.shares:
+            findings += _shared(table, folds, column)
+    findings += _lacking(table, folds, task)
+    findings += _coverage(table, folds)
+    return sorted(findings, key=lambda finding: finding.severity != "error")
+
+
+def _empty(fold: Fold) -> Iterator[Finding]:
+    for part, rows in parts(fold):
+        if len(rows) == 0:
+            message = f"fold '{fold.name}': no utterance in {part}; use another protocol"
+            yield Finding("empty_part", "error", message)
+
+
+def _shared(table: DataFrame, folds: Sequence[Fold], column: str) -> Iterator[Finding]:
+    codes, names = pd.factorize(table[column].mask(table[column] == ""))
+    for fold in folds:
+        found = {part: np.unique(codes[rows]) for part, rows in parts(fold)}
+        for one, other in combinations(_PARTS, 2):
+            common = np.intersect1d(found[one], found[other])
+            common = common[common >= 0]
+            if len(common) == 0:
+                continue
+            shown = names[common] if column != "recording" else _ids(table, fold, codes, common)
+            what = f"{len(common)} {column}s" if len(common) > 1 else f"a {column}"
+            message = (
+                f"fold '{fold.name}': {one} and {other} share {what} ({named(shown)}); "
+                "use a protocol that keeps them apart, or one that declares it"
+            )
+            yield Finding(f"shared_{column}", "error", message)
+
+
+def _ids(table: DataFrame, fold: Fold, codes: Rows, common: Rows) -> Iterable[str]:
+    """Return the ids of the utterances of a fold whose recording is one of `common`."""
+    rows = np.concatenate([rows for _, rows in parts(fold)])
+    return table["utterance"].iloc[rows[np.isin(codes[rows], common)]]
+
+
+def _lacking(table: DataFrame, folds: Sequence[Fold], task: Task) -> Iterator[Finding]:
+    for fold in folds:
+        for part, rows in parts(fold):
+            lack = task.lacks(table, rows, part) if len(rows) else None
+            if lack is not None:
+                kind, sentence = lack
+                severity: Severity = "error" if part == "train" else "warning"
+                yield Finding(kind, severity, f"fold '{fold.name}': {sentence}")
+
+
+def _coverage(table: DataFrame, folds: Sequence[Fold]) -> Iterator[Finding]:
+    ids = table["utterance"].to_numpy()
+    tested = np.bincount(np.concatenate([f.test for f in folds]), minlength=len(table))
+    if (tested > 1).any():
+        message = (
+            f"{(tested > 1).sum()} utterances are in the test part of several folds "
+            f"({named(ids[tested > 1])}); pooled scores would count them as often; test each once"
+        )
+        yield Finding("tested_twice", "error", message)
+    unused = tested == 0
+    if len(folds) == 1:
+        for _, rows in parts(folds[0]):
+            unused[rows] = False
+    if unused.any():
+        what = "are never tested" if len(folds) > 1 else "are in no part of the fold"
+        message = (
+            f"{unused.sum()} utterances {what} ({named(ids[unused])}); "
+            "use another protocol if that is not meant"
+        )
+        yield Finding("never_tested", "warning", message)

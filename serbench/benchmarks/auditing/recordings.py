@@ -1,0 +1,178 @@
+"""What the samples of each utterance are: measured once, in parallel, and remembered."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from pandas import DataFrame
+
+from serbench.benchmarks.reading.audio import AudioError, Samples, Seconds, open_audio, read_segment
+from serbench.errors import SerbenchError
+from serbench.home import home
+from serbench.progress import Progress
+
+# Raised when a field of `Measured` changes its meaning: older caches are then not read.
+_FORMAT = 1
+_KEYS = ["path", "size", "mtime", "start", "end"]
+# Files a task: enough to hide the cost of a task, few enough that progress moves.
+_FILES_A_TASK = 32
+
+
+class Measured(NamedTuple):
+    """One utterance.
+
+    fault, message: of `AudioError`; both empty if the audio can be read.
+    seconds: length of the segment.
+    low, high: the smallest and the largest sample.
+    finite: no sample is NaN or infinite.
+    recording: SHA-256 (64 hex) over rate and samples, channels averaged; empty with a fault.
+    """
+
+    fault: str = ""
+    message: str = ""
+    seconds: Seconds = np.nan
+    low: float = np.nan
+    high: float = np.nan
+    finite: bool = True
+    recording: str = ""
+
+
+class _Task(NamedTuple):
+    path: str
+    rows: list[int]
+    segments: list[tuple[Seconds, Seconds]]
+
+
+def measure(name: str, table: DataFrame, progress: Progress) -> DataFrame:
+    """Return what the samples of each utterance are: one row an utterance, fields of `Measured`.
+
+    Each file is opened once and only its segments are read. What was readable is remembered in
+    `home()/audit` by path, size, time of change and segment, also when interrupted.
+
+    Args:
+        name: of the benchmark, for the cache's file and the title.
+        table: with `path`, `start` and `end`.
+        progress: advances by one a file.
+    """
+    wanted = _keys(table)
+    cache = home() / "audit" / f"{name}.{_FORMAT}.parquet"
+    known = _load(cache)
+    seen = wanted.merge(known[_KEYS], how="left", on=_KEYS, indicator=True)["_merge"] == "both"
+    fresh = wanted[~seen.to_numpy()].drop_duplicates(_KEYS)
+    if len(fresh):
+        found: dict[int, Measured] = {}
+        try:
+            for row, measured in _measure_all(name, fresh, progress):
+                found[row] = measured
+        finally:
+            known = _learn(known, wanted, found)
+            _store(cache, known)
+    return wanted.merge(known, how="left", on=_KEYS)[list(Measured._fields)]
+
+
+def _dtypes() -> dict[str, type]:
+    return {field: type(value) for field, value in Measured._field_defaults.items()}
+
+
+def _keys(table: DataFrame) -> DataFrame:
+    """Return what identifies the content of each utterance; size and time are -1 if missing."""
+    keys = table[["path", "start", "end"]].reset_index(drop=True)
+    keys = keys.astype({"path": str, "start": float, "end": float})
+    stats = {path: _stat(path) for path in keys["path"].unique()}
+    for i, column in enumerate(("size", "mtime")):
+        keys[column] = np.array([stats[path][i] for path in keys["path"]], dtype=np.int64)
+    return keys
+
+
+def _stat(path: str) -> tuple[int, int]:
+    try:
+        stat = os.stat(path)  # noqa: PTH116 - a Path for each of 100 000 files takes seconds
+    except OSError:
+        return -1, -1
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _measure_all(name: str, rows: DataFrame, progress: Progress) -> Iterator[tuple[int, Measured]]:
+    tasks = [
+        _Task(str(path), list(group.index), list(zip(group["start"], group["end"], strict=True)))
+        for path, group in rows.groupby("path", sort=False)
+    ]
+    chunks = [tasks[i : i + _FILES_A_TASK] for i in range(0, len(tasks), _FILES_A_TASK)]
+    pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+    try:
+        with progress.step(f"check audio of {name}", total=len(tasks)) as step:
+            for chunk, results in zip(chunks, pool.map(_measure_chunk, chunks), strict=True):
+                for task, measured in zip(chunk, results, strict=True):
+                    yield from zip(task.rows, measured, strict=True)
+                step.advance(len(chunk))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _measure_chunk(tasks: list[_Task]) -> list[list[Measured]]:
+    return [_measure_file(Path(task.path), task.segments) for task in tasks]
+
+
+def _measure_file(path: Path, segments: list[tuple[Seconds, Seconds]]) -> list[Measured]:
+    measured = []
+    try:
+        with open_audio(path) as file:
+            for start, end in segments:
+                try:
+                    samples = read_segment(file, start, end)
+                    measured.append(_describe(samples, file.samplerate))
+                except AudioError as fault:
+                    measured.append(Measured(fault.kind, str(fault)))
+    except AudioError as fault:
+        return [Measured(fault.kind, str(fault))] * len(segments)
+    return measured
+
+
+def _describe(samples: Samples, rate: int) -> Measured:
+    digest = hashlib.sha256(rate.to_bytes(8, "little"))
+    digest.update(np.ascontiguousarray(samples).data)
+    return Measured(
+        seconds=len(samples) / rate,
+        low=float(samples.min()),
+        high=float(samples.max()),
+        finite=bool(np.isfinite(samples).all()),
+        recording=digest.hexdigest(),
+    )
+
+
+def _load(cache: Path) -> DataFrame:
+    """Return what is remembered; a cache that cannot be read is as good as none."""
+    try:
+        return pd.read_parquet(cache, columns=[*_KEYS, *Measured._fields])
+    except (OSError, ValueError, KeyError):
+        empty = {**dict.fromkeys(_KEYS, float), "path": str, "size": int, "mtime": int}
+        return DataFrame({c: pd.Series(dtype=t) for c, t in (empty | _dtypes()).items()})
+
+
+def _learn(known: DataFrame, wanted: DataFrame, found: dict[int, Measured]) -> DataFrame:
+    """Return what is known with what was found: the newest of each segment of each file."""
+    fields = DataFrame(list(found.values()), columns=Measured._fields).astype(_dtypes())
+    fresh = wanted.loc[list(found)].reset_index(drop=True).join(fields)
+    return pd.concat([known, fresh]).drop_duplicates(["path", "start", "end"], keep="last")
+
+
+def _store(cache: Path, known: DataFrame) -> None:
+    """Remember what is readable; what ails other files may go without change of size or time."""
+    partial = cache.with_suffix(f".{os.getpid()}.part")
+    try:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        known[known["fault"] == ""].to_parquet(partial, index=False)
+        partial.replace(cache)
+    except OSError as error:
+        msg = (
+            f"cannot write '{cache}' ({error.strerror}); set SERBENCH_HOME to a folder with room "
+            "that you may write to"
+        )
+        raise SerbenchError(msg) from error

@@ -1,0 +1,225 @@
+"""Anyone's own corpus: a TOML file that describes it, beside a CSV file of its utterances.
+
+    serbench run --benchmark path/to/benchmark.toml
+
+The TOML file::
+
+    name = "my_corpus"              # letters, digits, _ and -; names the results
+    version = "1"                   # raise it when labels or recordings change
+    table = "utterances.csv"        # relative to this file
+    audio = "wav"                   # what paths in the table are relative to; without: this folder
+    task = "classification"         # or "regression"
+    labels = ["anger", "neutral"]   # classification: all labels, in the order of every report
+    # dimensions = ["arousal", "valence"]   # regression: columns of the table,
+    # low = 1                               #   and the ends of their scale
+    # high = 7
+    licence = "private"             # optional, as are `citation` and `obtain` (how to get it)
+
+    [columns]                       # optional: what the table calls them, where that differs
+    speaker = "spk"
+    emotion = "label"
+
+    [protocol]                      # optional: the default protocol with its options
+    name = "speaker_folds"          #   (`serbench list protocols`); without: speaker_folds
+    k = 5
+    balance = ["gender"]
+
+    [known_defects]                 # optional: silent or doubled utterances to keep, and why
+    "clip 17" = "nothing is said"
+
+The CSV file is UTF-8 text with a header, separated by comma, semicolon or tab (whichever the header
+has most of), one row an utterance. All cells are texts as they stand, so that speaker 007 stays
+007, with blanks around them removed; empty rows are skipped. Columns, by the names that
+`[columns]` may change:
+
+- `path`: the audio file, in any format that libsndfile reads (WAV, FLAC, OGG, MP3, AIFF, ...), of
+  any rate and any number of channels;
+- `speaker`: who speaks;
+- `emotion` (classification), or one column for each dimension, a number (regression);
+- `start`, `end`, optional: the segment in seconds, as in 1.25; empty: the file's beginning, end;
+- `utterance`, optional: a unique id; without this column the path is the id;
+- `session`, optional: needed by `leave_one_session_out`;
+- `split`, optional: train, valid or test; needed by `corpus_split`;
+- `gender`, optional: female or f, male or m, in either case;
+- `text`, optional: what is said.
+
+Other columns are kept and may be named in `balance`. Rows are counted as in a spreadsheet: the
+header is row 1.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from serbench import plugins
+from serbench.benchmarks import Benchmark, Classification, Protocol, Regression, Task
+from serbench.benchmarks.reading import custom_table
+from serbench.benchmarks.reading.layout import COLUMNS
+from serbench.benchmarks.splitting import protocols
+from serbench.errors import SerbenchError, unknown
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+_PROTOCOLS: dict[str, Callable[..., Protocol]] = {
+    "speaker_folds": protocols.speaker_folds,
+    "leave_one_speaker_out": protocols.leave_one_speaker_out,
+    "leave_one_session_out": protocols.leave_one_session_out,
+    "corpus_split": protocols.corpus_split,
+    "speaker_dependent_random": protocols.speaker_dependent_random,
+}
+_NEEDS = {"leave_one_session_out": "session", "corpus_split": "split"}
+
+
+class _Description(BaseModel):
+    """The content of the TOML file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+    version: str
+    table: str
+    audio: str = "."
+    task: Literal["classification", "regression"]
+    labels: tuple[str, ...] = ()
+    dimensions: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    licence: str = "not stated"
+    citation: str = "not stated"
+    obtain: str = ""
+    columns: dict[str, str] = Field(default_factory=dict)
+    protocol: dict[str, Any] = Field(default_factory=lambda: {"name": "speaker_folds"})
+    known_defects: dict[str, str] = Field(default_factory=dict)
+
+
+def read_benchmark(path: Path) -> Benchmark:
+    """Return the benchmark that a TOML file describes (its format is this module's docstring).
+
+    Raises:
+        SerbenchError: a file is missing, or a key, a value or a column is wrong.
+    """
+    description = _describe(path)
+    if description.name in plugins.names("benchmarks"):
+        raise _error(path, f"'name': '{description.name}' is taken by a benchmark; choose another")
+    task = _task(path, description)
+    _check_columns(path, description, task)
+    audio = path.parent / description.audio
+    if not audio.is_dir():
+        raise _error(
+            path, f"'audio': folder '{audio}' does not exist; name the folder of the files"
+        )
+    table = path.parent / description.table
+    layout = custom_table.Layout(table, audio.absolute(), description.columns, task)
+    return Benchmark(
+        name=description.name,
+        version=description.version,
+        task=task,
+        read=partial(_read, layout),
+        protocols=_protocols(path, description, custom_table.columns(layout)),
+        folder=None,
+        licence=description.licence,
+        citation=description.citation,
+        obtain=description.obtain or f"described in {path}",
+        known_defects=description.known_defects,
+    )
+
+
+def files(path: Path) -> dict[str, Path]:
+    """Return the files that define a benchmark, by role: `description` and `table`.
+
+    Raises:
+        SerbenchError: one of them is missing, or the description is wrong.
+    """
+    table = path.parent / _describe(path).table
+    if not table.is_file():
+        raise _error(path, f"'table': file '{table}' does not exist; name the CSV file")
+    return {"description": path, "table": table}
+
+
+def _read(layout: custom_table.Layout, _: Path | None) -> DataFrame:
+    return custom_table.read_table(layout)
+
+
+def _error(path: Path, message: str) -> SerbenchError:
+    return SerbenchError(f"benchmark file '{path}': {message}")
+
+
+def _describe(path: Path) -> _Description:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _error(path, f"{error.strerror}; give the path of a TOML file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise _error(path, f"not valid TOML: {error}") from error
+    try:
+        return _Description.model_validate(content)
+    except ValidationError as error:
+        raise _error(path, "; ".join(_sentence(fault) for fault in error.errors())) from error
+
+
+def _sentence(fault: Mapping[str, Any]) -> str:
+    """Return what one error of pydantic means."""
+    key = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return str(unknown("key", key, _Description.model_fields))
+    if fault["type"] == "missing":
+        return f"'{key}' is missing; add it"
+    return f"'{key}': {fault['msg']}, not {fault['input']!r}"
+
+
+def _task(path: Path, description: _Description) -> Task:
+    given = {
+        k for k in ("labels", "dimensions", "low", "high") if k in description.model_fields_set
+    }
+    needed = {"labels"} if description.task == "classification" else {"dimensions", "low", "high"}
+    if given != needed:
+        what = ", ".join(f"'{k}'" for k in sorted(needed))
+        wrong = ", ".join(f"'{k}'" for k in sorted(given - needed)) or "nothing else"
+        raise _error(path, f"task '{description.task}' needs {what}, and not {wrong}")
+    names = description.labels or description.dimensions
+    if len(set(names)) != len(names) or len(names) < (2 if description.labels else 1):
+        raise _error(path, f"{names} must be different from each other, labels at least two")
+    if description.low is None or description.high is None:
+        return Classification(description.labels)
+    if not description.low < description.high:
+        raise _error(path, f"'low' is {description.low:g}, which is not below 'high'")
+    return Regression(description.dimensions, description.low, description.high)
+
+
+def _check_columns(path: Path, description: _Description, task: Task) -> None:
+    known = [*COLUMNS, *task.columns]
+    for column in description.columns:
+        if column not in known:
+            raise _error(path, f"'columns': {unknown('column', column, known)}")
+    clash = [c for c in task.columns if c in (*COLUMNS, *custom_table.RESERVED)]
+    if clash:
+        raise _error(path, f"'dimensions': '{clash[0]}' means something else; use another name")
+
+
+def _protocols(
+    path: Path, description: _Description, columns: set[str]
+) -> dict[str, Callable[..., Protocol]]:
+    """Return the protocols that the columns allow, the described one first and with its options."""
+    options = dict(description.protocol)
+    default = options.pop("name", None)
+    if not isinstance(default, str):
+        raise _error(path, "'protocol' has no 'name'; `serbench list protocols` shows the names")
+    if default not in _PROTOCOLS:
+        raise _error(path, f"'protocol': {unknown('protocol', default, _PROTOCOLS)}")
+    possible = {k: v for k, v in _PROTOCOLS.items() if _NEEDS.get(k) in (None, *columns)}
+    if default not in possible:
+        needs = f"protocol '{default}' needs a column '{_NEEDS[default]}' in the table"
+        raise _error(path, f"{needs}; add it, or name it under [columns]")
+    chosen = partial(_PROTOCOLS[default], **options)
+    try:
+        chosen()
+    except SerbenchError as error:
+        raise _error(path, f"'protocol': {error}") from error
+    return {default: chosen, **{k: v for k, v in possible.items() if k != default}}

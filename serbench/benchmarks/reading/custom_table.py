@@ -1,0 +1,162 @@
+"""Reading the CSV file of anyone's own corpus; `custom` documents its format."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from pandas import DataFrame, Series
+
+from serbench.benchmarks import Task
+from serbench.benchmarks.reading.layout import COLUMNS, as_table
+from serbench.errors import SerbenchError, unknown
+
+# Columns that serbench adds.
+RESERVED = ("row", "recording", "seconds")
+_GENDERS = {"female": "female", "f": "female", "male": "male", "m": "male"}
+_SPLITS = {part: part for part in ("train", "valid", "test")}
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a table lies and what its columns mean.
+
+    Attributes:
+        table: the CSV file.
+        audio: the absolute folder that its paths are relative to.
+        names: serbench's name of a column to the table's, where they differ.
+        task: whose targets the table has.
+    """
+
+    table: Path
+    audio: Path
+    names: Mapping[str, str]
+    task: Task
+
+    @property
+    def meaningful(self) -> tuple[str, ...]:
+        """The columns that mean something, by serbench's names."""
+        return (*COLUMNS, *self.task.columns)
+
+
+def columns(layout: Layout) -> set[str]:
+    """Return which of serbench's columns the table has, by serbench's names.
+
+    Raises:
+        SerbenchError: the file cannot be read, or lacks a column that it needs.
+    """
+    header = next(_rows(layout.table), (1, []))[1]
+    _check_header(layout, header)
+    return {c for c in layout.meaningful if layout.names.get(c, c) in header}
+
+
+def read_table(layout: Layout) -> DataFrame:
+    """Return the table of utterances, with `row`: the row of the file, the header being 1.
+
+    Raises:
+        SerbenchError: the file cannot be read, lacks a column, or has cells that make no sense:
+            how many, and the first ten with their rows.
+    """
+    texts = _texts(layout)
+    there = {c: layout.names.get(c, c) for c in layout.meaningful}
+    there = {c: name for c, name in there.items() if name in texts}
+    meant = {c: texts[name] for c, name in there.items()}
+    taken = {*there.values(), *layout.meaningful}
+    others = {str(c): texts[c] for c in texts if c not in taken}
+    problems: list[str] = []
+    for column in ("start", "end", *layout.task.scales):
+        if column in meant:
+            meant[column] = _numbers(there[column], meant[column], problems)
+    for column, known in (("gender", _GENDERS), ("split", _SPLITS)):
+        if column in meant:
+            meant[column] = _choices(there[column], meant[column], known, problems)
+    meant.setdefault("utterance", meant["path"])
+    for column in ("path", "utterance"):
+        empty = meant[column].isna()
+        problems += [f"row {row}: no {column}" for row in meant[column].index[empty]]
+    if problems:
+        raise _refusal(layout.table, problems)
+    meant["path"] = meant["path"].map(lambda path: os.path.join(layout.audio, path))  # noqa: PTH118
+    return as_table({**meant, **others, "row": texts.index.to_numpy()}).reset_index(drop=True)
+
+
+def _texts(layout: Layout) -> DataFrame:
+    """Return all cells as texts, None where empty; the index is the row of the file."""
+    rows = _rows(layout.table)
+    header = next(rows, (1, []))[1]
+    _check_header(layout, header)
+    filled = [(number, cells) for number, cells in rows if any(cells)]
+    uneven = [
+        f"row {number} has {len(cells)} cells, the header has {len(header)}"
+        for number, cells in filled
+        if len(cells) != len(header)
+    ]
+    if uneven:
+        raise _refusal(layout.table, uneven)
+    if not filled:
+        msg = f"table '{layout.table}' has a header and no rows; add one row an utterance"
+        raise SerbenchError(msg)
+    numbers, cells = zip(*filled, strict=True)
+    texts = DataFrame(list(cells), columns=header, index=list(numbers), dtype=object)
+    return texts.where(texts != "", None)
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield number and cells of each row, the header first, blanks around cells removed."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            first = file.readline()
+            separator = max(",;\t", key=first.count)
+            file.seek(0)
+            for number, cells in enumerate(csv.reader(file, delimiter=separator, strict=True), 1):
+                yield number, [cell.strip() for cell in cells]
+    except OSError as error:
+        msg = f"table '{path}': {error.strerror}; name the CSV file under 'table'"
+        raise SerbenchError(msg) from error
+    except UnicodeDecodeError as error:
+        msg = f"table '{path}' is not UTF-8 ({error.reason}); save it as CSV in UTF-8"
+        raise SerbenchError(msg) from error
+    except csv.Error as error:
+        raise SerbenchError(f"table '{path}' is not valid CSV: {error}; save it anew") from error
+
+
+def _check_header(layout: Layout, header: list[str]) -> None:
+    doubled = sorted({name for name in header if header.count(name) > 1})
+    if doubled:
+        msg = f"table '{layout.table}' has the column '{doubled[0]}' twice; rename one of them"
+        raise SerbenchError(msg)
+    needed = ("path", "speaker", *layout.task.columns)
+    for column in dict.fromkeys((*needed, *layout.names)):
+        name = layout.names.get(column, column)
+        if name not in header:
+            remedy = f"if '{column}' has another name in the table, say so under [columns]"
+            raise SerbenchError(
+                f"table '{layout.table}': {unknown('column', name, header, remedy)}"
+            )
+
+
+def _numbers(name: str, cells: Series, problems: list[str]) -> Series:
+    values = pd.to_numeric(cells, errors="coerce").astype(float)
+    for row in cells.index[values.isna() & cells.notna()]:
+        problems.append(f"row {row}: '{name}' is '{cells[row]}', not a number such as 1.25")
+    return values
+
+
+def _choices(name: str, cells: Series, known: Mapping[str, str], problems: list[str]) -> Series:
+    values = cells.str.lower().map(known)
+    for row in cells.index[values.isna() & cells.notna()]:
+        problems.append(f"row {row}: {unknown(name, cells[row], known)}; empty if not known")
+    return values.astype(object).where(values.notna(), None)
+
+
+def _refusal(path: Path, problems: list[str]) -> SerbenchError:
+    lines = [f"table '{path}' has {len(problems)} wrong rows or cells:"]
+    lines += [f"- {problem}" for problem in problems[:_SHOWN]]
+    if len(problems) > _SHOWN:
+        lines.append(f"- and {len(problems) - _SHOWN} more")
+    return SerbenchError("\n".join(lines))

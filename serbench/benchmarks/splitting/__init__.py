@@ -1,0 +1,1 @@
+"""Tables of utterances to folds: the protocols, how they split, what they balance."""

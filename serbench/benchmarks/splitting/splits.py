@@ -1,0 +1,260 @@
+"""How the protocols split: each function takes the table and the task, and gives folds.
+
+All of them bring the table into the order of the utterance ids first, so that the order of its
+rows does not matter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas import DataFrame
+
+from serbench.benchmarks import Fold, Rows, Task
+from serbench.benchmarks.splitting.balance import balanced_folds
+from serbench.errors import SerbenchError
+
+Codes = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+Names = NDArray[np.object_]
+
+# Sets of speakers of which leave_one_speaker_out takes one to validate.
+_SPEAKER_SETS = 5
+
+
+def leave_one_session_out(table: DataFrame, task: Task) -> list[Fold]:
+    """Test each session, validate on the next."""
+    table, order = _in_id_order(table)
+    remedy = "use leave_one_speaker_out or speaker_folds"
+    sessions = _column(table, "session", "leave_one_session_out", remedy)
+    names = _natural(sessions)
+    if len(names) < 3:
+        raise _too_few("leave_one_session_out", 3, "sessions", names, remedy)
+    return [
+        _fold(f"session {tested}", order, valid=sessions == following, test=sessions == tested)
+        for tested, following in pairwise([*names, names[0]])
+    ]
+
+
+def leave_one_speaker_out(
+    table: DataFrame,
+    task: Task,
+    *,
+    sessions: Literal["apart", "validate", "shared"],
+    balance: tuple[str, ...],
+) -> list[Fold]:
+    """Test each speaker, validate on a balanced set of others, or on the partners."""
+    table, order = _in_id_order(table)
+    speakers = _speakers(table, "leave_one_speaker_out")
+    group = _groups(table, speakers, apart=sessions != "shared")
+    if sessions == "validate":
+        _check_partners(speakers, group)
+        return [
+            _fold(f"speaker {name}", order, valid=(group == own) & ~test, test=test)
+            for name, test, own in _each(speakers, group)
+        ]
+    _check_groups("leave_one_speaker_out", 3, speakers, group)
+    k = min(_SPEAKER_SETS, int(group.max()) + 1)
+    sets = _balanced("leave_one_speaker_out", table, task, balance, group, k)
+    return [
+        _fold(
+            f"speaker {name}",
+            order,
+            valid=sets == (sets[test][0] + 1) % k,
+            test=test,
+            left_out=(group == own) & ~test,
+        )
+        for name, test, own in _each(speakers, group)
+    ]
+
+
+def speaker_folds(
+    table: DataFrame,
+    task: Task,
+    *,
+    k: int,
+    balance: tuple[str, ...],
+    sessions: Literal["apart", "shared"],
+) -> list[Fold]:
+    """Test each of k balanced sets of speakers, validate on the next."""
+    table, order = _in_id_order(table)
+    speakers = _speakers(table, "speaker_folds")
+    group = _groups(table, speakers, apart=sessions == "apart")
+    _check_groups("speaker_folds", k, speakers, group)
+    number = _balanced("speaker_folds", table, task, balance, group, k)
+    return _rotated(order, number, k)
+
+
+def corpus_split(table: DataFrame, task: Task) -> list[Fold]:
+    """Take the parts that the table names."""
+    table, order = _in_id_order(table)
+    remedy = "use a protocol that draws the parts, such as speaker_folds"
+    parts = _column(table, "split", "corpus_split", remedy)
+    expected = ["train", "valid", "test"]
+    if sorted(expected) != sorted(set(parts)):
+        there = ", ".join(sorted(set(parts)))
+        msg = (
+            "protocol 'corpus_split': column 'split' must have train, valid and test; "
+            f"it has {there}; {remedy}"
+        )
+        raise SerbenchError(msg)
+    return [_fold("corpus", order, valid=parts == "valid", test=parts == "test")]
+
+
+def speaker_dependent_random(
+    table: DataFrame, task: Task, *, k: int, fractions: tuple[float, ...], seed: int
+) -> list[Fold]:
+    """Deal the utterances of each label in random order to k folds, or to the three parts."""
+    table, order = _in_id_order(table)
+    strata = np.zeros(len(table), dtype=np.int64)
+    for codes in task.strata(table):
+        strata = strata * (codes.max() + 1) + codes
+    shuffled = np.random.default_rng(seed).permutation(len(table))
+    shuffled = shuffled[np.argsort(strata[shuffled], kind="stable")]
+    dealt = np.empty(len(table), dtype=np.int64)
+    dealt[shuffled] = _deal(len(table), fractions or (1 / k,) * k)
+    if fractions:
+        return [_fold("random", order, valid=dealt == 1, test=dealt == 2)]
+    return _rotated(order, dealt, k)
+
+
+def _deal(cards: int, fractions: tuple[float, ...]) -> Codes:
+    """Return who gets each card, so that all have their fraction at any time, within one card."""
+    owed = np.zeros(len(fractions))
+    dealt = np.empty(cards, dtype=np.int64)
+    for card in range(cards):
+        owed += fractions
+        dealt[card] = owed.argmax()
+        owed[dealt[card]] -= 1
+    return dealt
+
+
+def _in_id_order(table: DataFrame) -> tuple[DataFrame, Rows]:
+    """Return the table in the order of its ids, and the row number of each of these rows."""
+    order = np.argsort(table["utterance"].to_numpy(dtype=str), kind="stable")
+    return table.iloc[order], order
+
+
+def _fold(name: str, order: Rows, *, valid: Mask, test: Mask, left_out: Mask | None = None) -> Fold:
+    """Return a fold of which train is all that is in no other part nor left out."""
+    train = ~(valid | test) if left_out is None else ~(valid | test | left_out)
+    return Fold(name, order[train], order[valid], order[test])
+
+
+def _rotated(order: Rows, number: Codes, k: int) -> list[Fold]:
+    """Return k folds that test the rows of each number and validate on those of the next."""
+    return [
+        _fold(f"fold {i + 1}", order, valid=number == (i + 1) % k, test=number == i)
+        for i in range(k)
+    ]
+
+
+def _each(speakers: Names, group: Codes) -> Iterator[tuple[str, Mask, int]]:
+    """Give each speaker's name, rows and group."""
+    for name in _natural(speakers):
+        rows = speakers == name
+        yield name, rows, int(group[rows][0])
+
+
+def _column(table: DataFrame, name: str, protocol: str, remedy: str) -> Names:
+    """Return a column as text, or refuse a table that does not have it for every utterance."""
+    missing = table[name].isna() if name in table else np.ones(len(table), dtype=np.bool_)
+    if missing.all():
+        there = ", ".join(c for c in table.columns if table[c].notna().any())
+        msg = (
+            f"protocol '{protocol}' needs the column '{name}', which this corpus does not have; "
+            f"it has {there}; {remedy}"
+        )
+        raise SerbenchError(msg)
+    if missing.any():
+        first = table.loc[missing, "utterance"].iloc[0]
+        msg = (
+            f"protocol '{protocol}': {missing.sum()} of {len(table)} utterances have no {name}, "
+            f"such as '{first}'; fill it in, leave them out of the corpus, or {remedy}"
+        )
+        raise SerbenchError(msg)
+    return table[name].astype(str).to_numpy(dtype=object)
+
+
+def _speakers(table: DataFrame, protocol: str) -> Names:
+    return _column(table, "speaker", protocol, "use speaker_dependent_random or corpus_split")
+
+
+def _groups(table: DataFrame, speakers: Names, *, apart: bool) -> Codes:
+    """Return each row's group of speakers, numbered in natural order.
+
+    Speakers who share a session are in one group, and so are those linked by a chain of shared
+    sessions; with `apart` false, or without sessions, each speaker is a group.
+    """
+    number = {name: i for i, name in enumerate(_natural(speakers))}
+    group = np.array([number[name] for name in speakers], dtype=np.int64)
+    if apart and "session" in table:
+        for rows in pd.Series(group).groupby(table["session"].to_numpy()).indices.values():
+            linked = np.unique(group[rows])
+            group[np.isin(group, linked)] = linked[0]
+    return np.unique(group, return_inverse=True)[1]
+
+
+def _balanced(
+    protocol: str, table: DataFrame, task: Task, balance: tuple[str, ...], group: Codes, k: int
+) -> Codes:
+    """Return each row's fold out of k: groups stay whole, labels and columns are balanced."""
+    once_a_speaker = np.full(len(table), -1)
+    once_a_speaker[~table["speaker"].duplicated()] = 0
+    once_an_utterance = np.zeros(len(table), dtype=np.int64)
+    named = [_codes(_column(table, c, protocol, "balance another column")) for c in balance]
+    aspects = [once_a_speaker, once_an_utterance, *task.strata(table), *named]
+    return balanced_folds(group, aspects, k)
+
+
+def _codes(values: Names) -> Codes:
+    return np.unique(values.astype(str), return_inverse=True)[1]
+
+
+def _check_groups(protocol: str, needed: int, speakers: Names, group: Codes) -> None:
+    groups = _described(speakers, group)
+    if len(groups) >= needed:
+        return
+    linked = len(groups) < len(set(speakers))
+    what = "groups of speakers without a common session" if linked else "speakers"
+    remedy = "ask for fewer folds or " if needed > 3 else ""
+    remedy += "ignore sessions with sessions='shared'" if linked else "use a larger corpus"
+    raise _too_few(protocol, needed, what, groups, remedy)
+
+
+def _check_partners(speakers: Names, group: Codes) -> None:
+    groups = _described(speakers, group)
+    alone = [name for name in groups if " + " not in name]
+    if alone or len(groups) < 2:
+        reason = f"{alone[0]} has none" if alone else "all are linked by sessions"
+        msg = (
+            "protocol 'leave_one_speaker_out' with sessions='validate' needs partners in the "
+            f"session of each speaker, and others to train on; {reason}; use sessions='apart'"
+        )
+        raise SerbenchError(msg)
+
+
+def _described(speakers: Names, group: Codes) -> list[str]:
+    groups = (_natural(speakers[group == i]) for i in range(group.max() + 1))
+    return [" + ".join([*g[:4], *(["..."] if len(g) > 4 else [])]) for g in groups]
+
+
+def _too_few(protocol: str, needed: int, what: str, there: list[str], remedy: str) -> SerbenchError:
+    named = ", ".join(there[:20]) + (", ..." if len(there) > 20 else "")
+    msg = f"protocol '{protocol}' needs {needed} {what}; there are {len(there)}: {named}; {remedy}"
+    return SerbenchError(msg)
+
+
+def _natural(values: Names) -> list[str]:
+    """Return the different values in the order that people expect: 2 before 10."""
+    return sorted(set(values), key=lambda text: (_numbers_apart(text), text))
+
+
+def _numbers_apart(text: str) -> list[str | int]:
+    return [int(p) if i % 2 else p for i, p in enumerate(re.split(r"([0-9]+)", text))]

@@ -1,0 +1,66 @@
+"""What the checks of a corpus report, and the words they share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+Severity = Literal["error", "warning", "known"]
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong.
+
+    Attributes:
+        kind: a short fixed word, such as "silent".
+        severity: "error" stops a run; "known" is a defect of the corpus as distributed.
+        message: a sentence with the remedy.
+        utterance: the id, where it is about one.
+        path: the file, where it is about one.
+    """
+
+    kind: str
+    severity: Severity
+    message: str
+    utterance: str | None = None
+    path: Path | None = None
+
+
+def absent(values: Series) -> Series:
+    """Return (N,) whether a value is None, NaN or an empty text."""
+    return values.isna() | values.astype(str).str.strip().eq("")
+
+
+def some(rows: DataFrame) -> str:
+    """Return how many utterances these are, the first few ids, and their rows if known."""
+    ids = ", ".join(rows["utterance"].astype(str).head(_SHOWN))
+    more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
+    plural = "s" if len(rows) > 1 else ""
+    return f"{len(rows)} utterance{plural} ({ids}{more}{_numbers(rows)})"
+
+
+def named(names: Iterable[str]) -> str:
+    """Return the first few of some names, sorted."""
+    shown = sorted(str(name) for name in names)
+    return ", ".join(shown[:_SHOWN]) + (", ..." if len(shown) > _SHOWN else "")
+
+
+def speakers_of(rows: DataFrame) -> str:
+    """Return, in brackets, who speaks in these utterances if it is one or two; else nothing."""
+    speakers = rows["speaker"].unique()
+    return f" (only speaker {named(speakers)} has it)" if len(speakers) < 3 else ""
+
+
+def _numbers(rows: DataFrame) -> str:
+    if "row" not in rows:
+        return ""
+    numbers = ", ".join(rows["row"].astype(str).head(_SHOWN))
+    return f"; row{'s' if len(rows) > 1 else ''} {numbers}{', ...' if len(rows) > _SHOWN else ''}"

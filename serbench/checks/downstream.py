@@ -1,0 +1,150 @@
+"""The contract of a downstream: sizes, padding, gradients, randomness, what it needs of time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from serbench.checks.observing import deviation, sentences, watched
+from serbench.downstreams import Downstream
+
+_DIM = 24
+_FRAMES = (50, 49, 31, 30, 12, 7, 2, 1)  # of the utterances of a batch
+_ROUNDING = 1e-4  # relative; of float32 sums taken in another order
+
+
+class _Batch(NamedTuple):
+    """What a head gets."""
+
+    frames: Tensor
+    lengths: Tensor
+    speakers: Tensor
+
+
+def check_downstream(make: Callable[[int], Downstream], *, seed: int = 0) -> list[str]:
+    """Return what a downstream does against its contract (see `serbench.downstreams`).
+
+    Args:
+        make: width D of the frames to a new head, whose weights come from torch's global
+            generator, as those of torch's own layers do.
+        seed: of the weights and of the frames.
+
+    Returns:
+        One sentence a failure; empty if it passes.
+    """
+    with watched() as changed:
+        failures = _failures(make, seed)
+    return failures + [
+        f"it changes the global random state of {library}; draw from torch's alone, in make"
+        for library in changed
+        if library != "torch"
+    ]
+
+
+def _failures(make: Callable[[int], Downstream], seed: int) -> list[str]:
+    failures = sentences("making the head", _declared, make, seed)
+    if failures:
+        return failures
+    head, batch = _made(make, seed).eval(), _batch(seed)
+    failures = sentences("embedding a batch", _embeddings, head, batch)
+    if failures:
+        return failures
+    failures += sentences("embedding an utterance alone", _padding, head, batch)
+    if head.needs == "mean":
+        failures += sentences("embedding the mean over time", _mean, head, batch)
+    return failures + sentences("training", _gradients, head.train(), batch)
+
+
+def _declared(make: Callable[[int], Downstream], seed: int) -> Iterator[str]:
+    head = _made(make, seed)
+    if not isinstance(head, Downstream):
+        yield f"make returns a {type(head).__name__}, not a Downstream"
+        return
+    width = getattr(head, "embedding_dim", None)
+    if not isinstance(width, int) or width < 1:
+        yield f"embedding_dim is {width!r}; it must be a whole number from 1"
+    if head.needs not in ("frames", "mean"):
+        yield f"needs is {head.needs!r}; it must be 'frames' or 'mean'"
+    if not _same_weights(head, _made(make, seed)):
+        yield "one seed gives two heads; draw weights from torch's generator alone"
+    if any(True for _ in head.parameters()) and _same_weights(head, _made(make, seed + 1)):
+        yield "two seeds give one head; do not seed in make"
+
+
+def _embeddings(head: Downstream, batch: _Batch) -> Iterator[str]:
+    given = [tensor.clone() for tensor in batch]
+    with torch.no_grad(), watched() as changed:
+        embedding, again = head(*batch), head(*batch)
+    if "torch" in changed:
+        yield "in evaluation mode it draws from torch's global generator; nothing may be random"
+    if not all(map(torch.equal, given, batch)):
+        yield "embedding changes the tensors that it is given; work on copies"
+    expected = (len(batch.lengths), head.embedding_dim)
+    if tuple(embedding.shape) != expected:
+        yield f"embeddings have shape {tuple(embedding.shape)}; (B, embedding_dim) is {expected}"
+    if embedding.dtype != torch.float32:
+        yield f"embeddings are {embedding.dtype}; they must be torch.float32"
+    if not embedding.isfinite().all():
+        lengths = batch.lengths[~embedding.isfinite().flatten(1).all(1)].tolist()
+        yield f"embeddings of utterances of {lengths} frames are not all finite numbers"
+    elif not torch.equal(embedding, again):
+        yield "the same utterances have other embeddings the second time, in evaluation mode"
+
+
+def _padding(head: Downstream, batch: _Batch) -> Iterator[str]:
+    """Embed each alone, without padding."""
+    with torch.no_grad():
+        together = head(*batch)
+        for i, length in enumerate(batch.lengths.tolist()):
+            alone = head(*(tensor[i : i + 1] for tensor in _cut(batch, length)))
+            worst = deviation(together[i], alone[0])
+            if not worst <= _ROUNDING:
+                yield (
+                    f"an utterance of {length} frames changes by {worst:.2g} of its largest value "
+                    f"beside one of {max(_FRAMES)}; padding must not count"
+                )
+
+
+def _mean(head: Downstream, batch: _Batch) -> Iterator[str]:
+    means = batch.frames.sum(1, keepdim=True) / batch.lengths[:, None, None]
+    with torch.no_grad():
+        found = head(means, torch.ones_like(batch.lengths), batch.speakers)
+        worst = deviation(found, head(*batch))
+    if not worst <= _ROUNDING:
+        yield (
+            "needs is 'mean', but the embedding of the mean over time differs by "
+            f"{worst:.2g} of the largest value; declare 'frames'"
+        )
+
+
+def _gradients(head: Downstream, batch: _Batch) -> Iterator[str]:
+    embedding = head(*batch)
+    (embedding * torch.randn_like(embedding)).sum().backward()
+    for name, parameter in head.named_parameters():
+        if parameter.requires_grad and (parameter.grad is None or not parameter.grad.any()):
+            yield f"no gradient reaches the parameter '{name}'; use it or leave it out"
+
+
+def _made(make: Callable[[int], Downstream], seed: int) -> Downstream:
+    torch.default_generator.manual_seed(seed)
+    return make(_DIM)
+
+
+def _same_weights(head: Downstream, other: Downstream) -> bool:
+    return all(map(torch.equal, head.parameters(), other.parameters()))
+
+
+def _batch(seed: int) -> _Batch:
+    generator = torch.Generator().manual_seed(seed)
+    lengths = torch.tensor(_FRAMES)
+    centres = torch.randn(len(lengths), 1, _DIM, generator=generator)
+    frames = centres + torch.randn(len(lengths), max(_FRAMES), _DIM, generator=generator)
+    padding = torch.arange(max(_FRAMES)) >= lengths[:, None]
+    return _Batch(frames.masked_fill(padding[..., None], 0.0), lengths, torch.arange(len(lengths)))
+
+
+def _cut(batch: _Batch, length: int) -> _Batch:
+    return _Batch(batch.frames[:, :length], batch.lengths, batch.speakers)

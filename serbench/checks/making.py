@@ -1,0 +1,68 @@
+"""An upstream to check, adapted first if it has to be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import soundfile
+import torch
+
+from serbench import plugins
+from serbench.checks.upstream import speech
+from serbench.progress import Progress, Silent
+from serbench.upstreams import Unlabelled, Upstream
+
+_RATE = 16_000
+# known and unknown speakers come up: the checks have clips of five
+_SPEAKERS, _CLIPS, _SECONDS = 2, 3, 2
+# options of an adaptation that say how long it takes
+_SHORT = {"epochs": 1, "updates": 2, "clips": 2}
+
+
+def make_upstream(
+    plugin: plugins.Plugin, options: Mapping[str, Any], progress: Progress | None = None
+) -> Upstream:
+    """Make an upstream; one that adapts to a corpus does so shortly, to a few clips.
+
+    Args:
+        plugin: of an upstream.
+        options: those given.
+        progress: where the adaptation is shown.
+
+    Raises:
+        SerbenchError: a wrong option, or what the plugin says.
+    """
+    made: Upstream
+    if not plugin.adapted_by:
+        made = plugins.make(plugin, options=options)
+        return made
+    short = {name: value for name, value in _SHORT.items() if name in plugin.adapted_by}
+    options = plugins.validate(plugin, {**options, **short})
+    with TemporaryDirectory() as folder:
+        offered = Unlabelled("speech-like sounds", "none", "", "all", _record(Path(folder)))
+        changed = plugins.adapter(plugin)(
+            options,
+            offered,
+            Path(folder, "weights"),
+            progress=progress or Silent(),
+            device="cpu",
+        )
+        made = plugins.make(plugin, options=options | changed)
+    return made
+
+
+def _record(folder: Path) -> list[Any]:
+    """Write clips and return them as recordings."""
+    from serbench.upstreams import Recording
+
+    recordings = []
+    for number in range(_SPEAKERS * _CLIPS):
+        path = folder / f"{number}.wav"
+        generator = torch.Generator().manual_seed(number)
+        wave = speech(_SECONDS * _RATE + 1000 * number, _RATE, generator)
+        soundfile.write(path, wave.clamp(-1, 1).numpy(), _RATE)
+        recordings.append(Recording(path, f"speaker {number % _SPEAKERS}"))
+    return recordings

@@ -1,0 +1,1 @@
+"""Networks that turn speech into frames, and where their weights come from."""

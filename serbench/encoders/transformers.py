@@ -1,0 +1,136 @@
+"""Published encoders out of transformers, loaded whole, in float32, and without a word."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from logging import ERROR
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from serbench.encoders.weights import Weights
+from serbench.errors import SerbenchError
+
+# what masked pre-training puts in the place of frames; an encoder in use never reads it
+UNUSED = {"masked_spec_embed"}
+# a full Whisper has its encoder below one of these
+WHISPER_PREFIX = {r"^(model\.)?encoder\.": ""}
+
+
+def check_type(weights: Weights, upstream: str, accepted: Collection[str]) -> str:
+    """Return transformers' `model_type` of the weights if the upstream can encode with it.
+
+    Raises:
+        SerbenchError: it cannot; the message names both.
+    """
+    kind = str(weights.settings().get("model_type"))
+    if kind not in accepted:
+        msg = (
+            f"weights '{weights.name}' are of model type '{kind}'; upstream '{upstream}' takes "
+            f"{', '.join(sorted(accepted))}"
+        )
+        if upstream != "huggingface":
+            msg += " (upstream 'huggingface' takes any type it knows)"
+        raise SerbenchError(msg)
+    return kind
+
+
+def load(weights: Weights) -> Any:
+    """Build the encoder and fill it: frozen, float32.
+
+    Heads and decoders in the file are left over; a tensor of the encoder that is missing or of
+    another size is an error, never a random layer. Tensors are read from safetensors, or where a
+    checkpoint has none from PyTorch's own files, with the unpickler that runs no code.
+
+    Raises:
+        SerbenchError: a file cannot be read, or does not hold this encoder.
+    """
+    tensors: dict[str, Tensor] = {}
+    for file in weights.tensors:
+        tensors |= _read(file)
+    with _quiet(), torch.random.fork_rng(devices=[]):
+        model, report = _fill(weights, tensors)
+    _require_whole(weights, report)
+    return model.requires_grad_(False)
+
+
+def _fill(weights: Weights, tensors: dict[str, Tensor]) -> tuple[Any, dict[str, Any]]:
+    """Return the encoder and transformers' report of what it did not find."""
+    from huggingface_hub.errors import StrictDataclassError
+    from transformers import MODEL_MAPPING, AutoConfig
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+    try:
+        config = AutoConfig.from_pretrained(weights.folder, local_files_only=True)
+        whisper = config.model_type == "whisper"
+        kind: Any = WhisperEncoder if whisper else MODEL_MAPPING[type(config)]
+        filled: tuple[Any, dict[str, Any]] = kind.from_pretrained(
+            None,
+            config=config,
+            state_dict=tensors,
+            key_mapping=WHISPER_PREFIX if whisper else None,
+            dtype=torch.float32,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    except (RuntimeError, StrictDataclassError, TypeError, ValueError) as error:
+        msg = f"weights '{weights.name}': transformers cannot build what config.json says: {error}"
+        raise SerbenchError(msg) from error
+    return filled
+
+
+def _require_whole(weights: Weights, report: dict[str, Any]) -> None:
+    """Refuse an encoder that the file did not fill; `ignore_mismatched_sizes` only reports."""
+    missing = set(report["missing_keys"]) - UNUSED
+    missing |= {key for key, *_ in report["mismatched_keys"]} - UNUSED
+    if missing:
+        names = sorted(missing)
+        shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+        msg = (
+            f"weights '{weights.name}' do not fill the encoder that their config.json describes: "
+            f"{len(names)} tensors are missing or of another size ({shown}); the files are cut "
+            "short or of another model"
+        )
+        raise SerbenchError(msg)
+
+
+def _read(file: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if file.suffix == ".safetensors":
+            return load_file(file)
+        return _only_tensors(torch.load(file, map_location="cpu", weights_only=True))
+    except SafetensorError as error:
+        msg = f"{file} is not a whole safetensors file ({error}); fetch it again"
+        raise SerbenchError(msg) from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError, TypeError, ValueError) as error:
+        msg = f"{file} is not a PyTorch file of tensors and nothing else; convert it to safetensors"
+        raise SerbenchError(msg) from error
+
+
+def _only_tensors(content: Any) -> dict[str, Tensor]:
+    tensors = dict(content)
+    if not all(isinstance(value, Tensor) for value in tensors.values()):
+        raise TypeError
+    return tensors
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back transformers' report and progress bar of loading, and nothing else."""
+    from transformers.utils import logging
+
+    level = logging.get_verbosity()
+    hook = logging.set_tqdm_hook(lambda bar, args, kwargs: bar(*args, **kwargs | {"disable": True}))
+    logging.set_verbosity(ERROR)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        logging.set_tqdm_hook(hook)

@@ -1,0 +1,132 @@
+"""The family of wav2vec 2.0: convolutions over the waveform, then a Transformer over frames."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from serbench.encoders.transformers import load
+from serbench.encoders.weights import Weights
+from serbench.errors import SerbenchError
+from serbench.upstreams import Clips, Features, Upstream, stack
+
+# their encoders convolve over frames where a mask of the padding is not applied
+UNMASKED = {"data2vec-audio", "wav2vec2-conformer"}
+MASKED = {"hubert", "unispeech", "unispeech-sat", "wav2vec2", "wavlm"}
+_FLOOR = 1e-7  # of the variance, as in transformers' Wav2Vec2FeatureExtractor
+
+
+def normalized(waves: Tensor) -> Tensor:
+    """Return (..., samples) with mean 0 and variance 1, as transformers' extractor makes it."""
+    centred = waves - waves.mean(-1, keepdim=True)
+    return centred / torch.sqrt(waves.var(-1, correction=0, keepdim=True) + _FLOOR)
+
+
+class WaveformEncoder(Upstream):
+    """An encoder of the wav2vec 2.0 family with SUPERB's layers.
+
+    Layers are the input of each Transformer block and the output of the Transformer, N + 1 in all
+    (s3prl's hooks on `encoder.layers[i]` and `encoder`). For pre-norm models (the Large ones) the
+    last therefore is after the final layer norm, as in transformers 4; `hidden_states[-1]` of
+    transformers 5 is before it.
+
+    Clips are normalised and go through the convolutions one by one: the group norm of the Base
+    models averages over time, so a batch would show it the padding (and on a CPU a batch is
+    slower: 9 against 17 times real time at Base's size, one thread). The Transformer runs on the
+    batch with the padding masked, or clip by clip where its convolutions would see it.
+
+    A subclass that changes what goes into the Transformer or comes out of it overrides
+    `transform`.
+
+    Args:
+        weights: of a model type in `MASKED` or `UNMASKED`.
+    """
+
+    def __init__(self, weights: Weights) -> None:
+        super().__init__()
+        self.model: Any = load(weights)
+        config, settings = self.model.config, weights.preprocessor()
+        # it would leave layers out of the list when the encoder is trained
+        config.layerdrop = 0.0
+        self.kernels = list(zip(config.conv_kernel, config.conv_stride, strict=True))
+        self.sample_rate = settings.get("sampling_rate", 16_000)
+        # without a preprocessor: the rule by which fairseq trained these models
+        norm = getattr(config, "feat_extract_norm", "layer")
+        self.normalize: bool = settings.get("do_normalize", norm == "layer")
+        self.batches: bool = config.model_type in MASKED
+        if getattr(config, "conv_pos_batch_norm", False):
+            # it lifts the zeros of the padding before they are convolved
+            self.batches = False
+        self.depth = config.num_hidden_layers + 1
+        self.dim = config.hidden_size
+        self.provenance = weights.provenance
+        self.eval()
+
+    def frames(self, samples: int) -> int:
+        """Return the exact number of frames for a clip of `samples` samples."""
+        for kernel, stride in self.kernels:
+            samples = (samples - kernel) // stride + 1
+        return max(samples, 0)
+
+    def forward(self, clips: Clips) -> Features:
+        """Encode a batch."""
+        if self.batches:
+            return self._encode(clips)
+        alone = (self._encode(Clips([w], [s], [t])) for w, s, t in zip(*clips, strict=True))
+        return stack([one.layers[:, 0] for one in alone])
+
+    def trainable(self) -> Iterable[nn.Parameter]:
+        """Return all but the convolutions' parameters, which usual fine-tuning leaves frozen."""
+        frozen = set(self.model.feature_extractor.parameters())
+        return (parameter for parameter in self.parameters() if parameter not in frozen)
+
+    def _encode(self, clips: Clips) -> Features:
+        convolved, lengths = stack([self._convolve(wave)[None] for wave in clips.waves])
+        mask = torch.arange(convolved.shape[2], device=lengths.device) < lengths[:, None]
+        projected = self.model.feature_projection(convolved[0])
+        hidden = projected if isinstance(projected, Tensor) else projected[0]
+        layers = self.transform(hidden, mask, clips)
+        return Features(layers.masked_fill(~mask[..., None], 0.0), lengths)
+
+    def _convolve(self, wave: Tensor) -> Tensor:
+        """Return the (T, C) output of the convolutions over one clip."""
+        if self.frames(len(wave)) < 1:
+            least = 1
+            for kernel, stride in reversed(self.kernels):
+                least = (least - 1) * stride + kernel
+            msg = f"a clip of {len(wave)} samples is shorter than one frame ({least} samples)"
+            raise SerbenchError(msg)
+        if self.normalize:
+            wave = normalized(wave)
+        convolved: Tensor = self.model.feature_extractor(wave[None])
+        return convolved[0].T
+
+    def transform(self, hidden: Tensor, mask: Tensor, clips: Clips) -> Tensor:
+        """Run the Transformer.
+
+        Args:
+            hidden: (B, T, D) projected output of the convolutions.
+            mask: (B, T) bool, True where a frame is not padding.
+            clips: the batch, for what else a subclass conditions on.
+
+        Returns:
+            (L, B, T, D), of any value in the padding.
+        """
+        inputs: list[Tensor] = []
+        hooks = [
+            layer.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
+            for layer in self.model.encoder.layers
+        ]
+        try:
+            with warnings.catch_warnings():
+                # WavLM gives torch a float bias and a bool mask, which is deprecated
+                warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")
+                output = self.model.encoder(hidden, attention_mask=mask).last_hidden_state
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return torch.stack([*inputs, output])

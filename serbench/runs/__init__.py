@@ -1,0 +1,1 @@
+"""From a recipe to a result: what is asked, in which order it is done, what is kept."""

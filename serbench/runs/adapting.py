@@ -1,0 +1,165 @@
+"""Adaptation of an upstream to the audio of its benchmark, without labels, before it encodes it.
+
+What an upstream has to have for that is in `serbench.upstreams.Unlabelled`. What it makes is kept
+in `checkpoints/<digest>`, named by the options that decide it and by the recordings.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from serbench import plugins
+from serbench.devices import has_bf16
+from serbench.digests import digest_json, digest_path, local_path
+from serbench.home import home
+from serbench.leaderboard import notes, record
+from serbench.runs.recipe import Part
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from serbench.benchmarks import Benchmark
+    from serbench.runs.corpus import Prepared
+    from serbench.runs.job import Job
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """The upstreams that a run encodes with.
+
+    Attributes:
+        parts: one for all folds, or one a fold.
+        record: how they were adapted; None if they were not.
+        base: provenance of the weights before, as far as it is known; None if the run left them
+            as they are.
+    """
+
+    parts: tuple[Part, ...]
+    record: record.Adaptation | None = None
+    base: Mapping[str, str] | None = None
+
+
+def adapt(job: Job, prepared: Prepared) -> Adapted:
+    """Adapt an upstream to all utterances of a run or to the training part of each fold.
+
+    Args:
+        job: what is run; the option `adapt_on` of its upstream says to which.
+        prepared: the utterances and the folds.
+
+    Returns:
+        The upstream as it is if it knows no adaptation, or says that its weights need none.
+
+    Raises:
+        SerbenchError: whatever the upstream's `adapt` says.
+    """
+    part = job.recipe.upstream
+    if not plugins.find("upstreams", part.name).adapted_by:
+        return Adapted((part,))
+    table, folds = prepared.table, prepared.folds
+    on = part.options.get("adapt_on", "all")
+    offers = [("all utterances, the test part included,", table)]
+    if on == "train":
+        offers = [(f"the training part of fold '{f.name}'", table.iloc[f.train]) for f in folds]
+    made = [_adapt(job, words, rows) for words, rows in offers]
+    if made[0] == part:
+        return Adapted((part,), _before(part, job.benchmark))
+    sizes = [(len(rows), float(rows["seconds"].sum()) / 3600) for _, rows in offers]
+    known = record.Adaptation(
+        on=on,
+        transductive=on == "all",
+        utterances=round(sum(count for count, _ in sizes) / len(sizes)),
+        hours=round(sum(hours for _, hours in sizes) / len(sizes), 4),
+        unseen=part.options.get("unseen"),
+        checkpoints=tuple(_made_of(each, part) for each in made),
+    )
+    return Adapted(tuple(made), known, _card(made[0]).get("base", {}))
+
+
+def _adapt(job: Job, words: str, rows: DataFrame) -> Part:
+    """Return an upstream with weights adapted to some utterances."""
+    from serbench.runs.pretraining_audio import recordings_of
+    from serbench.upstreams import Unlabelled
+
+    part, benchmark = job.recipe.upstream, job.benchmark
+    plugin = plugins.find("upstreams", part.name)
+    change = plugins.adapter(plugin)
+    ordered = rows.sort_values(["recording", "speaker"])
+    identity = part.identity()
+    identity["options"] = {key: identity["options"][key] for key in plugin.adapted_by}
+    heard = ordered[["recording", "speaker"]].to_numpy().tolist()
+    known = {"heard": heard, "serbench": version("serbench"), "bf16": has_bf16(job.device)}
+    digest = digest_json(identity | known)
+    place = home() / "checkpoints" / digest[:32]
+    place.parent.mkdir(parents=True, exist_ok=True)
+    offered = Unlabelled(
+        benchmark.name,
+        benchmark.licence,
+        benchmark.citation,
+        words,
+        recordings_of(ordered),
+    )
+    with FileLock(f"{place}.lock"):
+        changed = change(part.options, offered, place, progress=job.progress, device=job.device)
+    contents = {key: digest for key, digest in part.contents.items() if key not in changed}
+    contents |= {key: _fingerprint(path) for key, path in _paths(changed)}
+    return part.model_copy(update={"options": part.options | changed, "contents": contents})
+
+
+def _made_of(adapted: Part, part: Part) -> str:
+    """Return the digest of the adapted weights; of several, all of them."""
+    return "+".join(sorted(set(adapted.contents.values()) - set(part.contents.values())))
+
+
+def _paths(options: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
+    """Yield the options that are paths."""
+    for key, value in options.items():
+        path = local_path(value) if isinstance(value, str) else None
+        if path is not None:
+            yield key, path
+
+
+def _fingerprint(path: Path) -> str:
+    """Return the digest of the weights at a path, without the times that logs and cards tell."""
+    files = sorted(path.rglob("*.safetensors"))
+    if not files:
+        return digest_path(path)
+    return digest_json({file.relative_to(path).as_posix(): digest_path(file) for file in files})
+
+
+def _before(part: Part, benchmark: Benchmark) -> record.Adaptation | None:
+    """Return what is known of weights that were given adapted: their card tells of others.
+
+    Training in several goes on the same audio is no adaptation, unless it is the benchmark's.
+    """
+    card = _card(part)
+    base, corpora = card.get("base"), card.get("corpora", [])
+    if not base:
+        return None
+    heard = any(notes.mentions(each["name"], benchmark.name) for each in corpora)
+    if not heard and base.get("trained_on", "") == card.get("trained_on"):
+        return None
+    return record.Adaptation(
+        on="before",
+        transductive=heard,
+        utterances=sum(each["recordings"] for each in corpora),
+        hours=round(sum(float(each["hours"]) for each in corpora), 4),
+        unseen=part.options.get("unseen"),
+        checkpoints=tuple(sorted(part.contents.values())),
+    )
+
+
+def _card(part: Part) -> dict[str, Any]:
+    """Return the card beside the weights that a part is given; empty if there is none."""
+    for key in part.contents:
+        path = Path(part.options[key]).expanduser() / "card.json"
+        if path.is_file():
+            card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            return card
+    return {}

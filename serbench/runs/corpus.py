@@ -1,0 +1,146 @@
+"""From a corpus on disk to rows and folds that can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from serbench.benchmarks.auditing import audit, folds
+from serbench.benchmarks.splitting import hashes
+from serbench.digests import digest_json
+from serbench.errors import SerbenchError
+from serbench.home import data_root
+from serbench.leaderboard.record import FoldRecord, Split
+from serbench.runs import recipe as recipes
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from serbench.benchmarks import Benchmark, Fold, Protocol
+    from serbench.benchmarks.auditing.audit import Finding
+    from serbench.progress import Progress
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A corpus that passed its audit, with the folds of a protocol.
+
+    Attributes:
+        table: the utterances that are used, with `recording` and `seconds`.
+        folds: of the protocol on that table.
+        split: the folds in numbers, for the record.
+        left_out: utterances that are not used, with the reason.
+        known_defects: how many used utterances have a defect that the benchmark lists.
+    """
+
+    table: DataFrame
+    folds: list[Fold]
+    split: Split
+    left_out: Mapping[str, str]
+    known_defects: int
+
+
+def prepare(
+    benchmark: Benchmark,
+    protocol: Protocol,
+    *,
+    data: Path | None,
+    leave_out_broken: bool,
+    progress: Progress,
+) -> Prepared:
+    """Read and audit a corpus, split it and audit the folds.
+
+    Args:
+        benchmark: the corpus.
+        protocol: how to split it.
+        data: folder of the corpora; None: `SERBENCH_DATA`.
+        leave_out_broken: go on without recordings that cannot be used.
+        progress: where the work is shown.
+
+    Raises:
+        SerbenchError: the corpus is not there, has errors, or the folds leak.
+    """
+    found = audit.audit_corpus(benchmark, read_corpus(benchmark, data), progress)
+    table = found.usable(leave_out_broken=leave_out_broken)
+    split = protocol.split(table, benchmark.task)
+    doubts = folds.audit_folds(table, split, protocol, benchmark.task)
+    _refuse(doubts)
+    for doubt in doubts:
+        progress.tell(f"warning: {doubt.message}")
+    known = sum(f.severity == "known" for f in found.findings)
+    return Prepared(table, split, _in_numbers(table, split), found.broken, known)
+
+
+def _in_numbers(table: DataFrame, split: list[Fold]) -> Split:
+    """Return the sizes and the hashes of folds."""
+    parts = tuple(
+        FoldRecord(
+            name=fold.name,
+            train=len(fold.train),
+            valid=len(fold.valid),
+            test=len(fold.test),
+            hash=hashes.split_hash(table, [fold]),
+        )
+        for fold in split
+    )
+    return Split(
+        hash=hashes.split_hash(table, split),
+        recordings=digest_json(sorted(table["recording"]))[:16],
+        folds=parts,
+    )
+
+
+def check_benchmark(
+    raw: Mapping[str, Any], *, data: Path | None, progress: Progress
+) -> list[Finding]:
+    """Return all that is wrong with a benchmark's corpus and the folds of a protocol on it.
+
+    Args:
+        raw: `benchmark` and perhaps `protocol`, as in a recipe.
+        data: folder of the corpora; None: `SERBENCH_DATA`.
+        progress: where the work is shown.
+
+    Raises:
+        SerbenchError: the corpus is not there or its tables cannot be read.
+    """
+    benchmark_part, protocol_part = recipes.resolve_data(raw)
+    benchmark = recipes.make_benchmark(benchmark_part)
+    found = audit.audit_corpus(benchmark, read_corpus(benchmark, data), progress)
+    if any(f.severity == "error" for f in found.findings):
+        return list(found.findings)
+    protocol = recipes.make_protocol(benchmark, protocol_part)
+    split = protocol.split(found.table, benchmark.task)
+    return [
+        *found.findings,
+        *folds.audit_folds(found.table, split, protocol, benchmark.task),
+    ]
+
+
+def read_corpus(benchmark: Benchmark, data: Path | None) -> DataFrame:
+    """Return the table of a corpus, from its folder below the data folder.
+
+    Args:
+        benchmark: the corpus.
+        data: folder of the corpora; None: `SERBENCH_DATA`.
+
+    Raises:
+        SerbenchError: the corpus is not there, or its tables cannot be read.
+    """
+    if benchmark.folder is None:
+        return benchmark.read(None)
+    root = data_root(data)
+    if root is None:
+        msg = (
+            f"benchmark '{benchmark.name}' needs its corpus; give --data DIR or set SERBENCH_DATA "
+            f"to the folder that holds '{benchmark.folder}'. {benchmark.obtain}"
+        )
+        raise SerbenchError(msg)
+    return benchmark.read(root / benchmark.folder)
+
+
+def _refuse(findings: list[Finding]) -> None:
+    errors = [finding.message for finding in findings if finding.severity == "error"]
+    if errors:
+        raise SerbenchError("\n".join(["the folds of this protocol cannot be used:", *errors]))

@@ -1,0 +1,105 @@
+"""What trials learn from: features that are encoded once, or clips for an upstream that learns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Literal
+
+from serbench import plugins
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from serbench.downstreams import Downstream
+    from serbench.runs.corpus import Prepared
+    from serbench.runs.job import Job
+    from serbench.runs.recipe import Part
+    from serbench.training.store import StoredFeatures
+    from serbench.training.waves import DecodedClips
+    from serbench.upstreams import Upstream
+
+# Standard deviation over utterances below which means over time are all the same.
+_NO_SPREAD = 1e-5
+
+
+def encode(
+    job: Job, parts: Sequence[Part], prepared: Prepared
+) -> list[StoredFeatures] | list[DecodedClips]:
+    """Return what each fold learns from.
+
+    Args:
+        job: what is run.
+        parts: the upstream for all folds, or one for each.
+        prepared: the corpus.
+
+    Returns:
+        One source a fold, the same for all of them if the upstream is: features, or waveforms
+        for an upstream that is trained with the head.
+    """
+    several = len(prepared.folds) if len(parts) == 1 else 1
+    if job.recipe.training.finetune:
+        return _decode(job, parts, prepared.table) * several
+    return [_encode(job, part, prepared.table) for part in parts] * several
+
+
+def _decode(job: Job, parts: Sequence[Part], table: DataFrame) -> list[DecodedClips]:
+    """Decode the corpus, once for all folds, for upstreams that are trained."""
+    from serbench.training.waves import decode_to_train, enrol_speakers
+
+    plugin = plugins.find("upstreams", parts[0].name)
+    first, *others = (plugins.make(plugin, options=part.options) for part in parts)
+    decoded = decode_to_train(table, first, job.progress)
+    for other in others:
+        enrol_speakers(table, other, job.progress)
+    return [decoded, *(replace(decoded, upstream=other) for other in others)]
+
+
+def _encode(job: Job, part: Part, table: DataFrame) -> StoredFeatures:
+    """Encode the corpus, once for all seeds and heads, and for all folds with this upstream."""
+    from serbench.training import store
+
+    # features of one release are not taken for those of another
+    identity = part.identity() | {"serbench": version("serbench")}
+    upstream = None
+    if part.options.get("weights") is not None and "weights" not in part.contents:
+        # published weights are known by their digest, once they are loaded
+        upstream = _frozen(job, part)
+        identity["provenance"] = upstream.provenance
+    features = store.encode(
+        table,
+        identity,
+        lambda: upstream or _frozen(job, part),
+        _needs(job),
+        job.progress,
+        job.device,
+    )
+    if features.means is not None and features.means.std(dim=1).max() < _NO_SPREAD:
+        job.progress.tell(
+            "warning: the features of all utterances have the same mean over time, as after "
+            "normalisation of each utterance (fbank: --set upstream.normalize=false), and this "
+            "head uses nothing else: it can only guess"
+        )
+    return features
+
+
+def _frozen(job: Job, part: Part) -> Upstream:
+    """Make an upstream that is not trained, where a loss of its own is no use."""
+    from serbench.upstreams import Upstream
+
+    made: Upstream = plugins.make(plugins.find("upstreams", part.name), options=part.options)
+    if type(made).auxiliary_loss is not Upstream.auxiliary_loss:
+        job.progress.tell(
+            f"warning: with these options upstream '{part.name}' adds a loss of its own while it "
+            "is trained, but it stays frozen here, so they have no effect; give "
+            "--set training.finetune=true"
+        )
+    return made
+
+
+def _needs(job: Job) -> Literal["frames", "mean"]:
+    """Return what the head uses of time, which does not depend on the width of its input."""
+    plugin = plugins.find("downstreams", job.recipe.downstream.name)
+    head: Downstream = plugins.make(plugin, 1, options=job.recipe.downstream.options)
+    return head.needs

@@ -1,0 +1,101 @@
+"""The result of a run: what it was asked, what it found, and where it is kept."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from serbench.leaderboard import store
+from serbench.leaderboard.record import BenchmarkRecord, LeftOut, ProtocolRecord, Result
+from serbench.scoring.scores import score
+
+if TYPE_CHECKING:
+    from serbench.runs.adapting import Adapted
+    from serbench.runs.corpus import Prepared
+    from serbench.runs.job import Job
+    from serbench.runs.trials import Trained
+    from serbench.scoring.scores import Scores
+
+_VERSIONS = ("serbench", "torch", "torchaudio", "transformers", "speechbrain", "numpy")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run gives: the record, its scores, and where it lies."""
+
+    result: Result
+    scores: Scores
+    path: Path
+
+
+def find(job: Job, results: Path) -> Outcome | None:
+    """Return the result of a recipe if it is there.
+
+    Raises:
+        SerbenchError: it is there, but broken.
+    """
+    entry = store.find(results, job.benchmark.name, job.digest)
+    if entry is None:
+        return None
+    job.progress.tell("this recipe has been run; --again computes it anew")
+    path = store.place(results, job.benchmark.name, job.digest)
+    return Outcome(entry.result, score(job.benchmark.task, entry.predictions), path)
+
+
+def save(
+    job: Job,
+    prepared: Prepared,
+    adapted: Adapted,
+    provenance: Mapping[str, str],
+    trained: Trained,
+    results: Path,
+) -> Outcome:
+    """Score a run and keep its result.
+
+    Args:
+        job: what was asked.
+        prepared: the corpus and its folds.
+        adapted: the upstreams.
+        provenance: of the weights that were encoded with, if no adaptation changed them.
+        trained: choices and predictions of all trials.
+        results: folder of the result files.
+
+    Raises:
+        SerbenchError: the folder cannot be written to.
+    """
+    scores = score(job.benchmark.task, trained.predictions)
+    shares = tuple(sorted(job.protocol.shares))
+    options = job.recipe.protocol.model_dump(mode="json")["options"]
+    steps = {k: t for k, t in job.seconds.items() if k != "adapt" or adapted.base is not None}
+    result = Result(
+        digest=job.digest,
+        recipe=job.recipe.model_dump(mode="json"),
+        labels=job.recipe.labels,
+        benchmark=_benchmark(job),
+        protocol=ProtocolRecord(name=job.protocol.name, options=options, shares=shares),
+        split=prepared.split,
+        seeds=job.recipe.seeds,
+        left_out=tuple(LeftOut(utterance=u, reason=r) for u, r in prepared.left_out.items()),
+        known_defects=prepared.known_defects,
+        provenance=dict(provenance if adapted.base is None else adapted.base),
+        adaptation=adapted.record,
+        training=trained.fits,
+        seconds={name: round(value, 1) for name, value in steps.items()},
+        versions={name: version(name) for name in _VERSIONS}
+        | {"python": platform.python_version()},
+        created=datetime.now(UTC),
+        complete=True,
+        scores=scores.to_json(),
+    )
+    return Outcome(result, scores, store.save(result, trained.predictions, results))
+
+
+def _benchmark(job: Job) -> BenchmarkRecord:
+    made = job.benchmark
+    plain = {"name": made.name, "version": made.version, "synthetic": made.synthetic}
+    return BenchmarkRecord.model_validate(plain | {"task": made.task})

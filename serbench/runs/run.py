@@ -1,0 +1,79 @@
+"""The page of an experiment: from a recipe to a result, the steps in their order."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from serbench.errors import SerbenchError
+from serbench.home import home
+from serbench.runs import result as results_of
+from serbench.runs.adapting import adapt
+from serbench.runs.corpus import prepare
+from serbench.runs.encoding import encode
+from serbench.runs.job import Job
+from serbench.runs.trials import run_trials
+
+if TYPE_CHECKING:
+    from serbench.progress import Progress
+    from serbench.runs.recipe import Recipe
+    from serbench.runs.result import Outcome
+
+Overwrite = Literal["always", "only-missing", "never"]
+"""What becomes of an older result: it is computed anew, taken if it is there, or only looked up."""
+
+
+def run_recipe(
+    recipe: Recipe,
+    *,
+    data: Path | None,
+    results: Path,
+    progress: Progress,
+    overwrite: Overwrite = "only-missing",
+    device: str = "cpu",
+) -> Outcome:
+    """Run every fold and seed of a recipe, or return the result that is there.
+
+    A stopped run goes on with the next trial, and ends with the same numbers.
+
+    Args:
+        recipe: all that defines the run.
+        data: folder of the corpora; None: `SERBENCH_DATA`.
+        results: folder of the result files.
+        progress: where the work is shown.
+        overwrite: what to do with a result that is there.
+        device: torch device.
+
+    Raises:
+        SerbenchError: anything the user can mend; what was computed is kept.
+    """
+    job = Job.of(recipe, device, progress)
+    if overwrite != "always":
+        found = results_of.find(job, results)
+        if found is not None:
+            return found
+        if overwrite == "never":
+            msg = f"there is no result of this recipe in '{results}'; run it without 'never'"
+            raise SerbenchError(msg)
+    job.announce()
+    with job.timed("audit"):
+        prepared = prepare(
+            job.benchmark,
+            job.protocol,
+            data=data,
+            leave_out_broken=recipe.leave_out_broken,
+            progress=progress,
+        )
+    with job.timed("adapt"):
+        adapted = adapt(job, prepared)
+    with job.timed("encode"):
+        sources = encode(job, adapted.parts, prepared)
+    state = home() / "runs" / f"{job.digest[:32]}-{prepared.split.hash}-{prepared.split.recordings}"
+    if overwrite == "always":
+        shutil.rmtree(state, ignore_errors=True)
+    with job.timed("train"):
+        trained = run_trials(job, prepared, sources, state)
+    outcome = results_of.save(job, prepared, adapted, sources[0].provenance, trained, results)
+    shutil.rmtree(state, ignore_errors=True)
+    return outcome

@@ -1,0 +1,142 @@
+"""All trials of a run, each fold with each seed; what is finished is never computed again.
+
+The state of a run under way is one file of predictions and one of choices a trial, so a stopped run
+goes on where it was and ends with the same numbers.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from serbench import plugins
+from serbench.leaderboard.record import Fit
+from serbench.progress import Named
+from serbench.scoring.predictions import tabulate
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from serbench.benchmarks import Fold
+    from serbench.progress import Step
+    from serbench.runs.corpus import Prepared
+    from serbench.runs.job import Job
+    from serbench.training.store import StoredFeatures
+    from serbench.training.system import System
+    from serbench.training.waves import DecodedClips
+
+
+class Trained(NamedTuple):
+    """What all trials chose, and their predictions by fold and seed."""
+
+    fits: tuple[Fit, ...]
+    predictions: DataFrame
+
+
+def run_trials(
+    job: Job, prepared: Prepared, sources: Sequence[StoredFeatures | DecodedClips], state: Path
+) -> Trained:
+    """Train and predict every fold with every seed that is not finished.
+
+    Args:
+        job: what is run.
+        prepared: the corpus and its folds.
+        sources: what each fold learns from.
+        state: folder of what is finished.
+    """
+    recipe, epochs, fits = job.recipe, job.recipe.training.most_epochs, []
+    with job.progress.step("train", epochs * len(prepared.folds) * len(recipe.seeds)) as step:
+        for number, fold in enumerate(prepared.folds):
+            for seed in recipe.seeds:
+                fit = find(state, number, seed)
+                if fit is None:
+                    several = f", seed {seed}" if len(recipe.seeds) > 1 else ""
+                    named = Named(step, fold.name + several)
+                    fit, predictions = _run_trial(
+                        job, prepared.table, sources[number], fold, seed, named
+                    )
+                    save(state, number, seed, fit, predictions)
+                else:
+                    step.advance(epochs)
+                fits.append(fit)
+                job.progress.tell(
+                    f"{fold.name}, seed {seed}: validation {fit.valid_score:.3f} "
+                    f"at rate {fit.learning_rate:g}, epoch {fit.epoch}"
+                )
+    return Trained(tuple(fits), collect(state))
+
+
+def _run_trial(
+    job: Job,
+    table: DataFrame,
+    source: StoredFeatures | DecodedClips,
+    fold: Fold,
+    seed: int,
+    step: Step,
+) -> tuple[Fit, DataFrame]:
+    import numpy as np
+    import torch
+
+    from serbench.training.fit import Trial, fit
+    from serbench.training.objectives import objective_of
+    from serbench.training.system import System
+    from serbench.training.waves import DecodedClips
+
+    task, part = job.benchmark.task, job.recipe.downstream
+    plugin = plugins.find("downstreams", part.name)
+    objective = objective_of(task, job.recipe.training)
+
+    def make_system() -> System:
+        head = plugins.make(plugin, source.dim, options=part.options)
+        upstream = copy.deepcopy(source.upstream) if isinstance(source, DecodedClips) else None
+        return System(head, source.depth, len(task.outputs), upstream)
+
+    trial = Trial(
+        source=source,
+        targets=objective.targets(table),
+        speakers=np.unique(table["speaker"], return_inverse=True)[1].astype(np.int64),
+        fold=fold,
+        objective=objective,
+        training=job.recipe.training,
+        seed=seed,
+        device=torch.device(job.device),
+    )
+    fitted = fit(trial, make_system, step)
+    chosen = Fit(
+        fold=fold.name,
+        seed=seed,
+        learning_rate=fitted.learning_rate,
+        epoch=fitted.epoch,
+        valid_score=fitted.valid_score,
+    )
+    return chosen, tabulate(table, fold, seed, task, fitted.scores)
+
+
+def find(state: Path, fold: int, seed: int) -> Fit | None:
+    """Return what training chose in a finished trial, or None."""
+    path = _path(state, fold, seed)
+    return Fit.model_validate_json(path.read_text()) if path.exists() else None
+
+
+def save(state: Path, fold: int, seed: int, fit: Fit, predictions: DataFrame) -> None:
+    """Keep a finished trial; its choices are written last and mark it as finished."""
+    state.mkdir(parents=True, exist_ok=True)
+    path = _path(state, fold, seed)
+    predictions.to_parquet(path.with_suffix(".parquet"), index=False)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(fit.model_dump_json())
+    temporary.replace(path)
+
+
+def collect(state: Path) -> DataFrame:
+    """Return the predictions of all finished trials, by fold and seed."""
+    import pandas as pd
+
+    finished = sorted(state.glob("*.json"))
+    return pd.concat([pd.read_parquet(p.with_suffix(".parquet")) for p in finished])
+
+
+def _path(state: Path, fold: int, seed: int) -> Path:
+    return state / f"{fold:04d}-{seed:010d}.json"

@@ -1,0 +1,236 @@
+"""The metrics of speech emotion recognition, each a function of truth and prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from serbench.errors import unknown
+
+Array = NDArray[Any]
+
+
+def concordance_cc(truth: ArrayLike, prediction: ArrayLike) -> float:
+    """Return the concordance correlation coefficient (Lin 1989), population form.
+
+    `2 cov(t, p) / (var(t) + var(p) + (mean(t) - mean(p))**2)`, all moments divided by n. Equal
+    to `audmetric.concordance_cc`; torchmetrics' differs, it divides by n - 1.
+
+    Args:
+        truth: (n,) values.
+        prediction: (n,) values.
+
+    Returns:
+        In [-1, 1], 1 is perfect; 0 if one side is constant; NaN if n < 2, if both sides are
+        the same constant, or if a value is not finite.
+
+    Raises:
+        ValueError: the lengths differ.
+
+    >>> concordance_cc([1, 2, 3, 4], [2, 4, 6, 8])
+    0.4
+    """
+    t, p = _pair(truth, prediction, np.float64)
+    if len(t) < 2 or not np.isfinite([t, p]).all():
+        return np.nan
+    # relative to the first value, so that the deviations of a constant are exactly zero
+    a, b = t - t[0], p - p[0]
+    distance = (t[0] - p[0]) + (a.mean() - b.mean())
+    a, b = a - a.mean(), b - b.mean()
+    denominator = a @ a + b @ b + len(t) * distance**2
+    return float(2 * (a @ b) / denominator) if denominator != 0 else np.nan
+
+
+def o_ccc(truth: ArrayLike, prediction: ArrayLike) -> float:
+    """Return the overall CCC: that of all given predictions together, whoever speaks.
+
+    It rewards differences between speakers as well as within them (`a_ccc` only the latter).
+    See `concordance_cc` for formula, range and NaN.
+
+    >>> round(o_ccc([1, 2, 3, 5, 6, 7], [1.5, 2, 2.5, 5.5, 6, 6.5]), 4)
+    0.9811
+    """
+    return concordance_cc(truth, prediction)
+
+
+@dataclass(frozen=True)
+class SpeakerCCC:
+    """CCC by speaker.
+
+    Attributes:
+        mean: over the speakers that count, A-CCC; NaN if there is none or one is NaN.
+        std: over the same speakers, ddof 0.
+        speakers: the CCC of each speaker that counts, in the order of appearance.
+        left_out: number of speakers with fewer than `min_utterances`.
+    """
+
+    mean: float
+    std: float
+    speakers: Mapping[str, float]
+    left_out: int
+
+
+def a_ccc(
+    truth: ArrayLike, prediction: ArrayLike, speakers: ArrayLike, *, min_utterances: int = 2
+) -> SpeakerCCC:
+    """Return the average of the speakers' CCC (Tran, Yin, Soleymani, Interspeech 2023).
+
+    `mean over speakers s of concordance_cc(t_s, p_s)`, each speaker counting once.
+
+    Args:
+        truth: (n,) values.
+        prediction: (n,) values.
+        speakers: (n,) who speaks.
+        min_utterances: that a speaker needs to count, at least 2.
+
+    Raises:
+        ValueError: the lengths differ, or `min_utterances` is less than 2.
+
+    >>> a_ccc([1, 2, 3, 5, 6, 7], [1.5, 2, 2.5, 5.5, 6, 6.5], list("aaabbb")).mean
+    0.8
+    """
+    if min_utterances < 2:
+        msg = f"min_utterances is {min_utterances}; the CCC of a speaker needs 2 or more"
+        raise ValueError(msg)
+    t, p = _pair(truth, prediction, np.float64)
+    who, _ = _pair(speakers, p, np.object_)
+    rows = {str(name): who == name for name in dict.fromkeys(who)}
+    counting = {name: own for name, own in rows.items() if own.sum() >= min_utterances}
+    values = {name: concordance_cc(t[own], p[own]) for name, own in counting.items()}
+    std = float(np.std(list(values.values()))) if values else np.nan
+    return SpeakerCCC(_mean(list(values.values())), std, values, len(rows) - len(values))
+
+
+def weighted_accuracy(truth: ArrayLike, prediction: ArrayLike) -> float:
+    """Return WA: the fraction of utterances that are predicted right.
+
+    Classes weigh as much as they have utterances; known elsewhere as accuracy.
+
+    Args:
+        truth: (n,) labels.
+        prediction: (n,) labels.
+
+    Returns:
+        In [0, 1]; NaN if n = 0.
+
+    Raises:
+        ValueError: the lengths differ.
+
+    >>> weighted_accuracy(list("nnnnhhas"), list("nnnhhhhs"))
+    0.75
+    """
+    t, p = _pair(truth, prediction, np.object_)
+    return _mean(t == p)
+
+
+def unweighted_accuracy(truth: ArrayLike, prediction: ArrayLike, labels: Sequence[str]) -> float:
+    """Return UA: the mean over classes of the recall, also known as UAR.
+
+    `mean over c of (right predictions of c) / (utterances of c)`, over those of `labels` that
+    are present in the truth. A prediction of any other class, even one that is not in `labels`,
+    is a miss. Equal to `sklearn.metrics.balanced_accuracy_score`.
+
+    Args:
+        truth: (n,) labels.
+        prediction: (n,) labels.
+        labels: of the task.
+
+    Returns:
+        In [0, 1]; NaN if n = 0.
+
+    Raises:
+        ValueError: the lengths differ.
+        SerbenchError: a truth that is not in `labels`.
+
+    >>> unweighted_accuracy(list("nnnnhhas"), list("nnnhhhhs"), list("nhas"))
+    0.6875
+    """
+    t, p = _labelled(truth, prediction, labels)
+    return _mean([(p[t == c] == c).mean() for c in labels if (t == c).any()])
+
+
+def macro_f1(truth: ArrayLike, prediction: ArrayLike, labels: Sequence[str]) -> float:
+    """Return macro F1: the mean over classes of the harmonic mean of precision and recall.
+
+    `mean over c of 2 (right predictions of c) / (utterances of c + predictions of c)`, over
+    those of `labels` that are present in the truth, as for UA. Equal to
+    `sklearn.metrics.f1_score(..., labels=present, average="macro")`.
+
+    Args:
+        truth: (n,) labels.
+        prediction: (n,) labels.
+        labels: of the task.
+
+    Returns:
+        In [0, 1]; NaN if n = 0.
+
+    Raises:
+        ValueError: the lengths differ.
+        SerbenchError: a truth that is not in `labels`.
+
+    >>> macro_f1(list("nnhh"), list("nnhn"), list("nhas"))
+    0.7333333333333334
+    """
+    t, p = _labelled(truth, prediction, labels)
+    present = [c for c in labels if (t == c).any()]
+    f1 = [2 * ((t == c) & (p == c)).sum() / ((t == c).sum() + (p == c).sum()) for c in present]
+    return _mean(f1)
+
+
+def confusion(truth: ArrayLike, prediction: ArrayLike, labels: Sequence[str]) -> NDArray[np.int64]:
+    """Return how often each class (row) is predicted as each class (column).
+
+    Args:
+        truth: (n,) labels.
+        prediction: (n,) labels.
+        labels: of the task, in the order of rows and columns.
+
+    Returns:
+        (C, C) counts, with sum n.
+
+    Raises:
+        ValueError: the lengths differ.
+        SerbenchError: a truth or prediction that is not in `labels`.
+
+    >>> confusion(list("nnh"), list("nhh"), list("nh")).tolist()
+    [[1, 1], [0, 1]]
+    """
+    t, p = _labelled(truth, prediction, labels)
+    _labelled(p, t, labels)
+    return np.array([[((t == one) & (p == other)).sum() for other in labels] for one in labels])
+
+
+def _pair(one: ArrayLike, other: ArrayLike, dtype: type) -> tuple[Array, Array]:
+    first: Array = np.asarray(one, dtype=dtype)
+    second: Array = np.asarray(other, dtype=dtype)
+    if first.shape != second.shape or first.ndim != 1:
+        msg = f"truth and prediction must be of one length, not {first.shape} and {second.shape}"
+        raise ValueError(msg)
+    return first, second
+
+
+def _labelled(
+    truth: ArrayLike, prediction: ArrayLike, labels: Sequence[str]
+) -> tuple[Array, Array]:
+    t, p = _pair(truth, prediction, np.object_)
+    for label in dict.fromkeys(t):
+        if label not in labels:
+            raise unknown("label", str(label), labels)
+    return t, p
+
+
+def _mean(values: Sequence[float] | Array) -> float:
+    return float(np.mean(values)) if len(values) else np.nan
+
+
+METRICS: Mapping[str, Callable[[ArrayLike, ArrayLike, Sequence[str]], float]] = {
+    "ccc": lambda truth, prediction, _: concordance_cc(truth, prediction),
+    "ua": unweighted_accuracy,
+    "wa": lambda truth, prediction, _: weighted_accuracy(truth, prediction),
+    "macro_f1": macro_f1,
+}
+"""The metrics of tasks by name, each a function of truths, predictions and the labels."""

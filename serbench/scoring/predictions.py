@@ -1,0 +1,130 @@
+"""The table of predictions: its columns, how a trial fills it, and when it cannot be trusted.
+
+One row an utterance x fold x seed: `utterance`, `speaker`, `fold`, `seed`, and what the task has of
+truths and predictions (`Task.words`, `Task.numbers`): `truth`, `prediction` and `score:LABEL` for
+classes, `truth:DIMENSION` and `prediction:DIMENSION` for dimensions.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from pandas import DataFrame
+
+    from serbench.benchmarks import Fold, Task
+
+KEY = ["utterance", "fold", "seed"]
+"""Columns whose values no two rows share."""
+
+WHO = ["utterance", "speaker", "fold", "seed"]
+"""Columns that say what a row is about."""
+
+
+def tabulate(
+    table: DataFrame, fold: Fold, seed: int, task: Task, scores: NDArray[np.float64]
+) -> DataFrame:
+    """Return the predictions of one trial for the test part of its fold.
+
+    Args:
+        table: the utterances.
+        fold: whose test part it is.
+        seed: of the training.
+        task: what is predicted.
+        scores: (n, C) in the order of `fold.test`.
+    """
+    rows = table.iloc[fold.test].reset_index(drop=True)
+    frame = rows[["utterance", "speaker"]].assign(fold=fold.name, seed=seed)
+    return frame.assign(**task.predicted(rows, scores))
+
+
+def problem(task: Task, predictions: DataFrame) -> str | None:
+    """Return the first reason why a table cannot hold predictions of a task, or None.
+
+    All columns are there and no others; only what a head gives may be NaN.
+    """
+    words, numbers = [*task.words], [*task.numbers]
+    truths = [name for name in numbers if name.startswith("truth:")]
+    return (
+        _wrong_columns(predictions, [*WHO[:3], *words], ["seed", *numbers])
+        or gap(predictions, [*WHO, *words, *truths])
+        or _foreign_labels(predictions, task)
+    )
+
+
+def gap(predictions: DataFrame, filled: Iterable[str]) -> str | None:
+    """Return the first cell that must be filled and is not, or the first row that is one too many.
+
+    Args:
+        predictions: with the columns `WHO`.
+        filled: the columns that must have a value in every row.
+    """
+    if predictions.empty:
+        return "the predictions have no rows"
+    for name in filled:
+        if predictions[name].isna().any():
+            return f"column '{name}' of the predictions has empty entries"
+    again = predictions.duplicated(KEY)
+    if not again.any():
+        return None
+    utterance, fold, seed = predictions.loc[again, KEY].iloc[0]
+    return f"utterance '{utterance}' is predicted twice in fold '{fold}' with seed {seed}"
+
+
+def lack(
+    predictions: DataFrame, sizes: Mapping[str, int], seeds: Collection[int], *, complete: bool
+) -> str | None:
+    """Return the first reason why predictions are not those of all trials, or None.
+
+    Args:
+        predictions: without a `problem`.
+        sizes: utterances in the test part of each fold, by its name.
+        seeds: of the trainings of each fold.
+        complete: whether every fold with every seed is promised; if not, some must be missing.
+    """
+    found = Counter(zip(predictions["fold"], predictions["seed"], strict=True))
+    for (fold, seed), count in found.items():
+        if fold not in sizes or seed not in seeds:
+            return f"fold '{fold}' with seed {seed} is predicted, but is not in the record"
+        if count != sizes[fold]:
+            return (
+                f"fold '{fold}' with seed {seed} has {count} predictions; "
+                f"its test part has {sizes[fold]} utterances"
+            )
+    planned = len(sizes) * len(seeds)
+    if (len(found) == planned) != complete:
+        return (
+            f"the record says complete: {str(complete).lower()}, but {len(found)} of {planned} "
+            "folds x seeds are predicted"
+        )
+    return None
+
+
+def _wrong_columns(predictions: DataFrame, words: list[str], numbers: list[str]) -> str | None:
+    from pandas.api.types import is_integer_dtype, is_numeric_dtype
+
+    expected, found = {*words, *numbers}, {*predictions.columns}
+    if missing := sorted(expected - found):
+        return f"the predictions have no column '{missing[0]}'"
+    if extra := sorted(found - expected):
+        return f"the predictions have a column '{extra[0]}' that the task does not"
+    for name in words:
+        if is_numeric_dtype(predictions[name]):
+            return f"column '{name}' of the predictions must hold text"
+    for name in numbers:
+        if not is_numeric_dtype(predictions[name]):
+            return f"column '{name}' of the predictions must hold numbers"
+    if not is_integer_dtype(predictions["seed"]):
+        return "column 'seed' of the predictions must hold whole numbers"
+    return None
+
+
+def _foreign_labels(predictions: DataFrame, task: Task) -> str | None:
+    for column in task.words:
+        if foreign := sorted({*predictions[column]}.difference(task.classes)):
+            return f"column '{column}' of the predictions has '{foreign[0]}', no label of the task"
+    return None

@@ -1,0 +1,234 @@
+"""All scores of a run from its predictions: by fold, by speaker, over seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pandas import DataFrame, Series
+
+from serbench.benchmarks import Task
+from serbench.errors import SerbenchError
+from serbench.scoring.metrics import METRICS
+from serbench.scoring.predictions import WHO, gap
+
+
+@dataclass(frozen=True)
+class FoldSummary:
+    """A metric over folds and seeds.
+
+    Attributes:
+        mean_of_folds: over the folds of each seed, then over seeds.
+        std_over_folds: of the folds' values, each averaged over seeds (ddof 0).
+        std_over_seeds: of the seeds' means of folds (ddof 0; 0 for one seed).
+        pooled: on all test predictions of a seed together, then averaged over seeds.
+    """
+
+    mean_of_folds: float
+    std_over_folds: float
+    std_over_seeds: float
+    pooled: float
+
+
+@dataclass(frozen=True)
+class SpeakerSummary:
+    """A metric over test speakers and seeds; a speaker's predictions of all folds count together.
+
+    Attributes:
+        mean_of_speakers: over the speakers of each seed, then over seeds.
+        std_over_speakers: of the speakers' values, each averaged over seeds (ddof 0).
+        std_over_seeds: of the seeds' means of speakers (ddof 0; 0 for one seed).
+        speakers: how many are averaged.
+        left_out: how many have too few utterances.
+    """
+
+    mean_of_speakers: float
+    std_over_speakers: float
+    std_over_seeds: float
+    speakers: int
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Scores:
+    """All scores of a run, in float64.
+
+    An undefined value is NaN, and so is every average that it enters: nothing is left out
+    without being counted. `undefined` says where NaN arises.
+
+    Metrics are `wa`, `ua`, `macro_f1` for classes; for dimensions `o_ccc:DIMENSION` and `o_ccc`,
+    the mean over dimensions. Averages of the speakers' own metrics begin with `a_`: `a_ua`,
+    `a_ccc:DIMENSION`, `a_ccc`.
+
+    Attributes:
+        rank_name: the metric that ranks, averaged over folds: `ua` or `o_ccc`.
+        rank: its value.
+        by_fold: metric to its summary over folds.
+        by_speaker: metric to its summary over speakers.
+        folds: one row a fold and seed: `fold`, `seed`, `utterances`, and the metrics.
+        speakers: one row a test speaker, those left out of averages too: `speaker`, `utterances`
+            (different ones), and the metrics (`ccc` for the CCC), averaged over seeds.
+        seeds: how many.
+        min_utterances: that a speaker needs to count in `a_ccc`.
+        undefined: for each fold and seed, and for each speaker who counts and seed, the metrics
+            that are NaN, if any: "speaker 17, seed 0: ccc:valence, ccc".
+    """
+
+    rank_name: str
+    rank: float
+    by_fold: Mapping[str, FoldSummary]
+    by_speaker: Mapping[str, SpeakerSummary]
+    folds: DataFrame
+    speakers: DataFrame
+    seeds: int
+    min_utterances: int
+    undefined: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as plain values that JSON has; NaN is None."""
+        plain = {
+            "rank_name": self.rank_name,
+            "rank": self.rank,
+            "by_fold": {name: asdict(summary) for name, summary in self.by_fold.items()},
+            "by_speaker": {name: asdict(summary) for name, summary in self.by_speaker.items()},
+            "folds": self.folds.to_dict(orient="records"),
+            "speakers": self.speakers.to_dict(orient="records"),
+            "seeds": self.seeds,
+            "min_utterances": self.min_utterances,
+            "undefined": list(self.undefined),
+        }
+        return {key: _plain(value) for key, value in plain.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_plain(entry) for entry in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def score(task: Task, predictions: DataFrame, *, min_utterances: int = 2) -> Scores:
+    """Return all scores of a run, of the folds and seeds that are in `predictions`.
+
+    Args:
+        task: what is predicted.
+        predictions: one row an utterance x fold x seed: `utterance`, `speaker`, `fold`, `seed`;
+            `truth` and `prediction` (labels), or `truth:DIMENSION` and `prediction:DIMENSION`.
+        min_utterances: that a speaker needs to count in A-CCC, at least 2.
+
+    Raises:
+        SerbenchError: a column or an entry is missing, a row is there twice, a truth is no label
+            of the task, or `min_utterances` is less than 2.
+    """
+    _check(task, predictions, min_utterances)
+    folds = _measured(task, predictions, ["fold", "seed"], task.over_folds)
+    pooled = _measured(task, predictions, ["seed"], task.over_folds)
+    people = _measured(task, predictions, ["speaker", "seed"], "")
+    needed = min_utterances if task.correlates else 1
+    size = predictions.groupby("speaker", sort=False)["utterance"].nunique()
+    counting = people[people["speaker"].map(size) >= needed]
+    by_fold = _by_fold(folds, pooled)
+    return Scores(
+        rank_name=task.rank,
+        rank=by_fold[task.rank].mean_of_folds,
+        by_fold=by_fold,
+        by_speaker=_by_speaker(counting, left_out=int((size < needed).sum())),
+        folds=folds,
+        speakers=_over_seeds(people, size),
+        seeds=len(pooled),
+        min_utterances=min_utterances,
+        undefined=(
+            *_undefined(folds, ["fold", "seed"]),
+            *_undefined(counting, ["speaker", "seed"]),
+        ),
+    )
+
+
+def _check(task: Task, predictions: DataFrame, min_utterances: int) -> None:
+    if min_utterances < 2:
+        msg = f"min_utterances is {min_utterances}; the CCC of a speaker needs 2 or more"
+        raise SerbenchError(msg)
+    columns = [name for m in task.measures for name in (m.truth, m.prediction)]
+    absent = [c for c in dict.fromkeys((*WHO, *columns)) if c not in predictions]
+    if absent:
+        msg = f"the predictions have no {', '.join(absent)}; run the recipe again"
+        raise SerbenchError(msg)
+    # an undefined number is shown as such, but no label at all would pass as a wrong one
+    filled = dict.fromkeys((*WHO, *(m.truth for m in task.measures), *task.words))
+    if reason := gap(predictions, filled):
+        raise SerbenchError(f"{reason}; run the recipe again")
+
+
+def _measured(task: Task, predictions: DataFrame, keys: list[str], prefix: str) -> DataFrame:
+    """Return one row of measures for each group of predictions, in the order of appearance."""
+    return DataFrame(
+        [
+            dict(zip(keys, key, strict=True))
+            | {"utterances": len(rows)}
+            | {f"{prefix}{name}": value for name, value in measure(task, rows).items()}
+            for key, rows in predictions.groupby(keys, sort=False)
+        ]
+    )
+
+
+def measure(task: Task, predictions: DataFrame) -> dict[str, float]:
+    """Return what a task measures on a group of predictions, by name.
+
+    Args:
+        task: what is predicted.
+        predictions: with the columns of truth and prediction.
+    """
+    values = {
+        m.name: METRICS[m.metric](predictions[m.truth], predictions[m.prediction], task.classes)
+        for m in task.measures
+    }
+    return values | ({task.main: float(np.mean([*values.values()]))} if task.averaged else {})
+
+
+def _names(cells: DataFrame) -> list[str]:
+    return [c for c in cells.columns if c not in ("fold", "seed", "speaker", "utterances")]
+
+
+def _averages(cells: DataFrame, by: str) -> NDArray[np.float64]:
+    """Return (groups, metrics) the average of each metric over the cells of each group."""
+    values = [
+        rows[_names(cells)].to_numpy().mean(axis=0) for _, rows in cells.groupby(by, sort=False)
+    ]
+    # pandas' own mean would skip NaN
+    return np.array(values) if values else np.full((1, len(_names(cells))), np.nan)
+
+
+def _by_fold(folds: DataFrame, pooled: DataFrame) -> dict[str, FoldSummary]:
+    seeds, own = _averages(folds, "seed"), _averages(folds, "fold")
+    together = _averages(pooled, "seed")
+    figures = [seeds.mean(axis=0), own.std(axis=0), seeds.std(axis=0), together.mean(axis=0)]
+    values = np.transpose(figures).tolist()
+    return {name: FoldSummary(*row) for name, row in zip(_names(folds), values, strict=True)}
+
+
+def _by_speaker(counting: DataFrame, left_out: int) -> dict[str, SpeakerSummary]:
+    seeds, own = _averages(counting, "seed"), _averages(counting, "speaker")
+    values = np.transpose([seeds.mean(axis=0), own.std(axis=0), seeds.std(axis=0)]).tolist()
+    count = int(counting["speaker"].nunique())
+    return {
+        f"a_{name}": SpeakerSummary(mean, over_speakers, over_seeds, count, left_out)
+        for name, (mean, over_speakers, over_seeds) in zip(_names(counting), values, strict=True)
+    }
+
+
+def _over_seeds(people: DataFrame, size: Series[int]) -> DataFrame:
+    table = DataFrame({"speaker": size.index, "utterances": size.to_numpy()})
+    averages = _averages(people, "speaker")
+    return table.assign(**dict(zip(_names(people), averages.T, strict=True)))
+
+
+def _undefined(cells: DataFrame, keys: list[str]) -> Iterator[str]:
+    for row in cells.to_dict(orient="records"):
+        nan = [name for name in _names(cells) if np.isnan(row[name])]
+        if nan:
+            yield ", ".join(f"{key} {row[key]}" for key in keys) + f": {', '.join(nan)}"

@@ -1,0 +1,1 @@
+"""Where tensors live: audio, features, batches, the system that learns, and how it learns."""

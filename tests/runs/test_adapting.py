@@ -1,0 +1,386 @@
+"""A run adapts its upstream first: to which utterances, how often, and what the result says."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from serbench import plugins
+from serbench.encoders.weights import PACKAGED, find
+from serbench.errors import SerbenchError
+from serbench.leaderboard import notes
+from serbench.progress import Silent, Step
+from serbench.runs import adapting as adaptation
+from serbench.runs import recipe
+from serbench.runs.adapting import Adapted, adapt
+from serbench.runs.corpus import Prepared, prepare
+from serbench.runs.job import Job
+from serbench.runs.run import run_recipe
+from serbench.training.waves import enrol_speakers
+from serbench.upstreams import Clips
+
+BENCHMARK = """
+name = "voices"
+version = "1"
+table = "table.csv"
+task = "classification"
+labels = ["low", "high"]
+licence = "CC0-1.0"
+citation = "Us (2026)"
+
+[protocol]
+name = "speaker_folds"
+k = 4
+"""
+RATE, SPEAKERS, CLIPS = 16_000, 4, 4
+
+
+class Told(Silent):
+    """Keeps what is told, and kills the adaptation at an update."""
+
+    def __init__(self, updates: float = np.inf) -> None:
+        self.told: list[str] = []
+        self.updates = updates
+
+    def tell(self, text: str) -> None:
+        self.told.append(text)
+
+    @contextmanager
+    def step(self, title: str, total: float | None) -> Iterator[Step]:
+        with super().step(title, total) as quiet:
+            yield _Mortal(self, quiet) if title == "pre-training" else quiet
+
+    def count(self, text: str) -> int:
+        return sum(text in line for line in self.told)
+
+
+class _Mortal:
+    def __init__(self, owner: Told, quiet: Step) -> None:
+        self.owner, self.note = owner, quiet.note
+
+    def advance(self, amount: float = 1.0) -> None:
+        self.owner.updates -= amount
+        if self.owner.updates < 0:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """Return a corpus: each speaker has a pitch of his own, each label a loudness."""
+    rng = np.random.default_rng(0)
+    lines = ["path,speaker,emotion"]
+    for number in range(SPEAKERS * CLIPS):
+        speaker, label = number % SPEAKERS, number // SPEAKERS % 2
+        time = np.arange(RATE + 800 * number) / RATE
+        tone = np.sin(2 * np.pi * (90 + 60 * speaker) * time + 3 * np.sin(5 * time))
+        wave = (0.05 + 0.2 * label) * (tone + 0.1 * rng.normal(size=len(time)))
+        soundfile.write(tmp_path / f"{number}.wav", wave, RATE)
+        lines.append(f"{number}.wav,s{speaker},{['low', 'high'][label]}")
+    (tmp_path / "table.csv").write_text("\n".join(lines))
+    (tmp_path / "voices.toml").write_text(BENCHMARK)
+    return tmp_path / "voices.toml"
+
+
+@pytest.fixture
+def raw(corpus: Path, pretrained_hubert: Path) -> dict[str, Any]:
+    return {
+        "upstream": {
+            "name": "papt_hubert",
+            "weights": str(pretrained_hubert),
+            "epochs": 2,
+            "peak": 1e-3,
+            "batch_seconds": 4.0,
+        },
+        "downstream": "mean_pool",
+        "benchmark": str(corpus),
+        "training": {"epochs": 1},
+    }
+
+
+def prepared(raw: dict[str, Any]) -> Prepared:
+    made = recipe.resolve(raw)
+    benchmark = recipe.make_benchmark(made.benchmark)
+    protocol = recipe.make_protocol(benchmark, made.protocol)
+    return prepare(benchmark, protocol, data=None, leave_out_broken=False, progress=Silent())
+
+
+def adapted(
+    raw: dict[str, Any], progress: Told, corpus: Prepared | None = None, **options: Any
+) -> Adapted:
+    upstream = raw["upstream"] | options if options else raw["upstream"]
+    made = recipe.resolve(raw | {"upstream": upstream})
+    return adapt(Job.of(made, "cpu", progress), corpus or prepared(raw))
+
+
+def test_it_is_adapted_once_for_what_decides_it(raw: dict[str, Any]) -> None:
+    told = Told()
+    first = adapted(raw, told)
+    (weights,) = (part.options["weights"] for part in first.parts)
+    for changed in ({}, {"unseen": "mean"}, {"seed": 1}, {"position": "first"}):
+        other = adapted(raw, told, **changed)
+        same = changed.keys() <= {"unseen"}
+        assert (other.parts[0].options["weights"] == weights) == same, changed
+        assert (other.parts[0].contents == first.parts[0].contents) == same, changed
+    assert told.count("adapted weights found in") == 2
+    assert told.count("masked loss") == 3
+
+
+def test_what_is_told_and_recorded(raw: dict[str, Any], pretrained_hubert: Path) -> None:
+    told = Told()
+    made = adapted(raw, told)
+    assert told.count(
+        f"adapts {pretrained_hubert} on all utterances, the test part included, of voices: "
+        "16 utterances, 0.01 h, 4 speakers"
+    )
+    assert made.record is not None
+    assert (made.record.on, made.record.transductive, made.record.unseen) == (
+        "all",
+        True,
+        "nearest",
+    )
+    assert made.record.utterances == 16
+    assert made.record.checkpoints == (made.parts[0].contents["weights"],)
+    assert made.base == find(str(pretrained_hubert), None, {}).provenance
+    encoder = plugins.make(plugins.find("upstreams", "papt_hubert"), options=made.parts[0].options)
+    assert encoder.speakers.names == ["s0", "s1", "s2", "s3"]
+    assert "voices (0.0 h)" in encoder.provenance["trained_on"]
+    (card,) = Path(made.parts[0].options["weights"]).glob("card.json")
+    assert json.loads(card.read_text())["corpora"][0]["attribution"] == "Us (2026)"
+
+
+def test_a_copy_of_an_adapted_speaker_is_taken_for_him(raw: dict[str, Any]) -> None:
+    """From the profiles that adaptation left to what the store lets the upstream hear."""
+    options = adapted(raw, Told()).parts[0].options
+    encoder = plugins.make(plugins.find("upstreams", "papt_hubert"), options=options)
+    table = prepared(raw).table
+    enrol_speakers(table.assign(speaker="copy of " + table["speaker"]), encoder, Silent())
+    clip = torch.sin(torch.arange(9000) / 20)
+    found = {}
+    for name in sorted(set(table["speaker"])):
+        copy, original = (
+            encoder(Clips([clip], [who], [None])).layers for who in (f"copy of {name}", name)
+        )
+        assert torch.equal(copy, original)
+        found[name] = original
+    assert not torch.allclose(found["s0"], found["s1"])
+
+
+def test_the_training_part_is_all_that_a_fold_hears(raw: dict[str, Any]) -> None:
+    """The other recordings are not even there."""
+    corpus = prepared(raw)
+    fold = corpus.folds[2]
+    speakers = sorted(set(corpus.table["speaker"].iloc[fold.train]))
+    assert len(speakers) == 2
+    for row in {*range(len(corpus.table))} - {*fold.train.tolist()}:
+        Path(corpus.table["path"].iloc[row]).unlink()
+    only = dataclasses.replace(corpus, folds=[fold])
+    told = Told()
+    made = adapted(raw, told, only, adapt_on="train")
+    assert told.count(f"on the training part of fold '{fold.name}' of voices: 8 utterances")
+    assert made.record is not None
+    assert (made.record.on, made.record.transductive) == ("train", False)
+    encoder = plugins.make(plugins.find("upstreams", "papt_hubert"), options=made.parts[0].options)
+    assert encoder.speakers.names == speakers
+
+
+def test_a_killed_adaptation_goes_on_to_the_same_weights(
+    raw: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = adapted(raw, Told())
+    monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "other"))
+    with pytest.raises(KeyboardInterrupt):
+        adapted(raw, Told(updates=5))
+    assert not list((tmp_path / "other").rglob("card.json")), "half of it must not be seen"
+    told = Told()
+    assert adapted(raw, told).parts[0].contents == whole.parts[0].contents
+    assert not told.count("adapted weights found")
+
+
+@pytest.mark.parametrize("method", ["papt", "tapt"])
+def test_weights_that_are_adapted_are_taken_as_they_are(
+    raw: dict[str, Any], tmp_path: Path, method: str
+) -> None:
+    """And every table says so, and that they know the corpus if they do."""
+    name = f"{method}_hubert"
+    weights = adapted(raw, Told(), name=name).parts[0].options["weights"]
+    made = recipe.resolve(raw | {"upstream": {"name": name, "weights": weights}})
+    told = Told()
+    outcome = run_recipe(made, data=None, results=tmp_path / "results", progress=told)
+    options = "adapt_on, epochs, peak, batch_seconds, seed have no effect on them"
+    assert told.count(f"weights '{weights}' are adapted already") == told.count(options) == 1
+    result = outcome.result
+    assert "adapt" not in result.seconds
+    assert result.labels.weights == f"./{Path(weights).name}"
+    assert result.adaptation is not None
+    assert (result.adaptation.on, result.adaptation.utterances) == ("before", 16)
+    assert result.adaptation.checkpoints == (made.upstream.contents["weights"],)
+    assert result.provenance["method"].startswith(f"{method.upper()} (Tran")
+    shown = notes.about_adaptation(result) + notes.about_result(result, outcome.scores)
+    for beginning in ("Weights came adapted (16 utt", "Transductive: ", "The upstream was trained"):
+        assert sum(note.startswith(beginning) for note in shown) == 1, beginning
+
+
+def test_weights_adapted_to_another_corpus_are_not_transductive(
+    raw: dict[str, Any], corpus: Path
+) -> None:
+    weights = adapted(raw, Told()).parts[0].options["weights"]
+    corpus.write_text(BENCHMARK.replace('"voices"', '"others"'))
+    made = adapted(raw, Told(), weights=weights)
+    assert made.record is not None
+    assert (made.record.on, made.record.transductive) == ("before", False)
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "expected"),
+    [
+        ("Read", "Read", None),  # one training in two goes
+        ("Read", "Sung", ("before", False)),
+        (None, "Read", ("before", False)),  # nobody knows what it was before
+        ("voices", "voices", ("before", True)),  # the test part was heard, no matter how often
+    ],
+)
+def test_whether_weights_that_were_trained_further_came_adapted(
+    raw: dict[str, Any],
+    tmp_path: Path,
+    first: str | None,
+    then: str,
+    expected: tuple[str, bool] | None,
+) -> None:
+    folder = shutil.copytree(PACKAGED / "cpc_nano", tmp_path / "mine")
+    corpora = [{"name": then, "hours": 1.0, "recordings": 2}]
+    base = {"id": "before"} | ({"trained_on": f"{first} (1.0 h)"} if first else {})
+    card = {"corpora": corpora, "trained_on": f"{then} (1.0 h)", "base": base}
+    (folder / "card.json").write_text(json.dumps(card))
+    raw["upstream"] = {"name": "cpc", "weights": str(folder)}
+    made = adapted(raw, Told()).record
+    assert (made and (made.on, made.transductive)) == expected
+
+
+def test_weights_of_another_precision_are_not_taken(
+    raw: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = adapted(raw, Told()).parts[0].options["weights"]
+    here = adaptation.has_bf16("cpu")
+    monkeypatch.setattr(adaptation, "has_bf16", lambda device: not here)
+    told = Told()
+    assert adapted(raw, told).parts[0].options["weights"] != first
+    assert not told.count("adapted weights found")
+
+
+def test_weights_are_named_even_if_they_are_the_default(raw: dict[str, Any]) -> None:
+    upstreams = ("papt_hubert", {"name": "tapt_hubert", "weights": "base"})
+    made = [recipe.resolve(raw | {"upstream": upstream}).labels for upstream in upstreams]
+    assert [(labels.upstream, labels.weights) for labels in made] == [
+        ("papt_hubert", "nano"),
+        ("tapt_hubert", "base"),
+    ]
+
+
+def test_namesakes_from_another_corpus_are_told(
+    raw: dict[str, Any], tmp_path: Path, write_tiny_hubert: Callable[..., Path]
+) -> None:
+    for names, warned in ((["s1", "dan"], True), (["dan", "eve"], False)):
+        told = Told()
+        adapted(raw, told, weights=str(write_tiny_hubert(tmp_path / names[0], names)))
+        assert told.count("of Noise (1.0 h), know 1 speakers by a name that voices has") == warned
+
+
+def test_other_upstreams_are_left_alone(raw: dict[str, Any]) -> None:
+    made = recipe.resolve(raw | {"upstream": "fbank"})
+    found = adapt(Job.of(made, "cpu", Told()), prepared(raw))
+    assert found == Adapted((made.upstream,))
+
+
+@pytest.mark.parametrize(("on", "stores"), [("all", 1), ("train", 4)])
+def test_a_run_from_adaptation_to_the_result(
+    raw: dict[str, Any], tmp_path: Path, on: str, stores: int, pretrained_hubert: Path
+) -> None:
+    made = recipe.resolve(raw | {"upstream": raw["upstream"] | {"adapt_on": on}})
+    outcome = run_recipe(made, data=None, results=tmp_path / "results", progress=Silent())
+    result = outcome.result
+    assert result.adaptation is not None
+    assert len(result.adaptation.checkpoints) == stores
+    assert len(list((tmp_path / "home" / "features").iterdir())) == stores
+    assert result.provenance["trained_on"] == "Noise (1.0 h)"
+    assert result.labels.weights == f"./{pretrained_hubert.name}"
+    assert "adapt" in result.seconds
+    marked = [note for note in notes.about_result(result, outcome.scores) if note]
+    assert any(note.startswith("Transductive: ") for note in marked) == (on == "all")
+    assert not any("trained on the test corpus" in note for note in marked)
+
+
+def test_a_fold_trains_its_own_adapted_upstream(raw: dict[str, Any], tmp_path: Path) -> None:
+    """Fine-tuning to the weights of each fold, whose waveforms are decoded once."""
+    training = {"epochs": 1, "finetune": True}
+    upstream = raw["upstream"] | {"adapt_on": "train"}
+    told = Told()
+    outcome = run_recipe(
+        recipe.resolve(raw | {"upstream": upstream, "training": training}),
+        data=None,
+        results=tmp_path / "results",
+        progress=told,
+    )
+    assert told.count("are kept as waveforms") == 1
+    assert outcome.result.adaptation is not None
+    assert len(set(outcome.result.adaptation.checkpoints)) == 4
+    assert len(outcome.result.training) == 4
+
+
+MINE = '''"""Mean and width of a corpus (a test)."""
+import json
+from pathlib import Path
+from safetensors.torch import save_file
+import torch
+from serbench.upstreams import Unlabelled
+
+ADAPTED_BY = ("scale",)
+
+def make(*, scale: float = 1.0, state: str | None = None):
+    return Path(state).read_bytes()
+
+def adapt(options, offered, place, *, progress, device):
+    assert isinstance(offered, Unlabelled)
+    place.mkdir(parents=True)
+    count = torch.tensor([options["scale"] * len(offered.recordings)])
+    save_file({"count": count}, place / "state.safetensors")
+    return {"state": str(place / "state.safetensors")}
+'''
+
+
+def test_foreign_upstreams_adapt_too(raw: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(MINE)
+    mine = str(tmp_path / "mine.py")
+    made = adapted(raw | {"upstream": {"name": mine, "scale": 2.0}}, Told(), prepared(raw))
+    assert plugins.make(plugins.find("upstreams", mine), options=made.parts[0].options)
+    assert made.record is not None
+    assert made.record.checkpoints == (made.parts[0].contents["state"],)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (('("scale",)', '("scle",)'), "no option of 'mine' .in ADAPTED_BY. 'scle'.*mean 'scale'"),
+        (("def adapt(", "def adopt("), "has the constant ADAPTED_BY but no function 'adapt'"),
+    ],
+)
+def test_a_foreign_upstream_that_is_not_right(
+    raw: dict[str, Any], tmp_path: Path, change: tuple[str, str], message: str
+) -> None:
+    (tmp_path / "mine.py").write_text(MINE.replace(*change))
+    with pytest.raises(SerbenchError, match=message):
+        adapted(raw | {"upstream": str(tmp_path / "mine.py")}, Told(), prepared(raw))

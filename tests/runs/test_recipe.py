@@ -1,0 +1,162 @@
+"""Recipes: what flags and files become, what the digest follows, what a mistake says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serbench.cli.options import assign
+from serbench.errors import SerbenchError
+from serbench.runs import recipe
+
+PLAIN: dict[str, Any] = {"upstream": "fbank", "downstream": "ecapa"}
+
+
+def test_missing_parts_get_their_defaults() -> None:
+    made = recipe.resolve(PLAIN)
+    assert (made.benchmark.name, made.protocol.name) == ("demo", "leave_one_session_out")
+    assert made.upstream.options, "defaults are part of the recipe"
+    assert made.seeds == (0,)
+
+
+def test_options_without_a_name_are_those_of_the_default() -> None:
+    made = recipe.resolve(PLAIN | {"benchmark": {"task": "dimensions"}})
+    assert (made.benchmark.name, made.benchmark.options["task"]) == ("demo", "dimensions")
+    made = recipe.resolve(PLAIN | {"benchmark": "emodb", "protocol": {"k": 10}})
+    assert made.protocol.name == "speaker_folds"
+    assert made.protocol.options["k"] == 10
+    assert made.protocol.options["balance"] == ("gender",), "the benchmark's own default"
+    with pytest.raises(SerbenchError, match="'upstream' must be a name or a table with a name"):
+        recipe.resolve({"upstream": {"mels": 40}, "downstream": "ecapa"})
+
+
+def test_the_downstream_recommends_its_training() -> None:
+    from serbench import plugins
+
+    recommended = plugins.find("downstreams", "ecapa").constants["TRAINING"]
+    training = recipe.resolve(PLAIN | {"training": {"batch": 7}}).training
+    assert training.batch == 7
+    assert training.epochs == recommended["epochs"]
+    assert training.learning_rates == tuple(recommended["learning_rates"])
+
+
+def test_a_default_written_out_is_the_same_recipe() -> None:
+    made = recipe.resolve(PLAIN)
+    written = {
+        "upstream": {"name": "fbank", **made.upstream.options},
+        "downstream": {"name": "ecapa", **made.downstream.options},
+        "benchmark": {"name": "demo", **made.benchmark.options},
+        "protocol": {"name": made.protocol.name, **made.protocol.options},
+        "training": made.training.model_dump(),
+        "seeds": [0],
+    }
+    assert recipe.resolve(written).digest() == made.digest()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"upstream": "mfcc"},
+        {"downstream": "mean_pool"},
+        {"downstream": {"name": "ecapa", "size": "full"}},
+        {"benchmark": {"name": "demo", "task": "dimensions"}},
+        {"protocol": "speaker_folds"},
+        {"protocol": {"name": "speaker_folds", "k": 4}},
+        {"training": {"epochs": 3}},
+        {"training": {"finetune": True}},
+        {"seeds": [1]},
+        {"leave_out_broken": True},
+    ],
+)
+def test_whatever_defines_the_run_changes_the_digest(change: dict[str, Any]) -> None:
+    digests = {recipe.resolve(PLAIN).digest(), recipe.resolve(PLAIN | change).digest()}
+    assert len(digests) == 2
+
+
+def test_weights_count_by_content_not_by_path(tmp_path: Path) -> None:
+    def digest(folder: str, content: str) -> str:
+        path = tmp_path / folder
+        path.mkdir()
+        (path / "model.safetensors").write_text(content)
+        part = {"name": "huggingface", "weights": str(path)}
+        return recipe.resolve({"upstream": part, "downstream": "mean_pool"}).digest()
+
+    assert digest("a", "1") == digest("b", "1")
+    assert digest("c", "1") != digest("d", "2")
+
+
+def test_words_of_an_option_are_no_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for word in ("nano", "corpus", "mine"):
+        Path(word).mkdir()
+    for weights, counts in (("nano", False), ("corpus", False), ("./nano", True), ("mine", True)):
+        upstream = {"name": "cpc", "weights": weights}
+        made = recipe.resolve({"upstream": upstream, "downstream": "mean_pool"})
+        assert ("weights" in made.upstream.contents) == counts, weights
+
+
+def test_a_recipe_survives_its_record() -> None:
+    made = recipe.resolve(PLAIN | {"protocol": {"name": "speaker_folds", "balance": ["gender"]}})
+    again = recipe.Recipe.model_validate_json(made.model_dump_json())
+    assert again.digest() == made.digest()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"upstrem": "x"}, r"no recipe key 'upstrem'; did you mean 'upstream'\?"),
+        ({"upstream": "fbnk"}, r"no upstream 'fbnk'; did you mean 'fbank'\?"),
+        ({"upstream": 3}, r"'upstream' must be a name or a table with a name, not 3"),
+        ({"downstream": None}, r"'downstream' must be a name.*serbench list downstreams"),
+        ({"benchmark": "dmo"}, r"no benchmark 'dmo'; did you mean 'demo'\?"),
+        ({"benchmark": "./none.toml"}, r"none.toml"),
+        ({"protocol": "speaker_fold"}, r"no protocol 'speaker_fold'; did you mean 'speaker_folds'"),
+        ({"protocol": {"name": "speaker_folds", "kk": 4}}, r"no option .* 'kk'; did you mean 'k'"),
+        ({"protocol": {"name": "speaker_folds", "k": 2}}, r"option 'k' .* not 2"),
+        ({"training": {"epoch": 3}}, r"no training key 'epoch'; did you mean 'epochs'\?"),
+        ({"training": {"batch": 1}}, r"training key 'batch': .* greater than or equal to 2, not 1"),
+        ({"training": {"epochs": 0}}, r"training key 'epochs': .* greater than 0, not 0"),
+        ({"training": {"learning_rates": []}}, r"training key 'learning_rates'"),
+        ({"training": 3}, r"'training' must be a table"),
+        ({"training": {"upstream_rate": 1e-4}}, r"'upstream_rate': .* training.finetune=true"),
+        ({"seeds": [-1]}, r"recipe key 'seeds.0'"),
+        ({"upstream": {"name": "huggingface", "weights": "./no"}}, r"'no' does not exist"),
+    ],
+)
+def test_a_mistake_is_named(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(SerbenchError, match=message):
+        recipe.resolve(PLAIN | change)
+
+
+@pytest.mark.parametrize("path", recipe.shipped(), ids=lambda p: p.stem)
+def test_every_shipped_recipe_is_complete(path: Path) -> None:
+    raw = recipe.read_recipe(path)
+    assert recipe.summary(path)
+    assert recipe.resolve({"upstream": "fbank", "downstream": "mean_pool"} | raw)
+
+
+def test_recipe_files_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(SerbenchError, match=r"no recipe 'suberb'; did you mean 'superb'\?"):
+        recipe.path_of("suberb")
+    with pytest.raises(SerbenchError, match="does not exist"):
+        recipe.read_recipe(tmp_path / "none.toml")
+    (tmp_path / "bad.toml").write_text("a = ")
+    with pytest.raises(SerbenchError, match=r"bad.toml' is not valid TOML"):
+        recipe.read_recipe(tmp_path / "bad.toml")
+
+
+def test_settings_reach_their_place() -> None:
+    raw = dict(PLAIN)
+    settings = ["training.epochs=5", "downstream.size=full", "seeds=[0, 1]", "protocol=random"]
+    assign(raw, settings)
+    assert raw == {
+        "upstream": "fbank",
+        "downstream": {"name": "ecapa", "size": "full"},
+        "training": {"epochs": 5},
+        "seeds": [0, 1],
+        "protocol": "random",
+    }
+    with pytest.raises(SerbenchError, match="'epochs' is not KEY=VALUE"):
+        assign(raw, ["epochs"])

@@ -1,0 +1,294 @@
+"""The main job end to end on the synthetic corpus, and what stops it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from serbench.errors import SerbenchError
+from serbench.leaderboard import store
+from serbench.progress import Silent, Step
+from serbench.runs import recipe
+from serbench.runs.result import Outcome
+from serbench.runs.run import run_recipe
+from serbench.upstreams import fbank
+
+PLAIN: dict[str, Any] = {
+    "upstream": {"name": "fbank", "normalize": False},
+    "downstream": "mean_pool",
+    "training": {"learning_rates": [1e-2], "epochs": 3},
+}
+
+
+def run(raw: dict[str, Any], results: Path, **options: Any) -> Outcome:
+    options = {"progress": Silent(), "data": None} | options
+    return run_recipe(recipe.resolve(PLAIN | raw), results=results, **options)
+
+
+def predictions(outcome: Outcome) -> pd.DataFrame:
+    frame = store.load_result(outcome.path).predictions
+    return frame.sort_values(["fold", "seed", "utterance"], ignore_index=True)
+
+
+def test_every_utterance_is_tested_once_a_seed(tmp_path: Path) -> None:
+    outcome = run({"seeds": [0, 1]}, tmp_path)
+    frame = predictions(outcome)
+    assert len(outcome.result.split.folds) == 5
+    assert frame.groupby(["utterance", "seed"]).size().eq(1).all()
+    assert frame.groupby("seed")["utterance"].nunique().tolist() == [440, 440]
+    assert outcome.result.benchmark.synthetic
+    assert outcome.result.complete
+
+
+def test_a_seed_repeats_bit_for_bit_and_another_differs(tmp_path: Path) -> None:
+    first = predictions(run({"seeds": [3]}, tmp_path / "a"))
+    again = predictions(run({"seeds": [3]}, tmp_path / "b", overwrite="always"))
+    other = predictions(run({"seeds": [4]}, tmp_path / "c"))
+    pd.testing.assert_frame_equal(first, again, check_exact=True)
+    columns = [c for c in first if c.startswith("score:")]
+    assert not np.allclose(first[columns], other[columns])
+
+
+class Stopping(Silent):
+    """Interrupts training after some finished epochs."""
+
+    def __init__(self, epochs: int) -> None:
+        self.left = epochs
+
+    @contextmanager
+    def step(self, title: str, total: float | None) -> Iterator[Step]:
+        with super().step(title, total) as quiet:
+            yield _Bomb(self, quiet) if title == "train" else quiet
+
+
+class _Bomb:
+    def __init__(self, owner: Stopping, quiet: Step) -> None:
+        self.owner, self.note = owner, quiet.note
+
+    def advance(self, amount: float = 1.0) -> None:
+        self.owner.left -= 1
+        if self.owner.left < 0:
+            raise KeyboardInterrupt
+
+
+def test_a_stopped_run_goes_on_with_the_same_numbers(tmp_path: Path) -> None:
+    raw = {"training": {"learning_rates": [3e-3], "epochs": 4}}
+    whole = predictions(run(raw, tmp_path / "whole", overwrite="always"))
+    with pytest.raises(KeyboardInterrupt):
+        run(raw, tmp_path / "stopped", overwrite="always", progress=Stopping(10))
+    assert not list((tmp_path / "stopped").rglob("*.json")), "half a result must not be seen"
+    rest = Stopping(1000)
+    continued = predictions(run(raw, tmp_path / "stopped", progress=rest))
+    assert 1000 - rest.left < 5 * 4, "finished folds must not be trained again"
+    pd.testing.assert_frame_equal(whole, continued, check_exact=True)
+
+
+def test_heads_folds_and_seeds_share_one_encoding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "home"))
+    encoded: list[int] = []
+    forward = fbank.KaldiFeatures.forward
+
+    def counted(self: Any, clips: Any) -> Any:
+        encoded.append(len(clips.waves))
+        return forward(self, clips)
+
+    monkeypatch.setattr(fbank.KaldiFeatures, "forward", counted)
+    one = {"learning_rates": [1e-2], "epochs": 1}
+    for change in ({"seeds": [0, 1]}, {"downstream": "mlp"}, {"protocol": "speaker_folds"}):
+        run({"training": one} | change, tmp_path / "results")
+    assert sum(encoded) == 440
+
+
+def test_a_finished_run_is_shown_without_torch(tmp_path: Path) -> None:
+    outcome = run({}, tmp_path)
+    code = f"""
+import sys
+from pathlib import Path
+from serbench.runs import recipe
+from serbench.progress import Silent
+from serbench.runs.run import run_recipe
+made = recipe.resolve({PLAIN!r})
+found = run_recipe(made, data=None, results=Path({str(tmp_path)!r}), progress=Silent())
+assert "torch" not in sys.modules
+print(found.result.created.isoformat(), found.scores.rank)
+"""
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert shown.stdout.split()[0] == outcome.result.created.isoformat()
+    assert float(shown.stdout.split()[1]) == outcome.scores.rank
+    again = run({}, tmp_path, overwrite="always")
+    assert again.path == outcome.path
+    assert again.scores.rank == outcome.scores.rank
+
+
+class Listening(Silent):
+    """Keeps what is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def tell(self, text: str) -> None:
+        self.told.append(text)
+
+
+@pytest.mark.parametrize(("normalize", "warned"), [(True, True), (False, False)])
+def test_means_that_carry_nothing_are_told(tmp_path: Path, normalize: bool, warned: bool) -> None:
+    listening = Listening()
+    upstream = {"name": "fbank", "normalize": normalize}
+    training = {"learning_rates": [1e-2], "epochs": 1}
+    run({"upstream": upstream, "training": training}, tmp_path, progress=listening)
+    assert any("it can only guess" in text for text in listening.told) == warned
+
+
+def test_dimensions_are_predicted_on_their_scale(tmp_path: Path) -> None:
+    raw = {"benchmark": {"name": "demo", "task": "dimensions"}, "training": {"epochs": 40}}
+    outcome = run(raw, tmp_path)
+    frame = predictions(outcome)
+    assert {"truth:arousal", "prediction:valence", "prediction:dominance"} <= set(frame)
+    assert frame["truth:arousal"].between(1, 7).all()
+    assert abs(frame["prediction:arousal"].mean() - frame["truth:arousal"].mean()) < 1
+    assert {"o_ccc:arousal", "o_ccc"} <= set(outcome.scores.by_fold)
+    assert "a_ccc:arousal" in outcome.scores.by_speaker
+    assert outcome.scores.by_fold["o_ccc:arousal"].mean_of_folds > 0.3
+
+
+def test_training_beats_chance_and_leakage_shows(tmp_path: Path) -> None:
+    training = {"learning_rates": [1e-2], "epochs": 40}
+    fair = run({"training": training}, tmp_path)
+    leaky = run({"training": training, "protocol": "speaker_dependent_random"}, tmp_path)
+    assert fair.scores.rank > 0.35, "four classes: chance is 0.25"
+    assert leaky.scores.rank > fair.scores.rank
+    assert "speaker" in leaky.result.protocol.shares
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """Six speakers, two classes, and one recording that is no audio."""
+    rng = np.random.default_rng(0)
+    rows = ["path,speaker,emotion,split"]
+    for speaker in range(6):
+        for clip in range(6):
+            name = f"{speaker}_{clip}.wav"
+            wave = rng.normal(0, 0.05 + 0.1 * (clip % 2), 8000)
+            soundfile.write(tmp_path / name, wave, 16000)
+            split = ("train", "valid", "test")[clip // 2]
+            rows.append(f"{name},{speaker},{('calm', 'loud')[clip % 2]},{split}")
+    (tmp_path / "2_3.wav").write_text("this is no audio")
+    (tmp_path / "utterances.csv").write_text("\n".join(rows))
+    path = tmp_path / "benchmark.toml"
+    path.write_text(
+        'name = "own"\nversion = "1"\ntable = "utterances.csv"\n'
+        'task = "classification"\nlabels = ["calm", "loud"]\n'
+        '[protocol]\nname = "speaker_folds"\nk = 3\n'
+    )
+    return path
+
+
+def test_a_broken_recording_stops_a_run_unless_told(own: Path, tmp_path: Path) -> None:
+    with pytest.raises(SerbenchError, match=r"2_3\.wav.*[\s\S]*--leave-out-broken"):
+        run({"benchmark": str(own)}, tmp_path / "results")
+    outcome = run({"benchmark": str(own), "leave_out_broken": True}, tmp_path / "results")
+    assert [left.utterance for left in outcome.result.left_out] == ["2_3.wav"]
+    assert len(predictions(outcome)) == 35
+    wave, rate = soundfile.read(own.with_name("0_0.wav"))
+    soundfile.write(own.with_name("0_0.wav"), wave / 2, rate)
+    raw = {"benchmark": str(own), "leave_out_broken": True}
+    other = run(raw, tmp_path / "results", overwrite="always").result.split
+    assert other.hash == outcome.result.split.hash, "the same utterances"
+    assert other.recordings != outcome.result.split.recordings, "but not the same audio"
+
+
+def test_a_split_that_leaks_is_refused(own: Path, tmp_path: Path) -> None:
+    raw = {"benchmark": str(own), "leave_out_broken": True, "protocol": "corpus_split"}
+    with pytest.raises(SerbenchError, match="speaker"):
+        run(raw, tmp_path / "results")
+    told = raw | {"protocol": {"name": "corpus_split", "shares": ["speaker"]}}
+    outcome = run(told, tmp_path / "results")
+    assert outcome.result.protocol.shares == ("speaker",)
+
+
+def test_a_fold_that_lacks_a_class_in_its_test_part_is_told(own: Path, tmp_path: Path) -> None:
+    table = own.with_name("utterances.csv")
+    rows = [row for row in table.read_text().splitlines() if ",0,loud" not in row]
+    table.write_text("\n".join(rows))
+    listening = Listening()
+    raw = {"benchmark": str(own), "leave_out_broken": True, "protocol": "leave_one_speaker_out"}
+    run(raw, tmp_path / "results", progress=listening)
+    assert any("warning" in text and "loud" in text for text in listening.told)
+
+
+def test_the_table_of_an_own_corpus_counts_in_the_digest(own: Path) -> None:
+    before = recipe.resolve(PLAIN | {"benchmark": str(own)}).digest()
+    table = own.with_name("utterances.csv")
+    table.write_text(table.read_text().replace("0_0.wav,0,calm", "0_0.wav,0,loud"))
+    assert recipe.resolve(PLAIN | {"benchmark": str(own)}).digest() != before
+
+
+def test_a_corpus_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SerbenchError, match="give --data DIR or set SERBENCH_DATA"):
+        run({"benchmark": "emodb"}, tmp_path)
+    with pytest.raises(SerbenchError, match="emodb"):
+        run({"benchmark": "emodb"}, tmp_path, data=tmp_path / "empty")
+
+
+def test_an_upstream_is_trained_with_the_head(own: Path, tmp_path: Path) -> None:
+    home = Path(os.environ["SERBENCH_HOME"])
+    stores = set(home.glob("features/*"))
+    raw = {
+        "upstream": {"name": "cpc", "weights": "random"},
+        "training": {"learning_rates": [1e-3], "epochs": 2, "finetune": True},
+        "benchmark": str(own),
+        "leave_out_broken": True,
+    }
+    first, again = (run(raw, tmp_path / name, overwrite="always") for name in ("a", "b"))
+    pd.testing.assert_frame_equal(predictions(first), predictions(again), check_exact=True)
+    assert len(predictions(first)) == 35
+    assert first.result.provenance["id"] == "random, seed 0"
+    assert set(home.glob("features/*")) == stores, "nothing is encoded"
+
+
+def test_a_loss_of_an_upstream_that_is_not_trained_is_told(own: Path, tmp_path: Path) -> None:
+    listening = Listening()
+    raw = {"benchmark": str(own), "leave_out_broken": True}
+    for contrastive, told in ((0.0, 0), (0.5, 1)):
+        upstream = {"name": "cpc", "contrastive": contrastive}
+        run(raw | {"upstream": upstream}, tmp_path, progress=listening)
+        assert sum("a loss of its own while it is trained" in t for t in listening.told) == told
+
+
+def test_training_what_has_no_weights_is_refused(own: Path, tmp_path: Path) -> None:
+    raw = {"benchmark": str(own), "leave_out_broken": True, "training": {"finetune": True}}
+    with pytest.raises(SerbenchError, match="nothing to fine-tune"):
+        run(raw, tmp_path)
+
+
+def test_a_network_of_the_corpus_itself_is_trained_before_and_with_the_head(
+    own: Path, tmp_path: Path
+) -> None:
+    raw = {
+        "upstream": {"name": "cpc", "weights": "corpus", "updates": 1, "clips": 2},
+        "training": {"learning_rates": [1e-3], "epochs": 1},
+        "benchmark": str(own),
+        "leave_out_broken": True,
+    }
+    frozen = run(raw, tmp_path)
+    raw["training"] = raw["training"] | {"finetune": True}
+    tuned = run(raw, tmp_path)
+    for result in (frozen.result, tuned.result):
+        assert result.labels.weights == "corpus"
+        assert result.adaptation is not None and result.adaptation.transductive
+        assert result.adaptation.utterances == 35
+        assert result.provenance == {}, "there were no weights before"
+    assert frozen.result.adaptation == tuned.result.adaptation
+    assert not np.allclose(predictions(frozen)["score:loud"], predictions(tuned)["score:loud"])

@@ -1,0 +1,211 @@
+"""The feature store: encode once, go on after an interruption, keep what is sufficient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+import torch
+
+from serbench.errors import SerbenchError
+from serbench.progress import Silent
+from serbench.training import store as features
+from serbench.training import waves
+from serbench.upstreams import Clips, Features, Upstream, fbank
+
+RATE = 16000
+
+
+class Counting(Upstream):
+    """The real fbank, counting the utterances it encodes, and stopping where it is told."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        super().__init__()
+        self.inner = fbank.make()
+        self.sample_rate, self.depth, self.dim = RATE, self.inner.depth, self.inner.dim
+        self.encoded = 0
+        self.stop_after = stop_after
+
+    def frames(self, samples: int) -> int:
+        return self.inner.frames(samples)
+
+    def forward(self, clips: Clips) -> Features:
+        if self.stop_after is not None and self.encoded >= self.stop_after:
+            raise KeyboardInterrupt
+        self.encoded += len(clips.waves)
+        return self.inner(clips)
+
+
+class Scaled(Counting):
+    """Features too large for half precision."""
+
+    def forward(self, clips: Clips) -> Features:
+        layers, lengths = super().forward(clips)
+        return Features(layers * 1e6, lengths)
+
+
+@pytest.fixture(autouse=True)
+def _small_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(features, "_SHARD_SECONDS", 2.0)
+    monkeypatch.setattr(features, "_BATCH_SECONDS", {"cpu": 2.5})
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> pd.DataFrame:
+    """Twelve utterances of different lengths, out of order, one of them a segment."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for i, seconds in enumerate(rng.uniform(0.3, 1.5, 12)):
+        path = tmp_path / f"{i}.wav"
+        soundfile.write(path, rng.normal(0, 0.1, int(seconds * RATE)), RATE)
+        start, end = (0.1, 0.3) if i == 3 else (np.nan, np.nan)
+        length = 0.2 if i == 3 else seconds
+        rows.append((f"u{i}", str(path), start, end, f"s{i % 3}", None, f"digest{i}", length))
+    columns = ["utterance", "path", "start", "end", "speaker", "text", "recording", "seconds"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def encode(
+    table: pd.DataFrame, make: Callable[[], Upstream], kept: features.Kept = "frames"
+) -> features.StoredFeatures:
+    return features.encode(table, {"name": "fbank"}, make, kept, Silent())
+
+
+def alone(table: pd.DataFrame, row: int) -> torch.Tensor:
+    """Return the (L, T, D) features of one utterance, encoded by itself."""
+    entry = table.iloc[row]
+    wave, _ = soundfile.read(entry["path"], dtype="float32")
+    if entry["start"] == entry["start"]:
+        wave = wave[int(entry["start"] * RATE) : int(entry["end"] * RATE)]
+    return fbank.make()(Clips([torch.from_numpy(wave)], ["s"], [None])).layers[:, 0]
+
+
+def test_each_utterance_is_encoded_once(table: pd.DataFrame) -> None:
+    upstream = Counting()
+    encode(table, lambda: upstream)
+    assert upstream.encoded == len(table)
+    encode(table, lambda: pytest.fail("a stored corpus must not load the upstream"))
+
+
+@pytest.mark.parametrize(
+    "change", [{"recording": "other"}, {"speaker": "other"}, {"text": "other"}]
+)
+def test_another_corpus_is_another_store(table: pd.DataFrame, change: dict[str, str]) -> None:
+    encode(table, Counting)
+    column, value = next(iter(change.items()))
+    table[column] = table[column].astype(object)
+    table.loc[0, column] = value
+    upstream = Counting()
+    encode(table, lambda: upstream)
+    assert upstream.encoded == len(table)
+
+
+def test_frames_are_those_of_each_clip_alone(table: pd.DataFrame) -> None:
+    stored = encode(table, Counting)
+    rows = np.array([5, 0, 3, 11])
+    layers, lengths = stored.batch(rows)
+    assert layers.dtype == torch.float32
+    for i, row in enumerate(rows):
+        expected = alone(table, row)
+        assert lengths[i] == expected.shape[1]
+        # half precision has 11 significant bits
+        torch.testing.assert_close(layers[:, i, : lengths[i]], expected, rtol=2**-11, atol=1e-4)
+        assert (layers[:, i, lengths[i] :] == 0).all()
+
+
+def test_means_are_kept_in_single_precision(table: pd.DataFrame) -> None:
+    stored = encode(table, Counting, "mean")
+    layers, lengths = stored.batch(np.arange(len(table)))
+    assert layers.shape == (1, len(table), 1, 240)
+    assert (lengths == 1).all()
+    for row in range(len(table)):
+        torch.testing.assert_close(layers[:, row, 0], alone(table, row).mean(1), rtol=0, atol=1e-6)
+
+
+def test_an_interrupted_encoding_goes_on(table: pd.DataFrame) -> None:
+    stopped = Counting(stop_after=6)
+    with pytest.raises(KeyboardInterrupt):
+        encode(table, lambda: stopped)
+    second = Counting()
+    stored = encode(table, lambda: second)
+    assert 0 < second.encoded < len(table), "finished shards must not be encoded again"
+    whole = Counting()
+    fresh = features.encode(table, {"name": "afresh"}, lambda: whole, "frames", Silent())
+    rows = np.arange(len(table))
+    assert torch.equal(stored.batch(rows).layers, fresh.batch(rows).layers)
+
+
+def test_padding_waste_of_a_plan_is_small() -> None:
+    seconds = np.random.default_rng(1).lognormal(1, 0.5, 2000)
+    padded = true = 0.0
+    for shard in features._plan(seconds):
+        for batch in features._batches(shard, seconds, 12.0):
+            padded += seconds[batch].max() * len(batch)
+            true += seconds[batch].sum()
+    assert np.isclose(true, seconds.sum()), "every utterance is in one batch"
+    assert padded / true < 1.05
+
+
+def test_features_beyond_half_precision_are_refused(table: pd.DataFrame) -> None:
+    with pytest.raises(SerbenchError, match=r"utterance 'u\d+' are not finite.*half precision"):
+        encode(table, Scaled)
+
+
+def test_a_clip_without_a_frame_is_named(table: pd.DataFrame) -> None:
+    table.loc[7, ["start", "end", "seconds"]] = [0.0, 0.01, 0.01]
+    with pytest.raises(SerbenchError, match=r"utterance 'u7' has 160 samples.*too few"):
+        encode(table, Counting)
+
+
+def test_a_full_disk_is_told_before_any_work(
+    table: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upstream = Counting()
+    monkeypatch.setattr(features.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000}))
+    with pytest.raises(SerbenchError, match="SERBENCH_HOME to a larger disk"):
+        encode(table, lambda: upstream)
+    assert upstream.encoded == 0
+
+
+class Shy(Counting):
+    """Has to hear whom it does not know, before anything else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enrolled: dict[str, list[int]] = {}
+
+    def unseen_speakers(self, names: Sequence[str]) -> list[str]:
+        return [name for name in names if name != "s0"]
+
+    def enrol(self, name: str, waves: Sequence[torch.Tensor]) -> None:
+        assert not self.encoded, "enrolled when it was too late"
+        self.enrolled[name] = [len(wave) for wave in waves]
+
+
+def test_unseen_speakers_are_enrolled_before_anything_is_encoded(
+    table: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waves, "_HEARD_SECONDS", 2.0)
+    upstream = Shy()
+    encode(table, lambda: upstream)
+    assert sorted(upstream.enrolled) == ["s1", "s2"]
+    for name, lengths in upstream.enrolled.items():
+        own = table[table["speaker"] == name].sort_values("recording")
+        samples = [int(seconds * RATE) for seconds in own["seconds"]]
+        assert lengths == samples[: len(lengths)], "in the order of the recordings' digests"
+        assert sum(lengths) >= 2 * RATE > sum(lengths[:-1])
+    other = Shy()
+    shuffled = table.sample(frac=1, random_state=0).reset_index(drop=True)
+    encode(shuffled, lambda: other)
+    assert other.enrolled == upstream.enrolled
+
+
+def test_who_is_known_is_not_heard_again(table: pd.DataFrame) -> None:
+    upstream = Shy()
+    encode(table.assign(speaker="s0"), lambda: upstream)
+    assert not upstream.enrolled
