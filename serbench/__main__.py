@@ -1,4 +1,4 @@
-"""The entry point: runs the command line and turns faults into one message and an exit code."""
+"""The entry point: runs the command line and turns problems into one message and an exit code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _INTERRUPTED = 130  # what typer makes of Ctrl-C
 
 
 def main() -> None:
-    """Run `serbench`; exit 2 with a message for a fault of the user, 130 if interrupted."""
+    """Run `serbench`; exit 2 with a message for a problem of the user, 130 if interrupted."""
     from serbench.cli import app
 
     try:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class SerbenchError(Exception):
-    """A fault in what the user gave: the message names the thing, the value and the remedy.
+    """What the user gave is at fault: the message names the thing, the value and the remedy.
 
     The command line prints it to stderr without a traceback and exits with 2.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -11,7 +12,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-SHARED = ROOT.parent / "shared"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,26 +33,35 @@ def copy_me(kind: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def shared() -> Path:
-    """Return the folder with real corpora and weights, or skip."""
-    if not SHARED.is_dir():
-        pytest.skip(f"real corpora are not here: no folder {SHARED}")
-    return SHARED
+def real_files() -> Callable[[str], Path]:
+    """Return what finds a file or folder of the real corpora and weights, or skips."""
+
+    def find(name: str) -> Path:
+        folder = os.environ.get("SERBENCH_TEST_FILES")
+        if not folder:
+            pytest.skip("SERBENCH_TEST_FILES does not name a folder of real corpora and weights")
+        if not (path := Path(folder, name)).exists():
+            pytest.skip(f"SERBENCH_TEST_FILES has no {name}")
+        return path
+
+    return find
 
 
 @pytest.fixture(scope="session")
-def corpora(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def corpora(real_files: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a data folder with the real EmoDB and EmoTale, unpacked once for all tests."""
     target = tmp_path_factory.getbasetemp() / "corpora"
-    script = shared / "corpora" / "unpack.py"
-    subprocess.run([sys.executable, script, target, "emodb", "emotale"], check=True)
+    names = ["emodb", "emotale"]
+    for name in names:
+        real_files(f"corpora/{name}.tar")
+    subprocess.run([sys.executable, real_files("corpora/unpack.py"), target, *names], check=True)
     return target
 
 
 @pytest.fixture(scope="session")
-def whisper_tiny(shared: Path) -> Path:
+def whisper_tiny(real_files: Callable[[str], Path]) -> Path:
     """Return a real pretrained encoder, or skip."""
-    return shared / "weights" / "whisper-tiny.en-encoder"
+    return real_files("weights/whisper-tiny.en-encoder")
 
 
 @pytest.fixture(scope="session")

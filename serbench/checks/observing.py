@@ -23,7 +23,7 @@ def sentences(
 
     Args:
         doing: what the check does, to begin that sentence with.
-        check: finds faults.
+        check: finds problems.
         *args: of the check.
         **kwargs: of the check.
     """

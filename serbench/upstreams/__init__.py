@@ -137,8 +137,8 @@ class Upstream(nn.Module, ABC):
         super().__init_subclass__(**kwargs)
         if renamed := {"strangers", "meet"} & vars(cls).keys():
             msg = (
-                f"upstream class {cls.__name__} defines {' and '.join(sorted(renamed))}; since "
-                "serbench 0.2 `strangers` is called `unseen_speakers` and `meet` is `enrol`"
+                f"upstream class {cls.__name__} defines {' and '.join(sorted(renamed))}; "
+                "`strangers` is now called `unseen_speakers` and `meet` is `enrol`, so rename them"
             )
             raise SerbenchError(msg)
 

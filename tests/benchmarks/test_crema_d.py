@@ -20,10 +20,10 @@ CLASSES = dict.fromkeys(["anger", "disgust", "fear", "happiness"], 1271) | {
 
 
 @pytest.fixture(scope="module")
-def corpus(shared, tmp_path_factory) -> Path:
+def corpus(real_files, tmp_path_factory) -> Path:
     """Return the official layout: all names and tables, and the audio of the known defects."""
     root = tmp_path_factory.mktemp("corpus")
-    with tarfile.open(shared / "corpora" / "crema-d.tar") as tar:
+    with tarfile.open(real_files("corpora/crema-d.tar")) as tar:
         for member in tar:
             path = root / member.name
             if member.isdir():

@@ -313,9 +313,9 @@ def test_splits_stay_what_they_were(name: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def iemocap(shared: Path) -> DataFrame:
+def iemocap(real_files: Callable[[str], Path]) -> DataFrame:
     """Return the utterances of SUPERB's IEMOCAP split."""
-    path = shared / "reference" / "superb_iemocap.csv"
+    path = real_files("reference/superb_iemocap.csv")
     if not path.is_file():
         pytest.skip(f"no {path}")
     table = pd.read_csv(path)

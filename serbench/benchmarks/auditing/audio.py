@@ -48,9 +48,9 @@ def check_audio(task: Task, table: DataFrame, facts: DataFrame) -> Iterator[Find
     rows = table[["utterance", "path"]].join(facts)
     rows["swing"] = (facts["high"] - facts["low"]) / 2
     rows["peak"] = np.maximum(facts["high"].abs(), facts["low"].abs())
-    readable = rows["fault"] == ""
-    for fault, group in rows[~readable].groupby("fault", sort=False):
-        yield from _errors(str(fault), group, group["message"])
+    readable = rows["problem"] == ""
+    for problem, group in rows[~readable].groupby("problem", sort=False):
+        yield from _errors(str(problem), group, group["message"])
     heard = readable & rows["finite"]
     checks: list[tuple[str, Series, str, Callable[[float], str]]] = [
         ("not_finite", readable & ~rows["finite"], "seconds", _nonsense),

@@ -34,7 +34,7 @@ class CorpusAudit:
         table: the benchmark's, with `recording` (SHA-256 over rate and samples; empty where the
             audio cannot be read) and `seconds` (length of the segment; NaN there).
         findings: errors first, then warnings, then known defects.
-        broken: id of each utterance whose audio is at fault to what is wrong with it.
+        broken: id of each utterance whose audio has a problem, to what is wrong with it.
     """
 
     name: str

@@ -19,7 +19,7 @@ from serbench.home import home
 from serbench.progress import Progress
 
 # Raised when a field of `Measured` changes its meaning: older caches are then not read.
-_FORMAT = 1
+_FORMAT = 2
 _KEYS = ["path", "size", "mtime", "start", "end"]
 # Files a task: enough to hide the cost of a task, few enough that progress moves.
 _FILES_A_TASK = 32
@@ -28,14 +28,14 @@ _FILES_A_TASK = 32
 class Measured(NamedTuple):
     """One utterance.
 
-    fault, message: of `AudioError`; both empty if the audio can be read.
+    problem, message: of `AudioError`; both empty if the audio can be read.
     seconds: length of the segment.
     low, high: the smallest and the largest sample.
     finite: no sample is NaN or infinite.
-    recording: SHA-256 (64 hex) over rate and samples, channels averaged; empty with a fault.
+    recording: SHA-256 (64 hex) over rate and samples, channels averaged; empty with a problem.
     """
 
-    fault: str = ""
+    problem: str = ""
     message: str = ""
     seconds: Seconds = np.nan
     low: float = np.nan
@@ -128,10 +128,10 @@ def _measure_file(path: Path, segments: list[tuple[Seconds, Seconds]]) -> list[M
                 try:
                     samples = read_segment(file, start, end)
                     measured.append(_describe(samples, file.samplerate))
-                except AudioError as fault:
-                    measured.append(Measured(fault.kind, str(fault)))
-    except AudioError as fault:
-        return [Measured(fault.kind, str(fault))] * len(segments)
+                except AudioError as problem:
+                    measured.append(Measured(problem.kind, str(problem)))
+    except AudioError as problem:
+        return [Measured(problem.kind, str(problem))] * len(segments)
     return measured
 
 
@@ -168,7 +168,7 @@ def _store(cache: Path, known: DataFrame) -> None:
     partial = cache.with_suffix(f".{os.getpid()}.part")
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)
-        known[known["fault"] == ""].to_parquet(partial, index=False)
+        known[known["problem"] == ""].to_parquet(partial, index=False)
         partial.replace(cache)
     except OSError as error:
         msg = (

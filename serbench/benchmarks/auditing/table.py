@@ -16,7 +16,7 @@ def check_table(task: Task, table: DataFrame) -> Iterator[Finding]:
     """Yield what is wrong with a table of utterances.
 
     Errors: "duplicate_id", "no_speaker", "no_target", "unknown_label", "off_scale". Warnings:
-    "empty_class", "one_speaker_class". One finding speaks of all utterances with the same fault.
+    "empty_class", "one_speaker_class". One finding speaks of all utterances with the same problem.
 
     Args:
         task: what is predicted.

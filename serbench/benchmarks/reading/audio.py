@@ -154,7 +154,7 @@ def _frames(file: soundfile.SoundFile, start: Seconds, end: Seconds) -> tuple[in
 
 
 def _unreadable(path: Path, error: Exception) -> AudioError:
-    """Return the fault of a file that libsndfile refuses, with the cause if it shows."""
+    """Return the problem of a file that libsndfile refuses, with the cause if it shows."""
     try:
         with path.open("rb") as file:
             head = file.read(len(_GIT_LFS))

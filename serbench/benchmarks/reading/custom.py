@@ -161,17 +161,17 @@ def _describe(path: Path) -> _Description:
     try:
         return _Description.model_validate(content)
     except ValidationError as error:
-        raise _error(path, "; ".join(_sentence(fault) for fault in error.errors())) from error
+        raise _error(path, "; ".join(_sentence(problem) for problem in error.errors())) from error
 
 
-def _sentence(fault: Mapping[str, Any]) -> str:
+def _sentence(problem: Mapping[str, Any]) -> str:
     """Return what one error of pydantic means."""
-    key = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] == "extra_forbidden":
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
         return str(unknown("key", key, _Description.model_fields))
-    if fault["type"] == "missing":
+    if problem["type"] == "missing":
         return f"'{key}' is missing; add it"
-    return f"'{key}': {fault['msg']}, not {fault['input']!r}"
+    return f"'{key}': {problem['msg']}, not {problem['input']!r}"
 
 
 def _task(path: Path, description: _Description) -> Task:
