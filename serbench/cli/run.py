@@ -19,8 +19,16 @@ class Overwrite(Enum):
     NEVER = "never"
 
 
+def _listed(upstream: str) -> str | list[str]:
+    """Return the name of an upstream, or the list that commas separate."""
+    names = [name.strip() for name in upstream.split(",")]
+    return names if len(names) > 1 else upstream
+
+
 def run(
-    upstream: Annotated[str | None, typer.Option(help="What encodes; a name or ./file.py.")] = None,
+    upstream: Annotated[
+        str | None, typer.Option(help="What encodes; a name or ./file.py; several with commas.")
+    ] = None,
     downstream: Annotated[str | None, typer.Option(help="The head; a name or ./file.py.")] = None,
     benchmark: Annotated[
         str | None, typer.Option(help="Corpus and task; a name or a .toml file [demo].")
@@ -28,6 +36,7 @@ def run(
     protocol: Annotated[
         str | None, typer.Option(help="How to split [the benchmark's own default].")
     ] = None,
+    fusion: Annotated[str | None, typer.Option(help="Of several upstreams: early or late.")] = None,
     weights: Weights = None,
     data: Data = None,
     seeds: Annotated[int | None, typer.Option(help="How many seeds: 0, 1, ... [1].")] = None,
@@ -56,12 +65,13 @@ def run(
 
     raw = recipes.read_recipe(recipes.path_of(recipe)) if recipe else {}
     given: dict[str, Any] = {
-        "upstream": upstream,
+        "upstream": None if upstream is None else _listed(upstream),
         "downstream": downstream,
         "benchmark": benchmark,
         "protocol": protocol,
         "seeds": None if seeds is None else list(range(seeds)),
         "leave_out_broken": leave_out_broken or None,
+        "fusion": fusion,
     }
     raw.update({key: value for key, value in given.items() if value is not None})
     settings = [f"upstream.weights={weights}"] if weights is not None else []

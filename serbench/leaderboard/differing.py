@@ -45,6 +45,9 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         for key, entry in value.items():
             yield from _leaves(entry, f"{path}.{key}".strip("."))
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        for number, entry in enumerate(value, start=1):
+            yield from _leaves(entry, path if len(value) == 1 else f"{path}.{number}")
     else:
         yield path, value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 

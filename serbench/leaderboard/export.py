@@ -79,7 +79,7 @@ def _flat(board: Board, row: Row) -> dict[str, Any]:
         "upstream": result.labels.upstream,
         "weights": result.labels.weights,
         "downstream": result.labels.downstream,
-        "adapted_on": "" if result.adaptation is None else result.adaptation.on,
+        "adapted_on": " ".join(e.adaptation.on for e in result.encoders if e.adaptation),
         "differs": row.differs,
         "seeds": row.seeds,
         "complete": str(result.complete).lower(),

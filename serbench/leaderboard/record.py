@@ -117,6 +117,13 @@ class Adaptation(_Record):
     checkpoints: tuple[str, ...]
 
 
+class Encoder(_Record):
+    """Where the weights of an upstream come from, and how they were adapted; as in `Result`."""
+
+    provenance: dict[str, str] = {}
+    adaptation: Adaptation | None = None
+
+
 class Result(_Record):
     """All that is known of one run; the predictions lie beside it.
 
@@ -134,6 +141,7 @@ class Result(_Record):
         provenance: of the upstream's weights: `id`, `revision`, `digest`, `licence`,
             `trained_on`, `method`, as far as they exist; of those before the run adapted them.
         adaptation: how they were adapted, by the run or before; None if they were not.
+        fused_with: the same of the other upstreams, where there are several.
         training: what was chosen for each fold and seed.
         seconds: wall-clock time of `audit`, `adapt`, `encode`, `train`.
         versions: of serbench, Python and what the numbers depend on.
@@ -154,9 +162,16 @@ class Result(_Record):
     known_defects: int = 0
     provenance: dict[str, str] = {}
     adaptation: Adaptation | None = None
+    fused_with: tuple[Encoder, ...] = ()
     training: tuple[Fit, ...] = ()
     seconds: dict[str, float] = {}
     versions: dict[str, str] = {}
     created: Annotated[AwareDatetime, AfterValidator(_utc)]
     complete: bool
     scores: dict[str, Json]
+
+    @property
+    def encoders(self) -> tuple[Encoder, ...]:
+        """All upstreams, in the order of the recipe."""
+        first = Encoder(provenance=self.provenance, adaptation=self.adaptation)
+        return (first, *self.fused_with)

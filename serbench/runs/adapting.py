@@ -46,11 +46,17 @@ class Adapted:
     base: Mapping[str, str] | None = None
 
 
-def adapt(job: Job, prepared: Prepared) -> Adapted:
+def adapt(job: Job, prepared: Prepared) -> tuple[Adapted, ...]:
+    """Adapt the upstreams of a run, each as `adapt_upstream` does."""
+    return tuple(adapt_upstream(job, part, prepared) for part in job.recipe.upstreams)
+
+
+def adapt_upstream(job: Job, part: Part, prepared: Prepared) -> Adapted:
     """Adapt an upstream to all utterances of a run or to the training part of each fold.
 
     Args:
-        job: what is run; the option `adapt_on` of its upstream says to which.
+        job: what is run.
+        part: the upstream, with all options; `adapt_on` says to which.
         prepared: the utterances and the folds.
 
     Returns:
@@ -59,7 +65,6 @@ def adapt(job: Job, prepared: Prepared) -> Adapted:
     Raises:
         SerbenchError: whatever the upstream's `adapt` says.
     """
-    part = job.recipe.upstream
     if not plugins.find("upstreams", part.name).adapted_by:
         return Adapted((part,))
     table, folds = prepared.table, prepared.folds
@@ -67,7 +72,7 @@ def adapt(job: Job, prepared: Prepared) -> Adapted:
     offers = [("all utterances, the test part included,", table)]
     if on == "train":
         offers = [(f"the training part of fold '{f.name}'", table.iloc[f.train]) for f in folds]
-    made = [_adapt(job, words, rows) for words, rows in offers]
+    made = [_adapt(job, part, words, rows) for words, rows in offers]
     if made[0] == part:
         return Adapted((part,), _before(part, job.benchmark))
     sizes = [(len(rows), float(rows["seconds"].sum()) / 3600) for _, rows in offers]
@@ -82,16 +87,17 @@ def adapt(job: Job, prepared: Prepared) -> Adapted:
     return Adapted(tuple(made), known, _card(made[0]).get("base", {}))
 
 
-def _adapt(job: Job, words: str, rows: DataFrame) -> Part:
+def _adapt(job: Job, part: Part, words: str, rows: DataFrame) -> Part:
     """Return an upstream with weights adapted to some utterances."""
     from serbench.runs.pretraining_audio import recordings_of
     from serbench.upstreams import Unlabelled
 
-    part, benchmark = job.recipe.upstream, job.benchmark
+    benchmark = job.benchmark
     plugin = plugins.find("upstreams", part.name)
     change = plugins.adapter(plugin)
     ordered = rows.sort_values(["recording", "speaker"])
     identity = part.identity()
+    identity.pop("layers", None)  # whichever are learnt from, the weights are the same
     identity["options"] = {key: identity["options"][key] for key in plugin.adapted_by}
     heard = ordered[["recording", "speaker"]].to_numpy().tolist()
     known = {"heard": heard, "serbench": version("serbench"), "bf16": has_bf16(job.device)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serbench.leaderboard import store
-from serbench.leaderboard.record import BenchmarkRecord, LeftOut, ProtocolRecord, Result
+from serbench.leaderboard.record import BenchmarkRecord, Encoder, LeftOut, ProtocolRecord, Result
 from serbench.scoring.scores import score
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ def find(job: Job, results: Path) -> Outcome | None:
 def save(
     job: Job,
     prepared: Prepared,
-    adapted: Adapted,
-    provenance: Mapping[str, str],
+    adapted: Sequence[Adapted],
+    origins: Sequence[Mapping[str, str]],
     trained: Trained,
     results: Path,
 ) -> Outcome:
@@ -61,7 +61,7 @@ def save(
         job: what was asked.
         prepared: the corpus and its folds.
         adapted: the upstreams.
-        provenance: of the weights that were encoded with, if no adaptation changed them.
+        origins: provenance of the weights that each encoded with.
         trained: choices and predictions of all trials.
         results: folder of the result files.
 
@@ -71,7 +71,9 @@ def save(
     scores = score(job.benchmark.task, trained.predictions)
     shares = tuple(sorted(job.protocol.shares))
     options = job.recipe.protocol.model_dump(mode="json")["options"]
-    steps = {k: t for k, t in job.seconds.items() if k != "adapt" or adapted.base is not None}
+    idle = all(each.base is None for each in adapted)
+    steps = {k: t for k, t in job.seconds.items() if k != "adapt" or not idle}
+    first, *others = (_encoder(*each) for each in zip(adapted, origins, strict=True))
     result = Result(
         digest=job.digest,
         recipe=job.recipe.model_dump(mode="json"),
@@ -82,8 +84,9 @@ def save(
         seeds=job.recipe.seeds,
         left_out=tuple(LeftOut(utterance=u, reason=r) for u, r in prepared.left_out.items()),
         known_defects=prepared.known_defects,
-        provenance=dict(provenance if adapted.base is None else adapted.base),
-        adaptation=adapted.record,
+        provenance=first.provenance,
+        adaptation=first.adaptation,
+        fused_with=tuple(others),
         training=trained.fits,
         seconds={name: round(value, 1) for name, value in steps.items()},
         versions={name: version(name) for name in _VERSIONS}
@@ -93,6 +96,12 @@ def save(
         scores=scores.to_json(),
     )
     return Outcome(result, scores, store.save(result, trained.predictions, results))
+
+
+def _encoder(adapted: Adapted, origin: Mapping[str, str]) -> Encoder:
+    """Return what an upstream was before the run, and how the run adapted it."""
+    provenance = dict(origin if adapted.base is None else adapted.base)
+    return Encoder(provenance=provenance, adaptation=adapted.record)
 
 
 def _benchmark(job: Job) -> BenchmarkRecord:

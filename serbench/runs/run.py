@@ -68,12 +68,13 @@ def run_recipe(
     with job.timed("adapt"):
         adapted = adapt(job, prepared)
     with job.timed("encode"):
-        sources = encode(job, adapted.parts, prepared)
+        sources = encode(job, adapted, prepared)
     state = home() / "runs" / f"{job.digest[:32]}-{prepared.split.hash}-{prepared.split.recordings}"
     if overwrite == "always":
         shutil.rmtree(state, ignore_errors=True)
     with job.timed("train"):
         trained = run_trials(job, prepared, sources, state)
-    outcome = results_of.save(job, prepared, adapted, sources[0].provenance, trained, results)
+    origins = [source.provenance for source in sources[0]]
+    outcome = results_of.save(job, prepared, adapted, origins, trained, results)
     shutil.rmtree(state, ignore_errors=True)
     return outcome

@@ -22,10 +22,9 @@ if TYPE_CHECKING:
     from serbench.benchmarks import Fold
     from serbench.progress import Step
     from serbench.runs.corpus import Prepared
+    from serbench.runs.encoding import Sources
     from serbench.runs.job import Job
-    from serbench.training.store import StoredFeatures
     from serbench.training.system import System
-    from serbench.training.waves import DecodedClips
 
 
 class Trained(NamedTuple):
@@ -35,9 +34,7 @@ class Trained(NamedTuple):
     predictions: DataFrame
 
 
-def run_trials(
-    job: Job, prepared: Prepared, sources: Sequence[StoredFeatures | DecodedClips], state: Path
-) -> Trained:
+def run_trials(job: Job, prepared: Prepared, sources: Sequence[Sources], state: Path) -> Trained:
     """Train and predict every fold with every seed that is not finished.
 
     Args:
@@ -71,7 +68,7 @@ def run_trials(
 def _run_trial(
     job: Job,
     table: DataFrame,
-    source: StoredFeatures | DecodedClips,
+    sources: Sources,
     fold: Fold,
     seed: int,
     step: Step,
@@ -81,20 +78,11 @@ def _run_trial(
 
     from serbench.training.fit import Trial, fit
     from serbench.training.objectives import objective_of
-    from serbench.training.system import System
-    from serbench.training.waves import DecodedClips
 
-    task, part = job.benchmark.task, job.recipe.downstream
-    plugin = plugins.find("downstreams", part.name)
+    task = job.benchmark.task
     objective = objective_of(task, job.recipe.training)
-
-    def make_system() -> System:
-        head = plugins.make(plugin, source.dim, options=part.options)
-        upstream = copy.deepcopy(source.upstream) if isinstance(source, DecodedClips) else None
-        return System(head, source.depth, len(task.outputs), upstream)
-
     trial = Trial(
-        source=source,
+        sources=sources,
         targets=objective.targets(table),
         speakers=np.unique(table["speaker"], return_inverse=True)[1].astype(np.int64),
         fold=fold,
@@ -103,7 +91,7 @@ def _run_trial(
         seed=seed,
         device=torch.device(job.device),
     )
-    fitted = fit(trial, make_system, step)
+    fitted = fit(trial, lambda: _make_system(job, sources), step)
     chosen = Fit(
         fold=fold.name,
         seed=seed,
@@ -112,6 +100,30 @@ def _run_trial(
         valid_score=fitted.valid_score,
     )
     return chosen, tabulate(table, fold, seed, task, fitted.scores)
+
+
+def _make_system(job: Job, sources: Sources) -> System:
+    """Make a new system for what a fold learns from; its weights come from torch's generator."""
+    from serbench.training.streams import Stream
+    from serbench.training.system import System
+    from serbench.training.waves import DecodedClips
+
+    part = job.recipe.downstream
+    plugin = plugins.find("downstreams", part.name)
+    widths = [source.dim for source in sources]
+    if job.recipe.fusion == "early":
+        widths = [sum(widths)]
+    heads = [plugins.make(plugin, width, options=part.options) for width in widths]
+    streams = [
+        Stream(
+            source.depth,
+            source.dim,
+            pace=float(source.frames.mean()),
+            upstream=copy.deepcopy(source.upstream) if isinstance(source, DecodedClips) else None,
+        )
+        for source in sources
+    ]
+    return System(streams, heads, len(job.benchmark.task.outputs))
 
 
 def find(state: Path, fold: int, seed: int) -> Fit | None:

@@ -26,12 +26,12 @@ from serbench.training.objectives import Objective, Targets
 from serbench.training.optimizing import schedule
 from serbench.training.randomness import forked, seeded
 from serbench.training.settings import Training
-from serbench.training.system import System
+from serbench.training.system import Batch, System
 from serbench.upstreams import Clips, Features
 
 
 class Source(Protocol):
-    """A corpus in the order of its table: features, or clips for a system with an upstream."""
+    """A corpus in the order of its table, as one upstream sees it: features, or clips for it."""
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -84,7 +84,8 @@ class Trial:
     """One fold and seed: what to learn from, choose by and predict, and how.
 
     Attributes:
-        source: features of the whole corpus, or its clips if the system has an upstream.
+        sources: features of the whole corpus for each stream of the system, or its clips for a
+            stream with an upstream.
         targets: (N,) places in the labels, or (N, C) dimensions on the benchmark's scale.
         speakers: (N,) index of each utterance's speaker.
         fold: which rows are for what.
@@ -94,7 +95,7 @@ class Trial:
         device: where to train.
     """
 
-    source: Source
+    sources: tuple[Source, ...]
     targets: Targets
     speakers: NDArray[np.int64]
     fold: Fold
@@ -102,6 +103,12 @@ class Trial:
     training: Training
     seed: int
     device: torch.device
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(N,) the length of each utterance in the stream where it is longest."""
+        lengths: NDArray[np.int64] = np.max([source.lengths for source in self.sources], axis=0)
+        return lengths
 
 
 def fit(trial: Trial, make_system: Callable[[], System], step: Step) -> Fitted:
@@ -123,7 +130,7 @@ def fit(trial: Trial, make_system: Callable[[], System], step: Step) -> Fitted:
     attempts = []
     for rate in trial.training.learning_rates:
         with seeded(trial.seed, trial.device):
-            attempt = _Attempt(rate, make_system().to(trial.device))
+            attempt = _Attempt(rate, job.start(make_system))
             _train(job, attempt, np.random.default_rng(trial.seed), step)
         attempt.system.cpu()  # large upstreams of several rates do not fit on a GPU together
         attempts.append(attempt)
@@ -137,8 +144,7 @@ def fit(trial: Trial, make_system: Callable[[], System], step: Step) -> Fitted:
         raise SerbenchError(msg)
     if trial.training.refit:
         with seeded(trial.seed, trial.device):
-            best.system = make_system().to(trial.device)
-            _refit(job, best, np.random.default_rng(trial.seed), step)
+            _refit(job, best, make_system, np.random.default_rng(trial.seed), step)
     return _fitted(job, best, attempts)
 
 
@@ -196,31 +202,46 @@ class _Job:
         truth = trial.objective.encode(trial.targets).to(trial.device)
         return cls(trial, truth, torch.from_numpy(trial.speakers).to(trial.device))
 
-    def batch(self, rows: Rows) -> Features | Clips:
+    def start(self, make_system: Callable[[], System]) -> System:
+        """Return a new system on the device, standardised by the training part."""
+        system = make_system().to(self.trial.device)
+        if self.trial.training.standardize:
+            self._standardise(system)
+        return system
+
+    def _standardise(self, system: System) -> None:
+        rows = self.trial.fold.train
+        batches, _ = by_length(rows, self.trial.lengths, self.trial.training.batch)
+        with torch.no_grad(), forked(self.trial.device):
+            system.eval()
+            for number, stream in enumerate(system.each()):
+                source = self.trial.sources[number]
+                parts = (source.batch(rows).to(self.trial.device) for rows in batches)
+                stream.standardise.fit(stream.encode(part) for part in parts)
+
+    def batch(self, rows: Rows) -> Batch:
         """Return some utterances, on the device."""
-        return self.trial.source.batch(rows).to(self.trial.device)
+        return tuple(source.batch(rows).to(self.trial.device) for source in self.trial.sources)
 
     def outputs(self, system: System, rows: Rows) -> Tensor:
         """Return the (B, C) outputs of a system for some utterances."""
-        layers, lengths = system.encode(self.batch(rows))
-        outputs: Tensor = system(layers, lengths, self.speakers[rows])
+        outputs: Tensor = system(system.encode(self.batch(rows)), self.speakers[rows])
         return outputs
 
     def loss_on(self, system: System, rows: Rows) -> Tensor:
-        """Return the loss on some utterances, with what the upstream has to add to it."""
+        """Return the loss on some utterances, with what upstreams have to add to it."""
         batch = self.batch(rows)
         features = system.encode(batch)
-        outputs = system(*features, self.speakers[rows])
+        outputs = system(features, self.speakers[rows])
         loss = self.trial.objective.loss(outputs, self.truth[rows])
-        if system.upstream is None or not isinstance(batch, Clips):
-            return loss
-        added = system.upstream.auxiliary_loss(batch, features)
-        return loss if added is None else loss + added
+        for added in system.auxiliary_losses(batch, features):
+            loss = loss + added
+        return loss
 
     def predict(self, system: System, rows: Rows) -> NDArray[np.float64]:
         """Return (n, C) scores in the order of `rows`, leaving training's randomness alone."""
         trial = self.trial
-        batches, places = by_length(rows, trial.source.lengths, trial.training.batch)
+        batches, places = by_length(rows, trial.lengths, trial.training.batch)
         system.eval()
         with torch.no_grad(), forked(trial.device):
             outputs = torch.cat([self.outputs(system, batch) for batch in batches])
@@ -271,12 +292,19 @@ def _train(job: _Job, attempt: _Attempt, shuffle: np.random.Generator, step: Ste
     step.advance(training.epochs - number)
 
 
-def _refit(job: _Job, attempt: _Attempt, shuffle: np.random.Generator, step: Step) -> None:
+def _refit(
+    job: _Job,
+    attempt: _Attempt,
+    make_system: Callable[[], System],
+    shuffle: np.random.Generator,
+    step: Step,
+) -> None:
     """Train on the training and validation parts for as many epochs as validation chose."""
     fold, training = job.trial.fold, job.trial.training
     rows = np.concatenate([fold.train, fold.valid])
     merged = Fold(fold.name, rows, fold.valid[:0], fold.test)
     whole = replace(job, trial=replace(job.trial, fold=merged))
+    attempt.system = whole.start(make_system)
     rates = schedule(attempt.system, attempt.rate, training)
     for number in range(1, attempt.epoch + 1):
         loss = _train_epoch(whole, attempt.system, rates, shuffle)
@@ -291,7 +319,7 @@ def _train_epoch(job: _Job, system: System, rates: LambdaLR, shuffle: np.random.
     system.train()
     # the CCC of fewer utterances would be another loss
     drop_rest = job.trial.objective.task.correlates
-    lengths, size = job.trial.source.lengths, job.trial.training.batch
+    lengths, size = job.trial.lengths, job.trial.training.batch
     optimizer, losses = rates.optimizer, []
     for rows in shuffled(job.trial.fold.train, lengths, size, shuffle, drop_rest=drop_rest):
         loss = job.loss_on(system, rows)

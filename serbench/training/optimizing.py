@@ -27,9 +27,8 @@ def schedule(system: System, rate: float, training: Training) -> LambdaLR:
 def _optimizer(system: System, rate: float, training: Training) -> torch.optim.Optimizer:
     """Return Adam, or with weight decay AdamW, which does not mix it into the gradient."""
     groups: list[dict[str, Any]] = [{"params": system.head}]
-    if system.upstream is not None:
-        own_rate = training.upstream_rate or rate
-        groups.append({"params": list(system.upstream.trainable()), "lr": own_rate})
+    if system.upstream:
+        groups.append({"params": system.upstream, "lr": training.upstream_rate or rate})
     if training.weight_decay:
         return torch.optim.AdamW(groups, rate, weight_decay=training.weight_decay, fused=True)
     return torch.optim.Adam(groups, rate, fused=True)

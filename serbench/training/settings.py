@@ -28,6 +28,8 @@ class Training(BaseModel):
         dimension_weights: of the dimensions in the regression loss; None: all equal.
         refit: once validation has chosen rate and epoch, train anew for as many epochs on the
             training and the validation part together; worth it where speakers are few.
+        standardize: give each channel of each layer mean 0 and standard deviation 1, by the
+            statistics of the part that is trained on.
         finetune: train the upstream together with the head; it then encodes every batch anew.
         upstream_rate: learning rate of the upstream when it is trained; None: the head's.
     """
@@ -43,6 +45,7 @@ class Training(BaseModel):
     clip_norm: PositiveFloat = 1.0
     dimension_weights: tuple[PositiveFloat, ...] | None = None
     refit: bool = False
+    standardize: bool = True
     finetune: bool = False
     upstream_rate: PositiveFloat | None = None
 

@@ -62,6 +62,11 @@ class StoredFeatures:
     means: torch.Tensor | None
     provenance: dict[str, str]
 
+    @property
+    def frames(self) -> NDArray[np.int64]:
+        """(N,) frames of each utterance."""
+        return self.lengths
+
     def batch(self, rows: NDArray[np.int64]) -> Features:
         """Return the features of some utterances, (L, B, T, D) float32, padded with zeros."""
         lengths = self.lengths[rows]

@@ -48,6 +48,11 @@ class DecodedClips:
         return np.array([len(wave) for wave in self.waves], np.int64)
 
     @property
+    def frames(self) -> NDArray[np.int64]:
+        """(N,) frames that the upstream makes of each utterance."""
+        return np.array([self.upstream.frames(len(wave)) for wave in self.waves], np.int64)
+
+    @property
     def depth(self) -> int:
         """L, layers of the upstream."""
         return self.upstream.depth

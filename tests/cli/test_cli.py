@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from serbench.cli.options import assign
+from serbench.errors import SerbenchError
+
 RUN = ("run", "--upstream", "mfcc", "--downstream", "mlp", "--set", "training.epochs=2")
 
 
@@ -163,3 +166,16 @@ def test_data_check_of_the_real_emodb(corpora: Path) -> None:
     ended = serbench("data", "check", "emodb", "--data", corpora)
     assert ended.returncode == 0, ended.stdout
     assert "emodb: 0 errors" in ended.stdout
+
+
+def test_of_several_upstreams_a_number_says_which() -> None:
+    raw = {"upstream": ["fbank", "hubert"]}
+    assign(raw, ["upstream.2.layers=last", "upstream.1.normalize=false"])
+    assert raw["upstream"] == [
+        {"name": "fbank", "normalize": False},
+        {"name": "hubert", "layers": "last"},
+    ]
+    with pytest.raises(SerbenchError, match=r"no upstream 'weights'.*There are: 1, 2"):
+        assign(raw, ["upstream.weights=nano"])
+    with pytest.raises(SerbenchError, match="no upstream '3'"):
+        assign(raw, ["upstream.3.weights=nano"])

@@ -124,7 +124,8 @@ def adapted(
 ) -> Adapted:
     upstream = raw["upstream"] | options if options else raw["upstream"]
     made = recipe.resolve(raw | {"upstream": upstream})
-    return adapt(Job.of(made, "cpu", progress), corpus or prepared(raw))
+    (only,) = adapt(Job.of(made, "cpu", progress), corpus or prepared(raw))
+    return only
 
 
 def test_it_is_adapted_once_for_what_decides_it(raw: dict[str, Any]) -> None:
@@ -228,7 +229,7 @@ def test_weights_that_are_adapted_are_taken_as_they_are(
     assert result.labels.weights == f"./{Path(weights).name}"
     assert result.adaptation is not None
     assert (result.adaptation.on, result.adaptation.utterances) == ("before", 16)
-    assert result.adaptation.checkpoints == (made.upstream.contents["weights"],)
+    assert result.adaptation.checkpoints == (made.upstreams[0].contents["weights"],)
     assert result.provenance["method"].startswith(f"{method.upper()} (Tran")
     shown = notes.about_adaptation(result) + notes.about_result(result, outcome.scores)
     for beginning in ("Weights came adapted (16 utt", "Transductive: ", "The upstream was trained"):
@@ -303,7 +304,7 @@ def test_namesakes_from_another_corpus_are_told(
 def test_other_upstreams_are_left_alone(raw: dict[str, Any]) -> None:
     made = recipe.resolve(raw | {"upstream": "fbank"})
     found = adapt(Job.of(made, "cpu", Told()), prepared(raw))
-    assert found == Adapted((made.upstream,))
+    assert found == (Adapted(made.upstreams),)
 
 
 @pytest.mark.parametrize(("on", "stores"), [("all", 1), ("train", 4)])

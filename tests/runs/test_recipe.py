@@ -17,7 +17,7 @@ PLAIN: dict[str, Any] = {"upstream": "fbank", "downstream": "ecapa"}
 def test_missing_parts_get_their_defaults() -> None:
     made = recipe.resolve(PLAIN)
     assert (made.benchmark.name, made.protocol.name) == ("demo", "leave_one_session_out")
-    assert made.upstream.options, "defaults are part of the recipe"
+    assert made.upstreams[0].options, "defaults are part of the recipe"
     assert made.seeds == (0,)
 
 
@@ -45,7 +45,7 @@ def test_the_downstream_recommends_its_training() -> None:
 def test_a_default_written_out_is_the_same_recipe() -> None:
     made = recipe.resolve(PLAIN)
     written = {
-        "upstream": {"name": "fbank", **made.upstream.options},
+        "upstream": {"name": "fbank", **made.upstreams[0].options},
         "downstream": {"name": "ecapa", **made.downstream.options},
         "benchmark": {"name": "demo", **made.benchmark.options},
         "protocol": {"name": made.protocol.name, **made.protocol.options},
@@ -94,7 +94,7 @@ def test_words_of_an_option_are_no_folders(tmp_path: Path, monkeypatch: pytest.M
     for weights, counts in (("nano", False), ("corpus", False), ("./nano", True), ("mine", True)):
         upstream = {"name": "cpc", "weights": weights}
         made = recipe.resolve({"upstream": upstream, "downstream": "mean_pool"})
-        assert ("weights" in made.upstream.contents) == counts, weights
+        assert ("weights" in made.upstreams[0].contents) == counts, weights
 
 
 def test_a_recipe_survives_its_record() -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from serbench import plugins
 from serbench.downstreams import mean_pool
+from serbench.training.streams import Stream
 from serbench.training.system import System
 from serbench.upstreams import Clips
 
@@ -24,10 +25,14 @@ def trained(
     upstream = plugins.make(plugins.find("upstreams", name), options={"weights": str(weights)})
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        system = System(mean_pool.make(upstream.dim), upstream.depth, 3, upstream).train()
+        system = System(
+            [Stream(upstream.depth, upstream.dim, upstream=upstream)],
+            [mean_pool.make(upstream.dim)],
+            3,
+        ).train()
         assert not any(module.dropout.training for module in upstream.modules() if _drops(module))
-        given = system.encode(Clips([noise(4_000), noise(5_000)], ["a", "b"], [None, None]))
-        system(*given, torch.tensor([0, 1])).square().sum().backward()
+        clips = Clips([noise(4_000), noise(5_000)], ["a", "b"], [None, None])
+        system(system.encode((clips,)), torch.tensor([0, 1])).square().sum().backward()
     learns = {name for name, p in upstream.named_parameters() if p.requires_grad}
     reached = {name for name, p in upstream.named_parameters() if p.grad is not None}
     return upstream, learns, reached
