@@ -25,6 +25,9 @@ class Format(StrEnum):
 def leaderboard(
     results: Results = Path("results"),
     benchmark: Annotated[str | None, typer.Option(help="Only this benchmark.")] = None,
+    reported: Annotated[
+        bool, typer.Option("--reported", help="Below each board, what papers report on its corpus.")
+    ] = False,
     output: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TERMINAL,
 ) -> None:
     """Rank the results, per benchmark and protocol; scores are recomputed from the predictions."""
@@ -41,19 +44,23 @@ def leaderboard(
         raise SerbenchError(msg)
     boards = table.rank(entries)
     if output is Format.TERMINAL:
-        _draw(boards)
+        _draw(boards, reported=reported)
     else:
         write = export.to_markdown if output is Format.MARKDOWN else export.to_csv
         typer.echo(write(boards), nl=False)
 
 
-def _draw(boards: list[Board]) -> None:
+def _draw(boards: list[Board], *, reported: bool) -> None:
     from rich.console import Console
 
-    from serbench.leaderboard.render import render_board
+    from serbench.leaderboard.render import render_board, render_reported
+    from serbench.leaderboard.reports import on_benchmark
 
     console = Console(highlight=False, markup=False)
     for number, board in enumerate(boards):
         if number:
             console.print()
         console.print(render_board(board))
+        for report, table in on_benchmark(board.benchmark.name) if reported else []:
+            console.print()
+            console.print(render_reported(report, table))

@@ -14,7 +14,8 @@ from rich.text import Text
 from serbench.leaderboard import notes
 from serbench.leaderboard.figures import number, with_spread
 from serbench.leaderboard.record import Labels, Result
-from serbench.leaderboard.table import Board, Row, title
+from serbench.leaderboard.reports import Report, ReportedTable
+from serbench.leaderboard.table import Board, Row, Spread, title
 
 if TYPE_CHECKING:
     from serbench.scoring.scores import Scores
@@ -56,6 +57,20 @@ def render_run(result: Result, scores: Scores) -> RenderableType:
         *notes.about_result(result, scores),
     ]
     return _page(heading, _run_table(result, scores), sentences)
+
+
+def render_reported(report: Report, table: ReportedTable) -> RenderableType:
+    """Return a table of reported numbers under its source, with what they hold for."""
+    grid = _grid()
+    grid.add_column("system", overflow="fold")
+    for metric in table.metrics:
+        grid.add_column(metric.replace(":", "\n"), justify="right")
+    for row in table.rows:
+        stds = row.std or (None,) * len(row.values)
+        cells = [with_spread(Spread(v, s), "\n") for v, s in zip(row.values, stds, strict=True)]
+        grid.add_row(row.system, *("-" if cell == "nan" else cell for cell in cells))
+    heading = Text(f"reported: {report.short}, {table.name}", style="bold")
+    return _page(heading, grid, [f"{table.corpus}. {table.protocol}.", report.citation])
 
 
 def _by_metric(board: Board, row: Row) -> Iterator[str]:

@@ -1,0 +1,35 @@
+"""`serbench reported`: numbers of papers, with their sources."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def reported(
+    source: Annotated[str | None, typer.Argument(help="One of them [all].")] = None,
+    benchmark: Annotated[
+        str | None, typer.Option(help="Only tables on the corpus of this benchmark.")
+    ] = None,
+) -> None:
+    """Show what papers report: not computed here, and not comparable unless a table says so."""
+    from rich.console import Console
+
+    from serbench.errors import SerbenchError
+    from serbench.leaderboard import reports
+    from serbench.leaderboard.render import render_reported
+
+    found = [reports.report(name) for name in ([source] if source else reports.names())]
+    shown = [(each, table) for each in found for table in each.tables]
+    if benchmark is not None:
+        there = reports.on_benchmark(benchmark)
+        shown = [pair for pair in shown if pair in there]
+    if not shown:
+        msg = f"nothing is reported on '{benchmark}'; there are {', '.join(reports.names())}"
+        raise SerbenchError(msg)
+    console = Console(highlight=False, markup=False)
+    for number, (report, table) in enumerate(shown):
+        if number:
+            console.print()
+        console.print(render_reported(report, table))

@@ -1,0 +1,116 @@
+"""Numbers that papers report: data with their source, shown apart from what is computed here."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from serbench.errors import unknown
+from serbench.leaderboard.notes import mentions
+
+_FOLDER = Path(__file__).parent / "reported"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True)
+
+
+class ReportedRow(_Frozen):
+    """One system.
+
+    Attributes:
+        system: as the source calls it.
+        recipe: of this package that rebuilds it; empty if there is none.
+        values: one a metric; NaN where the source has none.
+        std: standard deviations, over what the table's `protocol` says; empty if there are none.
+    """
+
+    system: str
+    recipe: str = ""
+    values: tuple[float, ...]
+    std: tuple[float, ...] = ()
+
+
+class ReportedTable(_Frozen):
+    """One table of a source.
+
+    Attributes:
+        name: as the source calls it.
+        corpus: what was tested on, with release and size as far as they are known.
+        protocol: how it was split, and what else keeps the numbers from being compared.
+        metrics: of the columns; fractions, not percentages.
+        rows: the systems, in the source's order.
+    """
+
+    name: str
+    corpus: str
+    protocol: str
+    metrics: tuple[str, ...] = Field(min_length=1)
+    rows: tuple[ReportedRow, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _one_value_a_metric(self) -> ReportedTable:
+        for row in self.rows:
+            if {len(row.values), len(row.std) or len(row.values)} != {len(self.metrics)}:
+                msg = f"'{row.system}' in {self.name} has not one value a metric"
+                raise ValueError(msg)
+        return self
+
+
+class Report(_Frozen):
+    """What one source reports.
+
+    Attributes:
+        name: of its file, such as "morais2022".
+        short: how a table names it.
+        citation: in full.
+        tables: of numbers.
+    """
+
+    name: str
+    short: str
+    citation: str
+    tables: Annotated[tuple[ReportedTable, ...], Field(alias="table", min_length=1)]
+
+
+def names() -> list[str]:
+    """Return the names of all sources, sorted."""
+    return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+
+
+def report(name: str) -> Report:
+    """Return what a source reports.
+
+    Raises:
+        SerbenchError: no such source.
+    """
+    if name not in names():
+        raise unknown("source of reported numbers", name, names())
+    text = (_FOLDER / f"{name}.toml").read_text(encoding="utf-8")
+    return Report.model_validate({"name": name} | tomllib.loads(text))
+
+
+def on_benchmark(benchmark: str) -> list[tuple[Report, ReportedTable]]:
+    """Return all tables on the corpus of a benchmark, with their sources."""
+    found = (report(name) for name in names())
+    return [
+        (source, table)
+        for source in found
+        for table in source.tables
+        if mentions(table.corpus, benchmark)
+    ]
+
+
+def of_recipe(recipe: str) -> list[tuple[Report, ReportedTable, ReportedRow]]:
+    """Return the rows that a recipe rebuilds, with their tables and sources."""
+    found = (report(name) for name in names())
+    return [
+        (source, table, row)
+        for source in found
+        for table in source.tables
+        for row in table.rows
+        if row.recipe == recipe
+    ]
