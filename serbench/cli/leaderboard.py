@@ -54,13 +54,13 @@ def _draw(boards: list[Board], *, reported: bool) -> None:
     from rich.console import Console
 
     from serbench.leaderboard.render import render_board, render_reported
-    from serbench.leaderboard.reports import on_benchmark
+    from serbench.leaderboard.reports import tables
 
     console = Console(highlight=False, markup=False)
     for number, board in enumerate(boards):
         if number:
             console.print()
         console.print(render_board(board))
-        for report, table in on_benchmark(board.benchmark.name) if reported else []:
+        for each in tables(benchmark=board.benchmark.name) if reported else []:
             console.print()
-            console.print(render_reported(report, table))
+            console.print(render_reported(each))

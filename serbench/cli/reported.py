@@ -20,16 +20,12 @@ def reported(
     from serbench.leaderboard import reports
     from serbench.leaderboard.render import render_reported
 
-    found = [reports.report(name) for name in ([source] if source else reports.names())]
-    shown = [(each, table) for each in found for table in each.tables]
-    if benchmark is not None:
-        there = reports.on_benchmark(benchmark)
-        shown = [pair for pair in shown if pair in there]
+    shown = reports.tables(source, benchmark)
     if not shown:
         msg = f"nothing is reported on '{benchmark}'; there are {', '.join(reports.names())}"
         raise SerbenchError(msg)
     console = Console(highlight=False, markup=False)
-    for number, (report, table) in enumerate(shown):
+    for number, each in enumerate(shown):
         if number:
             console.print()
-        console.print(render_reported(report, table))
+        console.print(render_reported(each))

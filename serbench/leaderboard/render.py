@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -14,8 +15,8 @@ from rich.text import Text
 from serbench.leaderboard import notes
 from serbench.leaderboard.figures import number, with_spread
 from serbench.leaderboard.record import Labels, Result
-from serbench.leaderboard.reports import Report, ReportedTable
-from serbench.leaderboard.table import Board, Row, Spread, title
+from serbench.leaderboard.reports import Reported
+from serbench.leaderboard.table import Board, Row, title
 
 if TYPE_CHECKING:
     from serbench.scoring.scores import Scores
@@ -59,18 +60,21 @@ def render_run(result: Result, scores: Scores) -> RenderableType:
     return _page(heading, _run_table(result, scores), sentences)
 
 
-def render_reported(report: Report, table: ReportedTable) -> RenderableType:
-    """Return a table of reported numbers under its source, with what they hold for."""
+def render_reported(reported: Reported) -> RenderableType:
+    """Return a table of reported numbers with its source, and what they hold for."""
+    source, table = reported
     grid = _grid()
     grid.add_column("system", overflow="fold")
     for metric in table.metrics:
         grid.add_column(metric.replace(":", "\n"), justify="right")
     for row in table.rows:
-        stds = row.std or (None,) * len(row.values)
-        cells = [with_spread(Spread(v, s), "\n") for v, s in zip(row.values, stds, strict=True)]
-        grid.add_row(row.system, *("-" if cell == "nan" else cell for cell in cells))
-    heading = Text(f"reported: {report.short}, {table.name}", style="bold")
-    return _page(heading, grid, [f"{table.corpus}. {table.protocol}.", report.citation])
+        texts = ["-" if math.isnan(v) else f"{v:.{reported.digits}f}" for v in row.values]
+        if row.std:
+            pairs = zip(texts, row.std, strict=True)
+            texts = [f"{text}\n± {std:.{reported.digits}f}" for text, std in pairs]
+        grid.add_row(row.system, *texts)
+    heading = Text(f"reported: {source.short}, {table.name}", style="bold")
+    return _page(heading, grid, [f"{table.corpus}. {table.protocol}.", source.citation])
 
 
 def _by_metric(board: Board, row: Row) -> Iterator[str]:

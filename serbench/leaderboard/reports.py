@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -76,6 +76,19 @@ class Report(_Frozen):
     tables: Annotated[tuple[ReportedTable, ...], Field(alias="table", min_length=1)]
 
 
+class Reported(NamedTuple):
+    """A table with its source."""
+
+    source: Report
+    table: ReportedTable
+
+    @property
+    def digits(self) -> int:
+        """Decimals that the source gives, at most."""
+        texts = (str(value) for row in self.table.rows for value in row.values)
+        return max(len(text.partition(".")[2]) for text in texts if text != "nan")
+
+
 def names() -> list[str]:
     """Return the names of all sources, sorted."""
     return sorted(path.stem for path in _FOLDER.glob("*.toml"))
@@ -93,24 +106,25 @@ def report(name: str) -> Report:
     return Report.model_validate({"name": name} | tomllib.loads(text))
 
 
-def on_benchmark(benchmark: str) -> list[tuple[Report, ReportedTable]]:
-    """Return all tables on the corpus of a benchmark, with their sources."""
-    found = (report(name) for name in names())
+def tables(source: str | None = None, benchmark: str | None = None) -> list[Reported]:
+    """Return reported tables with their sources.
+
+    Args:
+        source: only of this one.
+        benchmark: only those on the corpus of this benchmark.
+
+    Raises:
+        SerbenchError: no such source.
+    """
+    found = [report(name) for name in ([source] if source else names())]
     return [
-        (source, table)
-        for source in found
-        for table in source.tables
-        if mentions(table.corpus, benchmark)
+        Reported(each, table)
+        for each in found
+        for table in each.tables
+        if benchmark is None or mentions(table.corpus, benchmark)
     ]
 
 
-def of_recipe(recipe: str) -> list[tuple[Report, ReportedTable, ReportedRow]]:
-    """Return the rows that a recipe rebuilds, with their tables and sources."""
-    found = (report(name) for name in names())
-    return [
-        (source, table, row)
-        for source in found
-        for table in source.tables
-        for row in table.rows
-        if row.recipe == recipe
-    ]
+def of_recipe(recipe: str) -> list[tuple[Reported, ReportedRow]]:
+    """Return the rows that a recipe rebuilds, with their tables."""
+    return [(each, row) for each in tables() for row in each.table.rows if row.recipe == recipe]

@@ -56,10 +56,11 @@ def test_the_two_generations_of_superb_are_apart() -> None:
 
 
 def test_tables_are_found_by_the_benchmark() -> None:
-    assert {report.name for report, _ in reports.on_benchmark("crema_d")} == {"sha"}
-    assert not reports.on_benchmark("emodb")
+    assert {each.source.name for each in reports.tables(benchmark="crema_d")} == {"sha"}
+    assert not reports.tables(benchmark="emodb")
+    assert [each.source.name for each in reports.tables("sha", "crema_d")] == ["sha", "sha"]
     found = reports.of_recipe("morais_7")
-    assert [(report.name, row.values) for report, _, row in found] == [
+    assert [(each.source.name, row.values) for each, row in found] == [
         ("morais2022", (0.7736, 0.7776))
     ]
 
@@ -71,13 +72,12 @@ def test_an_unknown_source_is_told_the_known_ones() -> None:
 
 @pytest.mark.parametrize("name", reports.names())
 def test_at_80_columns_every_number_and_the_source_are_there(name: str) -> None:
-    report = reports.report(name)
-    for table in report.tables:
+    for each in reports.tables(name):
         console = Console(width=80, file=io.StringIO(), color_system=None)
-        console.print(render_reported(report, table))
+        console.print(render_reported(each))
         text = console.file.getvalue()
         assert all(len(line) <= 80 for line in text.splitlines())
         words = " ".join(text.split())
-        assert f"reported: {report.short}, {table.name}" in words
-        for row in table.rows:
-            assert all(f"{v:.3f}" in words for v in row.values if not math.isnan(v)), row.system
+        assert f"reported: {each.source.short}, {each.table.name}" in words
+        for row in each.table.rows:
+            assert all(str(value) in words for value in row.values if not math.isnan(value)), row
