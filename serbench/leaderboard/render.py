@@ -74,7 +74,7 @@ def render_reported(reported: Reported) -> RenderableType:
             texts = [f"{text}\n± {std:.{reported.digits}f}" for text, std in pairs]
         grid.add_row(row.system, *texts)
     heading = Text(f"reported: {source.short}, {table.name}", style="bold")
-    return _page(heading, grid, [f"{table.corpus}. {table.protocol}.", source.citation])
+    return _page(heading, grid, [f"{table.corpus}; {table.protocol}.", source.citation])
 
 
 def _by_metric(board: Board, row: Row) -> Iterator[str]:
