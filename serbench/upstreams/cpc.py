@@ -13,8 +13,7 @@ from torch import Tensor
 from serbench.digests import digest_path, local_path
 from serbench.encoders import cpc as networks
 from serbench.encoders import cpc_audio
-from serbench.encoders.pretraining.audio import Audio
-from serbench.encoders.pretraining.card import Corpus
+from serbench.encoders.pretraining.assignment import Assignment
 from serbench.encoders.pretraining.contrastive import (
     ContrastiveBatch,
     ContrastivePrediction,
@@ -106,16 +105,11 @@ def adapt(
     how = CPCOptions(**{key: options[key] for key in ADAPTED_BY if key != "weights"})
     if options["weights"] != "corpus":
         return {}
-    audio = Audio(offered.recordings)
-    corpus = Corpus.of(audio, offered.corpus, offered.licence, offered.citation)
-    progress.tell(
-        f"trains CPC on {offered.part} of {offered.corpus}: {len(audio)} utterances, "
-        f"{audio.hours:.2f} h, {corpus.speakers} speakers"
-    )
+    given = Assignment.of(offered, place, "trains CPC", progress=progress, device=device)
     if finished(place):
         progress.tell(f"trained weights found in {place}")
     else:
-        pretrain(audio, place, how, corpora=[corpus], resume=True, progress=progress, device=device)
+        pretrain(given, how)
     return {"weights": str(place)}
 
 
