@@ -76,8 +76,9 @@ def _run_trial(
     import numpy as np
     import torch
 
-    from serbench.training.fit import Trial, fit
+    from serbench.training.fit import fit
     from serbench.training.objectives import objective_of
+    from serbench.training.trial import Trial
 
     task = job.benchmark.task
     objective = objective_of(task, job.recipe.training)
@@ -98,6 +99,7 @@ def _run_trial(
         learning_rate=fitted.learning_rate,
         epoch=fitted.epoch,
         valid_score=fitted.valid_score,
+        skipped=sum(epoch.skipped for epoch in fitted.history),
     )
     return chosen, tabulate(table, fold, seed, task, fitted.scores)
 
