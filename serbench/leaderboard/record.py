@@ -95,6 +95,7 @@ class Fit(_Record):
         epoch: the chosen one, from 1.
         valid_score: of what predicted the test part, before a refit.
         skipped: batches left out of all epochs at that rate, as they gave no finite number.
+        averaged: the epochs whose weights were averaged, where several were asked for.
     """
 
     fold: str
@@ -103,6 +104,7 @@ class Fit(_Record):
     epoch: int
     valid_score: Number
     skipped: int = 0
+    averaged: tuple[int, ...] = ()
 
 
 class Adaptation(_Record):

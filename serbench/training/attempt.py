@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from torch import Tensor
-
+from serbench.training.averaging import BestEpochs, State
 from serbench.training.system import System
 
 
@@ -32,19 +31,22 @@ class Attempt:
     Attributes:
         rate: the learning rate.
         system: as it is now.
+        best: the states of the best epochs.
         history: the epochs so far.
-        epoch: the best one, from 1.
-        state: of the system after the best epoch.
         diverged: whether an epoch had no finite loss or a prediction was not finite; the attempt
             is then worthless.
     """
 
     rate: float
     system: System
+    best: BestEpochs
     history: list[Epoch] = field(default_factory=list)
-    epoch: int = 0
-    state: dict[str, Tensor] = field(default_factory=dict)
     diverged: bool = False
+
+    @property
+    def epoch(self) -> int:
+        """The best one, from 1; 0 if there is none."""
+        return self.best.epochs[0] if self.history else 0
 
     @property
     def valid_score(self) -> float:
@@ -52,14 +54,13 @@ class Attempt:
         return self.history[self.epoch - 1].valid if self.epoch and not self.diverged else -math.inf
 
     def add(self, epoch: Epoch) -> None:
-        """Take note of an epoch; only a strictly better score makes it the best."""
-        better = epoch.valid > self.valid_score
+        """Take note of an epoch, and of the system as it is now if it is among the best."""
         self.history.append(epoch)
-        if better:
-            self.epoch = len(self.history)
-            self.keep()
+        number = len(self.history)
+        if self.best.wants(number, epoch.valid):
+            self.best.add(number, epoch.valid, state_of(self.system))
 
-    def keep(self) -> None:
-        """Take the system as it is now for the best."""
-        state = self.system.state_dict()
-        self.state = {name: v.detach().to("cpu", copy=True) for name, v in state.items()}
+
+def state_of(system: System) -> State:
+    """Return a copy of a system's parameters and buffers on the CPU."""
+    return {n: v.detach().to("cpu", copy=True) for n, v in system.state_dict().items()}

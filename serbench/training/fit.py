@@ -9,16 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
 
 from serbench.benchmarks import Fold
 from serbench.errors import SerbenchError
 from serbench.progress import Step
-from serbench.training.attempt import Attempt, Epoch
+from serbench.training.attempt import Attempt, Epoch, state_of
+from serbench.training.averaging import BestEpochs, State
 from serbench.training.learning import Learner
+from serbench.training.objectives import Scores
 from serbench.training.optimizing import schedule
 from serbench.training.randomness import seeded
 from serbench.training.system import System
@@ -32,22 +33,26 @@ class Fitted:
     Attributes:
         scores: (n, C) for the fold's test rows, in their order: probabilities of the classes, or
             dimensions on the benchmark's scale.
-        valid_score: UA, or O-CCC averaged over dimensions, on the validation part.
+        valid_score: UA, or O-CCC averaged over dimensions, on the validation part: of the averaged
+            weights if several epochs were averaged, else of the chosen epoch, before a refit.
         learning_rate: the chosen one.
         epoch: the chosen one, counted from 1.
         history: all epochs that were run at the chosen learning rate.
         valid_scores: the best validation score of each learning rate; -inf where training diverged.
-        state: parameters and buffers of the system after the chosen epoch, or after the refit, on
-            the CPU.
+        state: parameters and buffers of the system after the chosen epoch, averaged over epochs,
+            or after the refit, on the CPU.
+        averaged: the epochs whose mean it is, if several were asked for; fewer than those if there
+            are no more.
     """
 
-    scores: NDArray[np.float64]
+    scores: Scores
     valid_score: float
     learning_rate: float
     epoch: int
     history: tuple[Epoch, ...]
     valid_scores: dict[float, float]
-    state: dict[str, Tensor]
+    state: State
+    averaged: tuple[int, ...] = ()
 
 
 def fit(trial: Trial, make_system: Callable[[], System], step: Step) -> Fitted:
@@ -66,38 +71,57 @@ def fit(trial: Trial, make_system: Callable[[], System], step: Step) -> Fitted:
         SerbenchError: a part of the fold is too small, or training diverges at every rate.
     """
     learner = Learner.of(trial)
-    attempts = []
+    valid_scores, best = {}, None
     for rate in trial.training.learning_rates:
-        with seeded(trial.seed, trial.device):
-            attempt = Attempt(rate, learner.start(make_system))
-            _train(learner, attempt, np.random.default_rng(trial.seed), step)
-        attempt.system.cpu()  # large upstreams of several rates do not fit on a GPU together
-        attempts.append(attempt)
-    best = max(attempts, key=lambda attempt: attempt.valid_score)
+        attempt = _attempt(learner, rate, make_system, step)
+        valid_scores[rate] = attempt.valid_score
+        if best is None or attempt.valid_score > best.valid_score:
+            best = attempt  # the weights of the others are let go
+    assert best is not None
     if best.valid_score == -math.inf:
         rates = trial.training.learning_rates
         what = f"training gave numbers that are not finite at each of the learning rates {rates}"
         raise _not_finite(trial, what)
+    state, valid_score = best.best.mean(), best.valid_score
+    system = best.system.to(trial.device)
     if trial.training.refit:
-        with seeded(trial.seed, trial.device):
-            _refit(learner, best, make_system, np.random.default_rng(trial.seed), step)
-    return _fitted(learner, best, attempts)
-
-
-def _fitted(learner: Learner, best: Attempt, attempts: list[Attempt]) -> Fitted:
-    best.system.to(learner.trial.device).load_state_dict(best.state)
-    scores = learner.predict(best.system, learner.trial.fold.test)
-    if not np.isfinite(scores).all():
-        raise _not_finite(learner.trial, "the predictions for the test part are not finite")
+        state = _refit(learner, best, make_system, step)
+    elif len(best.best.epochs) > 1:
+        system.load_state_dict(state)
+        valid_score = learner.valid_score(_finite(learner, system, "validation"))
+    system.load_state_dict(state)
     return Fitted(
-        scores=scores,
-        valid_score=best.valid_score,
+        scores=_finite(learner, system, "test"),
+        valid_score=valid_score,
         learning_rate=best.rate,
         epoch=best.epoch,
         history=tuple(best.history),
-        valid_scores={each.rate: each.valid_score for each in attempts},
-        state=best.state,
+        valid_scores=valid_scores,
+        state=state,
+        averaged=tuple(sorted(best.best.epochs)) if trial.training.average > 1 else (),
     )
+
+
+def _attempt(
+    learner: Learner, rate: float, make_system: Callable[[], System], step: Step
+) -> Attempt:
+    """Train at one learning rate."""
+    trial = learner.trial
+    with seeded(trial.seed, trial.device):
+        best = BestEpochs(trial.training.average)
+        attempt = Attempt(rate, learner.start(make_system), best)
+        _train(learner, attempt, np.random.default_rng(trial.seed), step)
+    attempt.system.cpu()  # large upstreams of two rates do not fit on a GPU together
+    return attempt
+
+
+def _finite(learner: Learner, system: System, part: Literal["validation", "test"]) -> Scores:
+    """Return what a system predicts for a part of the fold."""
+    fold = learner.trial.fold
+    scores = learner.predict(system, fold.valid if part == "validation" else fold.test)
+    if not np.isfinite(scores).all():
+        raise _not_finite(learner.trial, f"the predictions for the {part} part are not finite")
+    return scores
 
 
 def _train(learner: Learner, attempt: Attempt, shuffle: np.random.Generator, step: Step) -> None:
@@ -122,30 +146,27 @@ def _train(learner: Learner, attempt: Attempt, shuffle: np.random.Generator, ste
 
 
 def _refit(
-    learner: Learner,
-    attempt: Attempt,
-    make_system: Callable[[], System],
-    shuffle: np.random.Generator,
-    step: Step,
-) -> None:
+    learner: Learner, chosen: Attempt, make_system: Callable[[], System], step: Step
+) -> State:
     """Train on the training and validation parts for as many epochs as validation chose."""
-    fold, training = learner.trial.fold, learner.trial.training
+    trial, fold = learner.trial, learner.trial.fold
     rows = np.concatenate([fold.train, fold.valid])
     merged = Fold(fold.name, rows, fold.valid[:0], fold.test)
-    whole = replace(learner, trial=replace(learner.trial, fold=merged))
-    attempt.system = whole.start(make_system)
-    rates = schedule(attempt.system, attempt.rate, training)
-    for number in range(1, attempt.epoch + 1):
-        loss, skipped = whole.learn(attempt.system, rates, shuffle)
-        if math.isnan(loss):
-            raise _not_finite(
-                whole.trial, "training on both parts gave numbers that are not finite"
-            )
-        step.advance(1)
-        told = f"epoch {number}, loss {loss:.2f}{_odd(skipped)}"
-        step.note(f"training and validation part, {told}")
-    step.advance(training.epochs - attempt.epoch)
-    attempt.keep()
+    whole = replace(learner, trial=replace(trial, fold=merged))
+    shuffle = np.random.default_rng(trial.seed)
+    with seeded(trial.seed, trial.device):
+        system = whole.start(make_system)
+        rates = schedule(system, chosen.rate, trial.training)
+        for number in range(1, chosen.epoch + 1):
+            loss, skipped = whole.learn(system, rates, shuffle)
+            if math.isnan(loss):
+                what = "training on both parts gave numbers that are not finite"
+                raise _not_finite(trial, what)
+            step.advance(1)
+            told = f"epoch {number}, loss {loss:.2f}{_odd(skipped)}"
+            step.note(f"training and validation part, {told}")
+    step.advance(trial.training.epochs - chosen.epoch)
+    return state_of(system)
 
 
 def _odd(skipped: int) -> str:

@@ -30,6 +30,8 @@ class Training(BaseModel):
             training and the validation part together; worth it where speakers are few.
         standardize: give each channel of each layer mean 0 and standard deviation 1, by the
             statistics of the part that is trained on.
+        average: predict with the mean of the weights of so many best epochs by validation; of all,
+            if there are fewer. Not with `refit`, where validation has nothing left to choose.
         finetune: train the upstream together with the head; it then encodes every batch anew.
         upstream_rate: learning rate of the upstream when it is trained; None: the head's.
     """
@@ -46,8 +48,17 @@ class Training(BaseModel):
     dimension_weights: tuple[PositiveFloat, ...] | None = None
     refit: bool = False
     standardize: bool = True
+    average: PositiveInt = 1
     finetune: bool = False
     upstream_rate: PositiveFloat | None = None
+
+    @field_validator("average")
+    @classmethod
+    def _of_what_was_chosen(cls, value: int, info: ValidationInfo) -> int:
+        if value > 1 and info.data.get("refit"):
+            msg = "a refit has no best epochs by validation to average; set training.refit=false"
+            raise ValueError(msg)
+        return value
 
     @field_validator("upstream_rate")
     @classmethod
