@@ -21,7 +21,7 @@ from serbench import plugins
 from serbench.digests import digest_json, digest_path, local_path
 from serbench.errors import SerbenchError, unknown
 from serbench.leaderboard.record import Labels
-from serbench.training.settings import Training
+from serbench.training.settings import FineTuning, Training
 
 if TYPE_CHECKING:
     from serbench.benchmarks import Benchmark, Protocol
@@ -36,7 +36,7 @@ _PARTS = ("downstream", "benchmark", "protocol")
 
 # Settings that are younger than FORMAT, with what older recipes meant by leaving them out: at that
 # value they count neither in the digest nor in the record.
-_YOUNGER: Mapping[str, Any] = {"training.average": 1}
+_YOUNGER: Mapping[str, Any] = {"training.average": 1, "training.schedule": "constant"}
 
 
 class _Frozen(BaseModel):
@@ -215,6 +215,9 @@ def resolve(raw: Mapping[str, Any]) -> Recipe:
     if not isinstance(given, Mapping):
         msg = f"recipe key 'training' must be a table of settings, not {given!r}"
         raise SerbenchError(msg)
+    if isinstance(given.get("finetune"), Mapping):
+        tuning = _model(FineTuning, "training.finetune", given["finetune"])
+        given = {**given, "finetune": tuning}
     return _model(
         Recipe,
         "recipe",

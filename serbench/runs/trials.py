@@ -131,6 +131,7 @@ def _make_system(job: Job, sources: Sources) -> System:
             source.dim,
             pace=float(source.frames.mean()),
             upstream=copy.deepcopy(source.upstream) if isinstance(source, DecodedClips) else None,
+            tuning=job.recipe.training.tuning,
         )
         for source in sources
     ]

@@ -128,7 +128,7 @@ def _train(learner: Learner, attempt: Attempt, shuffle: np.random.Generator, ste
     """Train for as many epochs as validation allows, or until a number is not finite."""
     training = learner.trial.training
     patience = training.patience or training.epochs
-    rates = schedule(attempt.system, attempt.rate, training)
+    rates = schedule(attempt.system, attempt.rate, training, learner.updates * training.epochs)
     for number in range(1, training.epochs + 1):
         loss, skipped = learner.learn(attempt.system, rates, shuffle)
         scores = learner.predict(attempt.system, learner.trial.fold.valid)
@@ -156,7 +156,8 @@ def _refit(
     shuffle = np.random.default_rng(trial.seed)
     with seeded(trial.seed, trial.device):
         system = whole.start(make_system)
-        rates = schedule(system, chosen.rate, trial.training)
+        updates = whole.updates * trial.training.epochs
+        rates = schedule(system, chosen.rate, trial.training, updates)
         for number in range(1, chosen.epoch + 1):
             loss, skipped = whole.learn(system, rates, shuffle)
             if math.isnan(loss):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -41,6 +42,7 @@ class Trial:
         training: the settings.
         seed: of initial weights, dropout and shuffling.
         device: where to train.
+        budget: frames or samples that go through at once at most, padding included.
     """
 
     sources: tuple[Source, ...]
@@ -51,6 +53,7 @@ class Trial:
     training: Training
     seed: int
     device: torch.device
+    budget: float = math.inf
 
     @property
     def lengths(self) -> NDArray[np.int64]:
