@@ -56,6 +56,8 @@ def _entered(table: Any, key: str) -> Any:
     else:
         place = key
         table.setdefault(key, {})
+    if isinstance(table[place], bool):
+        table[place] = {}  # a switch that is set in detail is on
     if not isinstance(table[place], dict | list):
         table[place] = {"name": table[place]}
     return table[place]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Literal
 
 from torch import Tensor, nn
@@ -49,6 +50,18 @@ class LayerChoice(Upstream):
     def trainable(self) -> Iterable[nn.Parameter]:
         """Return what of the upstream learns."""
         return self.upstream.trainable()
+
+    def front_end(self) -> Iterable[nn.Parameter]:
+        """Return what of it may learn as well."""
+        return self.upstream.front_end()
+
+    def checkpoint_gradients(self) -> None:
+        """Let the upstream keep fewer activations."""
+        self.upstream.checkpoint_gradients()
+
+    def save(self, folder: Path) -> None:
+        """Write the upstream's weights, of all its layers."""
+        self.upstream.save(folder)
 
 
 def choose(upstream: Upstream, layers: Layers) -> Upstream:

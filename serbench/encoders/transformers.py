@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from logging import ERROR
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint as checkpointed
 
+from serbench.encoders.tensors import write_tensors
 from serbench.encoders.weights import Weights
 from serbench.errors import SerbenchError
 
@@ -56,6 +59,45 @@ def load(weights: Weights) -> Any:
         model, report = _fill(weights, tensors)
     _require_whole(weights, report)
     return model.requires_grad_(False)
+
+
+def save(model: Any, folder: Path) -> None:
+    """Write `config.json` and `model.safetensors`, which `load` reads to the same bits.
+
+    Args:
+        model: as `load` returned it, whatever was trained of it.
+        folder: made if need be.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    model.config.architectures = [type(model).__name__]
+    model.config.save_pretrained(folder)
+    tensors = {name: value.detach().cpu() for name, value in model.state_dict().items()}
+    write_tensors(folder / "model.safetensors", tensors, {"format": "pt"})
+
+
+def write_preprocessor(folder: Path, *, normalize: bool, rate: int = 16_000) -> None:
+    """Write `preprocessor_config.json` of an encoder of waveforms.
+
+    Args:
+        folder: of its weights.
+        normalize: whether waveforms are brought to mean 0 and variance 1.
+        rate: in Hz.
+    """
+    from transformers import Wav2Vec2FeatureExtractor
+
+    extractor = Wav2Vec2FeatureExtractor(  # type: ignore[no-untyped-call]
+        do_normalize=normalize, return_attention_mask=False, sampling_rate=rate
+    )
+    extractor.save_pretrained(folder)
+
+
+def checkpoint(blocks: Iterable[nn.Module]) -> None:
+    """Let blocks keep only their inputs for the backward pass, and compute the rest again.
+
+    Transformers' own way of it asks for training mode, in which there is dropout.
+    """
+    for block in blocks:
+        block.forward = partial(checkpointed, block.forward, use_reentrant=False)
 
 
 def _fill(weights: Weights, tensors: dict[str, Tensor]) -> tuple[Any, dict[str, Any]]:

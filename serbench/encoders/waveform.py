@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from serbench.encoders.transformers import load
+from serbench.encoders.transformers import checkpoint, load, save, write_preprocessor
 from serbench.encoders.weights import Weights
 from serbench.errors import SerbenchError
 from serbench.upstreams import Clips, Features, Upstream, stack
@@ -83,6 +84,20 @@ class WaveformEncoder(Upstream):
         """Return all but the convolutions' parameters, which usual fine-tuning leaves frozen."""
         frozen = set(self.model.feature_extractor.parameters())
         return (parameter for parameter in self.parameters() if parameter not in frozen)
+
+    def front_end(self) -> Iterable[nn.Parameter]:
+        """Return the convolutions' parameters."""
+        parameters: Iterable[nn.Parameter] = self.model.feature_extractor.parameters()
+        return parameters
+
+    def checkpoint_gradients(self) -> None:
+        """Compute activations of the Transformer's blocks again in the backward pass."""
+        checkpoint(self.model.encoder.layers)
+
+    def save(self, folder: Path) -> None:
+        """Write weights, settings and preprocessor in the layout of `save_pretrained`."""
+        save(self.model, folder)
+        write_preprocessor(folder, normalize=self.normalize, rate=self.sample_rate)
 
     def _encode(self, clips: Clips) -> Features:
         convolved, lengths = stack([self._convolve(wave)[None] for wave in clips.waves])

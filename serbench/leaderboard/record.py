@@ -86,13 +86,25 @@ class LeftOut(_Record):
 
 
 class Fit(_Record):
-    """What training chose by validation for one fold and seed."""
+    """What training chose by validation for one fold and seed.
+
+    Attributes:
+        fold: its name.
+        seed: of the training.
+        learning_rate: the chosen one.
+        epoch: the chosen one, from 1.
+        valid_score: of what predicted the test part, before a refit.
+        skipped: batches left out of all epochs at that rate, as they gave no finite number.
+        averaged: the epochs whose weights were averaged, where several were asked for.
+    """
 
     fold: str
     seed: int
     learning_rate: float
     epoch: int
     valid_score: Number
+    skipped: int = 0
+    averaged: tuple[int, ...] = ()
 
 
 class Adaptation(_Record):

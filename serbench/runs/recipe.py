@@ -21,7 +21,7 @@ from serbench import plugins
 from serbench.digests import digest_json, digest_path, local_path
 from serbench.errors import SerbenchError, unknown
 from serbench.leaderboard.record import Labels
-from serbench.training.settings import Training
+from serbench.training.settings import FineTuning, Training
 
 if TYPE_CHECKING:
     from serbench.benchmarks import Benchmark, Protocol
@@ -33,6 +33,10 @@ Layers = Literal["all", "last"] | tuple[NonNegativeInt, ...]
 FORMAT = 2
 
 _PARTS = ("downstream", "benchmark", "protocol")
+
+# Settings that are younger than FORMAT, with what older recipes meant by leaving them out: at that
+# value they count neither in the digest nor in the record.
+_YOUNGER: Mapping[str, Any] = {"training.average": 1, "training.schedule": "constant"}
 
 
 class _Frozen(BaseModel):
@@ -123,12 +127,26 @@ class Recipe(_Frozen):
             downstream=head if size is None else f"{head}.{size}",
         )
 
+    def plain(self) -> dict[str, Any]:
+        """Return it as JSON values, less what a recipe means by leaving it out."""
+        return _without(self.model_dump(mode="json"), _YOUNGER)
+
     def digest(self) -> str:
         """Return the SHA-256 (64 hex) that names this run: same digest, same result."""
         parts = {name: getattr(self, name).identity() for name in _PARTS}
         upstreams = {"upstreams": [part.identity() for part in self.upstreams]}
-        whole = self.model_dump(mode="json") | parts | upstreams | {"format": FORMAT}
-        return digest_json(whole)
+        return digest_json(self.plain() | parts | upstreams | {"format": FORMAT})
+
+
+def _without(tree: Mapping[str, Any], unsaid: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return a nested dict less the entries, by their dotted paths, that have an unsaid value."""
+    kept = {}
+    for key, value in tree.items():
+        path = f"{above}{key}"
+        if path not in unsaid or value != unsaid[path]:
+            nested = isinstance(value, Mapping)
+            kept[key] = _without(value, unsaid, f"{path}.") if nested else value
+    return kept
 
 
 def _weights(part: Part) -> str:
@@ -197,6 +215,9 @@ def resolve(raw: Mapping[str, Any]) -> Recipe:
     if not isinstance(given, Mapping):
         msg = f"recipe key 'training' must be a table of settings, not {given!r}"
         raise SerbenchError(msg)
+    if isinstance(given.get("finetune"), Mapping):
+        tuning = _model(FineTuning, "training.finetune", given["finetune"])
+        given = {**given, "finetune": tuning}
     return _model(
         Recipe,
         "recipe",

@@ -76,7 +76,7 @@ def save(
     first, *others = (_encoder(*each) for each in zip(adapted, origins, strict=True))
     result = Result(
         digest=job.digest,
-        recipe=job.recipe.model_dump(mode="json"),
+        recipe=job.recipe.plain(),
         labels=job.recipe.labels,
         benchmark=_benchmark(job),
         protocol=ProtocolRecord(name=job.protocol.name, options=options, shares=shares),

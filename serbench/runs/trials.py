@@ -61,8 +61,16 @@ def run_trials(job: Job, prepared: Prepared, sources: Sequence[Sources], state: 
                 job.progress.tell(
                     f"{fold.name}, seed {seed}: validation {fit.valid_score:.3f} "
                     f"at rate {fit.learning_rate:g}, epoch {fit.epoch}"
+                    + _averaged(fit, recipe.training.average)
                 )
     return Trained(tuple(fits), collect(state))
+
+
+def _averaged(fit: Fit, asked: int) -> str:
+    """Return how many epochs were averaged, and whether there were as many as asked for."""
+    count = len(fit.averaged)
+    fewer = f" ({asked} were asked for; there are no more)" if count < asked else ""
+    return f", mean of {count} epochs{fewer}" if count else ""
 
 
 def _run_trial(
@@ -76,8 +84,9 @@ def _run_trial(
     import numpy as np
     import torch
 
-    from serbench.training.fit import Trial, fit
+    from serbench.training.fit import fit
     from serbench.training.objectives import objective_of
+    from serbench.training.trial import Trial
 
     task = job.benchmark.task
     objective = objective_of(task, job.recipe.training)
@@ -98,6 +107,8 @@ def _run_trial(
         learning_rate=fitted.learning_rate,
         epoch=fitted.epoch,
         valid_score=fitted.valid_score,
+        skipped=sum(epoch.skipped for epoch in fitted.history),
+        averaged=fitted.averaged,
     )
     return chosen, tabulate(table, fold, seed, task, fitted.scores)
 
@@ -120,6 +131,7 @@ def _make_system(job: Job, sources: Sources) -> System:
             source.dim,
             pace=float(source.frames.mean()),
             upstream=copy.deepcopy(source.upstream) if isinstance(source, DecodedClips) else None,
+            tuning=job.recipe.training.tuning,
         )
         for source in sources
     ]

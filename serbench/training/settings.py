@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -14,6 +16,37 @@ from pydantic import (
 )
 
 
+class FineTuning(BaseModel):
+    """What only the training of an upstream needs: memory, precision, and what of it learns.
+
+    Attributes:
+        front_end: train its convolutions, too, where it leaves them frozen otherwise.
+        accumulate: parts in which a batch goes through one after the other; their gradients are
+            added up, each with the share of its utterances. Of cross-entropy that is the loss of
+            the whole batch; of 1 - CCC it is the mean over the parts, each of which has a CCC of
+            its own, and parts of fewer than 8 utterances are left out, as theirs says nothing.
+            Batch normalisation sees a part at a time.
+        batch_seconds: audio that goes through at once at most, padding included, but always two
+            utterances; a batch with more goes in more parts.
+        longest_seconds: of an utterance; what is longer is cut, in every part of a fold.
+        keep: which end of it is kept. Tran et al. (Interspeech 2023) keep the end of 15.6 s.
+        mixed: let the upstream compute in bfloat16 where the processor has it; weights, head and
+            loss stay in single precision.
+        checkpointing: keep no activations inside its Transformer blocks and compute them again in
+            the backward pass: less memory, a third more time, the same numbers.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    front_end: bool = False
+    accumulate: PositiveInt = 1
+    batch_seconds: PositiveFloat | None = None
+    longest_seconds: PositiveFloat | None = None
+    keep: Literal["beginning", "end"] = "end"
+    mixed: bool = False
+    checkpointing: bool = False
+
+
 class Training(BaseModel):
     """How a head is trained, alone or with its upstream.
 
@@ -22,6 +55,8 @@ class Training(BaseModel):
         batch: utterances an update, at least 2: one has neither a variance nor a CCC.
         epochs: at most.
         patience: epochs without a better validation score before stopping; None: never stop.
+        schedule: of the learning rates after the warm-up: constant, or linear down to 0 at the end
+            of the last of `epochs`, whether or not it is reached.
         warmup: updates over which the learning rates rise linearly; 0: they begin in full.
         weight_decay: decoupled (AdamW) if not zero.
         clip_norm: largest gradient norm.
@@ -30,7 +65,10 @@ class Training(BaseModel):
             training and the validation part together; worth it where speakers are few.
         standardize: give each channel of each layer mean 0 and standard deviation 1, by the
             statistics of the part that is trained on.
+        average: predict with the mean of the weights of so many best epochs by validation; of all,
+            if there are fewer. Not with `refit`, where validation has nothing left to choose.
         finetune: train the upstream together with the head; it then encodes every batch anew.
+            A table of settings means true.
         upstream_rate: learning rate of the upstream when it is trained; None: the head's.
     """
 
@@ -41,13 +79,28 @@ class Training(BaseModel):
     epochs: PositiveInt = 30
     patience: PositiveInt | None = None
     warmup: NonNegativeInt = 0
+    schedule: Literal["constant", "linear"] = "constant"
     weight_decay: float = Field(default=0.0, ge=0)
     clip_norm: PositiveFloat = 1.0
     dimension_weights: tuple[PositiveFloat, ...] | None = None
     refit: bool = False
     standardize: bool = True
-    finetune: bool = False
+    average: PositiveInt = 1
+    finetune: bool | FineTuning = False
     upstream_rate: PositiveFloat | None = None
+
+    @field_validator("finetune")
+    @classmethod
+    def _of_one_meaning(cls, value: bool | FineTuning) -> bool | FineTuning:
+        return True if value == FineTuning() else value
+
+    @field_validator("average")
+    @classmethod
+    def _of_what_was_chosen(cls, value: int, info: ValidationInfo) -> int:
+        if value > 1 and info.data.get("refit"):
+            msg = "a refit has no best epochs by validation to average; set training.refit=false"
+            raise ValueError(msg)
+        return value
 
     @field_validator("upstream_rate")
     @classmethod
@@ -56,6 +109,11 @@ class Training(BaseModel):
             msg = "a frozen upstream has no learning rate; set training.finetune=true as well"
             raise ValueError(msg)
         return value
+
+    @property
+    def tuning(self) -> FineTuning:
+        """The settings of fine-tuning, those that have no effect included."""
+        return self.finetune if isinstance(self.finetune, FineTuning) else FineTuning()
 
     @property
     def most_epochs(self) -> int:

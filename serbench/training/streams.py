@@ -8,6 +8,8 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from serbench.errors import SerbenchError
+from serbench.training.settings import FineTuning
 from serbench.training.standardising import Standardiser
 from serbench.upstreams import Clips, Features, Upstream
 
@@ -44,10 +46,20 @@ class Stream(nn.Module):
         dim: D, width of a frame.
         pace: frames an utterance on average, to align streams of other hops with.
         upstream: to be trained with the head; its `trainable` parameters start to learn.
+        tuning: how it is trained.
+
+    Raises:
+        SerbenchError: the upstream has no front end to train, or cannot checkpoint gradients.
     """
 
     def __init__(
-        self, depth: int, dim: int, *, pace: float = 1.0, upstream: Upstream | None = None
+        self,
+        depth: int,
+        dim: int,
+        *,
+        pace: float = 1.0,
+        upstream: Upstream | None = None,
+        tuning: FineTuning | None = None,
     ) -> None:
         super().__init__()
         self.dim = dim
@@ -55,9 +67,9 @@ class Stream(nn.Module):
         self.standardise = Standardiser(depth, dim)
         self.mix = LayerMix(depth)
         self.upstream = upstream
-        if upstream is not None:
-            for parameter in upstream.trainable():
-                parameter.requires_grad_(True)
+        self.learning = [] if upstream is None else _learning(upstream, tuning or FineTuning())
+        for parameter in self.learning:
+            parameter.requires_grad_(True)
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of all but the upstream, which stays in evaluation."""
@@ -98,3 +110,20 @@ class Stream(nn.Module):
         if self.upstream is None or not isinstance(batch, Clips):
             return None
         return self.upstream.auxiliary_loss(batch, features)
+
+
+def _learning(upstream: Upstream, tuning: FineTuning) -> list[nn.Parameter]:
+    """Return the parameters of an upstream that learn, once it is set up for it."""
+    if tuning.checkpointing:
+        upstream.checkpoint_gradients()
+    learning = list(upstream.trainable())
+    if tuning.front_end:
+        front = list(upstream.front_end())
+        if not front:
+            msg = (
+                f"this upstream ({type(upstream).__name__}) has no front end that it leaves "
+                "frozen, so there is nothing more to train; leave finetune.front_end out"
+            )
+            raise SerbenchError(msg)
+        learning += front
+    return learning

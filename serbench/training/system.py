@@ -57,8 +57,7 @@ class System(nn.Module):
     @property
     def upstream(self) -> list[nn.Parameter]:
         """The parameters of the upstreams that learn; none if they are frozen."""
-        trained = [stream.upstream for stream in self.each() if stream.upstream is not None]
-        return [parameter for upstream in trained for parameter in upstream.trainable()]
+        return [parameter for stream in self.each() for parameter in stream.learning]
 
     def encode(self, batch: Batch) -> tuple[Features, ...]:
         """Return the features of each stream."""

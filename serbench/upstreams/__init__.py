@@ -155,6 +155,40 @@ class Upstream(nn.Module, ABC):
         """Return the parameters that learn when the upstream is trained with a head: here all."""
         return self.parameters()
 
+    def front_end(self) -> Iterable[nn.Parameter]:
+        """Return what `trainable` leaves out, but may learn where that is asked for: here nothing.
+
+        Of most encoders those are the convolutions over the waveform.
+        """
+        return ()
+
+    def checkpoint_gradients(self) -> None:
+        """Keep fewer activations from now on, and compute them again in the backward pass.
+
+        Raises:
+            SerbenchError: it cannot do that.
+        """
+        msg = (
+            f"this upstream ({type(self).__name__}) cannot compute activations again; leave "
+            "finetune.checkpointing out, or make batches smaller"
+        )
+        raise SerbenchError(msg)
+
+    def save(self, folder: Path) -> None:
+        """Write weights that `make(weights=folder)` of its module takes, in single precision.
+
+        Args:
+            folder: made if need be.
+
+        Raises:
+            SerbenchError: it cannot be saved.
+        """
+        msg = (
+            f"this upstream ({type(self).__name__}) cannot be saved, so it cannot be fine-tuned "
+            "before the head; train both together, --set training.finetune=true"
+        )
+        raise SerbenchError(msg)
+
     def auxiliary_loss(self, clips: Clips, features: Features) -> Tensor | None:
         """Return what is added to the head's loss when both are trained: here nothing.
 

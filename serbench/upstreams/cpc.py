@@ -20,6 +20,7 @@ from serbench.encoders.pretraining.contrastive import (
     draw_negatives,
     predictors_of,
     repeated,
+    save_predictors,
 )
 from serbench.encoders.pretraining.cpc import CPCOptions, pretrain
 from serbench.encoders.pretraining.schedule import seeded
@@ -143,6 +144,10 @@ class ContextEncoder(Upstream):
         beyond = torch.arange(contexts.shape[1], device=lengths.device) >= lengths[:, None]
         return Features(contexts.masked_fill(beyond[..., None], 0.0)[None], lengths)
 
+    def save(self, folder: Path) -> None:
+        """Write the network as `serbench pretrain cpc` does."""
+        networks.save(self.network, folder)
+
     def _convolve(self, wave: Tensor) -> Tensor:
         if self.frames(len(wave)) < 1:
             least = self.network.layout.shortest
@@ -170,6 +175,11 @@ class ContrastiveEncoder(ContextEncoder):
         """
         super().__init__(prediction.network, provenance)
         self.prediction, self.weight = prediction.requires_grad_(False), weight
+
+    def save(self, folder: Path) -> None:
+        """Write the network and, beside it, its predictors."""
+        super().save(folder)
+        save_predictors(self.prediction, folder)
 
     def auxiliary_loss(self, clips: Clips, features: Features) -> Tensor:
         """Return the weighted InfoNCE of a batch; negatives are drawn from torch's generator."""

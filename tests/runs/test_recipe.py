@@ -75,6 +75,41 @@ def test_whatever_defines_the_run_changes_the_digest(change: dict[str, Any]) -> 
     assert len(digests) == 2
 
 
+DIGESTS = {
+    "plain": (PLAIN, "eb52f7abc126c44f6da6a5ce3fa8f9dae347976b74ba1eaf7f3c570594a7ba5a"),
+    "finetune": (
+        {"upstream": "cpc", "downstream": "ecapa", "training": {"finetune": True}},
+        "9d4563d7181a24ea5c982f5cd13e20553def62d35ab59d502910ec71e297da48",
+    ),
+    "fusion": (
+        {"upstream": ["hubert", "cpc"], "downstream": "ecapa", "fusion": "late"},
+        "54695959863917276e4cb604e6f4e25b42891841a9055026801af1bb436abd6f",
+    ),
+    "layers": (
+        PLAIN | {"upstream": {"name": "hubert", "layers": "last"}, "training": {"refit": True}},
+        "f8bf8b1c1e3fab92f1331a182ec9b9e130dee0b3c3604c680a5dfddbb2777bef",
+    ),
+    "dimensions": (
+        PLAIN | {"downstream": "mean_pool", "benchmark": {"name": "demo", "task": "dimensions"}},
+        "4607244f82c52948ba24ad52247849a651eb931f8ca4cad7980801b538cf1300",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DIGESTS)
+def test_digests_stay_when_settings_are_added(name: str) -> None:
+    """A change of what such a recipe gives changes them, by FORMAT; anything else does not."""
+    raw, digest = DIGESTS[name]
+    assert recipe.resolve(raw).digest() == digest
+
+
+def test_settings_that_were_added_count_once_they_say_something() -> None:
+    plain, said = (recipe.resolve(PLAIN | {"training": {"average": k}}) for k in (1, 5))
+    assert plain.digest() == recipe.resolve(PLAIN).digest() != said.digest()
+    assert "average" not in plain.plain()["training"]
+    assert said.plain()["training"]["average"] == 5
+
+
 def test_weights_count_by_content_not_by_path(tmp_path: Path) -> None:
     def digest(folder: str, content: str) -> str:
         path = tmp_path / folder
@@ -121,6 +156,7 @@ def test_a_recipe_survives_its_record() -> None:
         ({"training": {"learning_rates": []}}, r"training key 'learning_rates'"),
         ({"training": 3}, r"'training' must be a table"),
         ({"training": {"upstream_rate": 1e-4}}, r"'upstream_rate': .* training.finetune=true"),
+        ({"training": {"average": 5, "refit": True}}, r"'average': .* training.refit=false"),
         ({"seeds": [-1]}, r"recipe key 'seeds.0'"),
         ({"upstream": {"name": "huggingface", "weights": "./no"}}, r"'no' does not exist"),
     ],

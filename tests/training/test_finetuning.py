@@ -19,11 +19,12 @@ from serbench.downstreams import mean_pool, mlp
 from serbench.errors import SerbenchError
 from serbench.progress import Silent
 from serbench.training import store as features
-from serbench.training.fit import Fitted, Source, Trial, fit
+from serbench.training.fit import Fitted, fit
 from serbench.training.objectives import objective_of
 from serbench.training.settings import Training
 from serbench.training.streams import Stream
 from serbench.training.system import System
+from serbench.training.trial import Source, Trial
 from serbench.training.waves import DecodedClips, decode, decode_to_train
 from serbench.upstreams import Clips, Features, Upstream, cpc, fbank, stack
 

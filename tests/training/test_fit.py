@@ -16,11 +16,12 @@ from torch import Tensor, nn
 from serbench.benchmarks import Classification, Fold, Regression, Task
 from serbench.downstreams import Downstream, ecapa, mean_pool, mlp
 from serbench.errors import SerbenchError
-from serbench.training.fit import Fitted, Trial, fit
+from serbench.training.fit import Fitted, fit
 from serbench.training.objectives import objective_of
 from serbench.training.settings import Training
 from serbench.training.streams import Stream
 from serbench.training.system import System
+from serbench.training.trial import Trial
 from serbench.upstreams import Features
 
 EMOTIONS = Classification(("anger", "boredom", "joy"))
@@ -406,8 +407,68 @@ class OneOddGradient(Downstream):
         return self.dense(frames[:, 0])
 
 
-def test_an_update_with_a_gradient_that_is_not_finite_is_skipped() -> None:
-    assert accuracy(train(classes(), head=OneOddGradient)) > 0.95
+def test_an_update_with_a_gradient_that_is_not_finite_is_skipped_and_counted() -> None:
+    step = Watched()
+    fitted = train(classes(), head=OneOddGradient, step=step)
+    assert accuracy(fitted) > 0.95
+    assert [epoch.skipped for epoch in fitted.history] == [1] + [0] * 7
+    assert "1 batches not finite and left out" in step.notes[0]
+    assert "not finite" not in step.notes[1]
+
+
+class Spoilt(Source):
+    """Features of which some batches of training, counted from 0, are not a number."""
+
+    def __init__(self, blocks: list[Tensor], odd: set[int]) -> None:
+        super().__init__(blocks)
+        self.odd, self.calls = odd, 0
+
+    def batch(self, rows: np.ndarray) -> Features:
+        features = super().batch(rows)
+        if set(rows.tolist()) <= set(FOLD.train.tolist()):
+            if self.calls in self.odd:
+                features.layers[0, 0, 0, 0] = math.nan
+            self.calls += 1
+        return features
+
+
+PLAIN = Training(learning_rates=(1e-2,), batch=10, epochs=3, standardize=False)
+
+
+@pytest.mark.parametrize("task", [EMOTIONS, MOODS])
+def test_odd_batches_are_left_out_as_if_they_had_not_been(task: Task) -> None:
+    """Twelve batches an epoch; batch normalisation forgets the odd ones, too."""
+    source, targets = (classes(), LABELS) if task is EMOTIONS else moods()
+    odd = {0, 5, *range(12, 21)}  # nine in a row, one less than is borne
+    spoilt = Spoilt(source.blocks, odd)
+    fitted = train(spoilt, targets, head=mlp.make, task=task, training=PLAIN)
+    assert [epoch.skipped for epoch in fitted.history] == [2, 9, 0]
+    assert all(math.isfinite(epoch.loss) for epoch in fitted.history)
+    assert np.isfinite(fitted.scores).all()
+    assert all(value.isfinite().all() for value in fitted.state.values())
+
+
+def test_the_mean_loss_of_an_epoch_is_that_of_the_batches_that_were_learnt_from() -> None:
+    """At a rate of next to nothing, each batch has the loss that it has alone."""
+    still = PLAIN.model_copy(update={"learning_rates": (1e-30,), "epochs": 1})
+    (whole,) = train(classes(), training=still).history
+    (rest,) = train(Spoilt(classes().blocks, {3}), training=still).history
+    (only,) = train(Spoilt(classes().blocks, {*range(1, 4), *range(5, 12)}), training=still).history
+    assert (rest.skipped, only.skipped) == (1, 10)
+    assert rest.loss != whole.loss
+    assert rest.loss == pytest.approx(whole.loss, rel=0.1)
+
+
+@pytest.mark.parametrize("odd", [range(2, 12), range(1000)])
+def test_too_many_odd_batches_in_a_row_are_divergence(odd: range) -> None:
+    with pytest.raises(SerbenchError, match=r"not finite at each of the learning rates .0\.01"):
+        train(Spoilt(classes().blocks, set(odd)), training=PLAIN)
+
+
+def test_an_epoch_of_odd_batches_alone_is_divergence() -> None:
+    large = PLAIN.model_copy(update={"batch": 60})
+    with pytest.raises(SerbenchError, match="not finite at each"):
+        train(Spoilt(classes().blocks, {2, 3}), training=large)
 
 
 # --- what goes wrong ---

@@ -9,12 +9,13 @@ from torch import Tensor
 
 from serbench.benchmarks import Classification, Fold
 from serbench.downstreams import mean_pool
-from serbench.training.fit import Trial, fit
+from serbench.training.fit import fit
 from serbench.training.objectives import objective_of
 from serbench.training.settings import Training
 from serbench.training.standardising import Standardiser
 from serbench.training.streams import Stream
 from serbench.training.system import System
+from serbench.training.trial import Trial
 from serbench.upstreams import Features
 
 LENGTHS = torch.tensor([7, 4, 1])
