@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from serbench.benchmarks import Classification, Fold, Regression, Task
-from serbench.downstreams import Downstream, ecapa, mean_pool, mlp
+from serbench.downstreams import Downstream, attention, ecapa, mean_pool, mlp
 from serbench.errors import SerbenchError
 from serbench.training.fit import Fitted, Trial, fit
 from serbench.training.objectives import objective_of
@@ -146,10 +146,17 @@ def test_dimensions_are_learnt_on_the_benchmarks_scale() -> None:
     assert fitted.valid_score == max(epoch.valid for epoch in fitted.history) > 0.85
 
 
-def test_a_dimension_with_more_weight_is_learnt_first() -> None:
+@pytest.mark.parametrize(("head", "epochs"), [(mean_pool.make, 1), (attention.make, 4)])
+def test_a_dimension_with_more_weight_is_learnt_first(head: Head, epochs: int) -> None:
     source, values = moods()
     first, second = (
-        train(source, values, task=MOODS, training=Training(epochs=1, dimension_weights=weights))
+        train(
+            source,
+            values,
+            head=head,
+            task=MOODS,
+            training=Training(epochs=epochs, dimension_weights=weights),
+        )
         for weights in ((1.0, 1e-12), (1e-12, 1.0))
     )
     truth = values[FOLD.test]
