@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from serbench.leaderboard import store
 from serbench.leaderboard.record import BenchmarkRecord, LeftOut, ProtocolRecord, Result
+from serbench.runs.conditioning import conditioning
 from serbench.scoring.scores import score
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def save(
         known_defects=prepared.known_defects,
         provenance=dict(provenance if adapted.base is None else adapted.base),
         adaptation=adapted.record,
+        conditioning=conditioning(job, prepared),
         training=trained.fits,
         seconds={name: round(value, 1) for name, value in steps.items()},
         versions={name: version(name) for name in _VERSIONS}

@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from serbench import plugins
 from serbench.leaderboard.record import Fit
 from serbench.progress import Named
+from serbench.runs.conditioning import voices
 from serbench.scoring.predictions import tabulate
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from pandas import DataFrame
 
     from serbench.benchmarks import Fold
@@ -47,6 +50,7 @@ def run_trials(
         state: folder of what is finished.
     """
     recipe, epochs, fits = job.recipe, job.recipe.training.most_epochs, []
+    heard = voices(job, prepared.table)
     with job.progress.step("train", epochs * len(prepared.folds) * len(recipe.seeds)) as step:
         for number, fold in enumerate(prepared.folds):
             for seed in recipe.seeds:
@@ -55,7 +59,7 @@ def run_trials(
                     several = f", seed {seed}" if len(recipe.seeds) > 1 else ""
                     named = Named(step, fold.name + several)
                     fit, predictions = _run_trial(
-                        job, prepared.table, sources[number], fold, seed, named
+                        job, prepared.table, sources[number], heard, fold, seed, named
                     )
                     save(state, number, seed, fit, predictions)
                 else:
@@ -72,6 +76,7 @@ def _run_trial(
     job: Job,
     table: DataFrame,
     source: StoredFeatures | DecodedClips,
+    heard: NDArray[np.float32] | None,
     fold: Fold,
     seed: int,
     step: Step,
@@ -102,6 +107,7 @@ def _run_trial(
         training=job.recipe.training,
         seed=seed,
         device=torch.device(job.device),
+        voices=heard,
     )
     fitted = fit(trial, make_system, step)
     chosen = Fit(

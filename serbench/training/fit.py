@@ -22,6 +22,7 @@ from serbench.benchmarks import Fold, Rows
 from serbench.errors import SerbenchError
 from serbench.progress import Step
 from serbench.training.batching import by_length, shuffled
+from serbench.training.enrolment import Enrolment, enrol
 from serbench.training.objectives import Objective, Targets
 from serbench.training.optimizing import schedule
 from serbench.training.randomness import forked, seeded
@@ -92,6 +93,7 @@ class Trial:
         training: the settings.
         seed: of initial weights, dropout and shuffling.
         device: where to train.
+        voices: (N, V) mean MFCC of each utterance, for a head that conditions on them.
     """
 
     source: Source
@@ -102,6 +104,7 @@ class Trial:
     training: Training
     seed: int
     device: torch.device
+    voices: NDArray[np.float32] | None = None
 
 
 def fit(trial: Trial, make_system: Callable[[], System], step: Step) -> Fitted:
@@ -119,11 +122,12 @@ def fit(trial: Trial, make_system: Callable[[], System], step: Step) -> Fitted:
     Raises:
         SerbenchError: a part of the fold is too small, or training diverges at every rate.
     """
+    _check(trial)
     job = _Job.of(trial)
     attempts = []
     for rate in trial.training.learning_rates:
         with seeded(trial.seed, trial.device):
-            attempt = _Attempt(rate, make_system().to(trial.device))
+            attempt = _Attempt(rate, job.begin(make_system))
             _train(job, attempt, np.random.default_rng(trial.seed), step)
         attempt.system.cpu()  # large upstreams of several rates do not fit on a GPU together
         attempts.append(attempt)
@@ -136,8 +140,9 @@ def fit(trial: Trial, make_system: Callable[[], System], step: Step) -> Fitted:
         )
         raise SerbenchError(msg)
     if trial.training.refit:
+        job = job.merged()
         with seeded(trial.seed, trial.device):
-            best.system = make_system().to(trial.device)
+            best.system = job.begin(make_system)
             _refit(job, best, np.random.default_rng(trial.seed), step)
     return _fitted(job, best, attempts)
 
@@ -188,13 +193,25 @@ class _Job:
     trial: Trial
     truth: Tensor
     speakers: Tensor
+    enrolment: Enrolment
 
     @classmethod
     def of(cls, trial: Trial) -> _Job:
-        """Move what training looks at to the device, once it was found sound."""
-        _check(trial)
+        """Move what training looks at to the device."""
         truth = trial.objective.encode(trial.targets).to(trial.device)
-        return cls(trial, truth, torch.from_numpy(trial.speakers).to(trial.device))
+        enrolment = enrol(trial.speakers, trial.fold, trial.voices)
+        return cls(trial, truth, torch.from_numpy(enrolment.rows).to(trial.device), enrolment)
+
+    def merged(self) -> _Job:
+        """Return the same with the validation part trained on as well."""
+        return self.of(replace(self.trial, fold=self.trial.fold.merged()))
+
+    def begin(self, make_system: Callable[[], System]) -> System:
+        """Return a new system on the device, made for the speakers that are trained on."""
+        system, voices = make_system(), self.enrolment.voices
+        heard = None if voices is None else torch.from_numpy(voices)
+        system.enrol(self.enrolment.speakers, heard)
+        return system.to(self.trial.device)
 
     def batch(self, rows: Rows) -> Features | Clips:
         """Return some utterances, on the device."""
@@ -272,14 +289,11 @@ def _train(job: _Job, attempt: _Attempt, shuffle: np.random.Generator, step: Ste
 
 
 def _refit(job: _Job, attempt: _Attempt, shuffle: np.random.Generator, step: Step) -> None:
-    """Train on the training and validation parts for as many epochs as validation chose."""
-    fold, training = job.trial.fold, job.trial.training
-    rows = np.concatenate([fold.train, fold.valid])
-    merged = Fold(fold.name, rows, fold.valid[:0], fold.test)
-    whole = replace(job, trial=replace(job.trial, fold=merged))
+    """Train on the merged parts for as many epochs as validation chose."""
+    training = job.trial.training
     rates = schedule(attempt.system, attempt.rate, training)
     for number in range(1, attempt.epoch + 1):
-        loss = _train_epoch(whole, attempt.system, rates, shuffle)
+        loss = _train_epoch(job, attempt.system, rates, shuffle)
         step.advance(1)
         step.note(f"training and validation part, epoch {number}, loss {loss:.2f}")
     step.advance(training.epochs - attempt.epoch)

@@ -67,6 +67,10 @@ class System(nn.Module):
                     module.train(mode)
         return self
 
+    def enrol(self, speakers: int, voices: Tensor | None = None) -> None:
+        """Make the head ready for the speakers of a fold (see `Downstream.enrol`)."""
+        self.downstream.enrol(speakers, voices)
+
     @property
     def head(self) -> list[nn.Parameter]:
         """All parameters but the upstream's."""
@@ -97,7 +101,7 @@ class System(nn.Module):
         Args:
             layers: (L, B, T, D) float32, zero beyond each length.
             lengths: (B,) int64, frames.
-            speakers: (B,) int64, index of the speaker in the corpus.
+            speakers: (B,) int64, rows as the head was told of them (see `Downstream`).
         """
         output: Tensor = self.output(self.embed(layers, lengths, speakers))
         return output
