@@ -40,6 +40,12 @@ class Fold:
             )
             raise SerbenchError(msg)
 
+    def merged(self) -> Fold:
+        """Return the same fold with the validation part in the training part."""
+        import numpy as np
+
+        return Fold(self.name, np.concatenate([self.train, self.valid]), self.valid[:0], self.test)
+
 
 @dataclass(frozen=True)
 class Protocol:

@@ -11,7 +11,7 @@ import soundfile
 import torch
 
 from serbench import plugins
-from serbench.checks.upstream import speech
+from serbench.checks.material import speech
 from serbench.progress import Progress, Silent
 from serbench.upstreams import Unlabelled, Upstream
 

@@ -9,7 +9,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from serbench.errors import SerbenchError
-from serbench.upstreams import Clips, Features, Upstream
+from serbench.upstreams import Clips, Features, TextUpstream, Upstream
 
 Layers = Literal["all", "last"] | tuple[int, ...]
 
@@ -64,6 +64,16 @@ class LayerChoice(Upstream):
         self.upstream.save(folder)
 
 
+class TextLayerChoice(LayerChoice, TextUpstream):
+    """The same of an upstream that reads text."""
+
+    upstream: TextUpstream
+
+    def tokens(self, text: str) -> int:
+        """Return the exact number of frames for a text."""
+        return self.upstream.tokens(text)
+
+
 def choose(upstream: Upstream, layers: Layers) -> Upstream:
     """Return an upstream that gives the chosen layers out, itself if it has no others.
 
@@ -88,4 +98,5 @@ def choose(upstream: Upstream, layers: Layers) -> Upstream:
     if type(upstream).auxiliary_loss is not Upstream.auxiliary_loss:
         msg = "this upstream adds a loss of its own, for which it needs all its layers"
         raise SerbenchError(f"{msg}; give --set upstream.layers=all")
-    return LayerChoice(upstream, numbers)
+    kind = TextLayerChoice if isinstance(upstream, TextUpstream) else LayerChoice
+    return kind(upstream, numbers)

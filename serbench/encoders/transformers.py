@@ -18,8 +18,9 @@ from serbench.encoders.tensors import write_tensors
 from serbench.encoders.weights import Weights
 from serbench.errors import SerbenchError
 
-# what masked pre-training puts in the place of frames; an encoder in use never reads it
-UNUSED = {"masked_spec_embed"}
+# what masked pre-training puts in the place of frames, and what is above the frames of a text
+# encoder; an encoder in use never reads them
+UNUSED = ("masked_spec_embed", "pooler.")
 # a full Whisper has its encoder below one of these
 WHISPER_PREFIX = {r"^(model\.)?encoder\.": ""}
 
@@ -127,10 +128,9 @@ def _fill(weights: Weights, tensors: dict[str, Tensor]) -> tuple[Any, dict[str, 
 
 def _require_whole(weights: Weights, report: dict[str, Any]) -> None:
     """Refuse an encoder that the file did not fill; `ignore_mismatched_sizes` only reports."""
-    missing = set(report["missing_keys"]) - UNUSED
-    missing |= {key for key, *_ in report["mismatched_keys"]} - UNUSED
-    if missing:
-        names = sorted(missing)
+    missing = {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}
+    names = sorted(key for key in missing if not key.startswith(UNUSED))
+    if names:
         shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
         msg = (
             f"weights '{weights.name}' do not fill the encoder that their config.json describes: "

@@ -76,6 +76,7 @@ def about_result(result: Result, scores: Scores) -> list[str]:
         _incomplete(result, scores),
         _left_out(result),
         _transductive(result),
+        _conditioned(result),
         *(_contaminated(result, encoder) for encoder in result.encoders),
         _undefined(scores),
         _mismatch(result, scores),
@@ -130,6 +131,20 @@ def _transductive(result: Result) -> str | None:
     return (
         "Transductive: the upstream was adapted to the audio of the test part, too, without "
         "labels; not comparable with results for speech that nobody has heard before."
+    )
+
+
+def _conditioned(result: Result) -> str | None:
+    known = result.conditioning
+    if known is None:
+        return None
+    unseen = f"{known.unseen} of {known.tested} speakers of the test parts were not trained on"
+    if known.on == "id":
+        share = " and share the row of those whom the head does not know" * bool(known.unseen)
+        return f"The head is told who speaks: {unseen}{share}."
+    return (
+        f"The head is told what each speaker sounds like, so that a prediction depends on the "
+        f"speaker's other utterances in the part: {unseen}."
     )
 
 

@@ -136,6 +136,20 @@ class Encoder(_Record):
     adaptation: Adaptation | None = None
 
 
+class Conditioning(_Record):
+    """What the head was told of who speaks.
+
+    Attributes:
+        on: "id", which of the speakers trained on it is; "mfcc", what the speaker sounds like.
+        tested: speakers of the test parts, summed over folds.
+        unseen: those of them that were not trained on in their fold.
+    """
+
+    on: Literal["id", "mfcc"]
+    tested: int
+    unseen: int
+
+
 class Result(_Record):
     """All that is known of one run; the predictions lie beside it.
 
@@ -154,6 +168,7 @@ class Result(_Record):
             `trained_on`, `method`, as far as they exist; of those before the run adapted them.
         adaptation: how they were adapted, by the run or before; None if they were not.
         fused_with: the same of the other upstreams, where there are several.
+        conditioning: what the head was told of who speaks; None if it was told nothing.
         training: what was chosen for each fold and seed.
         seconds: wall-clock time of `audit`, `adapt`, `encode`, `train`.
         versions: of serbench, Python and what the numbers depend on.
@@ -175,6 +190,7 @@ class Result(_Record):
     provenance: dict[str, str] = {}
     adaptation: Adaptation | None = None
     fused_with: tuple[Encoder, ...] = ()
+    conditioning: Conditioning | None = None
     training: tuple[Fit, ...] = ()
     seconds: dict[str, float] = {}
     versions: dict[str, str] = {}

@@ -8,11 +8,11 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Literal
 
 from serbench import plugins
+from serbench.runs.conditioning import head_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from serbench.downstreams import Downstream
     from serbench.runs.adapting import Adapted
     from serbench.runs.corpus import Prepared
     from serbench.runs.job import Job
@@ -116,7 +116,5 @@ def _frozen(job: Job, part: Part) -> Upstream:
 
 
 def _needs(job: Job) -> Literal["frames", "mean"]:
-    """Return what the head uses of time, which does not depend on the width of its input."""
-    plugin = plugins.find("downstreams", job.recipe.downstream.name)
-    head: Downstream = plugins.make(plugin, 1, options=job.recipe.downstream.options)
-    return head.needs
+    """Return what the head uses of time."""
+    return head_of(job).needs

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from serbench.leaderboard import store
 from serbench.leaderboard.record import BenchmarkRecord, Encoder, LeftOut, ProtocolRecord, Result
+from serbench.runs.conditioning import conditioning
 from serbench.scoring.scores import score
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def save(
         provenance=first.provenance,
         adaptation=first.adaptation,
         fused_with=tuple(others),
+        conditioning=conditioning(job, prepared),
         training=trained.fits,
         seconds={name: round(value, 1) for name, value in steps.items()},
         versions={name: version(name) for name in _VERSIONS}

@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from serbench import plugins
 from serbench.leaderboard.record import Fit
 from serbench.progress import Named
+from serbench.runs.conditioning import voices
 from serbench.scoring.predictions import tabulate
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from pandas import DataFrame
 
     from serbench.benchmarks import Fold
@@ -44,6 +47,7 @@ def run_trials(job: Job, prepared: Prepared, sources: Sequence[Sources], state: 
         state: folder of what is finished.
     """
     recipe, epochs, fits = job.recipe, job.recipe.training.most_epochs, []
+    heard = voices(job, prepared.table)
     with job.progress.step("train", epochs * len(prepared.folds) * len(recipe.seeds)) as step:
         for number, fold in enumerate(prepared.folds):
             for seed in recipe.seeds:
@@ -52,7 +56,7 @@ def run_trials(job: Job, prepared: Prepared, sources: Sequence[Sources], state: 
                     several = f", seed {seed}" if len(recipe.seeds) > 1 else ""
                     named = Named(step, fold.name + several)
                     fit, predictions = _run_trial(
-                        job, prepared.table, sources[number], fold, seed, named
+                        job, prepared.table, sources[number], heard, fold, seed, named
                     )
                     save(state, number, seed, fit, predictions)
                 else:
@@ -77,6 +81,7 @@ def _run_trial(
     job: Job,
     table: DataFrame,
     sources: Sources,
+    heard: NDArray[np.float32] | None,
     fold: Fold,
     seed: int,
     step: Step,
@@ -99,6 +104,7 @@ def _run_trial(
         training=job.recipe.training,
         seed=seed,
         device=torch.device(job.device),
+        voices=heard,
     )
     fitted = fit(trial, lambda: _make_system(job, sources), step)
     chosen = Fit(

@@ -13,7 +13,6 @@ from typing import Literal
 
 import numpy as np
 
-from serbench.benchmarks import Fold
 from serbench.errors import SerbenchError
 from serbench.progress import Step
 from serbench.training.attempt import Attempt, Epoch, state_of
@@ -149,10 +148,8 @@ def _refit(
     learner: Learner, chosen: Attempt, make_system: Callable[[], System], step: Step
 ) -> State:
     """Train on the training and validation parts for as many epochs as validation chose."""
-    trial, fold = learner.trial, learner.trial.fold
-    rows = np.concatenate([fold.train, fold.valid])
-    merged = Fold(fold.name, rows, fold.valid[:0], fold.test)
-    whole = replace(learner, trial=replace(trial, fold=merged))
+    trial = learner.trial
+    whole = Learner.of(replace(trial, fold=trial.fold.merged()))
     shuffle = np.random.default_rng(trial.seed)
     with seeded(trial.seed, trial.device):
         system = whole.start(make_system)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from serbench.digests import digest_json
 from serbench.errors import SerbenchError
 from serbench.home import home
-from serbench.training.waves import decode, enrol_speakers
+from serbench.training.waves import check_texts, count_frames, decode, enrol_speakers
 from serbench.upstreams import Features, Upstream
 
 if TYPE_CHECKING:
@@ -38,6 +38,9 @@ Kept = Literal["frames", "mean"]
 _DTYPE: dict[Kept, Any] = {"frames": np.float16, "mean": np.float32}
 # Seconds of audio, padding included, in one forward pass: on a CPU larger batches are slower.
 _BATCH_SECONDS = {"cpu": 12.0, "cuda": 240.0}
+# Seconds that a token of a text counts for in such a batch: a frame of HuBERT's, as its Transformer
+# is as large.
+_TOKEN_SECONDS = 0.02
 # Seconds of audio in one shard: what an interruption can cost.
 _SHARD_SECONDS = 300.0
 
@@ -144,10 +147,11 @@ def _encode_shards(
     device: str,
 ) -> None:
     upstream = upstream.to(device)
+    check_texts(table, upstream)
     enrol_speakers(table, upstream, progress, device)
     seconds = table["seconds"].to_numpy(float)
     todo = [plan[i] for i in missing]
-    _check_space(folder, upstream, seconds[np.concatenate(todo)], kept, progress)
+    _check_space(folder, upstream, table.iloc[np.concatenate(todo)], kept, progress)
     index = {"depth": upstream.depth, "dim": upstream.dim, "provenance": upstream.provenance}
     _write(folder / "index.json", lambda path: path.write_text(json.dumps(index)))
     with progress.step("encode", float(seconds[np.concatenate(todo)].sum())) as step:
@@ -168,20 +172,25 @@ def _encode_rows(
     device: str,
 ) -> list[NDArray[Any]]:
     """Return the (L, T, D) block of each row."""
-    seconds = table["seconds"].to_numpy(float)
     budget = _BATCH_SECONDS["cuda" if device.startswith("cuda") else "cpu"]
-    blocks: list[NDArray[Any]] = []
-    decoded = decode(table.iloc[rows], upstream)
-    for batch in _batches(np.arange(len(rows)), seconds[rows], budget):
+    blocks: list[NDArray[Any]] = [np.empty(0)] * len(rows)
+    decoded, costs = decode(table.iloc[rows], upstream), _costs(table.iloc[rows], upstream)
+    for batch in _batches(np.argsort(-costs, kind="stable"), costs, budget):
         part = table.iloc[rows[batch]]
         with torch.inference_mode():
             layers, lengths = upstream(decoded.batch(batch).to(device))
-        for i, length in enumerate(lengths.tolist()):
-            block = _sufficient(layers[:, i, :length], kept)
-            _check_block(block, part["utterance"].iloc[i])
-            blocks.append(block)
+        for i, (place, length) in enumerate(zip(batch, lengths.tolist(), strict=True)):
+            blocks[place] = _sufficient(layers[:, i, :length], kept)
+            _check_block(blocks[place], part["utterance"].iloc[i])
         step.advance(float(part["seconds"].sum()))
     return blocks
+
+
+def _costs(table: DataFrame, upstream: Upstream) -> NDArray[np.float64]:
+    """Return (N,) the seconds of utterances, or what their tokens count for."""
+    if upstream.reads == "waves":
+        return table["seconds"].to_numpy(float)
+    return count_frames(table, upstream).astype(float) * _TOKEN_SECONDS
 
 
 def _sufficient(layers: torch.Tensor, kept: Kept) -> NDArray[Any]:
@@ -203,19 +212,15 @@ def _check_block(block: NDArray[Any], utterance: str) -> None:
 
 
 def _check_space(
-    folder: Path, upstream: Upstream, seconds: NDArray[np.float64], kept: Kept, progress: Progress
+    folder: Path, upstream: Upstream, table: DataFrame, kept: Kept, progress: Progress
 ) -> None:
     """Tell how much will be written, and refuse what the disk cannot hold."""
-    frames = (
-        len(seconds)
-        if kept == "mean"
-        else sum(upstream.frames(int(s * upstream.sample_rate)) for s in seconds)
-    )
+    frames = len(table) if kept == "mean" else int(count_frames(table, upstream).sum())
     size = frames * upstream.depth * upstream.dim * np.dtype(_DTYPE[kept]).itemsize
     free = shutil.disk_usage(folder).free
     what = "means over time" if kept == "mean" else "frames"
     progress.tell(
-        f"{len(seconds)} utterances, {seconds.sum() / 3600:.2f} h, to encode: {what} of "
+        f"{len(table)} utterances, {table['seconds'].sum() / 3600:.2f} h, to encode: {what} of "
         f"{upstream.depth} layers x {upstream.dim}, {size / 2**20:.0f} MiB in {folder}"
     )
     if size > 0.9 * free:

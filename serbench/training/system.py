@@ -48,6 +48,12 @@ class System(nn.Module):
             assert isinstance(stream, Stream)
             yield stream
 
+    def enrol(self, speakers: int, voices: Tensor | None = None) -> None:
+        """Make the heads ready for the speakers of a fold (see `Downstream.enrol`)."""
+        for head in self.heads:
+            assert isinstance(head, Downstream)
+            head.enrol(speakers, voices)
+
     @property
     def head(self) -> list[nn.Parameter]:
         """All parameters but the upstreams'."""

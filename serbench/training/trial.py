@@ -42,6 +42,7 @@ class Trial:
         training: the settings.
         seed: of initial weights, dropout and shuffling.
         device: where to train.
+        voices: (N, V) mean MFCC of each utterance, for a head that conditions on them.
         budget: frames or samples that go through at once at most, padding included.
     """
 
@@ -53,6 +54,7 @@ class Trial:
     training: Training
     seed: int
     device: torch.device
+    voices: NDArray[np.float32] | None = None
     budget: float = math.inf
 
     @property

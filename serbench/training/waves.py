@@ -1,10 +1,11 @@
-"""Waveforms of a corpus in memory, decoded once for the upstream that will encode them."""
+"""Waveforms or texts of a corpus in memory, decoded once for the upstream that will encode them."""
 
 from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from serbench.benchmarks.reading.audio import read_audio
 from serbench.errors import SerbenchError
-from serbench.upstreams import Clips, Upstream
+from serbench.upstreams import Clips, TextUpstream, Upstream
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from serbench.progress import Progress, Step
 
 
+# How many utterances an error names before it only counts.
+_NAMED = 3
 # Seconds of an unknown speaker's audio that an upstream hears, about.
 _HEARD_SECONDS = 60.0
 
@@ -32,7 +35,8 @@ class DecodedClips:
 
     Attributes:
         upstream: what they are for; training works on copies of it.
-        waves: (samples,) float32 each, at the upstream's rate, as a frozen upstream gets them.
+        waves: (samples,) float32 each, at the upstream's rate, as a frozen upstream gets them;
+            without samples if it reads text.
         speakers: one id an utterance.
         texts: the transcript of each utterance, or None.
     """
@@ -42,14 +46,18 @@ class DecodedClips:
     speakers: list[str]
     texts: list[str | None]
 
-    @property
+    @cached_property
     def lengths(self) -> NDArray[np.int64]:
-        """(N,) samples of each utterance."""
+        """(N,) samples of each utterance, or tokens if its text is read."""
+        if isinstance(self.upstream, TextUpstream):
+            return np.array([self.upstream.tokens(text or "") for text in self.texts], np.int64)
         return np.array([len(wave) for wave in self.waves], np.int64)
 
     @property
     def frames(self) -> NDArray[np.int64]:
         """(N,) frames that the upstream makes of each utterance."""
+        if isinstance(self.upstream, TextUpstream):
+            return self.lengths
         return np.array([self.upstream.frames(len(wave)) for wave in self.waves], np.int64)
 
     @property
@@ -77,7 +85,7 @@ class DecodedClips:
 
 
 def decode(table: DataFrame, upstream: Upstream, step: Step | None = None) -> DecodedClips:
-    """Decode utterances.
+    """Decode utterances; of one whose text is read, no audio is.
 
     Args:
         table: utterances with `path`, `start`, `end`, `speaker`, `text`.
@@ -87,6 +95,16 @@ def decode(table: DataFrame, upstream: Upstream, step: Step | None = None) -> De
     Raises:
         SerbenchError: a file that cannot be read, or an utterance of less than a frame.
     """
+    texts = [text if isinstance(text, str) else None for text in table["text"]]
+    waves = [np.zeros(0, np.float32)] * len(table)
+    if upstream.reads == "waves":
+        waves = _read(table, upstream, step)
+    elif step is not None:
+        step.advance(len(table))
+    return DecodedClips(upstream, waves, table["speaker"].tolist(), texts)
+
+
+def _read(table: DataFrame, upstream: Upstream, step: Step | None) -> list[NDArray[np.float32]]:
     places = zip(table["path"], table["start"], table["end"], strict=True)
 
     def read(place: tuple[str, float, float]) -> NDArray[np.float32]:
@@ -99,8 +117,7 @@ def decode(table: DataFrame, upstream: Upstream, step: Step | None = None) -> De
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         waves = list(pool.map(read, places))
     _check_lengths(upstream, table, waves)
-    texts = [text if isinstance(text, str) else None for text in table["text"]]
-    return DecodedClips(upstream, waves, table["speaker"].tolist(), texts)
+    return waves
 
 
 def decode_to_train(table: DataFrame, upstream: Upstream, progress: Progress) -> DecodedClips:
@@ -115,14 +132,51 @@ def decode_to_train(table: DataFrame, upstream: Upstream, progress: Progress) ->
             "fine-tune; leave training.finetune out, or take one with weights"
         )
         raise SerbenchError(msg)
-    size = table["seconds"].sum() * upstream.sample_rate * np.dtype(np.float32).itemsize
+    check_texts(table, upstream)
+    kept = "texts"
+    if upstream.reads == "waves":
+        size = table["seconds"].sum() * upstream.sample_rate * np.dtype(np.float32).itemsize
+        kept = f"waveforms ({size / 2**20:.0f} MiB of memory)"
     progress.tell(
-        f"{len(table)} utterances, {table['seconds'].sum() / 3600:.2f} h, are kept as waveforms "
-        f"({size / 2**20:.0f} MiB of memory): the upstream is trained, too, and encodes each anew"
+        f"{len(table)} utterances, {table['seconds'].sum() / 3600:.2f} h, are kept as {kept}: the "
+        "upstream is trained, too, and encodes each anew"
     )
     enrol_speakers(table, upstream, progress)
     with progress.step("decode", len(table)) as step:
         return decode(table, upstream, step)
+
+
+def check_texts(table: DataFrame, upstream: Upstream) -> None:
+    """Refuse a corpus without all the transcripts that an upstream reads.
+
+    Args:
+        table: utterances with `utterance` and `text`.
+        upstream: what will encode them; one that hears takes any corpus.
+
+    Raises:
+        SerbenchError: it reads text and an utterance has none; the first few are named.
+    """
+    if not isinstance(upstream, TextUpstream):
+        return
+    texts = zip(table["utterance"], table["text"], strict=True)
+    bare = [name for name, text in texts if not isinstance(text, str) or upstream.tokens(text) < 1]
+    if bare:
+        named = ", ".join(bare[:_NAMED])
+        more = f" and {len(bare) - _NAMED} more" if len(bare) > _NAMED else ""
+        msg = (
+            f"{len(bare)} of {len(table)} utterances have no text ({named}{more}), but this "
+            f"upstream ({type(upstream).__name__}) reads nothing else; put what is said into the "
+            "table of the corpus, or take an upstream that hears"
+        )
+        raise SerbenchError(msg)
+
+
+def count_frames(table: DataFrame, upstream: Upstream) -> NDArray[np.int64]:
+    """Return (N,) the frames of utterances, of their texts or by their `seconds`."""
+    if isinstance(upstream, TextUpstream):
+        return np.array([upstream.tokens(text) for text in table["text"]], np.int64)
+    samples = (int(seconds * upstream.sample_rate) for seconds in table["seconds"])
+    return np.array([upstream.frames(count) for count in samples], np.int64)
 
 
 def enrol_speakers(

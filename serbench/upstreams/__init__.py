@@ -1,4 +1,4 @@
-"""The contract of an upstream: waveforms in, layers of frames out.
+"""The contract of an upstream: waveforms or transcripts in, layers of frames out.
 
 Every public module of this folder is one upstream with a `make(...)`; `serbench check upstream
 NAME` runs the contract on any of them, or on a foreign one.
@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,8 @@ from serbench.errors import SerbenchError
 class Clips(NamedTuple):
     """What an upstream gets: unpadded utterances.
 
-    waves: (samples,) float32 each, at the upstream's sample rate, full scale is [-1, 1].
+    waves: (samples,) float32 each, at the upstream's sample rate, full scale is [-1, 1]; without
+        samples for an upstream that reads text.
     speakers: one id an utterance.
     texts: the transcript of each utterance, or None.
     """
@@ -100,12 +101,13 @@ class Unlabelled:
 
 
 class Upstream(nn.Module, ABC):
-    """An encoder of speech; owns its normalisation, padding and masks; frozen unless told.
+    """An encoder; owns its normalisation, padding and masks; frozen unless told.
 
     The features of a clip must not depend on the clips beside it. `tolerance` says how far they
     may differ (largest absolute difference over the largest absolute value of the layer).
 
     Attributes:
+        reads: what of a clip it encodes; one that reads "text" is a `TextUpstream`.
         sample_rate: Hz.
         depth: L, layers.
         dim: D, width of a frame.
@@ -114,6 +116,7 @@ class Upstream(nn.Module, ABC):
             `method`, as far as they exist. Empty for an upstream without weights.
     """
 
+    reads: ClassVar[Literal["waves", "text"]] = "waves"
     sample_rate: int
     depth: int
     dim: int
@@ -127,6 +130,10 @@ class Upstream(nn.Module, ABC):
     @abstractmethod
     def frames(self, samples: int) -> int:
         """Return the exact number of frames for a clip of `samples` samples."""
+
+    def counts(self, clips: Clips) -> list[int]:
+        """Return the exact number of frames of each clip of a batch."""
+        return [self.frames(len(wave)) for wave in clips.waves]
 
     @abstractmethod
     def forward(self, clips: Clips) -> Features:
@@ -202,6 +209,29 @@ class Upstream(nn.Module, ABC):
         return None
 
 
+class TextUpstream(Upstream):
+    """An encoder of transcripts: a frame is a token.
+
+    It looks at the texts of clips alone, has no sample rate, and a run decodes no audio for it. A
+    clip without text is none that it can encode.
+    """
+
+    reads: ClassVar[Literal["waves", "text"]] = "text"
+
+    @abstractmethod
+    def tokens(self, text: str) -> int:
+        """Return the exact number of frames for a text, 0 if there is nothing to read in it."""
+
+    def frames(self, samples: int) -> int:
+        """Refuse: what it encodes is not counted in samples."""
+        msg = f"{type(self).__name__} reads text, of which `tokens` counts the frames"
+        raise SerbenchError(msg)
+
+    def counts(self, clips: Clips) -> list[int]:
+        """Return the number of tokens of each clip; 0 for one without text."""
+        return [self.tokens(text or "") for text in clips.texts]
+
+
 def stack(clips: Sequence[Tensor]) -> Features:
     """Return the clips of a batch, encoded one by one, padded with zeros to the longest.
 
@@ -222,4 +252,4 @@ def stack(clips: Sequence[Tensor]) -> Features:
     return Features(by_frame.permute(2, 1, 0, 3).contiguous(), lengths)
 
 
-__all__ = ["Clips", "Features", "Recording", "Unlabelled", "Upstream", "stack"]
+__all__ = ["Clips", "Features", "Recording", "TextUpstream", "Unlabelled", "Upstream", "stack"]

@@ -62,3 +62,11 @@ def test_an_upstream_with_a_loss_of_its_own_gives_all_layers() -> None:
 
     with pytest.raises(SerbenchError, match="needs all its layers"):
         choose(Costly(), "last")
+
+
+def test_layers_of_a_text_encoder_are_those_of_one_that_reads() -> None:
+    bert = plugins.make(plugins.find("upstreams", "bert"), options={"weights": "tiny-random"})
+    some, clips = choose(bert, "last"), Clips(CLIPS.waves, ["a", "b"], ["oh no", "well"])
+    assert some.reads == "text" and some.tokens("oh no") == bert.tokens("oh no")
+    with torch.no_grad():
+        assert torch.equal(some(clips).layers, bert(clips).layers[-1:])

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from serbench.benchmarks import Classification, Fold, Regression, Task
-from serbench.downstreams import Downstream, ecapa, mean_pool, mlp
+from serbench.downstreams import Downstream, attention, ecapa, mean_pool, mlp
 from serbench.errors import SerbenchError
 from serbench.training.fit import Fitted, fit
 from serbench.training.objectives import objective_of
@@ -152,10 +152,18 @@ def test_dimensions_are_learnt_on_the_benchmarks_scale() -> None:
     assert fitted.valid_score == max(epoch.valid for epoch in fitted.history) > 0.85
 
 
-def test_a_dimension_with_more_weight_is_learnt_first() -> None:
+@pytest.mark.parametrize("head", [mean_pool.make, attention.make])
+def test_a_dimension_with_more_weight_is_learnt_first(head: Head) -> None:
     source, values = moods()
+    training = Training(epochs=4)
     first, second = (
-        train(source, values, task=MOODS, training=Training(epochs=4, dimension_weights=weights))
+        train(
+            source,
+            values,
+            head=head,
+            task=MOODS,
+            training=training.model_copy(update={"dimension_weights": weights}),
+        )
         for weights in ((1.0, 1e-12), (1e-12, 1.0))
     )
     truth = values[FOLD.test]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from serbench.encoders import cpc as networks
+from serbench.encoders.text import MASKED
 from serbench.upstreams import Clips
 
 SMALL = {
@@ -38,6 +39,20 @@ WHISPER = {
     "max_target_positions": 8,
     **dict.fromkeys(["pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"], 0),
 }
+TEXT = {
+    "hidden_size": 16,
+    "embedding_size": 8,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "vocab_size": 100,
+    "max_position_embeddings": 64,
+}
+SPECIAL = ("[CLS]", "[PAD]", "[SEP]", "[UNK]", "[MASK]")  # padding is 1, where RoBERTa's is
+LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789'?,."
+TEXT |= {"pad_token_id": 1, "bos_token_id": 0, "cls_token_id": 0}
+TEXT |= {"eos_token_id": 2, "sep_token_id": 2, "mask_token_id": 4}
+TYPES = tuple(sorted(MASKED))
 # upstream, or upstream.variant, to transformers' model type and settings
 ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
     "wav2vec2": ("wav2vec2", SMALL),
@@ -52,6 +67,8 @@ ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
     "huggingface.unispeech": ("unispeech", LARGE),
     "huggingface.data2vec": ("data2vec-audio", SMALL | {"num_conv_pos_embeddings": 3}),
     "huggingface.conformer": ("wav2vec2-conformer", LARGE),
+    "bert": ("bert", TEXT),
+    **{f"bert.{kind}": (kind, TEXT) for kind in TYPES},
 }
 
 
@@ -84,11 +101,22 @@ def save_encoder(folder: Path, kind: str, settings: dict[str, Any]) -> None:
             # as after training, when it no longer leaves zeros as they are
             module.running_mean.fill_(0.5)
     model.save_pretrained(folder)
-    if kind == "whisper":
+    if kind in MASKED:
+        save_tokenizer(folder)
+    elif kind == "whisper":
         WhisperFeatureExtractor(chunk_length=2).save_pretrained(folder)
     else:
         large = getattr(model.config, "feat_extract_norm", "layer") == "layer"
         Wav2Vec2FeatureExtractor(do_normalize=large).save_pretrained(folder)
+
+
+def save_tokenizer(folder: Path) -> None:
+    """Save a tokeniser of letters and digits, in lower case, as a file of BERT's words."""
+    from transformers import BertTokenizer
+
+    words = [*SPECIAL, *LETTERS, *(f"##{letter}" for letter in LETTERS)]
+    vocabulary = {word: number for number, word in enumerate(words)}
+    BertTokenizer(vocab=vocabulary, model_max_length=40).save_pretrained(folder)
 
 
 @pytest.fixture(scope="session")
