@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from serbench.benchmarks.splitting import protocols
 
 
+# What a benchmark may be called: its results lie in a folder of that name.
+NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+
+
 @dataclass(frozen=True)
 class Fold:
     """Row numbers of the table for the three parts of a fold; refuses overlap of rows."""
@@ -105,6 +109,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "NAME",
     "Benchmark",
     "Classification",
     "Finding",
