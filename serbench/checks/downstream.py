@@ -135,7 +135,8 @@ def _mean(head: Downstream, batch: _Batch) -> Iterator[str]:
 
 def _gradients(head: Downstream, batch: _Batch) -> Iterator[str]:
     embedding = head(*batch)
-    (embedding * torch.randn_like(embedding)).sum().backward()
+    if embedding.requires_grad:  # not that of a head without parameters
+        (embedding * torch.randn_like(embedding)).sum().backward()
     for name, parameter in head.named_parameters():
         if parameter.requires_grad and (parameter.grad is None or not parameter.grad.any()):
             yield f"no gradient reaches the parameter '{name}'; use it or leave it out"

@@ -2,7 +2,21 @@
 
 Every public module of this folder is one downstream with a `make(dim, ...)`, where `dim` is D,
 the width of the frames it gets. The layer mix before it and the linear output after it belong
-to `serbench.training.system.System`.
+to `serbench.training.system.System`. `serbench check downstream NAME` runs the contract on any of
+them, or on a foreign one.
+
+    >>> import torch
+    >>> class Mean(Downstream):  # of the true frames: padding is zero, and is not counted
+    ...     needs = "mean"
+    ...     def __init__(self, dim):
+    ...         super().__init__()
+    ...         self.embedding_dim = dim
+    ...     def forward(self, frames, lengths, speakers):
+    ...         return frames.sum(dim=1) / lengths[:, None]
+    >>> frames = torch.tensor([[[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0], [0.0, 0.0]]])  # B, T, D
+    >>> Mean(2)(frames, lengths=torch.tensor([2, 1]), speakers=torch.tensor([0, 1]))
+    tensor([[2., 3.],
+            [5., 6.]])
 """
 
 from __future__ import annotations

@@ -92,9 +92,7 @@ def _in_numbers(table: DataFrame, split: list[Fold]) -> Split:
     )
 
 
-def check_benchmark(
-    raw: Mapping[str, Any], *, data: Path | None, progress: Progress
-) -> list[Finding]:
+def check_corpus(raw: Mapping[str, Any], *, data: Path | None, progress: Progress) -> list[Finding]:
     """Return all that is wrong with a benchmark's corpus and the folds of a protocol on it.
 
     Args:
@@ -116,6 +114,19 @@ def check_benchmark(
         *found.findings,
         *folds.audit_folds(found.table, split, protocol, benchmark.task),
     ]
+
+
+def is_there(benchmark: Benchmark, data: Path | None) -> bool:
+    """Return whether the folder of a corpus exists, or the package makes the corpus.
+
+    Args:
+        benchmark: the corpus.
+        data: folder of the corpora; None: `SERBENCH_DATA`.
+    """
+    if benchmark.folder is None:
+        return True
+    root = data_root(data)
+    return root is not None and (root / benchmark.folder).is_dir()
 
 
 def read_corpus(benchmark: Benchmark, data: Path | None) -> DataFrame:

@@ -234,7 +234,7 @@ def resolve(raw: Mapping[str, Any]) -> Recipe:
 
 def resolve_data(raw: Mapping[str, Any]) -> tuple[Part, Part]:
     """Return the complete benchmark and protocol that a nested dict means, as `resolve` does."""
-    benchmark = _benchmark(raw.get("benchmark"))
+    benchmark = benchmark_part(raw.get("benchmark"))
     return benchmark, _protocol(make_benchmark(benchmark), raw.get("protocol"))
 
 
@@ -316,7 +316,16 @@ def _content(what: str, path: Path) -> str:
     return digest_path(path)
 
 
-def _benchmark(given: Any) -> Part:
+def benchmark_part(given: Any) -> Part:
+    """Return the complete part that says which benchmark.
+
+    Args:
+        given: a name, the path of a file, or a dict with it as `name` and with options; None is
+            the demo.
+
+    Raises:
+        SerbenchError: an unknown name or option, a wrong value, or a file that is missing.
+    """
     name, options = _split("benchmark", given, "demo")
     if not name.endswith(".toml"):
         return _part("benchmarks", name, options)

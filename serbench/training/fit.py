@@ -83,12 +83,14 @@ def fit(trial: Trial, make_system: Callable[[], System], step: Step) -> Fitted:
         raise _not_finite(trial, what)
     state, valid_score = best.best.mean(), best.valid_score
     system = best.system.to(trial.device)
-    if trial.training.refit:
-        state = _refit(learner, best, make_system, step)
-    elif len(best.best.epochs) > 1:
-        system.load_state_dict(state)
-        valid_score = learner.valid_score(_finite(learner, system, "validation"))
     system.load_state_dict(state)
+    if trial.training.refit:
+        # who validated is now trained on, and known to a head that looks at who speaks
+        learner = Learner.of(replace(trial, fold=trial.fold.merged()))
+        system = _refit(learner, best, make_system, step)
+        state = state_of(system)
+    elif len(best.best.epochs) > 1:
+        valid_score = learner.valid_score(_finite(learner, system, "validation"))
     return Fitted(
         scores=_finite(learner, system, "test"),
         valid_score=valid_score,
@@ -145,11 +147,10 @@ def _train(learner: Learner, attempt: Attempt, shuffle: np.random.Generator, ste
 
 
 def _refit(
-    learner: Learner, chosen: Attempt, make_system: Callable[[], System], step: Step
-) -> State:
+    whole: Learner, chosen: Attempt, make_system: Callable[[], System], step: Step
+) -> System:
     """Train on the training and validation parts for as many epochs as validation chose."""
-    trial = learner.trial
-    whole = Learner.of(replace(trial, fold=trial.fold.merged()))
+    trial = whole.trial
     shuffle = np.random.default_rng(trial.seed)
     with seeded(trial.seed, trial.device):
         system = whole.start(make_system)
@@ -164,7 +165,7 @@ def _refit(
             told = f"epoch {number}, loss {loss:.2f}{_odd(skipped)}"
             step.note(f"training and validation part, {told}")
     step.advance(trial.training.epochs - chosen.epoch)
-    return state_of(system)
+    return system
 
 
 def _odd(skipped: int) -> str:

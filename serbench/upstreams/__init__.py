@@ -2,6 +2,20 @@
 
 Every public module of this folder is one upstream with a `make(...)`; `serbench check upstream
 NAME` runs the contract on any of them, or on a foreign one.
+
+    >>> class Peaks(Upstream):  # the largest sample of each 20 ms
+    ...     sample_rate, depth, dim = 16_000, 1, 1
+    ...     def frames(self, samples):
+    ...         return samples // 320
+    ...     def forward(self, clips):
+    ...         if min(map(len, clips.waves), default=0) < 320:
+    ...             raise SerbenchError("no clip, or one that is shorter than 320 samples")
+    ...         blocks = [w[: len(w) // 320 * 320].view(1, -1, 320) for w in clips.waves]
+    ...         return stack([each.amax(2, keepdim=True) for each in blocks])  # (L, T, D) each
+    >>> waves = [torch.ones(1000), torch.ones(400)]
+    >>> layers, lengths = Peaks()(Clips(waves, speakers=["ann", "bob"], texts=[None, None]))
+    >>> layers.shape, lengths  # L, B, T, D
+    (torch.Size([1, 2, 3, 1]), tensor([3, 1]))
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -382,6 +383,20 @@ class Average(Head):
         return frames.sum(1) / lengths[:, None]
 
 
+class NothingToLearn(Downstream):
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.embedding_dim = dim
+
+    def forward(self, frames: Tensor, lengths: Tensor, speakers: Tensor) -> Tensor:
+        return frames.sum(1) / lengths[:, None]
+
+
+class Detached(Head):
+    def forward(self, frames: Tensor, lengths: Tensor, speakers: Tensor) -> Tensor:
+        return super().forward(frames, lengths, speakers).detach()
+
+
 class NotOnlyTheMean(Head):
     needs: ClassVar[Literal["frames", "mean"]] = "mean"
 
@@ -478,8 +493,8 @@ class FailingHead(Head):
         raise IndexError("frame 3")
 
 
-@pytest.mark.parametrize("kind", [Head, Average, KnowsSpeakers, HearsSpeakers])
-def test_sound_downstream_passes(kind: type[Head]) -> None:
+@pytest.mark.parametrize("kind", [Head, Average, NothingToLearn, KnowsSpeakers, HearsSpeakers])
+def test_sound_downstream_passes(kind: Callable[[int], Downstream]) -> None:
     before = torch.get_rng_state()
     assert check_downstream(kind) == []
     assert torch.equal(torch.get_rng_state(), before)
@@ -493,6 +508,7 @@ def test_sound_downstream_passes(kind: type[Head]) -> None:
         (WrongWidth, "embeddings have shape (8, 6); (B, embedding_dim) is (8, 5)"),
         (SeesPadding, "padding must not count"),
         (Spread, "embeddings of utterances of [1] frames are not all finite numbers"),
+        (Detached, "no gradient reaches the parameter 'project.weight'"),
         (Unused, "no gradient reaches the parameter 'spare.weight'"),
         (SeedsItself, "two seeds give one head; do not seed in make"),
         (DrawsFromNumpy, "it changes the global random state of numpy"),

@@ -14,6 +14,7 @@ from serbench.training.enrolment import enrol
 from serbench.training.fit import Fitted, Trial, fit
 from serbench.training.objectives import objective_of
 from serbench.training.settings import Training
+from serbench.training.streams import Stream
 from serbench.training.system import System
 from serbench.upstreams import Features
 
@@ -102,9 +103,9 @@ def train(
     voices = VOICES if speaker == "mfcc" else None
     cpu = torch.device("cpu")
     trial = Trial(
-        source, LABELS, speakers(names), fold, objective, training, seed, cpu, voices=voices
+        (source,), LABELS, speakers(names), fold, objective, training, seed, cpu, voices=voices
     )
-    return fit(trial, lambda: System(head(6), 1, 2), Silent())
+    return fit(trial, lambda: System([Stream(1, 6)], [head(6)], 2), Silent())
 
 
 class Silent:
@@ -147,8 +148,8 @@ def test_validation_speakers_are_enrolled_when_they_are_trained_on() -> None:
         train("id", DISJOINT, training=QUICK.model_copy(update={"refit": refit}))
         for refit in (False, True)
     )
-    assert len(plain.state["downstream.speaker.table"]) == 5
-    assert len(refitted.state["downstream.speaker.table"]) == 6
+    assert len(plain.state["heads.0.speaker.table"]) == 5
+    assert len(refitted.state["heads.0.speaker.table"]) == 6
 
 
 def test_a_refit_predicts_with_the_rows_that_it_learnt() -> None:
@@ -158,14 +159,14 @@ def test_a_refit_predicts_with_the_rows_that_it_learnt() -> None:
     fold = Fold("f", np.flatnonzero(number < 5), own[:30], own[30:])
     refitted = train("id", fold, training=QUICK.model_copy(update={"refit": True}))
     whole = Fold("f", np.concatenate([fold.train, fold.valid]), fold.valid[:0], fold.test)
-    system = System(speaker_mlp.make(6), 1, 2).eval()
+    system = System([Stream(1, 6)], [speaker_mlp.make(6)], 2).eval()
     system.enrol(6)
     system.load_state_dict(refitted.state)
     features = Means(number).batch(fold.test)
     rows = torch.from_numpy(enrol(speakers(), whole).rows[fold.test])
     assert rows.tolist() == [6] * 10
     with torch.no_grad():
-        expected = system(*features, rows).softmax(1)
+        expected = system([features], rows).softmax(1)
     np.testing.assert_allclose(refitted.scores, expected, rtol=1e-5)
 
 
