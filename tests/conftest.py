@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from .checkpoints import write_checkpoints
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # What the plugins of CONTRIBUTING.md are called, by kind.
@@ -122,8 +124,6 @@ def whisper_tiny(real_files: Callable[[str], Path]) -> Path:
 @pytest.fixture(scope="session")
 def tiny_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return folders of random weights, by `upstream` or `upstream.variant`."""
-    from .checkpoints import write_checkpoints
-
     return write_checkpoints(tmp_path_factory.mktemp("checkpoints"))
 
 

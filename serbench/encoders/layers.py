@@ -26,7 +26,8 @@ class LayerChoice(Upstream):
         super().__init__()
         self.upstream = upstream
         self.layers = list(layers)
-        self.sample_rate = upstream.sample_rate
+        if upstream.reads == "waves":
+            self.sample_rate = upstream.sample_rate
         self.depth, self.dim = len(self.layers), upstream.dim
         self.tolerance, self.provenance = upstream.tolerance, upstream.provenance
 

@@ -22,7 +22,7 @@ from serbench.training.objectives import Scores
 from serbench.training.optimizing import schedule
 from serbench.training.randomness import seeded
 from serbench.training.system import System
-from serbench.training.trial import Trial
+from serbench.training.trial import Trial, check
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ def fit(trial: Trial, make_system: Callable[[], System], step: Step) -> Fitted:
     Raises:
         SerbenchError: a part of the fold is too small, or training diverges at every rate.
     """
+    check(trial)
     learner = Learner.of(trial)
     valid_scores, best = {}, None
     for rate in trial.training.learning_rates:

@@ -18,9 +18,10 @@ from serbench.benchmarks import Rows
 from serbench.devices import has_bf16
 from serbench.errors import SerbenchError
 from serbench.training.batching import by_length, parts_of, shuffled
+from serbench.training.enrolment import Enrolment, enrol
 from serbench.training.randomness import forked
 from serbench.training.system import Batch, System
-from serbench.training.trial import Trial, check
+from serbench.training.trial import Trial
 from serbench.upstreams import Features
 
 FEWEST_CORRELATED = 8
@@ -48,21 +49,21 @@ class Learner:
     trial: Trial
     truth: Tensor
     speakers: Tensor
+    enrolment: Enrolment
 
     @classmethod
     def of(cls, trial: Trial) -> Learner:
-        """Move what training looks at to the device, once it was found sound.
-
-        Raises:
-            SerbenchError: a part of the fold is too small, or so is each part of each batch.
-        """
-        check(trial)
+        """Move what training looks at to the device."""
         truth = trial.objective.encode(trial.targets).to(trial.device)
-        return cls(trial, truth, torch.from_numpy(trial.speakers).to(trial.device))
+        enrolment = enrol(trial.speakers, trial.fold, trial.voices)
+        return cls(trial, truth, torch.from_numpy(enrolment.rows).to(trial.device), enrolment)
 
     def start(self, make_system: Callable[[], System]) -> System:
-        """Return a new system on the device, standardised by the training part."""
-        system = make_system().to(self.trial.device)
+        """Return a new system on the device, for the speakers and by the training part."""
+        system, voices = make_system(), self.enrolment.voices
+        heard = None if voices is None else torch.from_numpy(voices)
+        system.enrol(self.enrolment.speakers, heard)
+        system = system.to(self.trial.device)
         if self.trial.training.standardize:
             self._standardise(system)
         return system
