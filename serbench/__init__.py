@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from serbench.errors import SerbenchError
+    from serbench.leaderboard.frame import load_results
     from serbench.scoring.metrics import (
         a_ccc,
         concordance_cc,
@@ -27,6 +28,7 @@ _ROOMS = {
     "SerbenchError": "errors",
     "a_ccc": "scoring.metrics",
     "concordance_cc": "scoring.metrics",
+    "load_results": "leaderboard.frame",
     "macro_f1": "scoring.metrics",
     "o_ccc": "scoring.metrics",
     "unweighted_accuracy": "scoring.metrics",
@@ -53,6 +55,7 @@ __all__ = [
     "SerbenchError",
     "a_ccc",
     "concordance_cc",
+    "load_results",
     "macro_f1",
     "o_ccc",
     "unweighted_accuracy",
