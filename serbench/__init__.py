@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from serbench.benchmarks.splitting.splitter import Splitter, splitter
     from serbench.errors import SerbenchError
     from serbench.leaderboard.frame import load_results
     from serbench.scoring.metrics import (
@@ -26,11 +27,13 @@ __version__ = version("serbench")
 
 _ROOMS = {
     "SerbenchError": "errors",
+    "Splitter": "benchmarks.splitting.splitter",
     "a_ccc": "scoring.metrics",
     "concordance_cc": "scoring.metrics",
     "load_results": "leaderboard.frame",
     "macro_f1": "scoring.metrics",
     "o_ccc": "scoring.metrics",
+    "splitter": "benchmarks.splitting.splitter",
     "unweighted_accuracy": "scoring.metrics",
     "weighted_accuracy": "scoring.metrics",
 }
@@ -53,11 +56,13 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "SerbenchError",
+    "Splitter",
     "a_ccc",
     "concordance_cc",
     "load_results",
     "macro_f1",
     "o_ccc",
+    "splitter",
     "unweighted_accuracy",
     "weighted_accuracy",
 ]
