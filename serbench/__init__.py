@@ -22,10 +22,12 @@ if TYPE_CHECKING:
         unweighted_accuracy,
         weighted_accuracy,
     )
+    from serbench.training.extractor import FeatureExtractor
 
 __version__ = version("serbench")
 
 _ROOMS = {
+    "FeatureExtractor": "training.extractor",
     "SerbenchError": "errors",
     "Splitter": "benchmarks.splitting.splitter",
     "a_ccc": "scoring.metrics",
@@ -55,6 +57,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "FeatureExtractor",
     "SerbenchError",
     "Splitter",
     "a_ccc",

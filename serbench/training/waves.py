@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from serbench.benchmarks.reading.audio import read_audio
+from serbench.benchmarks.reading.audio import read_audio, resample
 from serbench.errors import SerbenchError
 from serbench.upstreams import Clips, Upstream
 
@@ -93,6 +94,28 @@ def decode(table: DataFrame, upstream: Upstream, step: Step | None = None) -> De
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         waves = list(pool.map(read, places))
+    return _clips(table, upstream, waves)
+
+
+def decoded(
+    table: DataFrame, upstream: Upstream, samples: Sequence[NDArray[np.float32]], rate: int
+) -> DecodedClips:
+    """Return utterances that are decoded already, as `decode` would give them.
+
+    Args:
+        table: utterances with `utterance`, `speaker`, `text`.
+        upstream: says at which rate, and refuses what is too short.
+        samples: (samples,) float32 each, full scale is [-1, 1].
+        rate: of the samples, in Hz.
+
+    Raises:
+        SerbenchError: an utterance of less than a frame.
+    """
+    waves = [resample(wave, rate, upstream.sample_rate) for wave in samples]
+    return _clips(table, upstream, waves)
+
+
+def _clips(table: DataFrame, upstream: Upstream, waves: list[NDArray[np.float32]]) -> DecodedClips:
     _check_lengths(upstream, table, waves)
     texts = [text if isinstance(text, str) else None for text in table["text"]]
     return DecodedClips(upstream, waves, table["speaker"].tolist(), texts)
