@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from serbench.benchmarks.splitting.splitter import Splitter, splitter
     from serbench.errors import SerbenchError
     from serbench.leaderboard.frame import load_results
+    from serbench.runs.calling import run
+    from serbench.runs.result import Outcome
     from serbench.scoring.metrics import (
         a_ccc,
         concordance_cc,
@@ -28,6 +30,7 @@ __version__ = version("serbench")
 
 _ROOMS = {
     "FeatureExtractor": "training.extractor",
+    "Outcome": "runs.result",
     "SerbenchError": "errors",
     "Splitter": "benchmarks.splitting.splitter",
     "a_ccc": "scoring.metrics",
@@ -35,6 +38,7 @@ _ROOMS = {
     "load_results": "leaderboard.frame",
     "macro_f1": "scoring.metrics",
     "o_ccc": "scoring.metrics",
+    "run": "runs.calling",
     "splitter": "benchmarks.splitting.splitter",
     "unweighted_accuracy": "scoring.metrics",
     "weighted_accuracy": "scoring.metrics",
@@ -58,6 +62,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "FeatureExtractor",
+    "Outcome",
     "SerbenchError",
     "Splitter",
     "a_ccc",
@@ -65,6 +70,7 @@ __all__ = [
     "load_results",
     "macro_f1",
     "o_ccc",
+    "run",
     "splitter",
     "unweighted_accuracy",
     "weighted_accuracy",
