@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -53,3 +54,31 @@ def test_the_benchmark_to_copy_passes_its_audit(tmp_path: Path, my_corpus: Path)
     prepared = prepare(made, protocol, data=my_corpus, leave_out_broken=False, progress=Silent())
     assert len(prepared.table) == 36
     assert [len(fold.test) for fold in prepared.folds] == [12, 12, 12]
+
+
+def examples(page: str, language: str) -> list[str]:
+    """Return the code blocks of a page that are in a language."""
+    found = re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    assert found, f"{page} has no block of {language}"
+    return found
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
+def test_examples_in_python_run_one_after_the_other(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "home"))
+    names: dict[str, Any] = {}
+    for number, block in enumerate(examples(page, "python"), 1):
+        exec(compile(block, f"{page}, example {number}", "exec"), names)
+    assert names["outcome"].path.is_relative_to("results")
+    assert names["outcome"].result.digest in set(names["scores"]["digest"])
+
+
+def test_examples_of_metrics_give_what_they_show() -> None:
+    parser, runner = doctest.DocTestParser(), doctest.DocTestRunner()
+    for block in examples("docs/python.md", "pycon"):
+        runner.run(parser.get_doctest(block, {}, "docs/python.md", None, 0))
+    assert runner.summarize().failed == 0
+    assert runner.summarize().attempted == 5

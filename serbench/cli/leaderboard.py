@@ -31,18 +31,12 @@ def leaderboard(
     output: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TERMINAL,
 ) -> None:
     """Rank the results, per benchmark and protocol; scores are recomputed from the predictions."""
-    from serbench.errors import SerbenchError
     from serbench.leaderboard import export, store, table
 
     shelf = store.read_all(results)
     for problem in shelf.problems:
         typer.echo(f"serbench: left out: {problem}", err=True)
-    entries = [e for e in shelf.entries if benchmark in (None, e.result.benchmark.name)]
-    if not entries:
-        of = f" of {benchmark}" if benchmark else ""
-        msg = f"no results{of} in '{results}'; `serbench run` makes them"
-        raise SerbenchError(msg)
-    boards = table.rank(entries)
+    boards = table.rank(store.on_benchmark(shelf, results, benchmark))
     if output is Format.TERMINAL:
         _draw(boards, reported=reported)
     else:

@@ -64,9 +64,7 @@ def prepare(
     """
     found = audit.audit_corpus(benchmark, read_corpus(benchmark, data), progress)
     table = found.usable(leave_out_broken=leave_out_broken)
-    split = protocol.split(table, benchmark.task)
-    doubts = folds.audit_folds(table, split, protocol, benchmark.task)
-    _refuse(doubts)
+    split, doubts = folds.sound_folds(table, protocol, benchmark.task)
     for doubt in doubts:
         progress.tell(f"warning: {doubt.message}")
     known = sum(f.severity == "known" for f in found.findings)
@@ -149,9 +147,3 @@ def read_corpus(benchmark: Benchmark, data: Path | None) -> DataFrame:
         )
         raise SerbenchError(msg)
     return benchmark.read(root / benchmark.folder)
-
-
-def _refuse(findings: list[Finding]) -> None:
-    errors = [finding.message for finding in findings if finding.severity == "error"]
-    if errors:
-        raise SerbenchError("\n".join(["the folds of this protocol cannot be used:", *errors]))

@@ -25,7 +25,13 @@ from numpy.typing import NDArray
 from serbench.digests import digest_json
 from serbench.errors import SerbenchError
 from serbench.home import home
-from serbench.training.waves import check_texts, count_frames, decode, enrol_speakers
+from serbench.training.waves import (
+    DecodedClips,
+    check_texts,
+    count_frames,
+    decode,
+    enrol_speakers,
+)
 from serbench.upstreams import Features, Upstream
 
 if TYPE_CHECKING:
@@ -108,7 +114,7 @@ def encode(
     digest = digest_json({"upstream": identity, "corpus": corpus, "kept": kept})[:32]
     folder = home() / "features" / digest
     folder.mkdir(parents=True, exist_ok=True)
-    plan = _plan(table["seconds"].to_numpy(float))
+    plan = plan_shards(table["seconds"].to_numpy(float))
     with FileLock(folder / "lock"):
         missing = [i for i in range(len(plan)) if not _shard(folder, i).exists()]
         if missing:
@@ -118,8 +124,12 @@ def encode(
     return _open(folder, plan, kept)
 
 
-def _plan(seconds: NDArray[np.float64]) -> list[NDArray[np.int64]]:
-    """Return the rows of each shard: sorted by length, so that a batch has little padding."""
+def plan_shards(seconds: NDArray[np.float64]) -> list[NDArray[np.int64]]:
+    """Return the rows of each shard, longest first, so that a batch has little padding.
+
+    Args:
+        seconds: (N,) of each utterance.
+    """
     order = np.argsort(-seconds, kind="stable")
     shard = np.floor(np.cumsum(seconds[order]) / _SHARD_SECONDS).astype(int)
     return [order[shard == i] for i in np.unique(shard)]
@@ -156,33 +166,41 @@ def _encode_shards(
     _write(folder / "index.json", lambda path: path.write_text(json.dumps(index)))
     with progress.step("encode", float(seconds[np.concatenate(todo)].sum())) as step:
         for i, rows in zip(missing, todo, strict=True):
-            blocks = _encode_rows(upstream, table, rows, kept, step, device)
+            part = table.iloc[rows]
+            blocks = encode_clips(decode(part, upstream), part, kept, device, step)
             lengths = np.array([b.shape[1] for b in blocks], np.int64)
             flat = np.concatenate([b.ravel() for b in blocks])
             _save(_shard(folder, i).with_suffix(".lengths.npy"), lengths)
             _save(_shard(folder, i), flat)
 
 
-def _encode_rows(
-    upstream: Upstream,
-    table: DataFrame,
-    rows: NDArray[np.int64],
-    kept: Kept,
-    step: Step,
-    device: str,
+def encode_clips(
+    clips: DecodedClips, table: DataFrame, kept: Kept, device: str = "cpu", step: Step | None = None
 ) -> list[NDArray[Any]]:
-    """Return the (L, T, D) block of each row."""
+    """Return the (L, T, D) block of each clip, as it is stored.
+
+    Args:
+        clips: their upstream is on `device` and knows the speakers it has to.
+        table: the same utterances, with `utterance` and `seconds`.
+        kept: "mean" for averages over time, T = 1.
+        device: torch device.
+        step: progress; advances by the seconds of audio.
+
+    Raises:
+        SerbenchError: features that are not finite, or too large for the precision.
+    """
+    seconds, names = table["seconds"].to_numpy(float), table["utterance"].tolist()
     budget = _BATCH_SECONDS["cuda" if device.startswith("cuda") else "cpu"]
-    blocks: list[NDArray[Any]] = [np.empty(0)] * len(rows)
-    decoded, costs = decode(table.iloc[rows], upstream), _costs(table.iloc[rows], upstream)
+    blocks: list[NDArray[Any]] = [np.empty(0)] * len(names)
+    costs = _costs(table, clips.upstream)
     for batch in _batches(np.argsort(-costs, kind="stable"), costs, budget):
-        part = table.iloc[rows[batch]]
         with torch.inference_mode():
-            layers, lengths = upstream(decoded.batch(batch).to(device))
+            layers, lengths = clips.upstream(clips.batch(batch).to(device))
         for i, (place, length) in enumerate(zip(batch, lengths.tolist(), strict=True)):
             blocks[place] = _sufficient(layers[:, i, :length], kept)
-            _check_block(blocks[place], part["utterance"].iloc[i])
-        step.advance(float(part["seconds"].sum()))
+            _check_block(blocks[place], names[place])
+        if step is not None:
+            step.advance(float(seconds[batch].sum()))
     return blocks
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from serbench.benchmarks.reading.audio import read_audio
+from serbench.benchmarks.reading.audio import read_audio, resample
 from serbench.errors import SerbenchError
 from serbench.upstreams import Clips, TextUpstream, Upstream
 
@@ -95,13 +96,13 @@ def decode(table: DataFrame, upstream: Upstream, step: Step | None = None) -> De
     Raises:
         SerbenchError: a file that cannot be read, or an utterance of less than a frame.
     """
-    texts = [text if isinstance(text, str) else None for text in table["text"]]
-    waves = [np.zeros(0, np.float32)] * len(table)
     if upstream.reads == "waves":
         waves = _read(table, upstream, step)
-    elif step is not None:
+        _check_lengths(upstream, table, waves)
+        return _clips(table, upstream, waves)
+    if step is not None:
         step.advance(len(table))
-    return DecodedClips(upstream, waves, table["speaker"].tolist(), texts)
+    return _clips(table, upstream, [np.zeros(0, np.float32)] * len(table))
 
 
 def _read(table: DataFrame, upstream: Upstream, step: Step | None) -> list[NDArray[np.float32]]:
@@ -115,9 +116,31 @@ def _read(table: DataFrame, upstream: Upstream, step: Step | None) -> list[NDArr
         return wave
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        waves = list(pool.map(read, places))
+        return list(pool.map(read, places))
+
+
+def decoded(
+    table: DataFrame, upstream: Upstream, samples: Sequence[NDArray[np.float32]], rate: int
+) -> DecodedClips:
+    """Return utterances that are decoded already, as `decode` would give them.
+
+    Args:
+        table: utterances with `utterance`, `speaker`, `text`.
+        upstream: says at which rate, and refuses what is too short.
+        samples: (samples,) float32 each, full scale is [-1, 1].
+        rate: of the samples, in Hz.
+
+    Raises:
+        SerbenchError: an utterance of less than a frame.
+    """
+    waves = [resample(wave, rate, upstream.sample_rate) for wave in samples]
     _check_lengths(upstream, table, waves)
-    return waves
+    return _clips(table, upstream, waves)
+
+
+def _clips(table: DataFrame, upstream: Upstream, waves: list[NDArray[np.float32]]) -> DecodedClips:
+    texts = [text if isinstance(text, str) else None for text in table["text"]]
+    return DecodedClips(upstream, waves, table["speaker"].tolist(), texts)
 
 
 def decode_to_train(table: DataFrame, upstream: Upstream, progress: Progress) -> DecodedClips:

@@ -143,7 +143,7 @@ def test_an_interrupted_encoding_goes_on(table: pd.DataFrame) -> None:
 def test_padding_waste_of_a_plan_is_small() -> None:
     seconds = np.random.default_rng(1).lognormal(1, 0.5, 2000)
     padded = true = 0.0
-    for shard in features._plan(seconds):
+    for shard in features.plan_shards(seconds):
         for batch in features._batches(shard, seconds, 12.0):
             padded += seconds[batch].max() * len(batch)
             true += seconds[batch].sum()
