@@ -120,7 +120,7 @@ def test_paths_are_taken_as_paths(pretrained_hubert: Path) -> None:
     given = {"name": "hubert", "weights": pretrained_hubert}
     made = recipe_of(None, PLAIN | {"upstream": given})
     assert made == recipe_of(None, PLAIN | {"upstream": given | {"weights": str(given["weights"])}})
-    assert made.upstream.contents
+    assert made.upstreams[0].contents
 
 
 def test_it_is_silent(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

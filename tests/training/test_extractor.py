@@ -23,6 +23,7 @@ from serbench import FeatureExtractor, plugins
 from serbench.errors import SerbenchError
 from serbench.progress import Silent
 from serbench.runs import recipe as recipes
+from serbench.runs.adapting import Adapted
 from serbench.runs.corpus import Prepared, prepare
 from serbench.runs.encoding import encode
 from serbench.runs.job import Job
@@ -50,7 +51,7 @@ def stored(prepared: Prepared, upstream: Any, downstream: str) -> StoredFeatures
     """Return the features that a run with this head learns from."""
     recipe = recipes.resolve({"upstream": upstream, "downstream": downstream})
     job = Job.of(recipe, "cpu", Silent())
-    features = encode(job, [recipe.upstream], prepared)[0]
+    (features,) = encode(job, [Adapted(recipe.upstreams)], prepared)[0]
     assert isinstance(features, StoredFeatures)
     return features
 
