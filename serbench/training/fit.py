@@ -23,16 +23,14 @@ from serbench.training.objectives import Scores
 from serbench.training.optimizing import schedule
 from serbench.training.randomness import seeded
 from serbench.training.system import System
-from serbench.training.trial import Trial
+from serbench.training.trial import Trial, check
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """What training gives for one fold and seed.
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What training and validation part of one fold give, with one seed.
 
     Attributes:
-        scores: (n, C) for the fold's test rows, in their order: probabilities of the classes, or
-            dimensions on the benchmark's scale.
         valid_score: UA, or O-CCC averaged over dimensions, on the validation part: of the averaged
             weights if several epochs were averaged, else of the chosen epoch, before a refit.
         learning_rate: the chosen one.
@@ -45,7 +43,6 @@ class Fitted:
             are no more.
     """
 
-    scores: Scores
     valid_score: float
     learning_rate: float
     epoch: int
@@ -55,14 +52,38 @@ class Fitted:
     averaged: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Fitted(Trained):
+    """The same, and what it predicts for the test part.
+
+    Attributes:
+        scores: (n, C) for the fold's test rows, in their order: probabilities of the classes, or
+            dimensions on the benchmark's scale.
+    """
+
+    scores: Scores
+
+
 def fit(trial: Trial, make_system: Callable[[], System], step: Step) -> Fitted:
     """Train on a fold's training part, choose by its validation part, predict its test part.
+
+    The arguments, and what is the same each time, are those of `train`.
+    """
+    check(trial)
+    learner = Learner.of(trial)
+    trained, system = _train(learner, make_system, step)
+    system.load_state_dict(trained.state)
+    return Fitted(**vars(trained), scores=_finite(learner, system, "test"))
+
+
+def train(trial: Trial, make_system: Callable[[], System], step: Step) -> Trained:
+    """Train on a fold's training part and choose by its validation part.
 
     The same arguments give the same numbers, bit for bit on a CPU. Every learning rate starts
     from the same weights, drawn for the seed alone.
 
     Args:
-        trial: what to train on, and how.
+        trial: what to train on, and how; the test part of its fold is left alone.
         make_system: makes a new system; its initial weights come from torch's generator, those of
             an upstream in it are the same each time.
         step: progress; advances by 1 an epoch, by `training.most_epochs` in all.
@@ -70,7 +91,15 @@ def fit(trial: Trial, make_system: Callable[[], System], step: Step) -> Fitted:
     Raises:
         SerbenchError: a part of the fold is too small, or training diverges at every rate.
     """
-    learner = Learner.of(trial)
+    check(trial, tested=False)
+    return _train(Learner.of(trial), make_system, step)[0]
+
+
+def _train(
+    learner: Learner, make_system: Callable[[], System], step: Step
+) -> tuple[Trained, System]:
+    """Return what training gives, and a system on the device to put it into."""
+    trial = learner.trial
     valid_scores, best = {}, None
     for rate in trial.training.learning_rates:
         attempt = _attempt(learner, rate, make_system, step)
@@ -82,16 +111,14 @@ def fit(trial: Trial, make_system: Callable[[], System], step: Step) -> Fitted:
         rates = trial.training.learning_rates
         what = f"training gave numbers that are not finite at each of the learning rates {rates}"
         raise _not_finite(trial, what)
-    state, valid_score = best.best.mean(), best.valid_score
     system = best.system.to(trial.device)
-    if trial.training.refit:
-        state = _refit(learner, best, make_system, step)
-    elif len(best.best.epochs) > 1:
+    state, valid_score = best.best.mean(), best.valid_score
+    if len(best.best.epochs) > 1:
         system.load_state_dict(state)
         valid_score = learner.valid_score(_finite(learner, system, "validation"))
-    system.load_state_dict(state)
-    return Fitted(
-        scores=_finite(learner, system, "test"),
+    if trial.training.refit:
+        state = _refit(learner, best, make_system, step)
+    trained = Trained(
         valid_score=valid_score,
         learning_rate=best.rate,
         epoch=best.epoch,
@@ -100,6 +127,7 @@ def fit(trial: Trial, make_system: Callable[[], System], step: Step) -> Fitted:
         state=state,
         averaged=tuple(sorted(best.best.epochs)) if trial.training.average > 1 else (),
     )
+    return trained, system
 
 
 def _attempt(
@@ -110,7 +138,7 @@ def _attempt(
     with seeded(trial.seed, trial.device):
         best = BestEpochs(trial.training.average)
         attempt = Attempt(rate, learner.start(make_system), best)
-        _train(learner, attempt, np.random.default_rng(trial.seed), step)
+        _run_epochs(learner, attempt, np.random.default_rng(trial.seed), step)
     attempt.system.cpu()  # large upstreams of two rates do not fit on a GPU together
     return attempt
 
@@ -124,7 +152,9 @@ def _finite(learner: Learner, system: System, part: Literal["validation", "test"
     return scores
 
 
-def _train(learner: Learner, attempt: Attempt, shuffle: np.random.Generator, step: Step) -> None:
+def _run_epochs(
+    learner: Learner, attempt: Attempt, shuffle: np.random.Generator, step: Step
+) -> None:
     """Train for as many epochs as validation allows, or until a number is not finite."""
     training = learner.trial.training
     patience = training.patience or training.epochs

@@ -20,7 +20,7 @@ from serbench.errors import SerbenchError
 from serbench.training.batching import by_length, parts_of, shuffled
 from serbench.training.randomness import forked
 from serbench.training.system import Batch, System
-from serbench.training.trial import Trial, check
+from serbench.training.trial import Trial
 from serbench.upstreams import Features
 
 FEWEST_CORRELATED = 8
@@ -51,12 +51,7 @@ class Learner:
 
     @classmethod
     def of(cls, trial: Trial) -> Learner:
-        """Move what training looks at to the device, once it was found sound.
-
-        Raises:
-            SerbenchError: a part of the fold is too small, or so is each part of each batch.
-        """
-        check(trial)
+        """Move what training looks at to the device."""
         truth = trial.objective.encode(trial.targets).to(trial.device)
         return cls(trial, truth, torch.from_numpy(trial.speakers).to(trial.device))
 

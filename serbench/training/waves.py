@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from serbench.benchmarks.reading.audio import read_audio
 from serbench.errors import SerbenchError
+from serbench.training.settings import FineTuning
 from serbench.upstreams import Clips, Upstream
 
 if TYPE_CHECKING:
@@ -76,13 +77,19 @@ class DecodedClips:
         )
 
 
-def decode(table: DataFrame, upstream: Upstream, step: Step | None = None) -> DecodedClips:
+def decode(
+    table: DataFrame,
+    upstream: Upstream,
+    step: Step | None = None,
+    tuning: FineTuning | None = None,
+) -> DecodedClips:
     """Decode utterances.
 
     Args:
         table: utterances with `path`, `start`, `end`, `speaker`, `text`.
         upstream: says at which rate, and refuses what is too short.
         step: progress; advances by 1 an utterance.
+        tuning: says what is kept of long ones; None: all.
 
     Raises:
         SerbenchError: a file that cannot be read, or an utterance of less than a frame.
@@ -92,6 +99,8 @@ def decode(table: DataFrame, upstream: Upstream, step: Step | None = None) -> De
     def read(place: tuple[str, float, float]) -> NDArray[np.float32]:
         path, start, end = place
         wave = read_audio(Path(path), start, end, upstream.sample_rate)
+        if tuning is not None:
+            wave = tuning.cut(wave, upstream.sample_rate)
         if step is not None:
             step.advance(1)
         return wave
@@ -103,18 +112,29 @@ def decode(table: DataFrame, upstream: Upstream, step: Step | None = None) -> De
     return DecodedClips(upstream, waves, table["speaker"].tolist(), texts)
 
 
-def decode_to_train(table: DataFrame, upstream: Upstream, progress: Progress) -> DecodedClips:
-    """Decode a corpus for an upstream that is trained with the head.
+def check_trainable(upstream: Upstream) -> None:
+    """Refuse an upstream that has nothing to train.
 
     Raises:
-        SerbenchError: as `decode`, or the upstream has nothing to train.
+        SerbenchError: it has not.
     """
     if not any(True for _ in upstream.trainable()):
         msg = (
             f"this upstream ({type(upstream).__name__}) has no parameters, so there is nothing to "
-            "fine-tune; leave training.finetune out, or take one with weights"
+            "fine-tune; leave finetune out, or take one with weights"
         )
         raise SerbenchError(msg)
+
+
+def decode_to_train(
+    table: DataFrame, upstream: Upstream, progress: Progress, tuning: FineTuning | None = None
+) -> DecodedClips:
+    """Decode a corpus for an upstream that is trained.
+
+    Raises:
+        SerbenchError: as `decode`, or the upstream has nothing to train.
+    """
+    check_trainable(upstream)
     size = table["seconds"].sum() * upstream.sample_rate * np.dtype(np.float32).itemsize
     progress.tell(
         f"{len(table)} utterances, {table['seconds'].sum() / 3600:.2f} h, are kept as waveforms "
@@ -122,7 +142,7 @@ def decode_to_train(table: DataFrame, upstream: Upstream, progress: Progress) ->
     )
     enrol_speakers(table, upstream, progress)
     with progress.step("decode", len(table)) as step:
-        return decode(table, upstream, step)
+        return decode(table, upstream, step, tuning)
 
 
 def enrol_speakers(
