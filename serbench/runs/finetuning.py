@@ -190,12 +190,14 @@ class _Work:
 
         outputs, tuning = len(self.job.benchmark.task.outputs), self.stage.training.tuning
         trial = self._trial(upstream)
-        trained = train(trial, lambda: mean_system(upstream, outputs, tuning), self.step)
+        going = place.with_name(f"{place.name}-training")
+        trained = train(trial, lambda: mean_system(upstream, outputs, tuning), self.step, going)
         shutil.rmtree(place, ignore_errors=True)
         learnt = tuned(upstream, trained.state)
         learnt.save(place)
         parameters = sum(parameter.numel() for parameter in learnt.parameters())
         self._card(upstream, trained).write(place, parameters)
+        shutil.rmtree(going)
 
     def _trial(self, upstream: Upstream) -> Trial:
         """Return what is learnt from and chosen by; the test part is not even there."""

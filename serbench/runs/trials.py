@@ -7,6 +7,7 @@ goes on where it was and ends with the same numbers.
 from __future__ import annotations
 
 import copy
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -52,10 +53,12 @@ def run_trials(job: Job, prepared: Prepared, sources: Sequence[Sources], state: 
                 if fit is None:
                     several = f", seed {seed}" if len(recipe.seeds) > 1 else ""
                     named = Named(step, fold.name + several)
+                    going = _path(state, number, seed).with_suffix("")
                     fit, predictions = _run_trial(
-                        job, prepared.table, sources[number], fold, seed, named
+                        job, prepared.table, sources[number], fold, seed, named, going
                     )
                     save(state, number, seed, fit, predictions)
+                    shutil.rmtree(going, ignore_errors=True)
                 else:
                     step.advance(epochs)
                 fits.append(fit)
@@ -81,7 +84,19 @@ def _run_trial(
     fold: Fold,
     seed: int,
     step: Step,
+    going: Path,
 ) -> tuple[Fit, DataFrame]:
+    """Train and predict one fold with one seed.
+
+    Args:
+        job: what is run.
+        table: the utterances.
+        sources: what the fold learns from.
+        fold: rows of the table.
+        seed: of the training.
+        step: progress.
+        going: folder for a training of an upstream under way; a head is done soon enough.
+    """
     import numpy as np
     import torch
 
@@ -102,7 +117,8 @@ def _run_trial(
         device=torch.device(job.device),
         budget=_budget(job, sources),
     )
-    fitted = fit(trial, lambda: _make_system(job, sources), step)
+    folder = going if job.recipe.training.finetune else None
+    fitted = fit(trial, lambda: _make_system(job, sources), step, folder)
     predictions = tabulate(table, fold, seed, task, fitted.scores)
     return fit_of(fold.name, seed, fitted), predictions
 
