@@ -1,26 +1,25 @@
-"""Waveforms of a corpus in memory, decoded once for the upstream that will encode them."""
+"""Clips of a corpus for an upstream that is trained on them, or hears speakers in them."""
 
 from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from serbench.benchmarks.reading.audio import read_audio
 from serbench.errors import SerbenchError
 from serbench.training.settings import FineTuning
+from serbench.training.waveforms import KEPT_BYTES, Waveforms
 from serbench.upstreams import Clips, Upstream
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from serbench.progress import Progress, Step
+    from serbench.progress import Progress
 
 
 # Seconds of an unknown speaker's audio that an upstream hears, about.
@@ -34,24 +33,21 @@ class DecodedClips:
     Attributes:
         upstream: what they are for; training works on copies of it.
         waves: (samples,) float32 each, at the upstream's rate, as a frozen upstream gets them.
+        lengths: (N,) samples of each utterance.
         speakers: one id an utterance.
         texts: the transcript of each utterance, or None.
     """
 
     upstream: Upstream
-    waves: list[NDArray[np.float32]]
+    waves: Waveforms | list[NDArray[np.float32]]
+    lengths: NDArray[np.int64]
     speakers: list[str]
     texts: list[str | None]
 
     @property
-    def lengths(self) -> NDArray[np.int64]:
-        """(N,) samples of each utterance."""
-        return np.array([len(wave) for wave in self.waves], np.int64)
-
-    @property
     def frames(self) -> NDArray[np.int64]:
         """(N,) frames that the upstream makes of each utterance."""
-        return np.array([self.upstream.frames(len(wave)) for wave in self.waves], np.int64)
+        return np.array([self.upstream.frames(int(samples)) for samples in self.lengths], np.int64)
 
     @property
     def depth(self) -> int:
@@ -77,39 +73,31 @@ class DecodedClips:
         )
 
 
-def decode(
-    table: DataFrame,
-    upstream: Upstream,
-    step: Step | None = None,
-    tuning: FineTuning | None = None,
-) -> DecodedClips:
-    """Decode utterances.
+def decode(table: DataFrame, upstream: Upstream) -> DecodedClips:
+    """Decode a few utterances into memory.
 
     Args:
         table: utterances with `path`, `start`, `end`, `speaker`, `text`.
         upstream: says at which rate, and refuses what is too short.
-        step: progress; advances by 1 an utterance.
-        tuning: says what is kept of long ones; None: all.
 
     Raises:
         SerbenchError: a file that cannot be read, or an utterance of less than a frame.
     """
-    places = zip(table["path"], table["start"], table["end"], strict=True)
+    waves = Waveforms(table, upstream.sample_rate, FineTuning())
+    every = [waves[row] for row in range(len(table))]
+    return _clips(table, upstream, every, np.array([len(wave) for wave in every], np.int64))
 
-    def read(place: tuple[str, float, float]) -> NDArray[np.float32]:
-        path, start, end = place
-        wave = read_audio(Path(path), start, end, upstream.sample_rate)
-        if tuning is not None:
-            wave = tuning.cut(wave, upstream.sample_rate)
-        if step is not None:
-            step.advance(1)
-        return wave
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        waves = list(pool.map(read, places))
-    _check_lengths(upstream, table, waves)
+def _clips(
+    table: DataFrame,
+    upstream: Upstream,
+    waves: Waveforms | list[NDArray[np.float32]],
+    lengths: NDArray[np.int64],
+) -> DecodedClips:
+    """Return waveforms with what belongs to them, once each was found long enough."""
+    _check_lengths(upstream, table, lengths)
     texts = [text if isinstance(text, str) else None for text in table["text"]]
-    return DecodedClips(upstream, waves, table["speaker"].tolist(), texts)
+    return DecodedClips(upstream, waves, lengths, table["speaker"].tolist(), texts)
 
 
 def check_trainable(upstream: Upstream) -> None:
@@ -129,20 +117,36 @@ def check_trainable(upstream: Upstream) -> None:
 def decode_to_train(
     table: DataFrame, upstream: Upstream, progress: Progress, tuning: FineTuning | None = None
 ) -> DecodedClips:
-    """Decode a corpus for an upstream that is trained.
+    """Return a corpus for an upstream that is trained, to be decoded as it is needed.
+
+    Every file is read once before, so that the lengths are known and nothing is found broken later.
+
+    Args:
+        table: utterances with `path`, `start`, `end`, `speaker`, `text`, `recording`, `seconds`.
+        upstream: says at which rate, and hears speakers whom it does not know.
+        progress: where the work is shown.
+        tuning: says what is kept of long utterances; None: all.
 
     Raises:
         SerbenchError: as `decode`, or the upstream has nothing to train.
     """
     check_trainable(upstream)
-    size = table["seconds"].sum() * upstream.sample_rate * np.dtype(np.float32).itemsize
+    waves = Waveforms(table, upstream.sample_rate, tuning or FineTuning())
     progress.tell(
-        f"{len(table)} utterances, {table['seconds'].sum() / 3600:.2f} h, are kept as waveforms "
-        f"({size / 2**20:.0f} MiB of memory): the upstream is trained, too, and encodes each anew"
+        f"{len(table)} utterances, {table['seconds'].sum() / 3600:.2f} h, are decoded as they are "
+        f"needed (up to {KEPT_BYTES // 2**20} MiB are kept): the upstream is trained, too, and "
+        "encodes each anew"
     )
     enrol_speakers(table, upstream, progress)
-    with progress.step("decode", len(table)) as step:
-        return decode(table, upstream, step, tuning)
+    with progress.step("decode", len(table)) as step, ThreadPoolExecutor(os.cpu_count()) as pool:
+
+        def measure(row: int) -> int:
+            samples = len(waves[row])
+            step.advance(1)
+            return samples
+
+        lengths = np.array(list(pool.map(measure, range(len(table)))), np.int64)
+    return _clips(table, upstream, waves, lengths)
 
 
 def enrol_speakers(
@@ -166,16 +170,17 @@ def enrol_speakers(
             own = table[table["speaker"] == name].sort_values("recording")
             before = own["seconds"].cumsum() - own["seconds"]
             heard = decode(own[before < _HEARD_SECONDS], upstream)
+            waves = heard.batch(np.arange(len(heard.lengths))).to(device).waves
             with torch.inference_mode():
-                upstream.enrol(name, [torch.from_numpy(wave).to(device) for wave in heard.waves])
+                upstream.enrol(name, waves)
             step.advance()
 
 
-def _check_lengths(upstream: Upstream, table: DataFrame, waves: list[NDArray[np.float32]]) -> None:
-    for utterance, wave in zip(table["utterance"], waves, strict=True):
-        if upstream.frames(len(wave)) < 1:
+def _check_lengths(upstream: Upstream, table: DataFrame, lengths: NDArray[np.int64]) -> None:
+    for utterance, samples in zip(table["utterance"], lengths, strict=True):
+        if upstream.frames(int(samples)) < 1:
             msg = (
-                f"utterance '{utterance}' has {len(wave)} samples at {upstream.sample_rate} Hz, "
+                f"utterance '{utterance}' has {samples} samples at {upstream.sample_rate} Hz, "
                 "too few for one frame of this upstream; remove it from the corpus"
             )
             raise SerbenchError(msg)

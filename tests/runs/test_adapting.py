@@ -303,7 +303,7 @@ def test_a_fold_trains_its_own_adapted_upstream(raw: dict[str, Any], tmp_path: P
         results=tmp_path / "results",
         progress=told,
     )
-    assert told.count("are kept as waveforms") == 1
+    assert told.count("are decoded as they are needed") == 1
     assert outcome.result.adaptation is not None
     assert len(set(outcome.result.adaptation.checkpoints)) == 4
     assert len(outcome.result.training) == 4
