@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Collection, Iterable, Iterator
+import warnings
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from logging import ERROR
@@ -98,7 +99,23 @@ def checkpoint(blocks: Iterable[nn.Module]) -> None:
     Transformers' own way of it asks for training mode, in which there is dropout.
     """
     for block in blocks:
-        block.forward = partial(checkpointed, block.forward, use_reentrant=False)
+        block.forward = partial(checkpointed, _unwarned(block.forward), use_reentrant=False)
+
+
+def _unwarned(forward: Callable[..., Any]) -> Callable[..., Any]:
+    def quiet(*args: Any, **kwargs: Any) -> Any:
+        with unwarned_of_masks():
+            return forward(*args, **kwargs)
+
+    return quiet
+
+
+@contextmanager
+def unwarned_of_masks() -> Iterator[None]:
+    """Hold back the warning that WavLM gives torch a float bias and a bool mask."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")
+        yield
 
 
 def _fill(weights: Weights, tensors: dict[str, Tensor]) -> tuple[Any, dict[str, Any]]:

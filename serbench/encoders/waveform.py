@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from serbench.encoders.transformers import checkpoint, load, save, write_preprocessor
+from serbench.encoders.transformers import (
+    checkpoint,
+    load,
+    save,
+    unwarned_of_masks,
+    write_preprocessor,
+)
 from serbench.encoders.weights import Weights
 from serbench.errors import SerbenchError
 from serbench.upstreams import Clips, Features, Upstream, stack
@@ -137,9 +142,7 @@ class WaveformEncoder(Upstream):
             for layer in self.model.encoder.layers
         ]
         try:
-            with warnings.catch_warnings():
-                # WavLM gives torch a float bias and a bool mask, which is deprecated
-                warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")
+            with unwarned_of_masks():
                 output = self.model.encoder(hidden, attention_mask=mask).last_hidden_state
         finally:
             for hook in hooks:

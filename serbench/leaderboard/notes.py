@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from serbench.leaderboard.record import Adaptation, Encoder, Result
+from serbench.leaderboard.record import Adaptation, Encoder, FineTuned, Result
 
 if TYPE_CHECKING:
     from serbench.benchmarks.tasks import Figure
@@ -102,8 +102,23 @@ def _left_out(result: Result) -> str | None:
 
 
 def about_adaptation(result: Result) -> list[str]:
-    """Return what the upstreams heard without labels before they encoded the corpus."""
-    return [_about_adaptation(each, each.adaptation) for each in result.encoders if each.adaptation]
+    """Return what the upstreams were trained on before they encoded the corpus."""
+    found = []
+    for encoder in result.encoders:
+        if encoder.adaptation:
+            found.append(_about_adaptation(encoder, encoder.adaptation))
+        if encoder.finetuned:
+            found.append(_about_finetuning(encoder.finetuned))
+    return found
+
+
+def _about_finetuning(tuned: FineTuned) -> str:
+    valid = sum(fit.valid_score for fit in tuned.training) / len(tuned.training)
+    return (
+        "Upstream fine-tuned with the labels of the training part of each fold "
+        f"({tuned.utterances} utterances, {tuned.hours:.2f} h on average), chosen by its "
+        f"validation part ({valid:.3f} on average), then frozen."
+    )
 
 
 def _about_adaptation(encoder: Encoder, adaptation: Adaptation) -> str:

@@ -20,6 +20,7 @@ from serbench.devices import has_bf16
 from serbench.digests import digest_json, digest_path, local_path
 from serbench.home import home
 from serbench.leaderboard import notes, record
+from serbench.leaderboard.record import FineTuned
 from serbench.runs.recipe import Part
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from serbench.benchmarks import Benchmark
     from serbench.runs.corpus import Prepared
     from serbench.runs.job import Job
+
+
+LABELS = "labels"
+"""Option in the card of weights that were trained on labels: the columns these were in."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +44,18 @@ class Adapted:
         record: how they were adapted; None if they were not.
         base: provenance of the weights before, as far as it is known; None if the run left them
             as they are.
+        tuned: how they were fine-tuned with labels after that; None if they were not.
     """
 
     parts: tuple[Part, ...]
     record: record.Adaptation | None = None
     base: Mapping[str, str] | None = None
+    tuned: FineTuned | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether the run itself had nothing to adapt."""
+        return self.record is None or self.record.on == "before"
 
 
 def adapt(job: Job, prepared: Prepared) -> tuple[Adapted, ...]:
@@ -114,7 +126,7 @@ def _adapt(job: Job, part: Part, words: str, rows: DataFrame) -> Part:
     with FileLock(f"{place}.lock"):
         changed = change(part.options, offered, place, progress=job.progress, device=job.device)
     contents = {key: digest for key, digest in part.contents.items() if key not in changed}
-    contents |= {key: _fingerprint(path) for key, path in _paths(changed)}
+    contents |= {key: fingerprint(path) for key, path in _paths(changed)}
     return part.model_copy(update={"options": part.options | changed, "contents": contents})
 
 
@@ -131,7 +143,7 @@ def _paths(options: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
             yield key, path
 
 
-def _fingerprint(path: Path) -> str:
+def fingerprint(path: Path) -> str:
     """Return the digest of the weights at a path, without the times that logs and cards tell."""
     files = sorted(path.rglob("*.safetensors"))
     if not files:
@@ -142,9 +154,12 @@ def _fingerprint(path: Path) -> str:
 def _before(part: Part, benchmark: Benchmark) -> record.Adaptation | None:
     """Return what is known of weights that were given adapted: their card tells of others.
 
-    Training in several goes on the same audio is no adaptation, unless it is the benchmark's.
+    Training in several goes on the same audio is no adaptation, unless it is the benchmark's, and
+    fine-tuning with labels is none in any case.
     """
     card = _card(part)
+    if LABELS in card.get("options", {}):
+        return None
     base, corpora = card.get("base"), card.get("corpora", [])
     if not base:
         return None

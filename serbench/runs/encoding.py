@@ -58,8 +58,8 @@ def _decode(job: Job, parts: Sequence[Part], table: DataFrame) -> list[DecodedCl
     """Decode the corpus, once for all folds, for upstreams that are trained."""
     from serbench.training.waves import decode_to_train, enrol_speakers
 
-    first, *others = (_make(part) for part in parts)
-    decoded = decode_to_train(table, first, job.progress)
+    first, *others = (make_upstream(part) for part in parts)
+    decoded = decode_to_train(table, first, job.progress, job.recipe.training.tuning)
     for other in others:
         enrol_speakers(table, other, job.progress)
     return [decoded, *(replace(decoded, upstream=other) for other in others)]
@@ -93,7 +93,7 @@ def _encode(job: Job, part: Part, table: DataFrame) -> StoredFeatures:
     return features
 
 
-def _make(part: Part) -> Upstream:
+def make_upstream(part: Part) -> Upstream:
     """Make an upstream that gives the layers that the recipe asks for."""
     from serbench.encoders.layers import choose
 
@@ -105,7 +105,7 @@ def _frozen(job: Job, part: Part) -> Upstream:
     """Make an upstream that is not trained, where a loss of its own is no use."""
     from serbench.upstreams import Upstream
 
-    made = _make(part)
+    made = make_upstream(part)
     if type(made).auxiliary_loss is not Upstream.auxiliary_loss:
         job.progress.tell(
             f"warning: with these options upstream '{part.name}' adds a loss of its own while it "

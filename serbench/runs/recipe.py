@@ -21,7 +21,7 @@ from serbench import plugins
 from serbench.digests import digest_json, digest_path, local_path
 from serbench.errors import SerbenchError, unknown
 from serbench.leaderboard.record import Labels
-from serbench.training.settings import FineTuning, Training
+from serbench.training.settings import FineTuning, Stage, Training
 
 if TYPE_CHECKING:
     from serbench.benchmarks import Benchmark, Protocol
@@ -36,7 +36,11 @@ _PARTS = ("downstream", "benchmark", "protocol")
 
 # Settings that are younger than FORMAT, with what older recipes meant by leaving them out: at that
 # value they count neither in the digest nor in the record.
-_YOUNGER: Mapping[str, Any] = {"training.average": 1, "training.schedule": "constant"}
+_YOUNGER: Mapping[str, Any] = {
+    "finetune": None,
+    "training.average": 1,
+    "training.schedule": "constant",
+}
 
 
 class _Frozen(BaseModel):
@@ -46,7 +50,7 @@ class _Frozen(BaseModel):
 Fusion = Literal["early", "late"]
 KEYS = (
     *("upstream", "downstream", "benchmark", "protocol", "training"),
-    *("seeds", "leave_out_broken", "fusion"),
+    *("seeds", "leave_out_broken", "fusion", "finetune"),
 )
 """What a recipe may name."""
 
@@ -90,6 +94,8 @@ class Recipe(_Frozen):
         leave_out_broken: go on without unusable files; the result lists them.
         fusion: of several upstreams: "early" gives one head their frames side by side, "late"
             gives each a head of its own.
+        finetune: how each upstream is trained with labels first, one a fold, with a mean and a
+            linear output; the head then learns from the frozen result. None: it is not.
     """
 
     upstreams: tuple[Part, ...] = Field(min_length=1)
@@ -100,6 +106,7 @@ class Recipe(_Frozen):
     seeds: tuple[NonNegativeInt, ...] = Field(default=(0,), min_length=1)
     leave_out_broken: bool = False
     fusion: Fusion | None = None
+    finetune: Stage | None = None
 
     @model_validator(mode="after")
     def _fused_if_several(self) -> Self:
@@ -110,6 +117,16 @@ class Recipe(_Frozen):
         if len(self.upstreams) > 1 and self.fusion is None:
             names = ", ".join(part.name for part in self.upstreams)
             msg = f"{len(self.upstreams)} upstreams ({names}) need fusion: early or late"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _trained_once(self) -> Self:
+        if self.finetune is not None and self.training.finetune:
+            msg = (
+                "upstreams are fine-tuned before the head (finetune) or together with it "
+                "(training.finetune), not both; leave one out"
+            )
             raise ValueError(msg)
         return self
 
@@ -199,8 +216,8 @@ def resolve(raw: Mapping[str, Any]) -> Recipe:
     Args:
         raw: `upstream`, `downstream`, `benchmark`, `protocol`: a name, or a dict of `name` and
             options, an upstream also of `layers`; several upstreams are a list; `training`: a dict;
-            `seeds`, `leave_out_broken`, `fusion`. What is missing gets its
-            default: the benchmark's first protocol, the downstream's recommended training.
+            `seeds`, `leave_out_broken`, `fusion`; `finetune`: a dict, or true. What is missing gets
+            its default: the benchmark's first protocol, the downstream's recommended training.
 
     Raises:
         SerbenchError: an unknown key or name, or a wrong value.
@@ -227,9 +244,20 @@ def resolve(raw: Mapping[str, Any]) -> Recipe:
             "benchmark": benchmark,
             "protocol": protocol,
             "training": _model(Training, "training", {**recommended, **given}),
+            "finetune": _stage(raw.get("finetune")),
             **{k: raw[k] for k in ("seeds", "leave_out_broken", "fusion") if k in raw},
         },
     )
+
+
+def _stage(given: Any) -> Stage | None:
+    """Return how upstreams are fine-tuned before the head, if they are."""
+    if given is None or isinstance(given, bool):
+        return Stage() if given else None
+    if not isinstance(given, Mapping):
+        msg = f"recipe key 'finetune' must be a table of settings, true or false, not {given!r}"
+        raise SerbenchError(msg)
+    return _model(Stage, "finetune", given)
 
 
 def resolve_data(raw: Mapping[str, Any]) -> tuple[Part, Part]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from serbench.runs.adapting import Adapted
     from serbench.runs.corpus import Prepared
     from serbench.runs.job import Job
-    from serbench.runs.trials import Trained
+    from serbench.runs.trials import AllTrained
     from serbench.scoring.scores import Scores
 
 _VERSIONS = ("serbench", "torch", "torchaudio", "transformers", "speechbrain", "numpy")
@@ -53,7 +53,7 @@ def save(
     prepared: Prepared,
     adapted: Sequence[Adapted],
     origins: Sequence[Mapping[str, str]],
-    trained: Trained,
+    trained: AllTrained,
     results: Path,
 ) -> Outcome:
     """Score a run and keep its result.
@@ -72,8 +72,9 @@ def save(
     scores = score(job.benchmark.task, trained.predictions)
     shares = tuple(sorted(job.protocol.shares))
     options = job.recipe.protocol.model_dump(mode="json")["options"]
-    idle = all(each.base is None for each in adapted)
-    steps = {k: t for k, t in job.seconds.items() if k != "adapt" or not idle}
+    idle = {"adapt"} if all(each.idle for each in adapted) else set()
+    idle |= {"finetune"} if job.recipe.finetune is None else set()
+    steps = {name: value for name, value in job.seconds.items() if name not in idle}
     first, *others = (_encoder(*each) for each in zip(adapted, origins, strict=True))
     result = Result(
         digest=job.digest,
@@ -87,6 +88,7 @@ def save(
         known_defects=prepared.known_defects,
         provenance=first.provenance,
         adaptation=first.adaptation,
+        finetuned=first.finetuned,
         fused_with=tuple(others),
         conditioning=conditioning(job, prepared),
         training=trained.fits,
@@ -101,9 +103,9 @@ def save(
 
 
 def _encoder(adapted: Adapted, origin: Mapping[str, str]) -> Encoder:
-    """Return what an upstream was before the run, and how the run adapted it."""
+    """Return what an upstream was before the run, and what the run made of it."""
     provenance = dict(origin if adapted.base is None else adapted.base)
-    return Encoder(provenance=provenance, adaptation=adapted.record)
+    return Encoder(provenance=provenance, adaptation=adapted.record, finetuned=adapted.tuned)
 
 
 def _benchmark(job: Job) -> BenchmarkRecord:

@@ -12,6 +12,7 @@ from serbench.runs import result as results_of
 from serbench.runs.adapting import adapt
 from serbench.runs.corpus import prepare
 from serbench.runs.encoding import encode
+from serbench.runs.finetuning import finetune
 from serbench.runs.job import Job
 from serbench.runs.trials import run_trials
 
@@ -67,6 +68,8 @@ def run_recipe(
         )
     with job.timed("adapt"):
         adapted = adapt(job, prepared)
+    with job.timed("finetune"):
+        adapted = finetune(job, adapted, prepared)
     with job.timed("encode"):
         sources = encode(job, adapted, prepared)
     state = home() / "runs" / f"{job.digest[:32]}-{prepared.split.hash}-{prepared.split.recordings}"

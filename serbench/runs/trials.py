@@ -7,6 +7,7 @@ goes on where it was and ends with the same numbers.
 from __future__ import annotations
 
 import copy
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -27,17 +28,18 @@ if TYPE_CHECKING:
     from serbench.runs.corpus import Prepared
     from serbench.runs.encoding import Sources
     from serbench.runs.job import Job
+    from serbench.training.fit import Trained
     from serbench.training.system import System
 
 
-class Trained(NamedTuple):
+class AllTrained(NamedTuple):
     """What all trials chose, and their predictions by fold and seed."""
 
     fits: tuple[Fit, ...]
     predictions: DataFrame
 
 
-def run_trials(job: Job, prepared: Prepared, sources: Sequence[Sources], state: Path) -> Trained:
+def run_trials(job: Job, prepared: Prepared, sources: Sequence[Sources], state: Path) -> AllTrained:
     """Train and predict every fold with every seed that is not finished.
 
     Args:
@@ -55,10 +57,12 @@ def run_trials(job: Job, prepared: Prepared, sources: Sequence[Sources], state: 
                 if fit is None:
                     several = f", seed {seed}" if len(recipe.seeds) > 1 else ""
                     named = Named(step, fold.name + several)
+                    going = _path(state, number, seed).with_suffix("")
                     fit, predictions = _run_trial(
-                        job, prepared.table, sources[number], heard, fold, seed, named
+                        job, prepared.table, sources[number], heard, fold, seed, named, going
                     )
                     save(state, number, seed, fit, predictions)
+                    shutil.rmtree(going, ignore_errors=True)
                 else:
                     step.advance(epochs)
                 fits.append(fit)
@@ -67,7 +71,7 @@ def run_trials(job: Job, prepared: Prepared, sources: Sequence[Sources], state: 
                     f"at rate {fit.learning_rate:g}, epoch {fit.epoch}"
                     + _averaged(fit, recipe.training.average)
                 )
-    return Trained(tuple(fits), collect(state))
+    return AllTrained(tuple(fits), collect(state))
 
 
 def _averaged(fit: Fit, asked: int) -> str:
@@ -85,7 +89,20 @@ def _run_trial(
     fold: Fold,
     seed: int,
     step: Step,
+    going: Path,
 ) -> tuple[Fit, DataFrame]:
+    """Train and predict one fold with one seed.
+
+    Args:
+        job: what is run.
+        table: the utterances.
+        sources: what the fold learns from.
+        heard: the voice of each utterance, if the head conditions on it.
+        fold: rows of the table.
+        seed: of the training.
+        step: progress.
+        going: folder for a training of an upstream under way; a head is done soon enough.
+    """
     import numpy as np
     import torch
 
@@ -105,18 +122,34 @@ def _run_trial(
         seed=seed,
         device=torch.device(job.device),
         voices=heard,
+        budget=_budget(job, sources),
     )
-    fitted = fit(trial, lambda: _make_system(job, sources), step)
-    chosen = Fit(
-        fold=fold.name,
+    folder = going if job.recipe.training.finetune else None
+    fitted = fit(trial, lambda: _make_system(job, sources), step, folder)
+    predictions = tabulate(table, fold, seed, task, fitted.scores)
+    return fit_of(fold.name, seed, fitted), predictions
+
+
+def fit_of(fold: str, seed: int, trained: Trained) -> Fit:
+    """Return what a training chose, for the record."""
+    return Fit(
+        fold=fold,
         seed=seed,
-        learning_rate=fitted.learning_rate,
-        epoch=fitted.epoch,
-        valid_score=fitted.valid_score,
-        skipped=sum(epoch.skipped for epoch in fitted.history),
-        averaged=fitted.averaged,
+        learning_rate=trained.learning_rate,
+        epoch=trained.epoch,
+        valid_score=trained.valid_score,
+        skipped=sum(epoch.skipped for epoch in trained.history),
+        averaged=trained.averaged,
     )
-    return chosen, tabulate(table, fold, seed, task, fitted.scores)
+
+
+def _budget(job: Job, sources: Sources) -> float:
+    """Return the samples that go through upstreams at once, where these are trained."""
+    from serbench.training.waves import DecodedClips
+
+    waves = [source for source in sources if isinstance(source, DecodedClips)]
+    rates = [source.upstream.sample_rate for source in waves]
+    return job.recipe.training.tuning.budget(max(rates, default=0))
 
 
 def _make_system(job: Job, sources: Sources) -> System:

@@ -6,7 +6,7 @@ and head alike.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -18,12 +18,20 @@ State = dict[str, Tensor]
 """Parameters and buffers of a system, on the CPU."""
 
 
+_NAME = "epoch-"
+
+
 class BestEpochs:
     """The states of the k best epochs by validation score, of equal ones the earlier.
 
+    Of these, and of the last epoch, there are k + 1 at most, in memory or on disk.
+
     Args:
-        count: k; k + 1 are kept while one more is weighed.
-        folder: where they are kept; None: in memory. What is there already is taken up.
+        count: k.
+        folder: where they are kept; None: in memory.
+
+    Attributes:
+        scores: of the best epochs, by their numbers.
     """
 
     def __init__(self, count: int, folder: Path | None = None) -> None:
@@ -37,21 +45,41 @@ class BestEpochs:
         """Their numbers, the best first."""
         return sorted(self.scores, key=lambda epoch: (-self.scores[epoch], epoch))
 
-    def wants(self, epoch: int, score: float) -> bool:
-        """Whether an epoch, later than all before, is among the best so far."""
-        return len(self.scores) < self.count or score > self.scores[self.epochs[-1]]
-
-    def add(self, epoch: int, score: float, state: State) -> None:
-        """Keep the state of an epoch that is wanted, and no longer that of the worst."""
-        self._write(epoch, state)
-        self.scores[epoch] = score
+    def note(self, epoch: int, score: float) -> None:
+        """Take note of an epoch, which is later than all before; the worst may go for it."""
+        if len(self.scores) < self.count or score > self.scores[self.epochs[-1]]:
+            self.scores[epoch] = score
         for worst in self.epochs[self.count :]:
             del self.scores[worst]
-            self._remove(worst)
+
+    def settle(self, epoch: int, state: Callable[[], State]) -> None:
+        """Keep the state of an epoch if it is among the best, and let those go that are not.
+
+        Args:
+            epoch: the last.
+            state: gives the system after it.
+        """
+        kept = self._kept()
+        for other in kept - self.scores.keys():
+            self._remove(other)
+        if epoch in self.scores and epoch not in kept:
+            self._write(epoch, state())
+
+    def clear(self) -> None:
+        """Let all states go; scores stay."""
+        for epoch in self._kept():
+            self._remove(epoch)
 
     def mean(self) -> State:
         """Return the mean of all that are kept, as `mean_of` does; of one, itself."""
         return mean_of([self._read(epoch) for epoch in self.epochs])
+
+    def _kept(self) -> set[int]:
+        if self.folder is None:
+            return set(self._states)
+        return {
+            int(path.stem.removeprefix(_NAME)) for path in self.folder.glob(f"{_NAME}*.safetensors")
+        }
 
     def _write(self, epoch: int, state: State) -> None:
         if self.folder is None:
@@ -70,7 +98,7 @@ class BestEpochs:
 
     def _path(self, epoch: int) -> Path:
         assert self.folder is not None
-        return self.folder / f"epoch-{epoch:05d}.safetensors"
+        return self.folder / f"{_NAME}{epoch:05d}.safetensors"
 
 
 def mean_of(states: Sequence[State]) -> State:

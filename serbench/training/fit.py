@@ -9,29 +9,30 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from serbench.errors import SerbenchError
 from serbench.progress import Step
-from serbench.training.attempt import Attempt, Epoch, state_of
+from serbench.training.attempt import Attempt, Epoch
 from serbench.training.averaging import BestEpochs, State
+from serbench.training.course import Course, state_of
 from serbench.training.learning import Learner
 from serbench.training.objectives import Scores
-from serbench.training.optimizing import schedule
 from serbench.training.randomness import seeded
 from serbench.training.system import System
 from serbench.training.trial import Trial, check
 
+_LAST = "last.safetensors"
 
-@dataclass(frozen=True)
-class Fitted:
-    """What training gives for one fold and seed.
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What training and validation part of one fold give, with one seed.
 
     Attributes:
-        scores: (n, C) for the fold's test rows, in their order: probabilities of the classes, or
-            dimensions on the benchmark's scale.
         valid_score: UA, or O-CCC averaged over dimensions, on the validation part: of the averaged
             weights if several epochs were averaged, else of the chosen epoch, before a refit.
         learning_rate: the chosen one.
@@ -44,7 +45,6 @@ class Fitted:
             are no more.
     """
 
-    scores: Scores
     valid_score: float
     learning_rate: float
     epoch: int
@@ -54,46 +54,75 @@ class Fitted:
     averaged: tuple[int, ...] = ()
 
 
-def fit(trial: Trial, make_system: Callable[[], System], step: Step) -> Fitted:
+@dataclass(frozen=True, kw_only=True)
+class Fitted(Trained):
+    """The same, and what it predicts for the test part.
+
+    Attributes:
+        scores: (n, C) for the fold's test rows, in their order: probabilities of the classes, or
+            dimensions on the benchmark's scale.
+    """
+
+    scores: Scores
+
+
+def fit(
+    trial: Trial, make_system: Callable[[], System], step: Step, folder: Path | None = None
+) -> Fitted:
     """Train on a fold's training part, choose by its validation part, predict its test part.
+
+    The arguments, and what is the same each time, are those of `train`.
+    """
+    check(trial)
+    trained, learner, system = _train(Learner.of(trial), make_system, step, folder)
+    system.load_state_dict(trained.state)
+    return Fitted(**vars(trained), scores=_finite(learner, system, "test"))
+
+
+def train(
+    trial: Trial, make_system: Callable[[], System], step: Step, folder: Path | None = None
+) -> Trained:
+    """Train on a fold's training part and choose by its validation part.
 
     The same arguments give the same numbers, bit for bit on a CPU. Every learning rate starts
     from the same weights, drawn for the seed alone.
 
     Args:
-        trial: what to train on, and how.
+        trial: what to train on, and how; the test part of its fold is left alone.
         make_system: makes a new system; its initial weights come from torch's generator, those of
             an upstream in it are the same each time.
         step: progress; advances by 1 an epoch, by `training.most_epochs` in all.
+        folder: where the training is kept after each epoch; one that was killed goes on from there
+            and ends with the same bits. None: nowhere.
 
     Raises:
         SerbenchError: a part of the fold is too small, or training diverges at every rate.
     """
-    check(trial)
-    learner = Learner.of(trial)
-    valid_scores, best = {}, None
-    for rate in trial.training.learning_rates:
-        attempt = _attempt(learner, rate, make_system, step)
-        valid_scores[rate] = attempt.valid_score
-        if best is None or attempt.valid_score > best.valid_score:
-            best = attempt  # the weights of the others are let go
-    assert best is not None
+    check(trial, tested=False)
+    return _train(Learner.of(trial), make_system, step, folder)[0]
+
+
+def _train(
+    learner: Learner, make_system: Callable[[], System], step: Step, folder: Path | None
+) -> tuple[Trained, Learner, System]:
+    """Return what training gives, and who predicts with it: a system on the device."""
+    trial = learner.trial
+    best, valid_scores = _choose(learner, make_system, step, folder)
     if best.valid_score == -math.inf:
         rates = trial.training.learning_rates
         what = f"training gave numbers that are not finite at each of the learning rates {rates}"
         raise _not_finite(trial, what)
+    system = best.course.system.to(trial.device)
     state, valid_score = best.best.mean(), best.valid_score
-    system = best.system.to(trial.device)
-    system.load_state_dict(state)
+    if len(best.best.epochs) > 1:
+        system.load_state_dict(state)
+        valid_score = learner.valid_score(_finite(learner, system, "validation"))
     if trial.training.refit:
         # who validated is now trained on, and known to a head that looks at who speaks
         learner = Learner.of(replace(trial, fold=trial.fold.merged()))
-        system = _refit(learner, best, make_system, step)
+        system = _refit(learner, best, make_system, step, folder)
         state = state_of(system)
-    elif len(best.best.epochs) > 1:
-        valid_score = learner.valid_score(_finite(learner, system, "validation"))
-    return Fitted(
-        scores=_finite(learner, system, "test"),
+    trained = Trained(
         valid_score=valid_score,
         learning_rate=best.rate,
         epoch=best.epoch,
@@ -102,18 +131,41 @@ def fit(trial: Trial, make_system: Callable[[], System], step: Step) -> Fitted:
         state=state,
         averaged=tuple(sorted(best.best.epochs)) if trial.training.average > 1 else (),
     )
+    return trained, learner, system
+
+
+def _choose(
+    learner: Learner, make_system: Callable[[], System], step: Step, folder: Path | None
+) -> tuple[Attempt, dict[float, float]]:
+    """Return the best attempt by validation, and the score of each learning rate."""
+    best, scores = None, {}
+    for number, rate in enumerate(learner.trial.training.learning_rates):
+        place = None if folder is None else folder / f"rate-{number}"
+        attempt = _attempt(learner, rate, make_system, step, place)
+        scores[rate] = attempt.valid_score
+        if best is None or attempt.valid_score > best.valid_score:
+            best, attempt = attempt, best
+        if attempt is not None:
+            attempt.best.clear()
+    assert best is not None
+    return best, scores
 
 
 def _attempt(
-    learner: Learner, rate: float, make_system: Callable[[], System], step: Step
+    learner: Learner,
+    rate: float,
+    make_system: Callable[[], System],
+    step: Step,
+    folder: Path | None,
 ) -> Attempt:
     """Train at one learning rate."""
     trial = learner.trial
+    file = None if folder is None else folder / _LAST
     with seeded(trial.seed, trial.device):
-        best = BestEpochs(trial.training.average)
-        attempt = Attempt(rate, learner.start(make_system), best)
-        _train(learner, attempt, np.random.default_rng(trial.seed), step)
-    attempt.system.cpu()  # large upstreams of two rates do not fit on a GPU together
+        course = Course(learner, rate, make_system, file)
+        attempt = Attempt.of(rate, course, BestEpochs(trial.training.average, folder))
+        _run_epochs(learner, attempt, step)
+    course.system.cpu()  # large upstreams of two rates do not fit on a GPU together
     return attempt
 
 
@@ -126,47 +178,50 @@ def _finite(learner: Learner, system: System, part: Literal["validation", "test"
     return scores
 
 
-def _train(learner: Learner, attempt: Attempt, shuffle: np.random.Generator, step: Step) -> None:
+def _run_epochs(learner: Learner, attempt: Attempt, step: Step) -> None:
     """Train for as many epochs as validation allows, or until a number is not finite."""
-    training = learner.trial.training
-    patience = training.patience or training.epochs
-    rates = schedule(attempt.system, attempt.rate, training, learner.updates * training.epochs)
-    for number in range(1, training.epochs + 1):
-        loss, skipped = learner.learn(attempt.system, rates, shuffle)
-        scores = learner.predict(attempt.system, learner.trial.fold.valid)
+    training, course = learner.trial.training, attempt.course
+    step.advance(len(attempt.history))
+    while not attempt.over(training):
+        loss, skipped = course.epoch()
+        scores = learner.predict(course.system, learner.trial.fold.valid)
         step.advance(1)
         attempt.diverged = not (math.isfinite(loss) and np.isfinite(scores).all())
         if attempt.diverged:
             break
         score = learner.valid_score(scores)
         attempt.add(Epoch(loss, score, skipped))
-        told = f"epoch {number}, loss {loss:.2f}, valid {score:.2f}{_odd(skipped)}"
+        told = f"epoch {len(attempt.history)}, loss {loss:.2f}, valid {score:.2f}{_odd(skipped)}"
         step.note(f"rate {attempt.rate:g}, {told}")
-        if number - attempt.epoch >= patience:
-            break
-    step.advance(training.epochs - number)
+    attempt.end()
+    step.advance(training.epochs - len(attempt.history) - attempt.diverged)
 
 
 def _refit(
-    whole: Learner, chosen: Attempt, make_system: Callable[[], System], step: Step
+    whole: Learner,
+    chosen: Attempt,
+    make_system: Callable[[], System],
+    step: Step,
+    folder: Path | None,
 ) -> System:
     """Train on the training and validation parts for as many epochs as validation chose."""
     trial = whole.trial
-    shuffle = np.random.default_rng(trial.seed)
+    file = None if folder is None else folder / f"refit-{_LAST}"
     with seeded(trial.seed, trial.device):
-        system = whole.start(make_system)
-        updates = whole.updates * trial.training.epochs
-        rates = schedule(system, chosen.rate, trial.training, updates)
-        for number in range(1, chosen.epoch + 1):
-            loss, skipped = whole.learn(system, rates, shuffle)
+        course = Course(whole, chosen.rate, make_system, file)
+        done = course.known.get("epochs", 0)
+        step.advance(done)
+        for number in range(done + 1, chosen.epoch + 1):
+            loss, skipped = course.epoch()
             if math.isnan(loss):
                 what = "training on both parts gave numbers that are not finite"
                 raise _not_finite(trial, what)
+            course.keep({"epochs": number})
             step.advance(1)
             told = f"epoch {number}, loss {loss:.2f}{_odd(skipped)}"
             step.note(f"training and validation part, {told}")
     step.advance(trial.training.epochs - chosen.epoch)
-    return system
+    return course.system
 
 
 def _odd(skipped: int) -> str:

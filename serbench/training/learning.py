@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from serbench.devices import has_bf16
 from serbench.errors import SerbenchError
 from serbench.training.batching import by_length, parts_of, shuffled
 from serbench.training.enrolment import Enrolment, enrol
+from serbench.training.prefetching import ahead
 from serbench.training.randomness import forked
 from serbench.training.system import Batch, System
 from serbench.training.trial import Trial
@@ -29,6 +30,10 @@ FEWEST_CORRELATED = 8
 
 MOST_SKIPPED = 10
 """Updates one after the other without a finite loss and gradient after which training diverges."""
+
+
+Part = tuple[Rows, Batch]
+"""Utterances that go through at once, by their rows, and as the streams get them."""
 
 
 class Pass(NamedTuple):
@@ -82,14 +87,19 @@ class Learner:
         """Return some utterances, on the device."""
         return tuple(source.batch(rows).to(self.trial.device) for source in self.trial.sources)
 
-    def outputs(self, system: System, rows: Rows) -> Tensor:
+    def batches(self, parts: Iterable[Rows]) -> Iterator[Part]:
+        """Yield utterances with their batches; audio is decoded while the one before is used."""
+        if self.trial.training.finetune:
+            return ahead(self.batch, parts)
+        return ((rows, self.batch(rows)) for rows in parts)
+
+    def outputs(self, system: System, rows: Rows, batch: Batch) -> Tensor:
         """Return the (B, C) outputs of a system for some utterances."""
-        outputs: Tensor = system(self.encode(system, self.batch(rows)), self.speakers[rows])
+        outputs: Tensor = system(self.encode(system, batch), self.speakers[rows])
         return outputs
 
-    def loss_on(self, system: System, rows: Rows) -> Tensor:
+    def loss_on(self, system: System, rows: Rows, batch: Batch) -> Tensor:
         """Return the loss on some utterances, with what upstreams have to add to it."""
-        batch = self.batch(rows)
         features = self.encode(system, batch)
         outputs = system(features, self.speakers[rows])
         loss = self.trial.objective.loss(outputs, self.truth[rows])
@@ -123,7 +133,7 @@ class Learner:
         parts = [part for b in batches for part in parts_of(b, trial.lengths, size, trial.budget)]
         system.eval()
         with torch.no_grad(), forked(trial.device):
-            outputs = torch.cat([self.outputs(system, part) for part in parts])
+            outputs = torch.cat([self.outputs(system, *each) for each in self.batches(parts)])
         return trial.objective.decode(outputs)[places]
 
     def valid_score(self, scores: NDArray[np.float64]) -> float:
@@ -138,8 +148,10 @@ class Learner:
         system.train()
         losses: list[Tensor] = []
         skipped = in_a_row = 0
-        for parts in self._batches(shuffle):
-            loss = self._update(system, rates, parts)
+        batches = self._batches(shuffle)
+        coming = self.batches(part for parts in batches for part in parts)
+        for parts in batches:
+            loss = self._update(system, rates, [next(coming) for _ in parts])
             if loss is not None:
                 losses.append(loss)
                 in_a_row = 0
@@ -174,7 +186,7 @@ class Learner:
         )
         raise SerbenchError(msg)
 
-    def _update(self, system: System, rates: LambdaLR, parts: list[Rows]) -> Tensor | None:
+    def _update(self, system: System, rates: LambdaLR, parts: list[Part]) -> Tensor | None:
         """Learn from a batch; return its loss, or None if it was left out."""
         before = [buffer.clone() for buffer in system.buffers()]
         rates.optimizer.zero_grad()
@@ -189,11 +201,12 @@ class Learner:
         rates.step()
         return loss
 
-    def _backward(self, system: System, parts: list[Rows]) -> Tensor:
+    def _backward(self, system: System, parts: list[Part]) -> Tensor:
         """Add the gradients of the parts up; return the mean of their losses by utterances."""
-        count, total = sum(map(len, parts)), self.truth.new_zeros((), dtype=torch.float32)
-        for part in parts:
-            loss = self.loss_on(system, part) * (len(part) / count)
+        count = sum(len(rows) for rows, _ in parts)
+        total = torch.zeros((), device=self.trial.device)
+        for rows, batch in parts:
+            loss = self.loss_on(system, rows, batch) * (len(rows) / count)
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         return total

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import (
     BaseModel,
@@ -14,6 +15,10 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class FineTuning(BaseModel):
@@ -46,9 +51,18 @@ class FineTuning(BaseModel):
     mixed: bool = False
     checkpointing: bool = False
 
+    def budget(self, rate: int) -> float:
+        """Return the samples that go through at once at most, at a sample rate in Hz."""
+        return math.inf if self.batch_seconds is None else self.batch_seconds * rate
 
-class Training(BaseModel):
-    """How a head is trained, alone or with its upstream.
+    def cut(self, wave: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
+        """Return what is kept of (samples,) at a sample rate in Hz."""
+        most = len(wave) if self.longest_seconds is None else round(self.longest_seconds * rate)
+        return wave[-most:] if self.keep == "end" else wave[:most]
+
+
+class Learning(BaseModel):
+    """What any training is told.
 
     Attributes:
         learning_rates: each is tried; the best by validation is kept, per fold and seed.
@@ -61,15 +75,10 @@ class Training(BaseModel):
         weight_decay: decoupled (AdamW) if not zero.
         clip_norm: largest gradient norm.
         dimension_weights: of the dimensions in the regression loss; None: all equal.
-        refit: once validation has chosen rate and epoch, train anew for as many epochs on the
-            training and the validation part together; worth it where speakers are few.
         standardize: give each channel of each layer mean 0 and standard deviation 1, by the
             statistics of the part that is trained on.
-        average: predict with the mean of the weights of so many best epochs by validation; of all,
-            if there are fewer. Not with `refit`, where validation has nothing left to choose.
-        finetune: train the upstream together with the head; it then encodes every batch anew.
-            A table of settings means true.
-        upstream_rate: learning rate of the upstream when it is trained; None: the head's.
+        average: go on with the mean of the weights of so many best epochs by validation; of all,
+            if there are fewer.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -83,9 +92,23 @@ class Training(BaseModel):
     weight_decay: float = Field(default=0.0, ge=0)
     clip_norm: PositiveFloat = 1.0
     dimension_weights: tuple[PositiveFloat, ...] | None = None
-    refit: bool = False
     standardize: bool = True
     average: PositiveInt = 1
+
+
+class Training(Learning):
+    """How a head is trained, alone or with its upstream.
+
+    Attributes:
+        refit: once validation has chosen rate and epoch, train anew for as many epochs on the
+            training and the validation part together; worth it where speakers are few. Not with
+            `average`: validation has nothing left to choose by then.
+        finetune: train the upstream together with the head; it then encodes every batch anew.
+            A table of settings means true.
+        upstream_rate: learning rate of the upstream when it is trained; None: the head's.
+    """
+
+    refit: bool = False
     finetune: bool | FineTuning = False
     upstream_rate: PositiveFloat | None = None
 
@@ -94,11 +117,11 @@ class Training(BaseModel):
     def _of_one_meaning(cls, value: bool | FineTuning) -> bool | FineTuning:
         return True if value == FineTuning() else value
 
-    @field_validator("average")
+    @field_validator("refit")
     @classmethod
-    def _of_what_was_chosen(cls, value: int, info: ValidationInfo) -> int:
-        if value > 1 and info.data.get("refit"):
-            msg = "a refit has no best epochs by validation to average; set training.refit=false"
+    def _of_what_was_chosen(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("average", 1) > 1:
+            msg = "a refit has no best epochs by validation to average; set training.average=1"
             raise ValueError(msg)
         return value
 
@@ -119,3 +142,24 @@ class Training(BaseModel):
     def most_epochs(self) -> int:
         """Epochs of one fold and seed, if nothing stops early."""
         return self.epochs * (len(self.learning_rates) + self.refit)
+
+
+class Stage(Learning, FineTuning):
+    """How upstreams are fine-tuned with labels before the head learns: `[finetune]` of a recipe.
+
+    Attributes:
+        epochs: at most.
+        upstream_rate: learning rate of the upstream; None: that of the output, `learning_rates`.
+        seed: of the output's first weights, of shuffling and of what else is drawn.
+    """
+
+    epochs: PositiveInt = 10
+    upstream_rate: PositiveFloat | None = 5e-5
+    seed: NonNegativeInt = 0
+
+    @property
+    def training(self) -> Training:
+        """The same as a training of head and upstream together."""
+        plain = self.model_dump(exclude={"seed"})
+        tuning = {key: plain.pop(key) for key in FineTuning.model_fields}
+        return Training(**plain, finetune=FineTuning(**tuning))

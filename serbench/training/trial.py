@@ -64,10 +64,16 @@ class Trial:
         return lengths
 
 
-def check(trial: Trial) -> None:
-    """Refuse what cannot be trained on, or chosen by."""
+def check(trial: Trial, *, tested: bool = True) -> None:
+    """Refuse what cannot be trained on, or chosen by, or has nothing to predict though it should.
+
+    Raises:
+        SerbenchError: a part of the fold is too small, or its validation part tells nothing.
+    """
     fold = trial.fold
-    sizes = {"train": len(fold.train), "valid": len(fold.valid), "test": len(fold.test)}
+    sizes = {"train": len(fold.train), "valid": len(fold.valid)}
+    if tested:
+        sizes["test"] = len(fold.test)
     if sizes["train"] < 2 or min(sizes.values()) < 1:
         counts = ", ".join(f"{part} {size}" for part, size in sizes.items())
         msg = (

@@ -156,7 +156,7 @@ def test_a_recipe_survives_its_record() -> None:
         ({"training": {"learning_rates": []}}, r"training key 'learning_rates'"),
         ({"training": 3}, r"'training' must be a table"),
         ({"training": {"upstream_rate": 1e-4}}, r"'upstream_rate': .* training.finetune=true"),
-        ({"training": {"average": 5, "refit": True}}, r"'average': .* training.refit=false"),
+        ({"training": {"average": 5, "refit": True}}, r"'refit': .* training.average=1"),
         ({"seeds": [-1]}, r"recipe key 'seeds.0'"),
         ({"upstream": {"name": "huggingface", "weights": "./no"}}, r"'no' does not exist"),
     ],

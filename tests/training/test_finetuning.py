@@ -15,13 +15,16 @@ import torch
 from torch import Tensor, nn
 
 from serbench.benchmarks import Classification, Fold
+from serbench.benchmarks.reading.audio import read_audio
 from serbench.downstreams import mean_pool, mlp
 from serbench.errors import SerbenchError
 from serbench.progress import Silent
 from serbench.training import store as features
+from serbench.training import waveforms
 from serbench.training.fit import Fitted, fit
 from serbench.training.objectives import objective_of
-from serbench.training.settings import Training
+from serbench.training.prefetching import ahead
+from serbench.training.settings import FineTuning, Training
 from serbench.training.streams import Stream
 from serbench.training.system import System
 from serbench.training.trial import Source, Trial
@@ -81,7 +84,12 @@ def clips(labels: np.ndarray = LABELS) -> list[np.ndarray]:
 
 
 def corpus(upstream: Upstream) -> DecodedClips:
-    return DecodedClips(upstream, clips(), ["a"] * COUNT, [None] * COUNT)
+    return held(upstream, clips())
+
+
+def held(upstream: Upstream, waves: list[np.ndarray]) -> DecodedClips:
+    lengths = np.array([len(wave) for wave in waves])
+    return DecodedClips(upstream, waves, lengths, ["a"] * COUNT, [None] * COUNT)
 
 
 class Frozen:
@@ -169,7 +177,7 @@ def test_every_weight_of_a_cpc_learns() -> None:
     upstream = cpc.make(weights="random", contrastive=0.1)
     before = {f"streams.0.upstream.{name}": v.clone() for name, v in upstream.state_dict().items()}
     waves = [np.resize(wave, 4000) for wave in clips()]
-    source = DecodedClips(upstream, waves, ["a"] * COUNT, [None] * COUNT)
+    source = held(upstream, waves)
     few = Fold("few", np.arange(4), np.arange(4, 8), np.arange(8, 12))
     training = Training(learning_rates=(1e-3,), epochs=1, batch=4, finetune=True)
     tuned = fit(
@@ -318,3 +326,51 @@ def test_a_clip_without_a_frame_is_told(table: pd.DataFrame) -> None:
     table.loc[1, "end"] = 0.26
     with pytest.raises(SerbenchError, match="'u1' has 160 samples"):
         decode_to_train(table, cpc.make(weights="random"), Silent())
+
+
+def test_audio_is_read_as_it_is_needed_and_little_of_it_kept(
+    table: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def counted(path: Path, *rest: Any) -> np.ndarray:
+        read.append(path.stem)
+        return read_audio(path, *rest)
+
+    monkeypatch.setattr(waveforms, "read_audio", counted)
+    bytes_of_second = 4 * 16000
+    waves = waveforms.Waveforms(table, 16000, FineTuning(), kept_bytes=bytes_of_second + 4 * 8000)
+    whole = decode(table, fbank.make()).waves
+    read.clear()
+    for row in (0, 1, 0, 1, 2, 0, 1):  # 0 and 1 fit, 2 sends 0 out, and 0 sends 1 out, and so on
+        np.testing.assert_array_equal(waves[row], whole[row])
+    assert read == ["0", "1", "2", "0", "1"]
+    assert waves._bytes <= bytes_of_second + 4 * 8000
+
+
+@pytest.mark.parametrize("keep", ["end", "beginning"])
+def test_of_long_utterances_one_end_is_kept(table: pd.DataFrame, keep: Any) -> None:
+    upstream = cpc.make(weights="random")
+    tuning = FineTuning(longest_seconds=0.75, keep=keep)
+    source = decode_to_train(table, upstream, Silent(), tuning)
+    assert source.lengths.tolist() == [12000, 8000, 12000]
+    whole = decode(table, upstream).waves
+    cut = slice(-12000, None) if keep == "end" else slice(12000)
+    for row in range(3):
+        np.testing.assert_array_equal(source.waves[row], whole[row][cut])
+
+
+def test_batches_come_in_their_order_one_ahead_of_use_and_errors_where_they_are_due() -> None:
+    fetched: list[int] = []
+
+    def fetch(number: int) -> int:
+        fetched.append(number)
+        return 12 // (3 - number)
+
+    coming = ahead(fetch, range(5))
+    assert next(coming) == (0, 4)
+    assert [next(coming) for _ in range(2)] == [(1, 6), (2, 12)]
+    assert set(fetched) <= {0, 1, 2, 3}
+    with pytest.raises(ZeroDivisionError):
+        next(coming)
+    assert list(ahead(fetch, [])) == []

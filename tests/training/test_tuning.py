@@ -195,7 +195,7 @@ def test_a_schedule_lasts_as_long_as_all_epochs() -> None:
 
     training = Training(learning_rates=(1e-2,), batch=10, epochs=4, schedule="linear")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("serbench.training.fit.schedule", watched)
+        patch.setattr("serbench.training.course.schedule", watched)
         fit(trial(training), system, Quiet())
     assert rates[0].get_last_lr() == [0.0, 0.0]
     assert rates[0].last_epoch == 12

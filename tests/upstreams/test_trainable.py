@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from serbench import plugins
 from serbench.downstreams import mean_pool
+from serbench.training.settings import FineTuning
 from serbench.training.streams import Stream
 from serbench.training.system import System
 from serbench.upstreams import Clips
@@ -68,3 +69,44 @@ def test_all_of_a_cpc_learns(
 ) -> None:
     upstream, learns, reached = trained("cpc", tiny_checkpoints["cpc"], noise)
     assert learns == reached == {name for name, _ in upstream.named_parameters()}
+
+
+EVERY = (*FAMILY, "hubert.batch_norm", "whisper", "huggingface", "huggingface.unispeech")
+EVERY += ("huggingface.data2vec", "huggingface.conformer", "cpc")
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_what_was_trained_is_saved_and_loaded_to_the_bit(
+    name: str, tiny_checkpoints: dict[str, Path], noise: Callable[[int], Tensor], tmp_path: Path
+) -> None:
+    upstream, _, _ = trained(name.split(".")[0], tiny_checkpoints[name], noise)
+    clips = Clips([noise(4_000), noise(5_000)], ["a", "b"], [None, None])
+    upstream.requires_grad_(False).eval()  # torch takes other kernels where there are gradients
+    before = upstream(clips).layers
+    for parameter in upstream.parameters():
+        parameter.add_(0.01 * torch.sign(parameter))
+    expected = upstream(clips)
+    upstream.save(tmp_path / "saved")
+    plugin = plugins.find("upstreams", name.split(".")[0])
+    again = plugins.make(plugin, options={"weights": str(tmp_path / "saved")})
+    assert torch.equal(again(clips).layers, expected.layers)
+    assert not torch.equal(before, expected.layers)
+    assert (again.depth, again.dim) == (upstream.depth, upstream.dim)
+
+
+@pytest.mark.parametrize("name", [name for name in EVERY if name != "cpc"])
+def test_gradients_are_the_same_when_activations_are_computed_again(
+    name: str, tiny_checkpoints: dict[str, Path], noise: Callable[[int], Tensor]
+) -> None:
+    plugin = plugins.find("upstreams", name.split(".")[0])
+    clips = Clips([noise(4_000), noise(5_000)], ["a", "b"], [None, None])
+    gradients = []
+    for checkpointing in (False, True):
+        upstream = plugins.make(plugin, options={"weights": str(tiny_checkpoints[name])})
+        tuning = FineTuning(checkpointing=checkpointing)
+        stream = Stream(upstream.depth, upstream.dim, upstream=upstream, tuning=tuning).train()
+        stream.encode(clips).layers.square().sum().backward()
+        gradients.append({n: p.grad for n, p in upstream.named_parameters() if p.grad is not None})
+    plain, again = gradients
+    assert plain.keys() == again.keys()
+    assert all(torch.equal(plain[n], again[n]) for n in plain)
