@@ -22,7 +22,10 @@ Set = Annotated[
 ]
 Weights = Annotated[
     str | None,
-    typer.Option("--weights", help="Weights of the upstream: a size, an id or a folder."),
+    typer.Option(
+        "--weights",
+        help="Weights of the upstream: a size, an id or a folder; of several, with commas.",
+    ),
 ]
 
 

@@ -62,7 +62,19 @@ def finetune(job: Job, adapted: Sequence[Adapted], prepared: Prepared) -> tuple[
     _tell_of_precision(job, stage)
     epochs = stage.training.most_epochs * len(adapted) * len(prepared.folds)
     with job.progress.step("fine-tune", epochs) as step:
-        return tuple(_finetune(job, stage, each, prepared, step) for each in adapted)
+        return tuple(
+            _finetune(job, stage, each, prepared, step) if _learns(job, each) else each
+            for each in adapted
+        )
+
+
+def _learns(job: Job, adapted: Adapted) -> bool:
+    """Whether an upstream is fine-tuned: one of several that has no parameters is left as it is."""
+    part = adapted.parts[0]
+    if len(job.recipe.upstreams) == 1 or any(True for _ in make_upstream(part).trainable()):
+        return True
+    job.progress.tell(f"upstream '{part.name}' has no parameters; it is left as it is")
+    return False
 
 
 def _tell_of_precision(job: Job, stage: Stage) -> None:
