@@ -277,6 +277,18 @@ def test_a_killed_training_with_the_head_goes_on_to_the_same_numbers(
     assert not list((tmp_path / "home" / "runs").iterdir())
 
 
+def test_a_precision_that_is_not_there_is_told(
+    raw: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = prepared(raw)
+    raw["finetune"] = {"epochs": 1, "batch": 4, "mixed": True}
+    for module in ("runs.encoding", "runs.finetuning", "training.learning"):
+        monkeypatch.setattr(f"serbench.{module}.has_bf16", lambda device: False)
+    told = Told()
+    finetuned(raw, dataclasses.replace(corpus, folds=corpus.folds[:1]), told)
+    assert told.count("has no bfloat16, so finetune.mixed has no effect") == 1
+
+
 def test_dimensions_are_learnt_first_as_well(raw: dict[str, Any], corpus: Path) -> None:
     text = corpus.read_text().replace('"classification"', '"regression"')
     text = text.replace('labels = ["low", "high"]', 'dimensions = ["loud"]\nlow = 0.0\nhigh = 1.0')
