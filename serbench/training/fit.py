@@ -19,12 +19,12 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim.lr_scheduler import LambdaLR
 
 from serbench.benchmarks import Fold, Rows
+from serbench.devices import forked, seeded
 from serbench.errors import SerbenchError
 from serbench.progress import Step
 from serbench.training.batching import by_length, shuffled
 from serbench.training.objectives import Objective, Targets
 from serbench.training.optimizing import schedule
-from serbench.training.randomness import forked, seeded
 from serbench.training.settings import Training
 from serbench.training.system import System
 from serbench.upstreams import Clips, Features

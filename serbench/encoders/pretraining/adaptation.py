@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from serbench.devices import has_bf16
+from serbench.devices import has_bf16, seeded
 from serbench.digests import digest_path
 from serbench.encoders.pretraining import pseudo_labels, stages
 from serbench.encoders.pretraining.audio import Audio
@@ -25,7 +25,7 @@ from serbench.encoders.pretraining.head import FILE, Head, OwnLabels, load_head
 from serbench.encoders.pretraining.hubert import open_encoder
 from serbench.encoders.pretraining.masked import MaskedPrediction
 from serbench.encoders.pretraining.pseudo_labels import Labels, Quantizer
-from serbench.encoders.pretraining.schedule import Settings, require, seeded
+from serbench.encoders.pretraining.schedule import Settings, require
 from serbench.encoders.pretraining.stages import Batches
 from serbench.encoders.pretraining.work import Work, begin, digest_audio, end
 from serbench.encoders.speakers import Position, SpeakerModule

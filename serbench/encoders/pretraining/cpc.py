@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from serbench.devices import seeded
 from serbench.encoders import cpc as networks
 from serbench.encoders.pretraining.audio import Audio
 from serbench.encoders.pretraining.card import Card, Corpus, stage
@@ -15,7 +16,7 @@ from serbench.encoders.pretraining.contrastive import (
     paper_settings,
     write_cpc,
 )
-from serbench.encoders.pretraining.schedule import require, seeded
+from serbench.encoders.pretraining.schedule import require
 from serbench.encoders.pretraining.trainer import Trainer
 from serbench.encoders.pretraining.work import Work, begin, digest_audio, end
 from serbench.encoders.weights import Weights
