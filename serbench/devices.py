@@ -1,8 +1,15 @@
-"""Which torch device a computation runs on."""
+"""Torch devices: which one works here, what it can, and randomness on it that leaves no trace."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
 from serbench.errors import SerbenchError
+
+if TYPE_CHECKING:
+    import torch
 
 
 def available(device: str | None) -> str:
@@ -37,3 +44,34 @@ def has_bf16(device: str) -> bool:
         return supported
     cpu = torch.cpu
     return kind == "cpu" and (cpu._is_avx512_bf16_supported() or cpu._is_amx_tile_supported())
+
+
+@contextmanager
+def forked(device: torch.device | str) -> Iterator[None]:
+    """Put the random state of the CPU and of `device` back afterwards."""
+    import torch
+
+    kind = torch.device(device).type
+    with torch.random.fork_rng(devices=[device] if kind == "cuda" else []):
+        yield
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
+    """Draw from `seed` on the CPU and on `device` inside, and leave no trace outside."""
+    with forked(device):
+        reseed(seed, device)
+        yield
+
+
+def reseed(seed: int, device: torch.device | str) -> None:
+    """Seed the generators of the CPU and of `device`; those of other devices stay as they are.
+
+    `torch.manual_seed` would seed these, too, and so for good: only what is used is put back.
+    """
+    import torch
+
+    torch.default_generator.manual_seed(seed)
+    if torch.device(device).type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)

@@ -15,12 +15,11 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim.lr_scheduler import LambdaLR
 
 from serbench.benchmarks import Rows
-from serbench.devices import has_bf16
+from serbench.devices import forked, has_bf16
 from serbench.errors import SerbenchError
 from serbench.training.batching import by_length, parts_of, shuffled
 from serbench.training.enrolment import Enrolment, enrol
 from serbench.training.prefetching import ahead
-from serbench.training.randomness import forked
 from serbench.training.system import Batch, System
 from serbench.training.trial import Trial
 from serbench.upstreams import Features

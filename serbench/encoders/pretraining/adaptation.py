@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from serbench.devices import has_bf16
+from serbench.devices import has_bf16, seeded
 from serbench.digests import digest_path
 from serbench.encoders.pretraining import pseudo_labels, stages
 from serbench.encoders.pretraining.assignment import Assignment
@@ -22,7 +22,7 @@ from serbench.encoders.pretraining.hubert import open_encoder
 from serbench.encoders.pretraining.masked import MaskedPrediction
 from serbench.encoders.pretraining.profiles import first_recordings, profiles
 from serbench.encoders.pretraining.pseudo_labels import Labels, Quantizer
-from serbench.encoders.pretraining.schedule import Settings, require, seeded
+from serbench.encoders.pretraining.schedule import Settings, require
 from serbench.encoders.pretraining.stages import Batches
 from serbench.encoders.pretraining.work import Work, end
 from serbench.encoders.speakers import Position, SpeakerModule

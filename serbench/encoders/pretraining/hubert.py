@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from serbench.devices import has_bf16
+from serbench.devices import has_bf16, seeded
 from serbench.digests import digest_path
 from serbench.encoders.pretraining import pseudo_labels, stages
 from serbench.encoders.pretraining.assignment import Assignment, digest_of
@@ -14,7 +14,7 @@ from serbench.encoders.pretraining.card import write_hubert
 from serbench.encoders.pretraining.head import OwnLabels
 from serbench.encoders.pretraining.masked import MaskedPrediction, Objective
 from serbench.encoders.pretraining.pseudo_labels import Extractor, Labels, Quantizer
-from serbench.encoders.pretraining.schedule import Settings, require, seeded
+from serbench.encoders.pretraining.schedule import Settings, require
 from serbench.encoders.pretraining.stages import Batches
 from serbench.encoders.pretraining.work import Work, end
 from serbench.encoders.transformers import check_type, load

@@ -204,16 +204,18 @@ class MaskedPrediction(nn.Module):
         features = self.convolve(batch.waves)[:, : batch.labels.shape[1]]
         penalty = features.float().square().mean()
         frames = self.encode(features, batch.mask, batch.speakers)
-        logits, truth = self.logits(frames[batch.mask]), batch.labels[batch.mask]
+        masked = batch.mask.nonzero(as_tuple=True)
+        logits, truth = self.logits(frames[masked]), batch.labels[masked]
         loss = F.cross_entropy(logits, truth)
         correct = (logits.argmax(-1) == truth).float().mean()
         report = {"masked_loss": loss, "accuracy": correct, "feature_penalty": penalty}
         objective = loss + self.objective.penalty * penalty
         if self.objective.unmasked:
-            seen = F.cross_entropy(self.logits(frames[~batch.mask]), batch.labels[~batch.mask])
+            rest = (~batch.mask).nonzero(as_tuple=True)
+            seen = F.cross_entropy(self.logits(frames[rest]), batch.labels[rest])
             report["unmasked_loss"] = seen
             objective = objective + self.objective.unmasked * seen
-        return Outcome(objective, report, len(truth))
+        return Outcome(objective, report, truth.numel())
 
 
 class MaskedBatches:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from serbench.devices import seeded
 from serbench.encoders.pretraining import pseudo_labels
 from serbench.encoders.pretraining.audio import Cutting
 from serbench.encoders.pretraining.card import stage
 from serbench.encoders.pretraining.head import OwnLabels
 from serbench.encoders.pretraining.masked import MaskedBatches, MaskedPrediction, Objective
 from serbench.encoders.pretraining.pseudo_labels import Extractor, Labels, Quantizer
-from serbench.encoders.pretraining.schedule import Settings, seeded
+from serbench.encoders.pretraining.schedule import Settings
 from serbench.encoders.pretraining.trainer import Trainer
 from serbench.encoders.pretraining.work import Work
 from serbench.errors import SerbenchError
