@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from serbench.errors import SerbenchError
 
 
@@ -37,3 +40,19 @@ def has_bf16(device: str) -> bool:
         return supported
     cpu = torch.cpu
     return kind == "cpu" and (cpu._is_avx512_bf16_supported() or cpu._is_amx_tile_supported())
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Let torch compute on so many threads inside, and on as many as before outside.
+
+    How many there are changes how sums are rounded: the same number gives the same bits.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -20,7 +20,7 @@ from serbench import plugins
 from serbench.digests import digest_json, digest_path, local_path
 from serbench.errors import SerbenchError, unknown
 from serbench.leaderboard.record import Labels
-from serbench.training.settings import Training
+from serbench.training.settings import Precision, Training
 
 if TYPE_CHECKING:
     from serbench.benchmarks import Benchmark, Protocol
@@ -71,6 +71,8 @@ class Recipe(_Frozen):
         training: how the head is trained.
         seeds: one training a fold for each.
         leave_out_broken: go on without unusable files; the result lists them.
+        precision: in which the frames of a frozen upstream are stored; means over time are in
+            single precision in any case. Not in records or digests if it is the default.
     """
 
     upstream: Part
@@ -80,6 +82,7 @@ class Recipe(_Frozen):
     training: Training
     seeds: tuple[NonNegativeInt, ...] = Field(default=(0,), min_length=1)
     leave_out_broken: bool = False
+    precision: Precision = Field(default="float16", exclude_if=lambda given: given == "float16")
 
     @property
     def labels(self) -> Labels:
@@ -142,8 +145,8 @@ def resolve(raw: Mapping[str, Any]) -> Recipe:
 
     Args:
         raw: `upstream`, `downstream`, `benchmark`, `protocol`: a name, or a dict of `name` and
-            options; `training`: a dict; `seeds`, `leave_out_broken`. What is missing gets its
-            default: the benchmark's first protocol, the downstream's recommended training.
+            options; `training`: a dict; `seeds`, `leave_out_broken`, `precision`. What is missing
+            gets its default: the benchmark's first protocol, the downstream's recommended training.
 
     Raises:
         SerbenchError: an unknown key or name, or a wrong value.
@@ -167,7 +170,7 @@ def resolve(raw: Mapping[str, Any]) -> Recipe:
             "benchmark": benchmark,
             "protocol": protocol,
             "training": _model(Training, "training", {**recommended, **given}),
-            **{k: raw[k] for k in ("seeds", "leave_out_broken") if k in raw},
+            **{k: raw[k] for k in ("seeds", "leave_out_broken", "precision") if k in raw},
         },
     )
 

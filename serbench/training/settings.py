@@ -1,6 +1,8 @@
-"""How a head is trained: the part `[training]` of a recipe."""
+"""How a head is trained, the part `[training]` of a recipe, and how its features are stored."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from pydantic import (
     BaseModel,
@@ -12,6 +14,9 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
+
+Precision = Literal["float16", "bfloat16", "float32"]
+"""Of the frames that a frozen upstream leaves in the store."""
 
 
 class Training(BaseModel):

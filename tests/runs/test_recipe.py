@@ -68,11 +68,18 @@ def test_a_default_written_out_is_the_same_recipe() -> None:
         {"training": {"finetune": True}},
         {"seeds": [1]},
         {"leave_out_broken": True},
+        {"precision": "bfloat16"},
     ],
 )
 def test_whatever_defines_the_run_changes_the_digest(change: dict[str, Any]) -> None:
     digests = {recipe.resolve(PLAIN).digest(), recipe.resolve(PLAIN | change).digest()}
     assert len(digests) == 2
+
+
+def test_a_key_that_came_later_leaves_no_trace_at_its_default() -> None:
+    made = recipe.resolve(PLAIN)
+    assert "precision" not in made.model_dump(mode="json")
+    assert recipe.resolve(PLAIN | {"precision": "float16"}).digest() == made.digest()
 
 
 def test_weights_count_by_content_not_by_path(tmp_path: Path) -> None:
@@ -122,6 +129,7 @@ def test_a_recipe_survives_its_record() -> None:
         ({"training": 3}, r"'training' must be a table"),
         ({"training": {"upstream_rate": 1e-4}}, r"'upstream_rate': .* training.finetune=true"),
         ({"seeds": [-1]}, r"recipe key 'seeds.0'"),
+        ({"precision": "half"}, r"recipe key 'precision': .*'float16', 'bfloat16' or 'float32'"),
         ({"upstream": {"name": "huggingface", "weights": "./no"}}, r"'no' does not exist"),
     ],
 )
