@@ -26,6 +26,8 @@ from serbench.errors import SerbenchError, unknown
 
 Kind = Literal["upstreams", "downstreams", "benchmarks"]
 KINDS: tuple[Kind, ...] = ("upstreams", "downstreams", "benchmarks")
+# What a recipe says of a plugin beside its options.
+_TAKEN = ("name", "layers")
 _TYPES: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool}
 
 
@@ -207,13 +209,13 @@ def _options(where: str, function: ast.FunctionDef) -> list[Option]:
     options = []
     for arg, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True):
         try:
-            if arg.annotation is None or default is None or arg.arg == "name":
+            if arg.annotation is None or default is None or arg.arg in _TAKEN:
                 raise ValueError
             options.append(Option(arg.arg, _type(arg.annotation), ast.literal_eval(default)))
         except (ValueError, KeyError) as error:
             msg = (
                 f"{where}: option '{arg.arg}' needs an annotation of int, float, str, bool, None, "
-                "Literal or tuple, a literal default, and another name than 'name'"
+                "Literal or tuple, a literal default, and another name than 'name' or 'layers'"
             )
             raise SerbenchError(msg) from error
     return options

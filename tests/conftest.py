@@ -11,7 +11,21 @@ from pathlib import Path
 
 import pytest
 
+from .checkpoints import write_checkpoints
+
 ROOT = Path(__file__).resolve().parents[1]
+
+# What the plugins of CONTRIBUTING.md are called, by kind.
+COPY_ME = {"upstreams": "energy", "downstreams": "max_pool", "benchmarks": "my_corpus"}
+_PROJECT = """
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+
+[project]
+name = "foreign-plugins"
+version = "1.2"
+"""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -48,6 +62,49 @@ def real_files() -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install a foreign package with the copy-me plugin of each kind into a folder of its own."""
+    source = tmp_path_factory.mktemp("source")
+    lines = [_PROJECT]
+    for kind, name in COPY_ME.items():
+        (source / f"foreign_{name}.py").write_text(copy_me(kind[:-1]))
+        lines.append(f'[project.entry-points."serbench.{kind}"]\n{name} = "foreign_{name}:make"')
+    modules = [f"foreign_{name}" for name in COPY_ME.values()]
+    lines.append(f"[tool.setuptools]\npy-modules = {modules}")
+    (source / "pyproject.toml").write_text("\n".join(lines))
+    target = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*command, "--quiet", "--target", target, source], check=True)
+    return target
+
+
+def serbench(*args: str | Path, site: Path | None = None, cwd: Path | None = None) -> str:
+    """Run the command line, a foreign package on the path if given; return what it printed."""
+    environment = os.environ | ({"PYTHONPATH": str(site)} if site else {})
+    command = [sys.executable, "-m", "serbench", *map(str, args)]
+    result = subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope="session")
+def my_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a data folder that holds the corpus of the benchmark to copy: noise."""
+    import numpy as np
+    import soundfile
+
+    data = tmp_path_factory.mktemp("data")
+    (data / "my-corpus" / "wav").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for speaker in ("f01", "f02", "f03", "m01", "m02", "m03"):
+        for sentence in range(3):
+            for emotion in "AN":
+                path = data / "my-corpus" / "wav" / f"{speaker}_{sentence:02d}_{emotion}.wav"
+                soundfile.write(path, rng.normal(0, 0.1, 8000), 16000)
+    return data
+
+
+@pytest.fixture(scope="session")
 def corpora(real_files: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a data folder with the real EmoDB and EmoTale, unpacked once for all tests."""
     target = tmp_path_factory.getbasetemp() / "corpora"
@@ -62,6 +119,12 @@ def corpora(real_files: Callable[[str], Path], tmp_path_factory: pytest.TempPath
 def whisper_tiny(real_files: Callable[[str], Path]) -> Path:
     """Return a real pretrained encoder, or skip."""
     return real_files("weights/whisper-tiny.en-encoder")
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return folders of random weights, by `upstream` or `upstream.variant`."""
+    return write_checkpoints(tmp_path_factory.mktemp("checkpoints"))
 
 
 @pytest.fixture(scope="session")

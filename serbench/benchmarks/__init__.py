@@ -1,7 +1,24 @@
 """The contract of a benchmark: a corpus, its task, its protocols.
 
 Every file of this folder is one benchmark, made by its `make(...)`; whose name begins with an
-underscore is none. Nothing here imports torch.
+underscore is none. Nothing here imports torch. `serbench check benchmark NAME` runs the contract on
+any of them, or on a foreign one.
+
+A benchmark says what is measured; its protocols turn a table of utterances into folds:
+
+    >>> from pandas import DataFrame
+    >>> from serbench.benchmarks import Benchmark, Classification, protocols
+    >>> def read(folder):  # the contract's columns from path to split are left out here
+    ...     return DataFrame({"utterance": list("abcd"), "speaker": ["ann", "bob", "cid", "cid"],
+    ...                       "session": None, "emotion": ["angry", "calm", "angry", "calm"]})
+    >>> mine = Benchmark("mine", "1", Classification(("angry", "calm")), read,
+    ...                  {"leave_one_speaker_out": protocols.leave_one_speaker_out},
+    ...                  folder=None, licence="CC0 1.0", citation="Me, 2026", obtain="ask me")
+    >>> for fold in mine.protocols["leave_one_speaker_out"]().split(mine.read(None), mine.task):
+    ...     print(fold.name, fold.train, fold.valid, fold.test)
+    speaker ann [2 3] [1] [0]
+    speaker bob [0] [2 3] [1]
+    speaker cid [1] [0] [2 3]
 """
 
 from __future__ import annotations
@@ -19,6 +36,10 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from serbench.benchmarks.splitting import protocols
+
+
+# What a benchmark may be called: its results lie in a folder of that name.
+NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 
 
 @dataclass(frozen=True)
@@ -39,6 +60,12 @@ class Fold:
                 f"fold '{self.name}': a row is in two parts; train, valid and test must be disjoint"
             )
             raise SerbenchError(msg)
+
+    def merged(self) -> Fold:
+        """Return the same fold with the validation part in the training part."""
+        import numpy as np
+
+        return Fold(self.name, np.concatenate([self.train, self.valid]), self.valid[:0], self.test)
 
 
 @dataclass(frozen=True)
@@ -105,6 +132,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "NAME",
     "Benchmark",
     "Classification",
     "Finding",

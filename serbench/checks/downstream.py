@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
 from serbench.checks.observing import deviation, sentences, watched
-from serbench.downstreams import Downstream
+from serbench.downstreams import Conditioning, Downstream
 
 _DIM = 24
+_VOICE = 13
 _FRAMES = (50, 49, 31, 30, 12, 7, 2, 1)  # of the utterances of a batch
+_SPEAKERS = len(_FRAMES) - 1  # one utterance is of somebody whom the head does not know
 _ROUNDING = 1e-4  # relative; of float32 sums taken in another order
 
 
@@ -53,6 +55,8 @@ def _failures(make: Callable[[int], Downstream], seed: int) -> list[str]:
     if failures:
         return failures
     failures += sentences("embedding an utterance alone", _padding, head, batch)
+    if head.conditions_on == "nothing":
+        failures += sentences("embedding other speakers", _speakers, head, batch)
     if head.needs == "mean":
         failures += sentences("embedding the mean over time", _mean, head, batch)
     return failures + sentences("training", _gradients, head.train(), batch)
@@ -68,6 +72,8 @@ def _declared(make: Callable[[int], Downstream], seed: int) -> Iterator[str]:
         yield f"embedding_dim is {width!r}; it must be a whole number from 1"
     if head.needs not in ("frames", "mean"):
         yield f"needs is {head.needs!r}; it must be 'frames' or 'mean'"
+    if head.conditions_on not in get_args(Conditioning):
+        yield f"conditions_on is {head.conditions_on!r}; it must be one of {get_args(Conditioning)}"
     if not _same_weights(head, _made(make, seed)):
         yield "one seed gives two heads; draw weights from torch's generator alone"
     if any(True for _ in head.parameters()) and _same_weights(head, _made(make, seed + 1)):
@@ -108,6 +114,13 @@ def _padding(head: Downstream, batch: _Batch) -> Iterator[str]:
                 )
 
 
+def _speakers(head: Downstream, batch: _Batch) -> Iterator[str]:
+    with torch.no_grad():
+        others = head(batch.frames, batch.lengths, torch.zeros_like(batch.speakers))
+        if not torch.equal(others, head(*batch)):
+            yield "the embedding depends on who speaks; say so by conditions_on"
+
+
 def _mean(head: Downstream, batch: _Batch) -> Iterator[str]:
     means = batch.frames.sum(1, keepdim=True) / batch.lengths[:, None, None]
     with torch.no_grad():
@@ -122,15 +135,22 @@ def _mean(head: Downstream, batch: _Batch) -> Iterator[str]:
 
 def _gradients(head: Downstream, batch: _Batch) -> Iterator[str]:
     embedding = head(*batch)
-    (embedding * torch.randn_like(embedding)).sum().backward()
+    if embedding.requires_grad:  # not that of a head without parameters
+        (embedding * torch.randn_like(embedding)).sum().backward()
     for name, parameter in head.named_parameters():
         if parameter.requires_grad and (parameter.grad is None or not parameter.grad.any()):
             yield f"no gradient reaches the parameter '{name}'; use it or leave it out"
 
 
 def _made(make: Callable[[int], Downstream], seed: int) -> Downstream:
+    """Return a head for the speakers of the batch."""
     torch.default_generator.manual_seed(seed)
-    return make(_DIM)
+    head = make(_DIM)
+    if isinstance(head, Downstream):
+        voices = torch.randn(_SPEAKERS + 1, _VOICE, generator=torch.Generator().manual_seed(seed))
+        voices[0] = 0.0
+        head.enrol(_SPEAKERS, voices if head.conditions_on == "mfcc" else None)
+    return head
 
 
 def _same_weights(head: Downstream, other: Downstream) -> bool:

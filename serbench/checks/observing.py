@@ -1,4 +1,4 @@
-"""What both contracts are checked with."""
+"""How checks watch a plugin: errors as sentences, random states, how far numbers are apart."""
 
 from __future__ import annotations
 

@@ -25,13 +25,13 @@ def check(
 ) -> None:
     """Read a corpus and its folds and report all problems; exit 1 if a run would refuse it."""
     from serbench.cli.terminal import Terminal
-    from serbench.runs.corpus import check_benchmark
+    from serbench.runs.corpus import check_corpus
 
     raw: dict[str, object] = {"benchmark": benchmark}
     if protocol is not None:
         raw["protocol"] = protocol
     assign(raw, set_ or [])
-    findings = check_benchmark(raw, data=data, progress=Terminal())
+    findings = check_corpus(raw, data=data, progress=Terminal())
     for finding in findings:
         where = f"{finding.utterance}: " if finding.utterance else ""
         typer.echo(f"{finding.severity}: {where}{finding.message}")

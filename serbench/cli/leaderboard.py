@@ -25,35 +25,36 @@ class Format(StrEnum):
 def leaderboard(
     results: Results = Path("results"),
     benchmark: Annotated[str | None, typer.Option(help="Only this benchmark.")] = None,
+    reported: Annotated[
+        bool, typer.Option("--reported", help="Below each board, what papers report on its corpus.")
+    ] = False,
     output: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TERMINAL,
 ) -> None:
     """Rank the results, per benchmark and protocol; scores are recomputed from the predictions."""
-    from serbench.errors import SerbenchError
     from serbench.leaderboard import export, store, table
 
     shelf = store.read_all(results)
     for problem in shelf.problems:
         typer.echo(f"serbench: left out: {problem}", err=True)
-    entries = [e for e in shelf.entries if benchmark in (None, e.result.benchmark.name)]
-    if not entries:
-        of = f" of {benchmark}" if benchmark else ""
-        msg = f"no results{of} in '{results}'; `serbench run` makes them"
-        raise SerbenchError(msg)
-    boards = table.rank(entries)
+    boards = table.rank(store.on_benchmark(shelf, results, benchmark))
     if output is Format.TERMINAL:
-        _draw(boards)
+        _draw(boards, reported=reported)
     else:
         write = export.to_markdown if output is Format.MARKDOWN else export.to_csv
         typer.echo(write(boards), nl=False)
 
 
-def _draw(boards: list[Board]) -> None:
+def _draw(boards: list[Board], *, reported: bool) -> None:
     from rich.console import Console
 
-    from serbench.leaderboard.render import render_board
+    from serbench.leaderboard.render import render_board, render_reported
+    from serbench.leaderboard.reports import tables
 
     console = Console(highlight=False, markup=False)
     for number, board in enumerate(boards):
         if number:
             console.print()
         console.print(render_board(board))
+        for each in tables(benchmark=board.benchmark.name) if reported else []:
+            console.print()
+            console.print(render_reported(each))

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from serbench.errors import SerbenchError
+from serbench.errors import SerbenchError, unknown
 
 Data = Annotated[
     Path | None,
@@ -30,7 +30,8 @@ def assign(raw: dict[str, Any], settings: Iterable[str]) -> None:
     """Write `key.subkey=value` settings into a nested dict of a recipe.
 
     A value is read as JSON (numbers, true, [1, 2]) and otherwise taken as text. A part given by
-    its name alone becomes a table with that name.
+    its name alone becomes a table with that name; of several upstreams, `upstream.2.layers=last`
+    means the second.
     """
     for setting in settings:
         key, equals, value = setting.partition("=")
@@ -38,13 +39,33 @@ def assign(raw: dict[str, Any], settings: Iterable[str]) -> None:
             msg = f"--set '{setting}' is not KEY=VALUE; write for instance training.epochs=5"
             raise SerbenchError(msg)
         *parents, last = key.split(".")
-        table = raw
+        table: Any = raw
         for parent in parents:
-            inner = table.setdefault(parent, {})
-            if not isinstance(inner, dict):
-                inner = table[parent] = {"name": inner}
-            table = inner
+            table = _entered(table, parent)
+        if isinstance(table, list):
+            raise _unnumbered(table, last)
         table[last] = _value(value)
+
+
+def _entered(table: Any, key: str) -> Any:
+    """Return the table of a key, or of several parts the one of this number."""
+    if isinstance(table, list):
+        if not key.isdecimal() or int(key) not in range(1, len(table) + 1):
+            raise _unnumbered(table, key)
+        place: Any = int(key) - 1
+    else:
+        place = key
+        table.setdefault(key, {})
+    if isinstance(table[place], bool):
+        table[place] = {}  # a switch that is set in detail is on
+    if not isinstance(table[place], dict | list):
+        table[place] = {"name": table[place]}
+    return table[place]
+
+
+def _unnumbered(parts: list[Any], key: str) -> SerbenchError:
+    numbers = (str(number) for number in range(1, len(parts) + 1))
+    return unknown("upstream", key, numbers, "of several, say which, as in upstream.2.layers=last")
 
 
 def _value(text: str) -> Any:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from serbench.cli.groups import grouped
 from serbench.cli.options import Data, Results, Set, Weights, assign
 
 
@@ -19,27 +20,38 @@ class Overwrite(Enum):
     NEVER = "never"
 
 
-def run(
-    upstream: Annotated[str | None, typer.Option(help="What encodes; a name or ./file.py.")] = None,
-    downstream: Annotated[str | None, typer.Option(help="The head; a name or ./file.py.")] = None,
+class Asked(NamedTuple):
+    """What is run: a recipe, or the values of one."""
+
+    upstream: Annotated[
+        str | None, typer.Option(help="What encodes; a name or ./file.py; several with commas.")
+    ] = None
+    downstream: Annotated[str | None, typer.Option(help="The head; a name or ./file.py.")] = None
     benchmark: Annotated[
         str | None, typer.Option(help="Corpus and task; a name or a .toml file [demo].")
-    ] = None,
+    ] = None
     protocol: Annotated[
         str | None, typer.Option(help="How to split [the benchmark's own default].")
-    ] = None,
-    weights: Weights = None,
-    data: Data = None,
-    seeds: Annotated[int | None, typer.Option(help="How many seeds: 0, 1, ... [1].")] = None,
+    ] = None
+    fusion: Annotated[str | None, typer.Option(help="Of several upstreams: early or late.")] = None
+    weights: Weights = None
+    seeds: Annotated[int | None, typer.Option(help="How many seeds: 0, 1, ... [1].")] = None
     recipe: Annotated[
         str | None, typer.Option(help="A recipe: a name of `list recipes` or a .toml file.")
-    ] = None,
-    set_: Set = None,
-    results: Results = Path("results"),
-    device: Annotated[str, typer.Option(help="Torch device: cpu, cuda, cuda:1, ...")] = "cpu",
+    ] = None
+    set_: Set = None
     leave_out_broken: Annotated[
         bool, typer.Option("--leave-out-broken", help="Go on without unusable recordings.")
-    ] = False,
+    ] = False
+
+
+@grouped
+def run(
+    *,
+    asked: Asked,
+    data: Data = None,
+    results: Results = Path("results"),
+    device: Annotated[str, typer.Option(help="Torch device: cpu, cuda, cuda:1, ...")] = "cpu",
     overwrite: Annotated[
         Overwrite,
         typer.Option(help="Whether an older result is computed anew; never: only shown."),
@@ -54,20 +66,8 @@ def run(
     from serbench.runs import recipe as recipes
     from serbench.runs.run import run_recipe
 
-    raw = recipes.read_recipe(recipes.path_of(recipe)) if recipe else {}
-    given: dict[str, Any] = {
-        "upstream": upstream,
-        "downstream": downstream,
-        "benchmark": benchmark,
-        "protocol": protocol,
-        "seeds": None if seeds is None else list(range(seeds)),
-        "leave_out_broken": leave_out_broken or None,
-    }
-    raw.update({key: value for key, value in given.items() if value is not None})
-    settings = [f"upstream.weights={weights}"] if weights is not None else []
-    assign(raw, [*settings, *(set_ or [])])
     outcome = run_recipe(
-        recipes.resolve(raw),
+        recipes.resolve(_raw(asked)),
         data=data,
         results=results,
         overwrite="always" if again else overwrite.value,
@@ -78,3 +78,29 @@ def run(
     console.print()
     console.print(render_run(outcome.result, outcome.scores))
     console.print(f"result: {outcome.path}", soft_wrap=True)
+
+
+def _raw(asked: Asked) -> dict[str, Any]:
+    """Return the recipe as it would stand in a file; a flag wins over the file that is given."""
+    from serbench.runs import recipe as recipes
+
+    raw = recipes.read_recipe(recipes.path_of(asked.recipe)) if asked.recipe else {}
+    given: dict[str, Any] = {
+        "upstream": None if asked.upstream is None else _listed(asked.upstream),
+        "downstream": asked.downstream,
+        "benchmark": asked.benchmark,
+        "protocol": asked.protocol,
+        "seeds": None if asked.seeds is None else list(range(asked.seeds)),
+        "leave_out_broken": asked.leave_out_broken or None,
+        "fusion": asked.fusion,
+    }
+    raw.update({key: value for key, value in given.items() if value is not None})
+    settings = [f"upstream.weights={asked.weights}"] if asked.weights is not None else []
+    assign(raw, [*settings, *(asked.set_ or [])])
+    return raw
+
+
+def _listed(upstream: str) -> str | list[str]:
+    """Return the name of an upstream, or the list that commas separate."""
+    names = [name.strip() for name in upstream.split(",")]
+    return names if len(names) > 1 else upstream

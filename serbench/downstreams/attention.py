@@ -66,6 +66,11 @@ def make(dim: int, *, heads: int = 8, hidden: int = 512, dropout: float = 0.2) -
 
     The attention's output is as wide as its input; the dense layers have 128 units each.
 
+    The paper's loss, 1 - alpha CCC_act - beta CCC_val - (1 - alpha - beta) CCC_dom, is that of
+    regression with `training.dimension_weights = [alpha, beta, 1 - alpha - beta]`, in the order of
+    the benchmark's dimensions. Its alpha and beta are not published; without weights all dimensions
+    count the same.
+
     Args:
         dim: D, width of the frames.
         heads: of the attention.

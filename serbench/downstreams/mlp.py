@@ -12,7 +12,7 @@ from serbench.downstreams._pooling import masked_mean
 
 TRAINING = {"learning_rates": (1e-4, 1e-3), "batch": 32, "epochs": 100, "patience": 20}
 
-_WIDTHS = {"small": (256, 64), "deep": (1024, 256, 64, 64)}
+WIDTHS = {"small": (256, 64), "deep": (1024, 256, 64, 64)}
 
 
 class Mlp(Downstream):
@@ -44,4 +44,4 @@ def make(dim: int, *, size: Literal["small", "deep"] = "small", dropout: float =
         dropout: share of units left out in training. The report gives none; 0.1 is the value in
             the code of the paper it re-implements (Tran et al. 2023).
     """
-    return Mlp(dim, _WIDTHS[size], dropout)
+    return Mlp(dim, WIDTHS[size], dropout)

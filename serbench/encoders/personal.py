@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -32,6 +33,11 @@ class PersonalEncoder(WaveformEncoder):
         self.speakers = SpeakerModule.load(weights.folder / SPEAKERS)
         self.unseen: Unseen = unseen
         self._rows = {name: row for row, name in enumerate(self.speakers.names)}
+
+    def save(self, folder: Path) -> None:
+        """Write weights, settings, preprocessor and the table of speakers."""
+        super().save(folder)
+        self.speakers.save(folder / SPEAKERS)
 
     def unseen_speakers(self, names: Sequence[str]) -> list[str]:
         """Return those who were not in the adaptation, if the rule is to find the nearest."""

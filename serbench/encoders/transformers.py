@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Collection, Iterator
+import warnings
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from logging import ERROR
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint as checkpointed
 
+from serbench.encoders.tensors import write_tensors
 from serbench.encoders.weights import Weights
 from serbench.errors import SerbenchError
 
-# what masked pre-training puts in the place of frames; an encoder in use never reads it
-UNUSED = {"masked_spec_embed"}
+# what masked pre-training puts in the place of frames, and what is above the frames of a text
+# encoder; an encoder in use never reads them
+UNUSED = ("masked_spec_embed", "pooler.")
 # a full Whisper has its encoder below one of these
 WHISPER_PREFIX = {r"^(model\.)?encoder\.": ""}
 
@@ -58,6 +63,61 @@ def load(weights: Weights) -> Any:
     return model.requires_grad_(False)
 
 
+def save(model: Any, folder: Path) -> None:
+    """Write `config.json` and `model.safetensors`, which `load` reads to the same bits.
+
+    Args:
+        model: as `load` returned it, whatever was trained of it.
+        folder: made if need be.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    model.config.architectures = [type(model).__name__]
+    model.config.save_pretrained(folder)
+    tensors = {name: value.detach().cpu() for name, value in model.state_dict().items()}
+    write_tensors(folder / "model.safetensors", tensors, {"format": "pt"})
+
+
+def write_preprocessor(folder: Path, *, normalize: bool, rate: int = 16_000) -> None:
+    """Write `preprocessor_config.json` of an encoder of waveforms.
+
+    Args:
+        folder: of its weights.
+        normalize: whether waveforms are brought to mean 0 and variance 1.
+        rate: in Hz.
+    """
+    from transformers import Wav2Vec2FeatureExtractor
+
+    extractor = Wav2Vec2FeatureExtractor(  # type: ignore[no-untyped-call]
+        do_normalize=normalize, return_attention_mask=False, sampling_rate=rate
+    )
+    extractor.save_pretrained(folder)
+
+
+def checkpoint(blocks: Iterable[nn.Module]) -> None:
+    """Let blocks keep only their inputs for the backward pass, and compute the rest again.
+
+    Transformers' own way of it asks for training mode, in which there is dropout.
+    """
+    for block in blocks:
+        block.forward = partial(checkpointed, _unwarned(block.forward), use_reentrant=False)
+
+
+def _unwarned(forward: Callable[..., Any]) -> Callable[..., Any]:
+    def quiet(*args: Any, **kwargs: Any) -> Any:
+        with unwarned_of_masks():
+            return forward(*args, **kwargs)
+
+    return quiet
+
+
+@contextmanager
+def unwarned_of_masks() -> Iterator[None]:
+    """Hold back the warning that WavLM gives torch a float bias and a bool mask."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")
+        yield
+
+
 def _fill(weights: Weights, tensors: dict[str, Tensor]) -> tuple[Any, dict[str, Any]]:
     """Return the encoder and transformers' report of what it did not find."""
     from huggingface_hub.errors import StrictDataclassError
@@ -85,10 +145,9 @@ def _fill(weights: Weights, tensors: dict[str, Tensor]) -> tuple[Any, dict[str, 
 
 def _require_whole(weights: Weights, report: dict[str, Any]) -> None:
     """Refuse an encoder that the file did not fill; `ignore_mismatched_sizes` only reports."""
-    missing = set(report["missing_keys"]) - UNUSED
-    missing |= {key for key, *_ in report["mismatched_keys"]} - UNUSED
-    if missing:
-        names = sorted(missing)
+    missing = {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}
+    names = sorted(key for key in missing if not key.startswith(UNUSED))
+    if names:
         shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
         msg = (
             f"weights '{weights.name}' do not fill the encoder that their config.json describes: "

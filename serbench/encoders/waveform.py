@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from serbench.encoders.transformers import load
+from serbench.encoders.transformers import (
+    checkpoint,
+    load,
+    save,
+    unwarned_of_masks,
+    write_preprocessor,
+)
 from serbench.encoders.weights import Weights
 from serbench.errors import SerbenchError
 from serbench.upstreams import Clips, Features, Upstream, stack
@@ -84,6 +90,20 @@ class WaveformEncoder(Upstream):
         frozen = set(self.model.feature_extractor.parameters())
         return (parameter for parameter in self.parameters() if parameter not in frozen)
 
+    def front_end(self) -> Iterable[nn.Parameter]:
+        """Return the convolutions' parameters."""
+        parameters: Iterable[nn.Parameter] = self.model.feature_extractor.parameters()
+        return parameters
+
+    def checkpoint_gradients(self) -> None:
+        """Compute activations of the Transformer's blocks again in the backward pass."""
+        checkpoint(self.model.encoder.layers)
+
+    def save(self, folder: Path) -> None:
+        """Write weights, settings and preprocessor in the layout of `save_pretrained`."""
+        save(self.model, folder)
+        write_preprocessor(folder, normalize=self.normalize, rate=self.sample_rate)
+
     def _encode(self, clips: Clips) -> Features:
         convolved, lengths = stack([self._convolve(wave)[None] for wave in clips.waves])
         mask = torch.arange(convolved.shape[2], device=lengths.device) < lengths[:, None]
@@ -122,9 +142,7 @@ class WaveformEncoder(Upstream):
             for layer in self.model.encoder.layers
         ]
         try:
-            with warnings.catch_warnings():
-                # WavLM gives torch a float bias and a bool mask, which is deprecated
-                warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")
+            with unwarned_of_masks():
                 output = self.model.encoder(hidden, attention_mask=mask).last_hidden_state
         finally:
             for hook in hooks:

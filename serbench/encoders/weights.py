@@ -19,6 +19,14 @@ PACKAGED = Path(__file__).parent / "packaged"
 CARD = "card.json"
 SPEAKERS = "speakers.safetensors"
 SETTINGS = ("config.json", "preprocessor_config.json", "processor_config.json")
+VOCABULARY = (
+    *("tokenizer.json", "vocab.txt", "vocab.json"),
+    *("spiece.model", "spm.model", "sentencepiece.bpe.model"),
+)
+TOKENIZER = (
+    *(*VOCABULARY, "merges.txt"),
+    *("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+)
 SAFE = ("model.safetensors", "model.safetensors.index.json", "model-*.safetensors")
 PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*.bin")
 
@@ -59,7 +67,7 @@ class Weights:
         return {}
 
 
-def find(name: str, revision: str | None, sizes: Sizes) -> Weights:
+def find(name: str, revision: str | None, sizes: Sizes, *, text: bool = False) -> Weights:
     """Turn what the user wrote into a folder of weights, downloading it if it is a hub id.
 
     Args:
@@ -67,6 +75,7 @@ def find(name: str, revision: str | None, sizes: Sizes) -> Weights:
             which wins over such a folder if it comes with the package, or a hub id (`owner/name`).
         revision: branch, tag or commit on the hub; None for the newest.
         sizes: the published sizes by name.
+        text: whether the files of a tokeniser belong to the weights and count in their digest.
 
     Raises:
         SerbenchError: the folder, the size or the id does not exist, files are missing, or the
@@ -75,7 +84,7 @@ def find(name: str, revision: str | None, sizes: Sizes) -> Weights:
     folder = Path(name).expanduser()
     packaged = "packaged" in sizes.get(name, ())
     if name.startswith((".", "/", "~")) or (folder.is_dir() and not packaged):
-        return _from_folder(name, folder, revision)
+        return _from_folder(name, folder, revision, text)
     if name not in sizes and "/" not in name:
         raise unknown(
             "published size",
@@ -86,7 +95,7 @@ def find(name: str, revision: str | None, sizes: Sizes) -> Weights:
     known = sizes.get(name) or _known(name, sizes)
     if "packaged" in known:
         return _from_package(name, revision, known)
-    return _from_hub(name, revision, known)
+    return _from_hub(name, revision, known, text)
 
 
 def _known(identity: str, sizes: Sizes) -> Mapping[str, str]:
@@ -95,7 +104,7 @@ def _known(identity: str, sizes: Sizes) -> Mapping[str, str]:
     return next(entries, {"id": identity})
 
 
-def _from_folder(name: str, folder: Path, revision: str | None) -> Weights:
+def _from_folder(name: str, folder: Path, revision: str | None, text: bool) -> Weights:
     if not folder.is_dir():
         msg = f"weights '{name}': there is no folder {folder}"
         raise SerbenchError(msg)
@@ -104,7 +113,7 @@ def _from_folder(name: str, folder: Path, revision: str | None) -> Weights:
         raise SerbenchError(msg)
     _require(name, folder)
     known = {"id": folder.resolve().name} | _card(folder)
-    return Weights(name, folder, {**known, "digest": digest(folder)})
+    return Weights(name, folder, {**known, "digest": digest(folder, text=text)})
 
 
 def _from_package(name: str, revision: str | None, known: Mapping[str, str]) -> Weights:
@@ -128,11 +137,11 @@ def _card(folder: Path) -> dict[str, str]:
     return told | ({"trained_on": ", ".join(corpora)} if corpora else {})
 
 
-def _from_hub(name: str, revision: str | None, known: Mapping[str, str]) -> Weights:
-    folder = _download(known["id"], revision)
+def _from_hub(name: str, revision: str | None, known: Mapping[str, str], text: bool) -> Weights:
+    folder = _download(known["id"], revision, text)
     _require(name, folder)
     commit = {"revision": folder.name} if re.fullmatch("[0-9a-f]{40}", folder.name) else {}
-    return Weights(name, folder, {**known, **commit, "digest": digest(folder)})
+    return Weights(name, folder, {**known, **commit, "digest": digest(folder, text=text)})
 
 
 def _require(name: str, folder: Path) -> None:
@@ -155,9 +164,9 @@ def _tensor_files(folder: Path) -> list[Path]:
     return []
 
 
-def digest(folder: Path) -> str:
+def digest(folder: Path, *, text: bool = False) -> str:
     """Return the digest of the files in `folder` that make the encoder what it is."""
-    settings = [folder / file for file in SETTINGS if (folder / file).is_file()]
+    settings = [folder / file for file in _settings(text) if (folder / file).is_file()]
     lines = hashlib.sha256()
     speakers = [folder / SPEAKERS] if (folder / SPEAKERS).is_file() else []
     for file in sorted(settings + _tensor_files(folder) + speakers):
@@ -170,7 +179,11 @@ def digest(folder: Path) -> str:
     return lines.hexdigest()
 
 
-def _download(identity: str, revision: str | None) -> Path:
+def _settings(text: bool) -> tuple[str, ...]:
+    return (*SETTINGS, *TOKENIZER) if text else SETTINGS
+
+
+def _download(identity: str, revision: str | None, text: bool) -> Path:
     """Return the folder of a hub id in Hugging Face's cache, filled from the hub if need be."""
     from huggingface_hub import errors, snapshot_download
 
@@ -178,8 +191,8 @@ def _download(identity: str, revision: str | None) -> Path:
         return Path(snapshot_download(identity, revision=revision, allow_patterns=list(patterns)))
 
     try:
-        folder = fetch(*SETTINGS, *SAFE)
-        return folder if _tensor_files(folder) else fetch(*SETTINGS, *PICKLED)
+        folder = fetch(*_settings(text), *SAFE)
+        return folder if _tensor_files(folder) else fetch(*_settings(text), *PICKLED)
     except errors.HFValidationError as error:
         msg = f"'{identity}' is no hub id (owner/name); a folder is written ./{identity}"
         raise SerbenchError(msg) from error
@@ -188,18 +201,19 @@ def _download(identity: str, revision: str | None) -> Path:
         raise SerbenchError(msg) from error
     except errors.RepositoryNotFoundError as error:
         msg = f"no weights '{identity}' on the hub, or they are not open to you; "
-        raise SerbenchError(msg + _by_hand(identity)) from error
+        raise SerbenchError(msg + _by_hand(identity, text)) from error
     except OSError as error:
         msg = f"weights '{identity}' are not on this machine and the hub cannot be reached; "
-        raise SerbenchError(msg + _by_hand(identity)) from error
+        raise SerbenchError(msg + _by_hand(identity, text)) from error
 
 
-def _by_hand(identity: str) -> str:
+def _by_hand(identity: str, text: bool) -> str:
     from huggingface_hub import constants
 
+    settings = "the files of the tokeniser" if text else SETTINGS[1]
     return (
         f"on a machine with access, `hf download {identity} --local-dir FOLDER` gets them; needed "
-        f"are config.json, preprocessor_config.json and {SAFE[0]} (or {PICKLED[0]}). Copy FOLDER "
+        f"are {SETTINGS[0]}, {settings} and {SAFE[0]} (or {PICKLED[0]}). Copy FOLDER "
         f"here and give `--weights FOLDER`, or fill the cache {constants.HF_HUB_CACHE}"
     )
 

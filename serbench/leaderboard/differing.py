@@ -28,10 +28,15 @@ def differing(results: Sequence[Result]) -> list[str]:
     return texts
 
 
-def _compare(recipes: Sequence[dict[str, Any]]) -> list[str]:
-    flat = [dict(_leaves(recipe)) for recipe in recipes]
+def keys_apart(recipes: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the dotted paths at which some recipes are not the same, or not all have a value."""
+    flat = [_texts(recipe) for recipe in recipes]
     every = dict.fromkeys(key for options in flat for key in options)
-    keys = [key for key in every if len({options.get(key, "") for options in flat}) > 1]
+    return [key for key in every if len({options.get(key, "") for options in flat}) > 1]
+
+
+def _compare(recipes: Sequence[dict[str, Any]]) -> list[str]:
+    flat, keys = [_texts(recipe) for recipe in recipes], keys_apart(recipes)
     last = Counter(key.rpartition(".")[2] for key in keys)
     names = {key: name if last[name := key.rpartition(".")[2]] == 1 else key for key in keys}
     return [
@@ -40,13 +45,25 @@ def _compare(recipes: Sequence[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the dotted path and the text of everything in a recipe that is not a table."""
-    if isinstance(value, dict):
-        for key, entry in value.items():
-            yield from _leaves(entry, f"{path}.{key}".strip("."))
-    else:
-        yield path, value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+def leaves(recipe: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted path and the value of everything in a recipe that is not a table."""
+    for key, entry in recipe.items():
+        here = f"{path}.{key}".strip(".")
+        parts = entry if isinstance(entry, list) else [entry]
+        if not (parts and all(isinstance(part, dict) for part in parts)):
+            yield here, entry
+            continue
+        for number, part in enumerate(parts, start=1):
+            yield from leaves(part, here if len(parts) == 1 else f"{here}.{number}")
+
+
+def _texts(recipe: dict[str, Any]) -> dict[str, str]:
+    return {path: as_text(value) for path, value in leaves(recipe)}
+
+
+def as_text(value: Any) -> str:
+    """Return a value of a recipe as it is written in JSON, a text without its quotes."""
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
 def _shortened(text: str) -> str:

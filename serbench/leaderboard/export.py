@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from serbench.leaderboard.described import setting, system
 from serbench.leaderboard.figures import with_spread
 from serbench.leaderboard.table import Board, Row
 
@@ -63,23 +63,13 @@ def to_csv(boards: Sequence[Board]) -> str:
 
 
 def _flat(board: Board, row: Row) -> dict[str, Any]:
-    result, task = row.result, board.benchmark.task
+    result = row.result
     return {
-        "benchmark": board.benchmark.name,
-        "version": board.benchmark.version,
-        "synthetic": str(board.benchmark.synthetic).lower(),
-        "task": task.kind,
-        "targets": json.dumps(task.outputs),
-        "protocol": board.protocol.name,
-        "protocol_options": json.dumps(board.protocol.options, sort_keys=True),
-        "shares": " ".join(board.protocol.shares),
-        "split": board.split,
+        **setting(result),
+        "synthetic": str(result.benchmark.synthetic).lower(),
         "folds": len(result.split.folds),
         "rank": row.rank,
-        "upstream": result.labels.upstream,
-        "weights": result.labels.weights,
-        "downstream": result.labels.downstream,
-        "adapted_on": "" if result.adaptation is None else result.adaptation.on,
+        **system(result),
         "differs": row.differs,
         "seeds": row.seeds,
         "complete": str(result.complete).lower(),

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from serbench.leaderboard.record import Result
+from serbench.leaderboard.record import Adaptation, Encoder, FineTuned, Result
 
 if TYPE_CHECKING:
     from serbench.benchmarks.tasks import Figure
@@ -76,7 +76,8 @@ def about_result(result: Result, scores: Scores) -> list[str]:
         _incomplete(result, scores),
         _left_out(result),
         _transductive(result),
-        _contaminated(result),
+        _conditioned(result),
+        *(_contaminated(result, encoder) for encoder in result.encoders),
         _undefined(scores),
         _mismatch(result, scores),
     ]
@@ -101,17 +102,33 @@ def _left_out(result: Result) -> str | None:
 
 
 def about_adaptation(result: Result) -> list[str]:
-    """Return what the upstream heard without labels before it encoded the corpus."""
-    adaptation = result.adaptation
-    if adaptation is None:
-        return []
+    """Return what the upstreams were trained on before they encoded the corpus."""
+    found = []
+    for encoder in result.encoders:
+        if encoder.adaptation:
+            found.append(_about_adaptation(encoder, encoder.adaptation))
+        if encoder.finetuned:
+            found.append(_about_finetuning(encoder.finetuned))
+    return found
+
+
+def _about_finetuning(tuned: FineTuned) -> str:
+    valid = sum(fit.valid_score for fit in tuned.training) / len(tuned.training)
+    return (
+        "Upstream fine-tuned with the labels of the training part of each fold "
+        f"({tuned.utterances} utterances, {tuned.hours:.2f} h on average), chosen by its "
+        f"validation part ({valid:.3f} on average), then frozen."
+    )
+
+
+def _about_adaptation(encoder: Encoder, adaptation: Adaptation) -> str:
     if adaptation.on == "before":
-        known = [result.provenance.get(key, "unknown") for key in ("method", "trained_on")]
+        known = [encoder.provenance.get(key, "unknown") for key in ("method", "trained_on")]
         amount = f"{adaptation.utterances} utterances, {adaptation.hours:.2f} h"
-        return [
+        return (
             f"Weights came adapted ({amount}), so the recipe's options of adaptation had no "
             f"effect: {known[0]}, trained on {known[1]}."
-        ]
+        )
     part = {"all": "all utterances", "train": "the training part of each fold"}[adaptation.on]
     each = "" if adaptation.on == "all" else " on average"
     amount = f"{adaptation.utterances} utterances, {adaptation.hours:.2f} h{each}"
@@ -119,11 +136,12 @@ def about_adaptation(result: Result) -> list[str]:
     if adaptation.unseen is not None and adaptation.on == "train":
         found += f"; the rule for speakers unseen there: {adaptation.unseen}"
         found += ", by a minute of each one's audio" * (adaptation.unseen == "nearest")
-    return [f"{found}."]
+    return f"{found}."
 
 
 def _transductive(result: Result) -> str | None:
-    if result.adaptation is None or not result.adaptation.transductive:
+    adaptations = (encoder.adaptation for encoder in result.encoders)
+    if not any(adaptation is not None and adaptation.transductive for adaptation in adaptations):
         return None
     return (
         "Transductive: the upstream was adapted to the audio of the test part, too, without "
@@ -131,8 +149,22 @@ def _transductive(result: Result) -> str | None:
     )
 
 
-def _contaminated(result: Result) -> str | None:
-    corpora = result.provenance.get("trained_on", "")
+def _conditioned(result: Result) -> str | None:
+    known = result.conditioning
+    if known is None:
+        return None
+    unseen = f"{known.unseen} of {known.tested} speakers of the test parts were not trained on"
+    if known.on == "id":
+        share = " and share the row of those whom the head does not know" * bool(known.unseen)
+        return f"The head is told who speaks: {unseen}{share}."
+    return (
+        f"The head is told what each speaker sounds like, so that a prediction depends on the "
+        f"speaker's other utterances in the part: {unseen}."
+    )
+
+
+def _contaminated(result: Result, encoder: Encoder) -> str | None:
+    corpora = encoder.provenance.get("trained_on", "")
     if not mentions(corpora, result.benchmark.name):
         return None
     return f"The upstream was trained on the test corpus; its weights saw {corpora}."

@@ -86,13 +86,25 @@ class LeftOut(_Record):
 
 
 class Fit(_Record):
-    """What training chose by validation for one fold and seed."""
+    """What training chose by validation for one fold and seed.
+
+    Attributes:
+        fold: its name.
+        seed: of the training.
+        learning_rate: the chosen one.
+        epoch: the chosen one, from 1.
+        valid_score: of what predicted the test part, before a refit.
+        skipped: batches left out of all epochs at that rate, as they gave no finite number.
+        averaged: the epochs whose weights were averaged, where several were asked for.
+    """
 
     fold: str
     seed: int
     learning_rate: float
     epoch: int
     valid_score: Number
+    skipped: int = 0
+    averaged: tuple[int, ...] = ()
 
 
 class Adaptation(_Record):
@@ -117,6 +129,46 @@ class Adaptation(_Record):
     checkpoints: tuple[str, ...]
 
 
+class FineTuned(_Record):
+    """How the upstream was trained with labels before it encoded the benchmark's audio.
+
+    Attributes:
+        on: the "train"ing part of each fold; its validation part chose.
+        utterances: how many, on average of the folds.
+        hours: of them, likewise.
+        checkpoints: digests of the weights, one a fold.
+        training: what was chosen for each fold.
+    """
+
+    on: Literal["train"]
+    utterances: int
+    hours: float
+    checkpoints: tuple[str, ...]
+    training: tuple[Fit, ...]
+
+
+class Encoder(_Record):
+    """Where the weights of an upstream come from, and what became of them; as in `Result`."""
+
+    provenance: dict[str, str] = {}
+    adaptation: Adaptation | None = None
+    finetuned: FineTuned | None = None
+
+
+class Conditioning(_Record):
+    """What the head was told of who speaks.
+
+    Attributes:
+        on: "id", which of the speakers trained on it is; "mfcc", what the speaker sounds like.
+        tested: speakers of the test parts, summed over folds.
+        unseen: those of them that were not trained on in their fold.
+    """
+
+    on: Literal["id", "mfcc"]
+    tested: int
+    unseen: int
+
+
 class Result(_Record):
     """All that is known of one run; the predictions lie beside it.
 
@@ -134,8 +186,11 @@ class Result(_Record):
         provenance: of the upstream's weights: `id`, `revision`, `digest`, `licence`,
             `trained_on`, `method`, as far as they exist; of those before the run adapted them.
         adaptation: how they were adapted, by the run or before; None if they were not.
+        finetuned: how the run then trained them with labels, before the head; None: it did not.
+        fused_with: the same of the other upstreams, where there are several.
+        conditioning: what the head was told of who speaks; None if it was told nothing.
         training: what was chosen for each fold and seed.
-        seconds: wall-clock time of `audit`, `adapt`, `encode`, `train`.
+        seconds: wall-clock time of `audit`, `adapt`, `finetune`, `encode`, `train`.
         versions: of serbench, Python and what the numbers depend on.
         created: UTC, to the second.
         complete: whether the predictions have every fold with every seed.
@@ -154,9 +209,20 @@ class Result(_Record):
     known_defects: int = 0
     provenance: dict[str, str] = {}
     adaptation: Adaptation | None = None
+    finetuned: FineTuned | None = None
+    fused_with: tuple[Encoder, ...] = ()
+    conditioning: Conditioning | None = None
     training: tuple[Fit, ...] = ()
     seconds: dict[str, float] = {}
     versions: dict[str, str] = {}
     created: Annotated[AwareDatetime, AfterValidator(_utc)]
     complete: bool
     scores: dict[str, Json]
+
+    @property
+    def encoders(self) -> tuple[Encoder, ...]:
+        """All upstreams, in the order of the recipe."""
+        first = Encoder(
+            provenance=self.provenance, adaptation=self.adaptation, finetuned=self.finetuned
+        )
+        return (first, *self.fused_with)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from rich.text import Text
 from serbench.leaderboard import notes
 from serbench.leaderboard.figures import number, with_spread
 from serbench.leaderboard.record import Labels, Result
+from serbench.leaderboard.reports import Reported
 from serbench.leaderboard.table import Board, Row, title
 
 if TYPE_CHECKING:
@@ -56,6 +58,23 @@ def render_run(result: Result, scores: Scores) -> RenderableType:
         *notes.about_result(result, scores),
     ]
     return _page(heading, _run_table(result, scores), sentences)
+
+
+def render_reported(reported: Reported) -> RenderableType:
+    """Return a table of reported numbers with its source, and what they hold for."""
+    source, table = reported
+    grid = _grid()
+    grid.add_column("system", overflow="fold")
+    for metric in table.metrics:
+        grid.add_column(metric.replace(":", "\n"), justify="right")
+    for row in table.rows:
+        texts = ["-" if math.isnan(v) else f"{v:.{reported.digits}f}" for v in row.values]
+        if row.std:
+            pairs = zip(texts, row.std, strict=True)
+            texts = [f"{text}\n± {std:.{reported.digits}f}" for text, std in pairs]
+        grid.add_row(row.system, *texts)
+    heading = Text(f"reported: {source.short}, {table.name}", style="bold")
+    return _page(heading, grid, [f"{table.corpus}; {table.protocol}.", source.citation])
 
 
 def _by_metric(board: Board, row: Row) -> Iterator[str]:

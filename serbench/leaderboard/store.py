@@ -120,6 +120,25 @@ def read_all(root: Path) -> Shelf:
     return shelf
 
 
+def on_benchmark(shelf: Shelf, root: Path, benchmark: str | None) -> list[Entry]:
+    """Return the sound results on a benchmark, or all of them.
+
+    Args:
+        shelf: what `root` holds.
+        root: the results folder.
+        benchmark: its name; None for any.
+
+    Raises:
+        SerbenchError: there are none.
+    """
+    entries = [e for e in shelf.entries if benchmark in (None, e.result.benchmark.name)]
+    if not entries:
+        of = f" of {benchmark}" if benchmark else ""
+        msg = f"no results{of} in '{root}'; `serbench run` makes them"
+        raise SerbenchError(msg)
+    return entries
+
+
 def _problem(result: Result, predictions: DataFrame) -> str | None:
     """Return the first reason why `predictions` cannot be those of `result`, or None."""
     sizes = {fold.name: fold.test for fold in result.split.folds}

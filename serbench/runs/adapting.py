@@ -20,6 +20,7 @@ from serbench.devices import has_bf16
 from serbench.digests import digest_json, digest_path, local_path
 from serbench.home import home
 from serbench.leaderboard import notes, record
+from serbench.leaderboard.record import FineTuned
 from serbench.runs.recipe import Part
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from serbench.benchmarks import Benchmark
     from serbench.runs.corpus import Prepared
     from serbench.runs.job import Job
+
+
+LABELS = "labels"
+"""Option in the card of weights that were trained on labels: the columns these were in."""
 
 
 @dataclass(frozen=True)
@@ -39,18 +44,31 @@ class Adapted:
         record: how they were adapted; None if they were not.
         base: provenance of the weights before, as far as it is known; None if the run left them
             as they are.
+        tuned: how they were fine-tuned with labels after that; None if they were not.
     """
 
     parts: tuple[Part, ...]
     record: record.Adaptation | None = None
     base: Mapping[str, str] | None = None
+    tuned: FineTuned | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether the run itself had nothing to adapt."""
+        return self.record is None or self.record.on == "before"
 
 
-def adapt(job: Job, prepared: Prepared) -> Adapted:
+def adapt(job: Job, prepared: Prepared) -> tuple[Adapted, ...]:
+    """Adapt the upstreams of a run, each as `adapt_upstream` does."""
+    return tuple(adapt_upstream(job, part, prepared) for part in job.recipe.upstreams)
+
+
+def adapt_upstream(job: Job, part: Part, prepared: Prepared) -> Adapted:
     """Adapt an upstream to all utterances of a run or to the training part of each fold.
 
     Args:
-        job: what is run; the option `adapt_on` of its upstream says to which.
+        job: what is run.
+        part: the upstream, with all options; `adapt_on` says to which.
         prepared: the utterances and the folds.
 
     Returns:
@@ -59,7 +77,6 @@ def adapt(job: Job, prepared: Prepared) -> Adapted:
     Raises:
         SerbenchError: whatever the upstream's `adapt` says.
     """
-    part = job.recipe.upstream
     if not plugins.find("upstreams", part.name).adapted_by:
         return Adapted((part,))
     table, folds = prepared.table, prepared.folds
@@ -67,7 +84,7 @@ def adapt(job: Job, prepared: Prepared) -> Adapted:
     offers = [("all utterances, the test part included,", table)]
     if on == "train":
         offers = [(f"the training part of fold '{f.name}'", table.iloc[f.train]) for f in folds]
-    made = [_adapt(job, words, rows) for words, rows in offers]
+    made = [_adapt(job, part, words, rows) for words, rows in offers]
     if made[0] == part:
         return Adapted((part,), _before(part, job.benchmark))
     sizes = [(len(rows), float(rows["seconds"].sum()) / 3600) for _, rows in offers]
@@ -82,16 +99,17 @@ def adapt(job: Job, prepared: Prepared) -> Adapted:
     return Adapted(tuple(made), known, _card(made[0]).get("base", {}))
 
 
-def _adapt(job: Job, words: str, rows: DataFrame) -> Part:
+def _adapt(job: Job, part: Part, words: str, rows: DataFrame) -> Part:
     """Return an upstream with weights adapted to some utterances."""
     from serbench.runs.pretraining_audio import recordings_of
     from serbench.upstreams import Unlabelled
 
-    part, benchmark = job.recipe.upstream, job.benchmark
+    benchmark = job.benchmark
     plugin = plugins.find("upstreams", part.name)
     change = plugins.adapter(plugin)
     ordered = rows.sort_values(["recording", "speaker"])
     identity = part.identity()
+    identity.pop("layers", None)  # whichever are learnt from, the weights are the same
     identity["options"] = {key: identity["options"][key] for key in plugin.adapted_by}
     heard = ordered[["recording", "speaker"]].to_numpy().tolist()
     known = {"heard": heard, "serbench": version("serbench"), "bf16": has_bf16(job.device)}
@@ -108,7 +126,7 @@ def _adapt(job: Job, words: str, rows: DataFrame) -> Part:
     with FileLock(f"{place}.lock"):
         changed = change(part.options, offered, place, progress=job.progress, device=job.device)
     contents = {key: digest for key, digest in part.contents.items() if key not in changed}
-    contents |= {key: _fingerprint(path) for key, path in _paths(changed)}
+    contents |= {key: fingerprint(path) for key, path in _paths(changed)}
     return part.model_copy(update={"options": part.options | changed, "contents": contents})
 
 
@@ -125,7 +143,7 @@ def _paths(options: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
             yield key, path
 
 
-def _fingerprint(path: Path) -> str:
+def fingerprint(path: Path) -> str:
     """Return the digest of the weights at a path, without the times that logs and cards tell."""
     files = sorted(path.rglob("*.safetensors"))
     if not files:
@@ -136,9 +154,12 @@ def _fingerprint(path: Path) -> str:
 def _before(part: Part, benchmark: Benchmark) -> record.Adaptation | None:
     """Return what is known of weights that were given adapted: their card tells of others.
 
-    Training in several goes on the same audio is no adaptation, unless it is the benchmark's.
+    Training in several goes on the same audio is no adaptation, unless it is the benchmark's, and
+    fine-tuning with labels is none in any case.
     """
     card = _card(part)
+    if LABELS in card.get("options", {}):
+        return None
     base, corpora = card.get("base"), card.get("corpora", [])
     if not base:
         return None

@@ -64,9 +64,7 @@ def prepare(
     """
     found = audit.audit_corpus(benchmark, read_corpus(benchmark, data), progress)
     table = found.usable(leave_out_broken=leave_out_broken)
-    split = protocol.split(table, benchmark.task)
-    doubts = folds.audit_folds(table, split, protocol, benchmark.task)
-    _refuse(doubts)
+    split, doubts = folds.sound_folds(table, protocol, benchmark.task)
     for doubt in doubts:
         progress.tell(f"warning: {doubt.message}")
     known = sum(f.severity == "known" for f in found.findings)
@@ -92,9 +90,7 @@ def _in_numbers(table: DataFrame, split: list[Fold]) -> Split:
     )
 
 
-def check_benchmark(
-    raw: Mapping[str, Any], *, data: Path | None, progress: Progress
-) -> list[Finding]:
+def check_corpus(raw: Mapping[str, Any], *, data: Path | None, progress: Progress) -> list[Finding]:
     """Return all that is wrong with a benchmark's corpus and the folds of a protocol on it.
 
     Args:
@@ -118,6 +114,19 @@ def check_benchmark(
     ]
 
 
+def is_there(benchmark: Benchmark, data: Path | None) -> bool:
+    """Return whether the folder of a corpus exists, or the package makes the corpus.
+
+    Args:
+        benchmark: the corpus.
+        data: folder of the corpora; None: `SERBENCH_DATA`.
+    """
+    if benchmark.folder is None:
+        return True
+    root = data_root(data)
+    return root is not None and (root / benchmark.folder).is_dir()
+
+
 def read_corpus(benchmark: Benchmark, data: Path | None) -> DataFrame:
     """Return the table of a corpus, from its folder below the data folder.
 
@@ -138,9 +147,3 @@ def read_corpus(benchmark: Benchmark, data: Path | None) -> DataFrame:
         )
         raise SerbenchError(msg)
     return benchmark.read(root / benchmark.folder)
-
-
-def _refuse(findings: list[Finding]) -> None:
-    errors = [finding.message for finding in findings if finding.severity == "error"]
-    if errors:
-        raise SerbenchError("\n".join(["the folds of this protocol cannot be used:", *errors]))

@@ -8,11 +8,12 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Literal
 
 from serbench import plugins
+from serbench.runs.conditioning import head_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from serbench.downstreams import Downstream
+    from serbench.runs.adapting import Adapted
     from serbench.runs.corpus import Prepared
     from serbench.runs.job import Job
     from serbench.runs.recipe import Part
@@ -24,20 +25,29 @@ if TYPE_CHECKING:
 _NO_SPREAD = 1e-5
 
 
-def encode(
-    job: Job, parts: Sequence[Part], prepared: Prepared
-) -> list[StoredFeatures] | list[DecodedClips]:
+Sources = tuple["StoredFeatures | DecodedClips", ...]
+"""What one fold learns from: a source an upstream."""
+
+
+def encode(job: Job, adapted: Sequence[Adapted], prepared: Prepared) -> list[Sources]:
     """Return what each fold learns from.
 
     Args:
         job: what is run.
-        parts: the upstream for all folds, or one for each.
+        adapted: each upstream of the recipe, for all folds or for each of them.
         prepared: the corpus.
 
     Returns:
-        One source a fold, the same for all of them if the upstream is: features, or waveforms
-        for an upstream that is trained with the head.
+        For each fold a source an upstream, the same for all folds if the upstream is: features, or
+        waveforms for an upstream that is trained with the head.
     """
+    by_upstream = [_of_folds(job, each.parts, prepared) for each in adapted]
+    return list(zip(*by_upstream, strict=True))
+
+
+def _of_folds(
+    job: Job, parts: Sequence[Part], prepared: Prepared
+) -> list[StoredFeatures] | list[DecodedClips]:
     several = len(prepared.folds) if len(parts) == 1 else 1
     if job.recipe.training.finetune:
         return _decode(job, parts, prepared.table) * several
@@ -48,9 +58,8 @@ def _decode(job: Job, parts: Sequence[Part], table: DataFrame) -> list[DecodedCl
     """Decode the corpus, once for all folds, for upstreams that are trained."""
     from serbench.training.waves import decode_to_train, enrol_speakers
 
-    plugin = plugins.find("upstreams", parts[0].name)
-    first, *others = (plugins.make(plugin, options=part.options) for part in parts)
-    decoded = decode_to_train(table, first, job.progress)
+    first, *others = (make_upstream(part) for part in parts)
+    decoded = decode_to_train(table, first, job.progress, job.recipe.training.tuning)
     for other in others:
         enrol_speakers(table, other, job.progress)
     return [decoded, *(replace(decoded, upstream=other) for other in others)]
@@ -85,11 +94,19 @@ def _encode(job: Job, part: Part, table: DataFrame) -> StoredFeatures:
     return features
 
 
+def make_upstream(part: Part) -> Upstream:
+    """Make an upstream that gives the layers that the recipe asks for."""
+    from serbench.encoders.layers import choose
+
+    made: Upstream = plugins.make(plugins.find("upstreams", part.name), options=part.options)
+    return choose(made, part.layers)
+
+
 def _frozen(job: Job, part: Part) -> Upstream:
     """Make an upstream that is not trained, where a loss of its own is no use."""
     from serbench.upstreams import Upstream
 
-    made: Upstream = plugins.make(plugins.find("upstreams", part.name), options=part.options)
+    made = make_upstream(part)
     if type(made).auxiliary_loss is not Upstream.auxiliary_loss:
         job.progress.tell(
             f"warning: with these options upstream '{part.name}' adds a loss of its own while it "
@@ -100,7 +117,5 @@ def _frozen(job: Job, part: Part) -> Upstream:
 
 
 def _needs(job: Job) -> Literal["frames", "mean"]:
-    """Return what the head uses of time, which does not depend on the width of its input."""
-    plugin = plugins.find("downstreams", job.recipe.downstream.name)
-    head: Downstream = plugins.make(plugin, 1, options=job.recipe.downstream.options)
-    return head.needs
+    """Return what the head uses of time."""
+    return head_of(job).needs

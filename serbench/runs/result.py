@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serbench.leaderboard import store
-from serbench.leaderboard.record import BenchmarkRecord, LeftOut, ProtocolRecord, Result
+from serbench.leaderboard.record import BenchmarkRecord, Encoder, LeftOut, ProtocolRecord, Result
+from serbench.runs.conditioning import conditioning
 from serbench.scoring.scores import score
 
 if TYPE_CHECKING:
     from serbench.runs.adapting import Adapted
     from serbench.runs.corpus import Prepared
     from serbench.runs.job import Job
-    from serbench.runs.trials import Trained
+    from serbench.runs.trials import AllTrained
     from serbench.scoring.scores import Scores
 
 _VERSIONS = ("serbench", "torch", "torchaudio", "transformers", "speechbrain", "numpy")
@@ -50,9 +51,9 @@ def find(job: Job, results: Path) -> Outcome | None:
 def save(
     job: Job,
     prepared: Prepared,
-    adapted: Adapted,
-    provenance: Mapping[str, str],
-    trained: Trained,
+    adapted: Sequence[Adapted],
+    origins: Sequence[Mapping[str, str]],
+    trained: AllTrained,
     results: Path,
 ) -> Outcome:
     """Score a run and keep its result.
@@ -61,7 +62,7 @@ def save(
         job: what was asked.
         prepared: the corpus and its folds.
         adapted: the upstreams.
-        provenance: of the weights that were encoded with, if no adaptation changed them.
+        origins: provenance of the weights that each encoded with.
         trained: choices and predictions of all trials.
         results: folder of the result files.
 
@@ -71,10 +72,13 @@ def save(
     scores = score(job.benchmark.task, trained.predictions)
     shares = tuple(sorted(job.protocol.shares))
     options = job.recipe.protocol.model_dump(mode="json")["options"]
-    steps = {k: t for k, t in job.seconds.items() if k != "adapt" or adapted.base is not None}
+    idle = {"adapt"} if all(each.idle for each in adapted) else set()
+    idle |= {"finetune"} if job.recipe.finetune is None else set()
+    steps = {name: value for name, value in job.seconds.items() if name not in idle}
+    first, *others = (_encoder(*each) for each in zip(adapted, origins, strict=True))
     result = Result(
         digest=job.digest,
-        recipe=job.recipe.model_dump(mode="json"),
+        recipe=job.recipe.plain(),
         labels=job.recipe.labels,
         benchmark=_benchmark(job),
         protocol=ProtocolRecord(name=job.protocol.name, options=options, shares=shares),
@@ -82,8 +86,11 @@ def save(
         seeds=job.recipe.seeds,
         left_out=tuple(LeftOut(utterance=u, reason=r) for u, r in prepared.left_out.items()),
         known_defects=prepared.known_defects,
-        provenance=dict(provenance if adapted.base is None else adapted.base),
-        adaptation=adapted.record,
+        provenance=first.provenance,
+        adaptation=first.adaptation,
+        finetuned=first.finetuned,
+        fused_with=tuple(others),
+        conditioning=conditioning(job, prepared),
         training=trained.fits,
         seconds={name: round(value, 1) for name, value in steps.items()},
         versions={name: version(name) for name in _VERSIONS}
@@ -93,6 +100,12 @@ def save(
         scores=scores.to_json(),
     )
     return Outcome(result, scores, store.save(result, trained.predictions, results))
+
+
+def _encoder(adapted: Adapted, origin: Mapping[str, str]) -> Encoder:
+    """Return what an upstream was before the run, and what the run made of it."""
+    provenance = dict(origin if adapted.base is None else adapted.base)
+    return Encoder(provenance=provenance, adaptation=adapted.record, finetuned=adapted.tuned)
 
 
 def _benchmark(job: Job) -> BenchmarkRecord:

@@ -12,6 +12,7 @@ from serbench.runs import result as results_of
 from serbench.runs.adapting import adapt
 from serbench.runs.corpus import prepare
 from serbench.runs.encoding import encode
+from serbench.runs.finetuning import finetune
 from serbench.runs.job import Job
 from serbench.runs.trials import run_trials
 
@@ -67,13 +68,16 @@ def run_recipe(
         )
     with job.timed("adapt"):
         adapted = adapt(job, prepared)
+    with job.timed("finetune"):
+        adapted = finetune(job, adapted, prepared)
     with job.timed("encode"):
-        sources = encode(job, adapted.parts, prepared)
+        sources = encode(job, adapted, prepared)
     state = home() / "runs" / f"{job.digest[:32]}-{prepared.split.hash}-{prepared.split.recordings}"
     if overwrite == "always":
         shutil.rmtree(state, ignore_errors=True)
     with job.timed("train"):
         trained = run_trials(job, prepared, sources, state)
-    outcome = results_of.save(job, prepared, adapted, sources[0].provenance, trained, results)
+    origins = [source.provenance for source in sources[0]]
+    outcome = results_of.save(job, prepared, adapted, origins, trained, results)
     shutil.rmtree(state, ignore_errors=True)
     return outcome

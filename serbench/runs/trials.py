@@ -7,6 +7,7 @@ goes on where it was and ends with the same numbers.
 from __future__ import annotations
 
 import copy
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,30 +15,31 @@ from typing import TYPE_CHECKING, NamedTuple
 from serbench import plugins
 from serbench.leaderboard.record import Fit
 from serbench.progress import Named
+from serbench.runs.conditioning import voices
 from serbench.scoring.predictions import tabulate
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from pandas import DataFrame
 
     from serbench.benchmarks import Fold
     from serbench.progress import Step
     from serbench.runs.corpus import Prepared
+    from serbench.runs.encoding import Sources
     from serbench.runs.job import Job
-    from serbench.training.store import StoredFeatures
+    from serbench.training.fit import Trained
     from serbench.training.system import System
-    from serbench.training.waves import DecodedClips
 
 
-class Trained(NamedTuple):
+class AllTrained(NamedTuple):
     """What all trials chose, and their predictions by fold and seed."""
 
     fits: tuple[Fit, ...]
     predictions: DataFrame
 
 
-def run_trials(
-    job: Job, prepared: Prepared, sources: Sequence[StoredFeatures | DecodedClips], state: Path
-) -> Trained:
+def run_trials(job: Job, prepared: Prepared, sources: Sequence[Sources], state: Path) -> AllTrained:
     """Train and predict every fold with every seed that is not finished.
 
     Args:
@@ -47,6 +49,7 @@ def run_trials(
         state: folder of what is finished.
     """
     recipe, epochs, fits = job.recipe, job.recipe.training.most_epochs, []
+    heard = voices(job, prepared.table)
     with job.progress.step("train", epochs * len(prepared.folds) * len(recipe.seeds)) as step:
         for number, fold in enumerate(prepared.folds):
             for seed in recipe.seeds:
@@ -54,47 +57,63 @@ def run_trials(
                 if fit is None:
                     several = f", seed {seed}" if len(recipe.seeds) > 1 else ""
                     named = Named(step, fold.name + several)
+                    going = _path(state, number, seed).with_suffix("")
                     fit, predictions = _run_trial(
-                        job, prepared.table, sources[number], fold, seed, named
+                        job, prepared.table, sources[number], heard, fold, seed, named, going
                     )
                     save(state, number, seed, fit, predictions)
+                    shutil.rmtree(going, ignore_errors=True)
                 else:
                     step.advance(epochs)
                 fits.append(fit)
                 job.progress.tell(
                     f"{fold.name}, seed {seed}: validation {fit.valid_score:.3f} "
                     f"at rate {fit.learning_rate:g}, epoch {fit.epoch}"
+                    + _averaged(fit, recipe.training.average)
                 )
-    return Trained(tuple(fits), collect(state))
+    return AllTrained(tuple(fits), collect(state))
+
+
+def _averaged(fit: Fit, asked: int) -> str:
+    """Return how many epochs were averaged, and whether there were as many as asked for."""
+    count = len(fit.averaged)
+    fewer = f" ({asked} were asked for; there are no more)" if count < asked else ""
+    return f", mean of {count} epochs{fewer}" if count else ""
 
 
 def _run_trial(
     job: Job,
     table: DataFrame,
-    source: StoredFeatures | DecodedClips,
+    sources: Sources,
+    heard: NDArray[np.float32] | None,
     fold: Fold,
     seed: int,
     step: Step,
+    going: Path,
 ) -> tuple[Fit, DataFrame]:
+    """Train and predict one fold with one seed.
+
+    Args:
+        job: what is run.
+        table: the utterances.
+        sources: what the fold learns from.
+        heard: the voice of each utterance, if the head conditions on it.
+        fold: rows of the table.
+        seed: of the training.
+        step: progress.
+        going: folder for a training of an upstream under way; a head is done soon enough.
+    """
     import numpy as np
     import torch
 
-    from serbench.training.fit import Trial, fit
+    from serbench.training.fit import fit
     from serbench.training.objectives import objective_of
-    from serbench.training.system import System
-    from serbench.training.waves import DecodedClips
+    from serbench.training.trial import Trial
 
-    task, part = job.benchmark.task, job.recipe.downstream
-    plugin = plugins.find("downstreams", part.name)
+    task = job.benchmark.task
     objective = objective_of(task, job.recipe.training)
-
-    def make_system() -> System:
-        head = plugins.make(plugin, source.dim, options=part.options)
-        upstream = copy.deepcopy(source.upstream) if isinstance(source, DecodedClips) else None
-        return System(head, source.depth, len(task.outputs), upstream)
-
     trial = Trial(
-        source=source,
+        sources=sources,
         targets=objective.targets(table),
         speakers=np.unique(table["speaker"], return_inverse=True)[1].astype(np.int64),
         fold=fold,
@@ -102,16 +121,60 @@ def _run_trial(
         training=job.recipe.training,
         seed=seed,
         device=torch.device(job.device),
+        voices=heard,
+        budget=_budget(job, sources),
     )
-    fitted = fit(trial, make_system, step)
-    chosen = Fit(
-        fold=fold.name,
+    folder = going if job.recipe.training.finetune else None
+    fitted = fit(trial, lambda: _make_system(job, sources), step, folder)
+    predictions = tabulate(table, fold, seed, task, fitted.scores)
+    return fit_of(fold.name, seed, fitted), predictions
+
+
+def fit_of(fold: str, seed: int, trained: Trained) -> Fit:
+    """Return what a training chose, for the record."""
+    return Fit(
+        fold=fold,
         seed=seed,
-        learning_rate=fitted.learning_rate,
-        epoch=fitted.epoch,
-        valid_score=fitted.valid_score,
+        learning_rate=trained.learning_rate,
+        epoch=trained.epoch,
+        valid_score=trained.valid_score,
+        skipped=sum(epoch.skipped for epoch in trained.history),
+        averaged=trained.averaged,
     )
-    return chosen, tabulate(table, fold, seed, task, fitted.scores)
+
+
+def _budget(job: Job, sources: Sources) -> float:
+    """Return the samples that go through upstreams at once, where these are trained."""
+    from serbench.training.waves import DecodedClips
+
+    waves = [source for source in sources if isinstance(source, DecodedClips)]
+    rates = [source.upstream.sample_rate for source in waves]
+    return job.recipe.training.tuning.budget(max(rates, default=0))
+
+
+def _make_system(job: Job, sources: Sources) -> System:
+    """Make a new system for what a fold learns from; its weights come from torch's generator."""
+    from serbench.training.streams import Stream
+    from serbench.training.system import System
+    from serbench.training.waves import DecodedClips
+
+    part = job.recipe.downstream
+    plugin = plugins.find("downstreams", part.name)
+    widths = [source.dim for source in sources]
+    if job.recipe.fusion == "early":
+        widths = [sum(widths)]
+    heads = [plugins.make(plugin, width, options=part.options) for width in widths]
+    streams = [
+        Stream(
+            source.depth,
+            source.dim,
+            pace=float(source.frames.mean()),
+            upstream=copy.deepcopy(source.upstream) if isinstance(source, DecodedClips) else None,
+            tuning=job.recipe.training.tuning,
+        )
+        for source in sources
+    ]
+    return System(streams, heads, len(job.benchmark.task.outputs))
 
 
 def find(state: Path, fold: int, seed: int) -> Fit | None:

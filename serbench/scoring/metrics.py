@@ -15,10 +15,13 @@ Array = NDArray[Any]
 
 
 def concordance_cc(truth: ArrayLike, prediction: ArrayLike) -> float:
-    """Return the concordance correlation coefficient (Lin 1989), population form.
+    """Return the concordance correlation coefficient, population form.
 
     `2 cov(t, p) / (var(t) + var(p) + (mean(t) - mean(p))**2)`, all moments divided by n. Equal
     to `audmetric.concordance_cc`; torchmetrics' differs, it divides by n - 1.
+
+    Lin: A Concordance Correlation Coefficient to Evaluate Reproducibility. Biometrics 45 (1989),
+    255-268.
 
     Args:
         truth: (n,) values.
@@ -49,7 +52,8 @@ def o_ccc(truth: ArrayLike, prediction: ArrayLike) -> float:
     """Return the overall CCC: that of all given predictions together, whoever speaks.
 
     It rewards differences between speakers as well as within them (`a_ccc` only the latter).
-    See `concordance_cc` for formula, range and NaN.
+    See `concordance_cc` for formula, range and NaN. Tran, Yin, Soleymani (2023, see `a_ccc`) told
+    the two apart.
 
     >>> round(o_ccc([1, 2, 3, 5, 6, 7], [1.5, 2, 2.5, 5.5, 6, 6.5]), 4)
     0.9811
@@ -77,9 +81,12 @@ class SpeakerCCC:
 def a_ccc(
     truth: ArrayLike, prediction: ArrayLike, speakers: ArrayLike, *, min_utterances: int = 2
 ) -> SpeakerCCC:
-    """Return the average of the speakers' CCC (Tran, Yin, Soleymani, Interspeech 2023).
+    """Return the average of the speakers' CCC.
 
     `mean over speakers s of concordance_cc(t_s, p_s)`, each speaker counting once.
+
+    Tran, Yin, Soleymani: Personalized Adaptation with Pre-trained Speech Encoders for Continuous
+    Emotion Recognition. Interspeech 2023, 636-640, which gives it beside the overall O-CCC.
 
     Args:
         truth: (n,) values.
@@ -108,7 +115,9 @@ def a_ccc(
 def weighted_accuracy(truth: ArrayLike, prediction: ArrayLike) -> float:
     """Return WA: the fraction of utterances that are predicted right.
 
-    Classes weigh as much as they have utterances; known elsewhere as accuracy.
+    Known elsewhere as accuracy. The field's name is short for weighted average of the recalls:
+    classes weigh as much as they have utterances. Schuller, Steidl, Batliner (2009, see
+    `unweighted_accuracy`) give it beside UA.
 
     Args:
         truth: (n,) labels.
@@ -134,6 +143,9 @@ def unweighted_accuracy(truth: ArrayLike, prediction: ArrayLike, labels: Sequenc
     are present in the truth. A prediction of any other class, even one that is not in `labels`,
     is a miss. Equal to `sklearn.metrics.balanced_accuracy_score`.
 
+    Schuller, Steidl, Batliner: The INTERSPEECH 2009 Emotion Challenge. Interspeech 2009, 312-315,
+    whose first measure it was, because the classes are of unequal size.
+
     Args:
         truth: (n,) labels.
         prediction: (n,) labels.
@@ -158,7 +170,10 @@ def macro_f1(truth: ArrayLike, prediction: ArrayLike, labels: Sequence[str]) -> 
 
     `mean over c of 2 (right predictions of c) / (utterances of c + predictions of c)`, over
     those of `labels` that are present in the truth, as for UA. Equal to
-    `sklearn.metrics.f1_score(..., labels=present, average="macro")`.
+    `sklearn.metrics.f1_score(..., labels=present, average="macro")`. Of the two that go by this
+    name it is the mean of F1 values, not the F1 of mean precision and mean recall.
+
+    Opitz, Burst: Macro F1 and Macro F1. arXiv:1911.03347, 2019, on why that one.
 
     Args:
         truth: (n,) labels.
@@ -183,6 +198,8 @@ def macro_f1(truth: ArrayLike, prediction: ArrayLike, labels: Sequence[str]) -> 
 
 def confusion(truth: ArrayLike, prediction: ArrayLike, labels: Sequence[str]) -> NDArray[np.int64]:
     """Return how often each class (row) is predicted as each class (column).
+
+    Kohavi, Provost: Glossary of Terms. Machine Learning 30 (1998), 271-274.
 
     Args:
         truth: (n,) labels.

@@ -126,9 +126,9 @@ def score(task: Task, predictions: DataFrame, *, min_utterances: int = 2) -> Sco
             of the task, or `min_utterances` is less than 2.
     """
     _check(task, predictions, min_utterances)
-    folds = _measured(task, predictions, ["fold", "seed"], task.over_folds)
-    pooled = _measured(task, predictions, ["seed"], task.over_folds)
-    people = _measured(task, predictions, ["speaker", "seed"], "")
+    folds = measured(task, predictions, ["fold", "seed"], task.over_folds)
+    pooled = measured(task, predictions, ["seed"], task.over_folds)
+    people = measured(task, predictions, ["speaker", "seed"], "")
     needed = min_utterances if task.correlates else 1
     size = predictions.groupby("speaker", sort=False)["utterance"].nunique()
     counting = people[people["speaker"].map(size) >= needed]
@@ -164,8 +164,18 @@ def _check(task: Task, predictions: DataFrame, min_utterances: int) -> None:
         raise SerbenchError(f"{reason}; run the recipe again")
 
 
-def _measured(task: Task, predictions: DataFrame, keys: list[str], prefix: str) -> DataFrame:
-    """Return one row of measures for each group of predictions, in the order of appearance."""
+def measured(task: Task, predictions: DataFrame, keys: list[str], prefix: str) -> DataFrame:
+    """Return one row of measures for each group of predictions, in the order of appearance.
+
+    Args:
+        task: what is predicted.
+        predictions: as `score` takes them.
+        keys: columns whose values a group shares.
+        prefix: of the names of the measures.
+
+    Returns:
+        The keys, `utterances` (rows of the group), and the measures.
+    """
     return DataFrame(
         [
             dict(zip(keys, key, strict=True))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -61,3 +63,28 @@ def by_length(
     order = np.argsort(lengths[rows], kind="stable")
     batches = [rows[order[i : i + size]] for i in range(0, len(rows), size)]
     return batches, np.argsort(order)
+
+
+def parts_of(
+    batch: Rows, lengths: NDArray[np.int64], size: int, budget: float = math.inf
+) -> list[Rows]:
+    """Return a batch in parts of about equal lengths, which fit into memory one by one.
+
+    Args:
+        batch: utterances; in order of length they stay in their order.
+        lengths: (N,) frames or samples, of the whole corpus.
+        size: utterances in a part, at most.
+        budget: frames or samples in a part, padding included, at most. A part has two utterances
+            in any case: of one alone, batch normalisation knows no variance.
+    """
+    if size >= len(batch) and lengths[batch].max() * len(batch) <= budget:
+        return [batch]
+    order = batch[np.argsort(lengths[batch], kind="stable")]
+    starts = [0]
+    for place, row in enumerate(order):
+        count = place - starts[-1]
+        if count >= 2 and (count >= size or lengths[row] * (count + 1) > budget):
+            starts.append(place)
+    if len(starts) > 1 and len(order) - starts[-1] == 1:
+        starts.pop()
+    return np.split(order, starts[1:])

@@ -28,7 +28,13 @@ from serbench.home import home
 from serbench.training import shards
 from serbench.training.settings import Precision
 from serbench.training.shards import Shards
-from serbench.training.waves import decode, enrol_speakers
+from serbench.training.waves import (
+    DecodedClips,
+    check_texts,
+    count_frames,
+    decode,
+    enrol_speakers,
+)
 from serbench.upstreams import Features, Upstream
 
 if TYPE_CHECKING:
@@ -40,6 +46,9 @@ Kept = Literal["frames", "mean"]
 
 # Seconds of audio, padding included, in one forward pass: on a CPU larger batches are slower.
 _BATCH_SECONDS = {"cpu": 12.0, "cuda": 240.0}
+# Seconds that a token of a text counts for in such a batch: a frame of HuBERT's, as its Transformer
+# is as large.
+_TOKEN_SECONDS = 0.02
 # Seconds of audio in one shard: what an interruption can cost.
 _SHARD_SECONDS = 300.0
 
@@ -62,6 +71,11 @@ class StoredFeatures:
     def lengths(self) -> NDArray[np.int64]:
         """(N,) frames of each utterance; all 1 if only means are kept."""
         return self.blocks.lengths
+
+    @property
+    def frames(self) -> NDArray[np.int64]:
+        """(N,) frames of each utterance."""
+        return self.lengths
 
     @property
     def depth(self) -> int:
@@ -114,7 +128,7 @@ def encode(
         named |= {"precision": precision}
     folder = home() / "features" / digest_json(named)[:32]
     folder.mkdir(parents=True, exist_ok=True)
-    plan = _plan(table["seconds"].to_numpy(float))
+    plan = plan_shards(table["seconds"].to_numpy(float))
     encoding = _Encoding(folder, table, plan, kept, precision, progress, device)
     with FileLock(folder / "lock"):
         missing = [i for i, file in enumerate(encoding.files) if not file.exists()]
@@ -125,8 +139,12 @@ def encode(
     return encoding.open()
 
 
-def _plan(seconds: NDArray[np.float64]) -> list[NDArray[np.int64]]:
-    """Return the rows of each shard: sorted by length, so that a batch has little padding."""
+def plan_shards(seconds: NDArray[np.float64]) -> list[NDArray[np.int64]]:
+    """Return the rows of each shard, longest first, so that a batch has little padding.
+
+    Args:
+        seconds: (N,) of each utterance.
+    """
     order = np.argsort(-seconds, kind="stable")
     shard = np.floor(np.cumsum(seconds[order]) / _SHARD_SECONDS).astype(int)
     return [order[shard == i] for i in np.unique(shard)]
@@ -173,68 +191,27 @@ class _Encoding:
     def encode(self, missing: list[int], upstream: Upstream) -> None:
         """Encode the shards that are missing."""
         upstream = upstream.to(self.device)
+        check_texts(self.table, upstream)
         enrol_speakers(self.table, upstream, self.progress, self.device)
-        seconds = self.table["seconds"].to_numpy(float)
-        todo = seconds[np.concatenate([self.plan[i] for i in missing])]
+        todo = self.table.iloc[np.concatenate([self.plan[i] for i in missing])]
         self._check_space(upstream, todo)
         index = {"depth": upstream.depth, "dim": upstream.dim, "provenance": upstream.provenance}
         shards.whole(self.folder / "index.json", lambda path: path.write_text(json.dumps(index)))
-        with self.progress.step("encode", float(todo.sum())) as step:
+        with self.progress.step("encode", float(todo["seconds"].sum())) as step:
             for i in missing:
-                shards.write(self.files[i], self._encode_rows(upstream, self.plan[i], step))
+                part = self.table.iloc[self.plan[i]]
+                clips = decode(part, upstream)
+                blocks = encode_clips(clips, part, self.kept, self.device, step, self.precision)
+                shards.write(self.files[i], blocks)
 
-    def _encode_rows(self, upstream: Upstream, rows: NDArray[np.int64], step: Step) -> list[Tensor]:
-        """Return the (L, T, D) block of each row, on the CPU, as it will be stored."""
-        table = self.table.iloc[rows]
-        budget = _BATCH_SECONDS["cuda" if self.device.startswith("cuda") else "cpu"]
-        blocks: list[Tensor] = []
-        decoded = decode(table, upstream)
-        for batch in _batches(np.arange(len(rows)), table["seconds"].to_numpy(float), budget):
-            with torch.inference_mode():
-                layers, lengths = upstream(decoded.batch(batch).to(self.device))
-                for i, length in enumerate(lengths.tolist()):
-                    utterance = table["utterance"].iloc[batch[i]]
-                    blocks.append(self._stored(layers[:, i, :length], utterance))
-            step.advance(float(table["seconds"].iloc[batch].sum()))
-        return blocks
-
-    def _stored(self, layers: Tensor, utterance: str) -> Tensor:
-        """Return (L, T, D) frames or (L, 1, D) means in the precision they are stored in.
-
-        Raises:
-            SerbenchError: they are not finite, or not in that precision.
-        """
-        if self.kept == "mean":
-            layers = layers.mean(dim=1, keepdim=True)
-        block = layers.to(getattr(torch, self.precision)).cpu()
-        if block.isfinite().all():
-            return block
-        if layers.isfinite().all():
-            msg = (
-                f"features of utterance '{utterance}' go up to {layers.abs().max():.3g}, beyond "
-                f"what {self.precision} holds; store them in another: --set precision=bfloat16 "
-                "(8 significant bits instead of 11) or --set precision=float32 (twice the disk "
-                "space)"
-            )
-        else:
-            msg = (
-                f"features of utterance '{utterance}' are not finite numbers; `serbench check "
-                "upstream` tests the encoder, `serbench data check` the recording"
-            )
-        raise SerbenchError(msg)
-
-    def _check_space(self, upstream: Upstream, seconds: NDArray[np.float64]) -> None:
+    def _check_space(self, upstream: Upstream, table: DataFrame) -> None:
         """Tell how much will be written, and refuse what the disk cannot hold."""
-        frames = (
-            len(seconds)
-            if self.kept == "mean"
-            else sum(upstream.frames(int(s * upstream.sample_rate)) for s in seconds)
-        )
+        frames = len(table) if self.kept == "mean" else int(count_frames(table, upstream).sum())
         size = frames * upstream.depth * upstream.dim * getattr(torch, self.precision).itemsize
         free = shutil.disk_usage(self.folder).free
         what = "means over time" if self.kept == "mean" else "frames"
         self.progress.tell(
-            f"{len(seconds)} utterances, {seconds.sum() / 3600:.2f} h, to encode: {what} of "
+            f"{len(table)} utterances, {table['seconds'].sum() / 3600:.2f} h, to encode: {what} of "
             f"{upstream.depth} layers x {upstream.dim}, {size / 2**20:.0f} MiB in {self.folder}"
         )
         if size > 0.9 * free:
@@ -244,3 +221,68 @@ class _Encoding:
                 "folders in it, or take a head that needs only means over time, such as mean_pool"
             )
             raise SerbenchError(msg)
+
+
+def encode_clips(
+    clips: DecodedClips,
+    table: DataFrame,
+    kept: Kept,
+    device: str = "cpu",
+    step: Step | None = None,
+    precision: Precision = "float16",
+) -> list[Tensor]:
+    """Return the (L, T, D) block of each clip, on the CPU, as it is stored.
+
+    Args:
+        clips: their upstream is on `device` and knows the speakers it has to.
+        table: the same utterances, with `utterance` and `seconds`.
+        kept: "mean" for averages over time, T = 1, in single precision.
+        device: torch device.
+        step: progress; advances by the seconds of audio.
+        precision: of frames.
+
+    Raises:
+        SerbenchError: features that are not finite, or too large for the precision.
+    """
+    seconds, names = table["seconds"].to_numpy(float), table["utterance"].tolist()
+    budget = _BATCH_SECONDS["cuda" if device.startswith("cuda") else "cpu"]
+    blocks: list[Tensor] = [torch.empty(0)] * len(names)
+    costs = _costs(table, clips.upstream)
+    if kept == "mean":
+        precision = "float32"
+    for batch in _batches(np.argsort(-costs, kind="stable"), costs, budget):
+        with torch.inference_mode():
+            layers, lengths = clips.upstream(clips.batch(batch).to(device))
+        for i, (place, length) in enumerate(zip(batch, lengths.tolist(), strict=True)):
+            block = layers[:, i, :length]
+            if kept == "mean":
+                block = block.mean(dim=1, keepdim=True)
+            blocks[place] = _narrowed(block, precision, names[place])
+        if step is not None:
+            step.advance(float(seconds[batch].sum()))
+    return blocks
+
+
+def _costs(table: DataFrame, upstream: Upstream) -> NDArray[np.float64]:
+    """Return (N,) the seconds of utterances, or what their tokens count for."""
+    if upstream.reads == "waves":
+        return table["seconds"].to_numpy(float)
+    return count_frames(table, upstream).astype(float) * _TOKEN_SECONDS
+
+
+def _narrowed(layers: Tensor, precision: Precision, utterance: str) -> Tensor:
+    """Return features in the precision they are stored in, if they are finite in it."""
+    block = layers.to(getattr(torch, precision)).cpu()
+    if block.isfinite().all():
+        return block
+    msg = (
+        f"features of utterance '{utterance}' are not finite numbers; `serbench check upstream` "
+        "tests the encoder, `serbench data check` the recording"
+    )
+    if layers.isfinite().all():
+        msg = (
+            f"features of utterance '{utterance}' go up to {layers.abs().max():.3g}, beyond what "
+            f"{precision} holds; set precision=bfloat16 (8 significant bits instead of 11) or "
+            "precision=float32 (twice the disk space)"
+        )
+    raise SerbenchError(msg)

@@ -1,103 +1,99 @@
-"""The system that is trained: upstream layers -> mix -> downstream -> linear output."""
+"""The system that is trained: streams -> standardise -> mix -> fusion -> head -> linear output."""
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from serbench.downstreams import Downstream
-from serbench.upstreams import Clips, Features, Upstream
+from serbench.training.fusion import side_by_side
+from serbench.training.streams import Stream
+from serbench.upstreams import Clips, Features
 
-
-class LayerMix(nn.Module):
-    """One learnt softmax-weighted sum over the layers of one stream (Yang et al. 2021).
-
-    The logits start at zero, so the mix starts as the plain average.
-    """
-
-    def __init__(self, depth: int) -> None:
-        super().__init__()
-        self.logits = nn.Parameter(torch.zeros(depth))
-
-    @property
-    def weights(self) -> Tensor:
-        """The (L,) weights of the layers; their sum is 1."""
-        return self.logits.softmax(0)
-
-    def forward(self, layers: Tensor) -> Tensor:
-        """Return (B, T, D) for (L, B, T, D)."""
-        mixed: Tensor = torch.tensordot(self.weights, layers, dims=1)
-        return mixed
+Batch = tuple[Features | Clips, ...]
+"""Some utterances, as each stream gets them."""
 
 
 class System(nn.Module):
-    """All that is trained: over frozen features, or together with the upstream they come from.
+    """All that is trained: over frozen features, or together with the upstreams they come from.
 
-    An upstream encodes as it does when it is frozen, without dropout or masks of its own; only its
-    recurrences are in training mode, in which cuDNN gives gradients.
+    Several streams are fused early, when one head gets their frames side by side, or late, when
+    each has a head of its own and the embeddings are concatenated.
 
     Args:
-        downstream: the head.
-        depth: L, layers of the stream.
+        streams: one an upstream.
+        heads: one for all streams, or one for each.
         outputs: C, classes or dimensions.
-        upstream: to be trained with the head; its `trainable` parameters start to learn.
+
+    Raises:
+        ValueError: neither one head nor one a stream.
     """
 
     def __init__(
-        self, downstream: Downstream, depth: int, outputs: int, upstream: Upstream | None = None
+        self, streams: Sequence[Stream], heads: Sequence[Downstream], outputs: int
     ) -> None:
         super().__init__()
-        self.mix = LayerMix(depth)
-        self.downstream = downstream
-        self.output = nn.Linear(downstream.embedding_dim, outputs)
-        self.upstream = upstream
-        if upstream is not None:
-            for parameter in upstream.trainable():
-                parameter.requires_grad_(True)
+        if len(heads) not in (1, len(streams)):
+            msg = f"{len(heads)} heads for {len(streams)} streams; give one, or one for each"
+            raise ValueError(msg)
+        self.streams = nn.ModuleList(streams)
+        self.heads = nn.ModuleList(heads)
+        self.output = nn.Linear(sum(head.embedding_dim for head in heads), outputs)
 
-    def train(self, mode: bool = True) -> Self:
-        """Set the mode of all but the upstream, which stays in evaluation."""
-        super().train(mode)
-        if self.upstream is not None:
-            self.upstream.eval()
-            for module in self.upstream.modules():
-                if isinstance(module, nn.RNNBase) and not module.dropout:
-                    module.train(mode)
-        return self
+    def each(self) -> Iterator[Stream]:
+        """Yield the streams."""
+        for stream in self.streams:
+            assert isinstance(stream, Stream)
+            yield stream
+
+    def enrol(self, speakers: int, voices: Tensor | None = None) -> None:
+        """Make the heads ready for the speakers of a fold (see `Downstream.enrol`)."""
+        for head in self.heads:
+            assert isinstance(head, Downstream)
+            head.enrol(speakers, voices)
 
     @property
     def head(self) -> list[nn.Parameter]:
-        """All parameters but the upstream's."""
-        return [p for part in (self.mix, self.downstream, self.output) for p in part.parameters()]
+        """All parameters but the upstreams'."""
+        mixes = [p for stream in self.each() for p in stream.own]
+        return [*mixes, *self.heads.parameters(), *self.output.parameters()]
 
-    def encode(self, batch: Features | Clips) -> Features:
-        """Return the features of a batch: as they were stored, or as the upstream makes them now.
+    @property
+    def upstream(self) -> list[nn.Parameter]:
+        """The parameters of the upstreams that learn; none if they are frozen."""
+        return [parameter for stream in self.each() for parameter in stream.learning]
 
-        Raises:
-            TypeError: clips, but no upstream.
-        """
-        if isinstance(batch, Features):
-            return batch
-        if self.upstream is None:
-            msg = "a system without an upstream takes features, not clips"
-            raise TypeError(msg)
-        features: Features = self.upstream(batch)
-        return features
+    def encode(self, batch: Batch) -> tuple[Features, ...]:
+        """Return the features of each stream."""
+        return tuple(stream.encode(part) for stream, part in zip(self.each(), batch, strict=True))
 
-    def embed(self, layers: Tensor, lengths: Tensor, speakers: Tensor) -> Tensor:
+    def embed(self, features: Sequence[Features], speakers: Tensor) -> Tensor:
         """Return the (B, E) embeddings before the output; the arguments are those of `forward`."""
-        embedding: Tensor = self.downstream(self.mix(layers), lengths, speakers)
-        return embedding
+        inputs = [stream(part) for stream, part in zip(self.streams, features, strict=True)]
+        if len(self.heads) < len(inputs):
+            inputs = [side_by_side(inputs, [stream.pace for stream in self.each()])]
+        embeddings = [
+            head(frames, lengths, speakers)
+            for head, (frames, lengths) in zip(self.heads, inputs, strict=True)
+        ]
+        return torch.cat(embeddings, dim=1)
 
-    def forward(self, layers: Tensor, lengths: Tensor, speakers: Tensor) -> Tensor:
+    def forward(self, features: Sequence[Features], speakers: Tensor) -> Tensor:
         """Return (B, C): logits of the classes, or dimensions on the unit interval's scale.
 
         Args:
-            layers: (L, B, T, D) float32, zero beyond each length.
-            lengths: (B,) int64, frames.
+            features: of each stream, (L, B, T, D) float32, zero beyond each length.
             speakers: (B,) int64, index of the speaker in the corpus.
         """
-        output: Tensor = self.output(self.embed(layers, lengths, speakers))
+        output: Tensor = self.output(self.embed(features, speakers))
         return output
+
+    def auxiliary_losses(self, batch: Batch, features: Sequence[Features]) -> list[Tensor]:
+        """Return what upstreams that are trained add to the loss."""
+        losses = (
+            stream.auxiliary_loss(part, made)
+            for stream, part, made in zip(self.each(), batch, features, strict=True)
+        )
+        return [loss for loss in losses if loss is not None]

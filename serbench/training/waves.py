@@ -1,27 +1,31 @@
-"""Waveforms of a corpus in memory, decoded once for the upstream that will encode them."""
+"""Clips of a corpus for an upstream that is trained on them, or hears speakers in them."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from serbench.benchmarks.reading.audio import read_audio
+from serbench.benchmarks.reading.audio import resample
 from serbench.errors import SerbenchError
-from serbench.upstreams import Clips, Upstream
+from serbench.training.settings import FineTuning
+from serbench.training.waveforms import KEPT_BYTES, Waveforms
+from serbench.upstreams import Clips, TextUpstream, Upstream
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from serbench.progress import Progress, Step
+    from serbench.progress import Progress
 
 
+# How many utterances an error names before it only counts.
+_NAMED = 3
 # Seconds of an unknown speaker's audio that an upstream hears, about.
 _HEARD_SECONDS = 60.0
 
@@ -32,20 +36,25 @@ class DecodedClips:
 
     Attributes:
         upstream: what they are for; training works on copies of it.
-        waves: (samples,) float32 each, at the upstream's rate, as a frozen upstream gets them.
+        waves: (samples,) float32 each, at the upstream's rate, as a frozen upstream gets them;
+            without samples if it reads text.
+        lengths: (N,) samples of each utterance, or tokens if its text is read.
         speakers: one id an utterance.
         texts: the transcript of each utterance, or None.
     """
 
     upstream: Upstream
-    waves: list[NDArray[np.float32]]
+    waves: Waveforms | list[NDArray[np.float32]]
+    lengths: NDArray[np.int64]
     speakers: list[str]
     texts: list[str | None]
 
     @property
-    def lengths(self) -> NDArray[np.int64]:
-        """(N,) samples of each utterance."""
-        return np.array([len(wave) for wave in self.waves], np.int64)
+    def frames(self) -> NDArray[np.int64]:
+        """(N,) frames that the upstream makes of each utterance."""
+        if isinstance(self.upstream, TextUpstream):
+            return self.lengths
+        return np.array([self.upstream.frames(int(samples)) for samples in self.lengths], np.int64)
 
     @property
     def depth(self) -> int:
@@ -71,53 +80,144 @@ class DecodedClips:
         )
 
 
-def decode(table: DataFrame, upstream: Upstream, step: Step | None = None) -> DecodedClips:
-    """Decode utterances.
+def decode(table: DataFrame, upstream: Upstream) -> DecodedClips:
+    """Decode a few utterances into memory; of those whose text is read, no audio is.
 
     Args:
         table: utterances with `path`, `start`, `end`, `speaker`, `text`.
         upstream: says at which rate, and refuses what is too short.
-        step: progress; advances by 1 an utterance.
 
     Raises:
         SerbenchError: a file that cannot be read, or an utterance of less than a frame.
     """
-    places = zip(table["path"], table["start"], table["end"], strict=True)
-
-    def read(place: tuple[str, float, float]) -> NDArray[np.float32]:
-        path, start, end = place
-        wave = read_audio(Path(path), start, end, upstream.sample_rate)
-        if step is not None:
-            step.advance(1)
-        return wave
-
+    if isinstance(upstream, TextUpstream):
+        return _clips(table, upstream, _silent(table))
+    waves = Waveforms(table, upstream.sample_rate, FineTuning())
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        waves = list(pool.map(read, places))
-    _check_lengths(upstream, table, waves)
-    texts = [text if isinstance(text, str) else None for text in table["text"]]
-    return DecodedClips(upstream, waves, table["speaker"].tolist(), texts)
+        return _clips(table, upstream, list(pool.map(waves.__getitem__, range(len(table)))))
 
 
-def decode_to_train(table: DataFrame, upstream: Upstream, progress: Progress) -> DecodedClips:
-    """Decode a corpus for an upstream that is trained with the head.
+def decoded(
+    table: DataFrame, upstream: Upstream, samples: Sequence[NDArray[np.float32]], rate: int
+) -> DecodedClips:
+    """Return utterances that are decoded already, as `decode` would give them.
+
+    Args:
+        table: utterances with `utterance`, `speaker`, `text`.
+        upstream: says at which rate, and refuses what is too short.
+        samples: (samples,) float32 each, full scale is [-1, 1].
+        rate: of the samples, in Hz.
 
     Raises:
-        SerbenchError: as `decode`, or the upstream has nothing to train.
+        SerbenchError: an utterance of less than a frame.
+    """
+    return _clips(table, upstream, [resample(w, rate, upstream.sample_rate) for w in samples])
+
+
+def _silent(table: DataFrame) -> list[NDArray[np.float32]]:
+    return [np.zeros(0, np.float32)] * len(table)
+
+
+def _clips(
+    table: DataFrame,
+    upstream: Upstream,
+    waves: Waveforms | list[NDArray[np.float32]],
+    lengths: NDArray[np.int64] | None = None,
+) -> DecodedClips:
+    """Return waveforms with what belongs to them, once each was found long enough."""
+    texts = [text if isinstance(text, str) else None for text in table["text"]]
+    if isinstance(upstream, TextUpstream):
+        lengths = np.array([upstream.tokens(text or "") for text in texts], np.int64)
+    else:
+        if lengths is None:
+            lengths = np.array([len(waves[row]) for row in range(len(waves))], np.int64)
+        _check_lengths(upstream, table, lengths)
+    return DecodedClips(upstream, waves, lengths, table["speaker"].tolist(), texts)
+
+
+def check_trainable(upstream: Upstream) -> None:
+    """Refuse an upstream that has nothing to train.
+
+    Raises:
+        SerbenchError: it has not.
     """
     if not any(True for _ in upstream.trainable()):
         msg = (
             f"this upstream ({type(upstream).__name__}) has no parameters, so there is nothing to "
-            "fine-tune; leave training.finetune out, or take one with weights"
+            "fine-tune; leave finetune out, or take one with weights"
         )
         raise SerbenchError(msg)
-    size = table["seconds"].sum() * upstream.sample_rate * np.dtype(np.float32).itemsize
+
+
+def decode_to_train(
+    table: DataFrame, upstream: Upstream, progress: Progress, tuning: FineTuning | None = None
+) -> DecodedClips:
+    """Return a corpus for an upstream that is trained, to be decoded as it is needed.
+
+    Every file is read once before, so that the lengths are known and nothing is found broken later.
+
+    Args:
+        table: utterances with `path`, `start`, `end`, `speaker`, `text`, `recording`, `seconds`.
+        upstream: says at which rate, and hears speakers whom it does not know.
+        progress: where the work is shown.
+        tuning: says what is kept of long utterances; None: all.
+
+    Raises:
+        SerbenchError: as `decode`, or the upstream has nothing to train.
+    """
+    check_trainable(upstream)
+    check_texts(table, upstream)
+    if isinstance(upstream, TextUpstream):
+        return _clips(table, upstream, _silent(table))
+    waves = Waveforms(table, upstream.sample_rate, tuning or FineTuning())
     progress.tell(
-        f"{len(table)} utterances, {table['seconds'].sum() / 3600:.2f} h, are kept as waveforms "
-        f"({size / 2**20:.0f} MiB of memory): the upstream is trained, too, and encodes each anew"
+        f"{len(table)} utterances, {table['seconds'].sum() / 3600:.2f} h, are decoded as they are "
+        f"needed (up to {KEPT_BYTES // 2**20} MiB are kept): the upstream is trained, too, and "
+        "encodes each anew"
     )
     enrol_speakers(table, upstream, progress)
-    with progress.step("decode", len(table)) as step:
-        return decode(table, upstream, step)
+    with progress.step("decode", len(table)) as step, ThreadPoolExecutor(os.cpu_count()) as pool:
+
+        def measure(row: int) -> int:
+            samples = len(waves[row])
+            step.advance(1)
+            return samples
+
+        lengths = np.array(list(pool.map(measure, range(len(table)))), np.int64)
+    return _clips(table, upstream, waves, lengths)
+
+
+def check_texts(table: DataFrame, upstream: Upstream) -> None:
+    """Refuse a corpus without all the transcripts that an upstream reads.
+
+    Args:
+        table: utterances with `utterance` and `text`.
+        upstream: what will encode them; one that hears takes any corpus.
+
+    Raises:
+        SerbenchError: it reads text and an utterance has none; the first few are named.
+    """
+    if not isinstance(upstream, TextUpstream):
+        return
+    texts = zip(table["utterance"], table["text"], strict=True)
+    bare = [name for name, text in texts if not isinstance(text, str) or upstream.tokens(text) < 1]
+    if bare:
+        named = ", ".join(bare[:_NAMED])
+        more = f" and {len(bare) - _NAMED} more" if len(bare) > _NAMED else ""
+        msg = (
+            f"{len(bare)} of {len(table)} utterances have no text ({named}{more}), but this "
+            f"upstream ({type(upstream).__name__}) reads nothing else; put what is said into the "
+            "table of the corpus, or take an upstream that hears"
+        )
+        raise SerbenchError(msg)
+
+
+def count_frames(table: DataFrame, upstream: Upstream) -> NDArray[np.int64]:
+    """Return (N,) the frames of utterances, of their texts or by their `seconds`."""
+    if isinstance(upstream, TextUpstream):
+        return np.array([upstream.tokens(text) for text in table["text"]], np.int64)
+    samples = (int(seconds * upstream.sample_rate) for seconds in table["seconds"])
+    return np.array([upstream.frames(count) for count in samples], np.int64)
 
 
 def enrol_speakers(
@@ -141,16 +241,17 @@ def enrol_speakers(
             own = table[table["speaker"] == name].sort_values("recording")
             before = own["seconds"].cumsum() - own["seconds"]
             heard = decode(own[before < _HEARD_SECONDS], upstream)
+            waves = heard.batch(np.arange(len(heard.lengths))).to(device).waves
             with torch.inference_mode():
-                upstream.enrol(name, [torch.from_numpy(wave).to(device) for wave in heard.waves])
+                upstream.enrol(name, waves)
             step.advance()
 
 
-def _check_lengths(upstream: Upstream, table: DataFrame, waves: list[NDArray[np.float32]]) -> None:
-    for utterance, wave in zip(table["utterance"], waves, strict=True):
-        if upstream.frames(len(wave)) < 1:
+def _check_lengths(upstream: Upstream, table: DataFrame, lengths: NDArray[np.int64]) -> None:
+    for utterance, samples in zip(table["utterance"], lengths, strict=True):
+        if upstream.frames(int(samples)) < 1:
             msg = (
-                f"utterance '{utterance}' has {len(wave)} samples at {upstream.sample_rate} Hz, "
+                f"utterance '{utterance}' has {samples} samples at {upstream.sample_rate} Hz, "
                 "too few for one frame of this upstream; remove it from the corpus"
             )
             raise SerbenchError(msg)

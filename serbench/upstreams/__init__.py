@@ -1,7 +1,21 @@
-"""The contract of an upstream: waveforms in, layers of frames out.
+"""The contract of an upstream: waveforms or transcripts in, layers of frames out.
 
 Every public module of this folder is one upstream with a `make(...)`; `serbench check upstream
 NAME` runs the contract on any of them, or on a foreign one.
+
+    >>> class Peaks(Upstream):  # the largest sample of each 20 ms
+    ...     sample_rate, depth, dim = 16_000, 1, 1
+    ...     def frames(self, samples):
+    ...         return samples // 320
+    ...     def forward(self, clips):
+    ...         if min(map(len, clips.waves), default=0) < 320:
+    ...             raise SerbenchError("no clip, or one that is shorter than 320 samples")
+    ...         blocks = [w[: len(w) // 320 * 320].view(1, -1, 320) for w in clips.waves]
+    ...         return stack([each.amax(2, keepdim=True) for each in blocks])  # (L, T, D) each
+    >>> waves = [torch.ones(1000), torch.ones(400)]
+    >>> layers, lengths = Peaks()(Clips(waves, speakers=["ann", "bob"], texts=[None, None]))
+    >>> layers.shape, lengths  # L, B, T, D
+    (torch.Size([1, 2, 3, 1]), tensor([3, 1]))
 """
 
 from __future__ import annotations
@@ -11,7 +25,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +37,8 @@ from serbench.errors import SerbenchError
 class Clips(NamedTuple):
     """What an upstream gets: unpadded utterances.
 
-    waves: (samples,) float32 each, at the upstream's sample rate, full scale is [-1, 1].
+    waves: (samples,) float32 each, at the upstream's sample rate, full scale is [-1, 1]; without
+        samples for an upstream that reads text.
     speakers: one id an utterance.
     texts: the transcript of each utterance, or None.
     """
@@ -100,12 +115,13 @@ class Unlabelled:
 
 
 class Upstream(nn.Module, ABC):
-    """An encoder of speech; owns its normalisation, padding and masks; frozen unless told.
+    """An encoder; owns its normalisation, padding and masks; frozen unless told.
 
     The features of a clip must not depend on the clips beside it. `tolerance` says how far they
     may differ (largest absolute difference over the largest absolute value of the layer).
 
     Attributes:
+        reads: what of a clip it encodes; one that reads "text" is a `TextUpstream`.
         sample_rate: Hz.
         depth: L, layers.
         dim: D, width of a frame.
@@ -114,6 +130,7 @@ class Upstream(nn.Module, ABC):
             `method`, as far as they exist. Empty for an upstream without weights.
     """
 
+    reads: ClassVar[Literal["waves", "text"]] = "waves"
     sample_rate: int
     depth: int
     dim: int
@@ -127,6 +144,10 @@ class Upstream(nn.Module, ABC):
     @abstractmethod
     def frames(self, samples: int) -> int:
         """Return the exact number of frames for a clip of `samples` samples."""
+
+    def counts(self, clips: Clips) -> list[int]:
+        """Return the exact number of frames of each clip of a batch."""
+        return [self.frames(len(wave)) for wave in clips.waves]
 
     @abstractmethod
     def forward(self, clips: Clips) -> Features:
@@ -155,6 +176,40 @@ class Upstream(nn.Module, ABC):
         """Return the parameters that learn when the upstream is trained with a head: here all."""
         return self.parameters()
 
+    def front_end(self) -> Iterable[nn.Parameter]:
+        """Return what `trainable` leaves out, but may learn where that is asked for: here nothing.
+
+        Of most encoders those are the convolutions over the waveform.
+        """
+        return ()
+
+    def checkpoint_gradients(self) -> None:
+        """Keep fewer activations from now on, and compute them again in the backward pass.
+
+        Raises:
+            SerbenchError: it cannot do that.
+        """
+        msg = (
+            f"this upstream ({type(self).__name__}) cannot compute activations again; leave "
+            "finetune.checkpointing out, or make batches smaller"
+        )
+        raise SerbenchError(msg)
+
+    def save(self, folder: Path) -> None:
+        """Write weights that `make(weights=folder)` of its module takes, in single precision.
+
+        Args:
+            folder: made if need be.
+
+        Raises:
+            SerbenchError: it cannot be saved.
+        """
+        msg = (
+            f"this upstream ({type(self).__name__}) cannot be saved, so it cannot be fine-tuned "
+            "before the head; train both together, --set training.finetune=true"
+        )
+        raise SerbenchError(msg)
+
     def auxiliary_loss(self, clips: Clips, features: Features) -> Tensor | None:
         """Return what is added to the head's loss when both are trained: here nothing.
 
@@ -166,6 +221,29 @@ class Upstream(nn.Module, ABC):
             A scalar, weighted as it shall count; what it draws comes from torch's generator.
         """
         return None
+
+
+class TextUpstream(Upstream):
+    """An encoder of transcripts: a frame is a token.
+
+    It looks at the texts of clips alone, has no sample rate, and a run decodes no audio for it. A
+    clip without text is none that it can encode.
+    """
+
+    reads: ClassVar[Literal["waves", "text"]] = "text"
+
+    @abstractmethod
+    def tokens(self, text: str) -> int:
+        """Return the exact number of frames for a text, 0 if there is nothing to read in it."""
+
+    def frames(self, samples: int) -> int:
+        """Refuse: what it encodes is not counted in samples."""
+        msg = f"{type(self).__name__} reads text, of which `tokens` counts the frames"
+        raise SerbenchError(msg)
+
+    def counts(self, clips: Clips) -> list[int]:
+        """Return the number of tokens of each clip; 0 for one without text."""
+        return [self.tokens(text or "") for text in clips.texts]
 
 
 def stack(clips: Sequence[Tensor]) -> Features:
@@ -188,4 +266,4 @@ def stack(clips: Sequence[Tensor]) -> Features:
     return Features(by_frame.permute(2, 1, 0, 3).contiguous(), lengths)
 
 
-__all__ = ["Clips", "Features", "Recording", "Unlabelled", "Upstream", "stack"]
+__all__ = ["Clips", "Features", "Recording", "TextUpstream", "Unlabelled", "Upstream", "stack"]

@@ -13,14 +13,14 @@ from torch import Tensor
 from serbench.digests import digest_path, local_path
 from serbench.encoders import cpc as networks
 from serbench.encoders import cpc_audio
-from serbench.encoders.pretraining.audio import Audio
-from serbench.encoders.pretraining.card import Corpus
+from serbench.encoders.pretraining.assignment import Assignment
 from serbench.encoders.pretraining.contrastive import (
     ContrastiveBatch,
     ContrastivePrediction,
     draw_negatives,
     predictors_of,
     repeated,
+    save_predictors,
 )
 from serbench.encoders.pretraining.cpc import CPCOptions, pretrain
 from serbench.encoders.pretraining.schedule import seeded
@@ -58,29 +58,26 @@ def make(
 ) -> Upstream:
     """Return the context of CPC: one layer, 100 Hz; 256 wide in Li et al. and in `modified_cpc`.
 
-    The frames below the context, SUPERB's other layer of `modified_cpc`, are given by the upstream
-    `s3prl`.
+    The frames below it, SUPERB's other layer of `modified_cpc`, are the upstream `s3prl`'s.
 
     Args:
         weights: "nano", a small training that comes with the package; a folder written by
-            `serbench pretrain cpc`, or a checkpoint file of CPC_audio (s3prl's `modified_cpc`),
-            as PyTorch file of tensors and plain values or as safetensors;
-            "random" for a fresh network of Li et al.'s sizes; "corpus" for one that a run trains
-            on the audio of its benchmark before it encodes it, without labels: their miniCPC.
+            `serbench pretrain cpc`; a checkpoint of CPC_audio (s3prl's `modified_cpc`), a PyTorch
+            file of tensors and plain values or safetensors; "random" for a fresh network of Li
+            et al.'s sizes; "corpus" for one that a run trains on its benchmark's audio, without
+            labels, before it encodes it: their miniCPC.
         seed: of a fresh network, of fresh predictors, and of training on the corpus.
         norm: a fresh network normalises frames over channels before each ReLU. The paper names
             no norm; without it a network stays at chance for longer.
-        contrastive: where the upstream is trained with a head (`training.finetune`), weight of
-            the InfoNCE beside the head's loss: the sum over the 12 steps in nats, as in
-            pre-training, about 12 ln 51 = 47 at the start. 0 for none: whether Li et al.'s
-            jointCPC had it is not known.
+        contrastive: weight of the InfoNCE beside a head's loss (`training.finetune`), summed over
+            the 12 steps, as in pre-training: about 12 ln 51 = 47 nats at the start. 0 for none:
+            whether Li et al.'s jointCPC had it is not known.
         updates: of training on the corpus. The paper's are 50 epochs.
         peak: highest learning rate of it, as in the paper.
-        clips: in a batch of it; 64 of 10 s, as in the paper, take about half a minute on one CPU
-            core, all 200 updates 1 to 2 hours.
+        clips: in a batch of it; 64 of 10 s, the paper's, take half a minute on one CPU core.
         clip_seconds: of each clip; shorter utterances repeat themselves.
-        adapt_on: which utterances of the benchmark: all, those of the test part included
-            (transductive), or the training part of each fold.
+        adapt_on: all utterances of the benchmark, the test part included (transductive), or the
+            training part of each fold.
 
     Raises:
         SerbenchError: there are no weights, or they are not CPC's, or an option is out of range.
@@ -90,8 +87,7 @@ def make(
     network, provenance, folder = _network(weights, seed, norm)
     if not contrastive:
         return ContextEncoder(network, provenance)
-    prediction = _prediction(network, folder, seed)
-    return ContrastiveEncoder(prediction, provenance, weight=contrastive)
+    return ContrastiveEncoder(_prediction(network, folder, seed), provenance, weight=contrastive)
 
 
 def adapt(
@@ -106,16 +102,11 @@ def adapt(
     how = CPCOptions(**{key: options[key] for key in ADAPTED_BY if key != "weights"})
     if options["weights"] != "corpus":
         return {}
-    audio = Audio(offered.recordings)
-    corpus = Corpus.of(audio, offered.corpus, offered.licence, offered.citation)
-    progress.tell(
-        f"trains CPC on {offered.part} of {offered.corpus}: {len(audio)} utterances, "
-        f"{audio.hours:.2f} h, {corpus.speakers} speakers"
-    )
+    given = Assignment.of(offered, place, "trains CPC", progress=progress, device=device)
     if finished(place):
         progress.tell(f"trained weights found in {place}")
     else:
-        pretrain(audio, place, how, corpora=[corpus], resume=True, progress=progress, device=device)
+        pretrain(given, how)
     return {"weights": str(place)}
 
 
@@ -153,6 +144,10 @@ class ContextEncoder(Upstream):
         beyond = torch.arange(contexts.shape[1], device=lengths.device) >= lengths[:, None]
         return Features(contexts.masked_fill(beyond[..., None], 0.0)[None], lengths)
 
+    def save(self, folder: Path) -> None:
+        """Write the network as `serbench pretrain cpc` does."""
+        networks.save(self.network, folder)
+
     def _convolve(self, wave: Tensor) -> Tensor:
         if self.frames(len(wave)) < 1:
             least = self.network.layout.shortest
@@ -180,6 +175,11 @@ class ContrastiveEncoder(ContextEncoder):
         """
         super().__init__(prediction.network, provenance)
         self.prediction, self.weight = prediction.requires_grad_(False), weight
+
+    def save(self, folder: Path) -> None:
+        """Write the network and, beside it, its predictors."""
+        super().save(folder)
+        save_predictors(self.prediction, folder)
 
     def auxiliary_loss(self, clips: Clips, features: Features) -> Tensor:
         """Return the weighted InfoNCE of a batch; negatives are drawn from torch's generator."""

@@ -14,6 +14,8 @@ from serbench.upstreams import Unlabelled
 from serbench.upstreams.hubert import find_weights
 
 ADAPTED_BY = ("weights", "revision", "position", "epochs", "peak", "batch_seconds", "seed")
+# Adaptation changes the last layer most, and what is learnt of speakers enters there.
+LAYERS = "last"
 
 
 def make(
@@ -36,15 +38,14 @@ def make(
 
     Args:
         weights: a published size of HuBERT, a hub id or a folder to start from; or a folder of
-            `serbench pretrain papt`, which is taken as it is, and whose speakers are known by
-            their names.
+            `serbench pretrain papt`, taken as it is; its speakers are known by their names.
         revision: branch, tag or commit on the hub; None for the newest.
         position: where the embedding goes: added to the Transformer's output (the paper's choice),
             added to its input, one more input frame, or nowhere.
         unseen: what a speaker who is not in the adaptation gets: the embedding of the most similar
             one who is, by a minute of his unlabelled utterances, the mean of all, or none.
-        adapt_on: which utterances of the benchmark: all, those of the test part included, as in
-            the paper (transductive), or the training part of each fold.
+        adapt_on: all utterances of the benchmark, the test part included, as in the paper
+            (transductive), or the training part of each fold.
         epochs: over the audio.
         peak: learning rate after 5 % of the updates; it falls linearly to 0.
         batch_seconds: of audio an update.
@@ -54,12 +55,16 @@ def make(
     if not offers.is_personal(found):
         raise offers.not_adapted("papt_hubert", found)
     encoder = PersonalEncoder(found, unseen)
-    if encoder.speakers.position != position:
-        raise SerbenchError(
-            f"weights '{weights}' were adapted with position '{encoder.speakers.position}', not "
-            f"'{position}'; give --set upstream.position={encoder.speakers.position}"
-        )
+    _check(weights, encoder.speakers.position, position)
     return encoder
+
+
+def _check(weights: str, adapted: str, position: str) -> None:
+    if adapted != position:
+        raise SerbenchError(
+            f"weights '{weights}' were adapted with position '{adapted}', not '{position}'; give "
+            f"--set upstream.position={adapted}"
+        )
 
 
 def adapt(

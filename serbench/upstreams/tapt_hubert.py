@@ -13,6 +13,8 @@ from serbench.upstreams import Unlabelled
 from serbench.upstreams.hubert import find_weights, refuse_personal
 
 ADAPTED_BY = ("weights", "revision", "epochs", "peak", "batch_seconds", "seed")
+# Adaptation changes the last layer most, and what is learnt of speakers enters there.
+LAYERS = "last"
 
 
 def make(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from serbench.encoders.transformers import check_type, load
+from serbench.encoders.transformers import check_type, checkpoint, load, save
 from serbench.encoders.weights import Weights, find
 from serbench.errors import SerbenchError
 from serbench.upstreams import Clips, Features, Upstream, stack
@@ -146,6 +148,22 @@ class Whisper(Upstream):
         """Return all but the table of positions, which are sines."""
         positions = self.model.embed_positions.weight
         return (parameter for parameter in self.parameters() if parameter is not positions)
+
+    def checkpoint_gradients(self) -> None:
+        """Compute activations of the blocks again in the backward pass."""
+        checkpoint(self.model.layers)
+
+    def save(self, folder: Path) -> None:
+        """Write weights, settings and preprocessor in the layout of `save_pretrained`."""
+        save(self.model, folder)
+        settings = {
+            "feature_extractor_type": "WhisperFeatureExtractor",
+            "feature_size": self.model.config.num_mel_bins,
+            "sampling_rate": self.sample_rate,
+            "n_fft": self.log_mel.size,
+            "hop_length": self.log_mel.hop,
+        }
+        (folder / "preprocessor_config.json").write_text(json.dumps(settings, indent=1) + "\n")
 
     def _encode(self, wave: Tensor) -> Tensor:
         """Return the (L, T, D) layers of one clip."""

@@ -10,6 +10,7 @@ import soundfile
 from serbench.benchmarks import crema_d
 from serbench.benchmarks.auditing.audit import audit_corpus
 from serbench.benchmarks.auditing.folds import audit_folds
+from serbench.checks import check_benchmark
 from serbench.errors import SerbenchError
 from serbench.progress import Silent
 
@@ -43,6 +44,11 @@ def corpus(real_files, tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def table(corpus):
     return crema_d.make().read(corpus)
+
+
+def test_it_keeps_the_contract_with_its_corpus(corpus):
+    for labels in ("intended", "voice"):
+        assert check_benchmark("crema_d", {"labels": labels}, data=corpus.parent) == []
 
 
 def test_counts(table):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from serbench.checks import check_downstream, check_upstream
 from serbench.downstreams import Downstream
 from serbench.errors import SerbenchError
-from serbench.upstreams import Clips, Features, Upstream, stack
+from serbench.upstreams import Clips, Features, TextUpstream, Upstream, stack
 
 
 class Sound(Upstream):
@@ -254,6 +255,87 @@ def test_broken_upstream_gets_its_sentence(kind: type[Any], sentence: str) -> No
     assert any(sentence in failure for failure in failures), failures
 
 
+class Letters(TextUpstream):
+    """Two layers of 4 numbers a letter; each fault below breaks one thing of it."""
+
+    depth = 2
+    dim = 4
+
+    def tokens(self, text: str) -> int:
+        return len(text.strip())
+
+    def forward(self, clips: Clips) -> Features:
+        return stack([self.encode(text) for text in clips.texts])
+
+    def encode(self, text: str | None) -> Tensor:
+        if text is None or not text.strip():
+            raise SerbenchError("no text")
+        codes = torch.tensor([float(ord(letter)) for letter in text.strip()])
+        return torch.stack([codes, codes.tanh()])[..., None] * torch.arange(1.0, 5.0)
+
+
+class OneTokenTooMany(Letters):
+    def tokens(self, text: str) -> int:
+        return len(text.strip()) + (len(text) > 3)
+
+
+class TokensOfNothing(Letters):
+    def tokens(self, text: str) -> int:
+        return len(text) + 1
+
+
+class TokensOfBlanks(Letters):
+    def tokens(self, text: str) -> int:
+        return len(text)
+
+
+class ReadsNothing(Letters):
+    def encode(self, text: str | None) -> Tensor:
+        return super().encode(text if text and text.strip() else "-")
+
+
+class FailsOnNone(Letters):
+    def encode(self, text: str | None) -> Tensor:
+        return super().encode(text) if text is not None else torch.zeros(int(text))
+
+
+class SeesLongerTexts(Letters):
+    def forward(self, clips: Clips) -> Features:
+        layers, lengths = super().forward(clips)
+        return Features(layers / lengths.max(), lengths)
+
+
+class OnlySaysText(Sound):
+    reads = "text"
+
+
+class SaysWaves(Letters):
+    reads = "waves"
+
+
+def test_sound_reader_passes() -> None:
+    assert check_upstream(Letters()) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        (OneTokenTooMany, "frames; tokens() says ["),
+        (TokensOfNothing, "tokens('') is 1; it must be 0"),
+        (TokensOfBlanks, "tokens(' ') is 1; it must be 0"),
+        (ReadsNothing, "a clip with the text None is encoded; raise SerbenchError"),
+        (ReadsNothing, "a clip with the text ' ' is encoded; raise SerbenchError"),
+        (FailsOnNone, "a clip with the text None ends in TypeError; raise SerbenchError"),
+        (SeesLongerTexts, "a clip before a longer one differs from itself alone by"),
+        (OnlySaysText, "reads is 'text'; derive it from TextUpstream"),
+        (SaysWaves, "reads is 'waves'; derive it from TextUpstream"),
+    ],
+)
+def test_broken_reader_gets_its_sentence(kind: type[Any], sentence: str) -> None:
+    failures = check_upstream(kind())
+    assert any(sentence in failure for failure in failures), failures
+
+
 def test_tolerance_is_the_declared_one() -> None:
     class Wider(SeesWhatFollows):
         tolerance = 0.01
@@ -299,6 +381,20 @@ class Average(Head):
 
     def pool(self, frames: Tensor, lengths: Tensor) -> Tensor:
         return frames.sum(1) / lengths[:, None]
+
+
+class NothingToLearn(Downstream):
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.embedding_dim = dim
+
+    def forward(self, frames: Tensor, lengths: Tensor, speakers: Tensor) -> Tensor:
+        return frames.sum(1) / lengths[:, None]
+
+
+class Detached(Head):
+    def forward(self, frames: Tensor, lengths: Tensor, speakers: Tensor) -> Tensor:
+        return super().forward(frames, lengths, speakers).detach()
 
 
 class NotOnlyTheMean(Head):
@@ -361,13 +457,44 @@ class DoubleHead(Head):
         return super().forward(frames, lengths, speakers).double()
 
 
+class KnowsSpeakers(Head):
+    """A number for each speaker, which grows with how many there are."""
+
+    conditions_on: Any = "id"
+
+    def enrol(self, speakers: int, voices: Tensor | None = None) -> None:
+        self.table = nn.Parameter(torch.randn(speakers + 1, 6))
+
+    def forward(self, frames: Tensor, lengths: Tensor, speakers: Tensor) -> Tensor:
+        return super().forward(frames, lengths, speakers) + self.table[speakers]
+
+
+class HearsSpeakers(Head):
+    conditions_on: Any = "mfcc"
+
+    def enrol(self, speakers: int, voices: Tensor | None = None) -> None:
+        assert voices is not None and len(voices) == speakers + 1 and not voices[0].any()
+        self.hear, self.voices = nn.Linear(voices.shape[1], 6, bias=False), voices
+
+    def forward(self, frames: Tensor, lengths: Tensor, speakers: Tensor) -> Tensor:
+        return super().forward(frames, lengths, speakers) + self.hear(self.voices[speakers])
+
+
+class HidesSpeakers(KnowsSpeakers):
+    conditions_on = "nothing"
+
+
+class WrongConditions(KnowsSpeakers):
+    conditions_on = "name"
+
+
 class FailingHead(Head):
     def pool(self, frames: Tensor, lengths: Tensor) -> Tensor:
         raise IndexError("frame 3")
 
 
-@pytest.mark.parametrize("kind", [Head, Average])
-def test_sound_downstream_passes(kind: type[Head]) -> None:
+@pytest.mark.parametrize("kind", [Head, Average, NothingToLearn, KnowsSpeakers, HearsSpeakers])
+def test_sound_downstream_passes(kind: Callable[[int], Downstream]) -> None:
     before = torch.get_rng_state()
     assert check_downstream(kind) == []
     assert torch.equal(torch.get_rng_state(), before)
@@ -381,6 +508,7 @@ def test_sound_downstream_passes(kind: type[Head]) -> None:
         (WrongWidth, "embeddings have shape (8, 6); (B, embedding_dim) is (8, 5)"),
         (SeesPadding, "padding must not count"),
         (Spread, "embeddings of utterances of [1] frames are not all finite numbers"),
+        (Detached, "no gradient reaches the parameter 'project.weight'"),
         (Unused, "no gradient reaches the parameter 'spare.weight'"),
         (SeedsItself, "two seeds give one head; do not seed in make"),
         (DrawsFromNumpy, "it changes the global random state of numpy"),
@@ -389,6 +517,8 @@ def test_sound_downstream_passes(kind: type[Head]) -> None:
         (AlwaysDrops, "in evaluation mode it draws from torch's global generator"),
         (ChangesFrames, "embedding changes the tensors that it is given"),
         (DoubleHead, "embeddings are torch.float64; they must be torch.float32"),
+        (HidesSpeakers, "the embedding depends on who speaks; say so by conditions_on"),
+        (WrongConditions, "conditions_on is 'name'; it must be one of ('nothing', 'id', 'mfcc')"),
         (FailingHead, "embedding a batch ends in IndexError: frame 3"),
         (lambda dim: nn.Linear(dim, 2), "make returns a Linear, not a Downstream"),
     ],

@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from serbench.cli.options import assign
+from serbench.errors import SerbenchError
+
 RUN = ("run", "--upstream", "mfcc", "--downstream", "mlp", "--set", "training.epochs=2")
 
 
@@ -99,6 +102,9 @@ def test_a_broken_result_is_named_not_skipped(results: Path) -> None:
         (("list", "upstream"), "did you mean 'upstreams'?"),
         (("leaderboard", "--results", "nowhere"), "no results in 'nowhere'"),
         (("check", "upstream", "./none.py"), "'./none.py' does not exist"),
+        (("check", "downstream", "ecapa", "--set", "sise=full"), "did you mean 'size'?"),
+        (("check", "benchmark", "emodbb"), "did you mean 'emodb'?"),
+        (("check", "benchmark", "none.toml"), "'none.toml': No such file or directory"),
         (("data", "check", "emodbb"), "did you mean 'emodb'?"),
     ],
 )
@@ -110,6 +116,18 @@ def test_an_upstream_that_adapts_is_checked_adapted(pretrained_hubert: Path) -> 
     for name, weights in (("papt_hubert", pretrained_hubert), ("cpc", "corpus")):
         ended = serbench("check", "upstream", name, "--weights", weights)
         assert (ended.returncode, ended.stdout) == (0, f"{name}: keeps the contract\n")
+
+
+def test_a_benchmark_is_checked_as_far_as_its_corpus_is_there(tmp_path: Path) -> None:
+    ended = serbench("check", "benchmark", "emotale", "--set", "language=DK")
+    assert (ended.returncode, ended.stdout) == (0, "emotale: keeps the contract\n")
+    assert "not checked" in ended.stderr
+    assert "give --data DIR" in ended.stderr
+    (tmp_path / "emotale").mkdir()
+    ended = serbench("check", "benchmark", "emotale", "--data", tmp_path)
+    assert ended.returncode == 1
+    assert ended.stdout.startswith("emotale: benchmark 'emotale': 802 of 802 files are missing")
+    assert ended.stderr == ""
 
 
 def test_data_check_reports_everything_at_once(tmp_path: Path) -> None:
@@ -163,3 +181,16 @@ def test_data_check_of_the_real_emodb(corpora: Path) -> None:
     ended = serbench("data", "check", "emodb", "--data", corpora)
     assert ended.returncode == 0, ended.stdout
     assert "emodb: 0 errors" in ended.stdout
+
+
+def test_of_several_upstreams_a_number_says_which() -> None:
+    raw = {"upstream": ["fbank", "hubert"]}
+    assign(raw, ["upstream.2.layers=last", "upstream.1.normalize=false"])
+    assert raw["upstream"] == [
+        {"name": "fbank", "normalize": False},
+        {"name": "hubert", "layers": "last"},
+    ]
+    with pytest.raises(SerbenchError, match=r"no upstream 'weights'.*There are: 1, 2"):
+        assign(raw, ["upstream.weights=nano"])
+    with pytest.raises(SerbenchError, match="no upstream '3'"):
+        assign(raw, ["upstream.3.weights=nano"])

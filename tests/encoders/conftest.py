@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ..upstreams.conftest import clips, layers_of_transformers, noise, tiny_checkpoints  # noqa: TID252
+from ..upstreams.conftest import clips, layers_of_transformers, noise  # noqa: TID252
 
-__all__ = ["clips", "layers_of_transformers", "noise", "tiny_checkpoints"]
+__all__ = ["clips", "layers_of_transformers", "noise"]

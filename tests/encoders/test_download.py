@@ -26,7 +26,7 @@ from serbench.encoders.weights import find
 from serbench.upstreams.hubert import WEIGHTS
 for name, revision in json.loads(sys.argv[1]):
     try:
-        print(json.dumps(find(name, revision, WEIGHTS).provenance))
+        print(json.dumps(find(name, revision, WEIGHTS, text="text" in sys.argv).provenance))
     except SerbenchError as error:
         print(json.dumps(str(error)))
 """
@@ -90,7 +90,11 @@ def hub(tmp_path: Path) -> Iterator[ThreadingHTTPServer]:
 
 
 def ask(
-    hub: ThreadingHTTPServer, home: Path, *names: tuple[str, str | None], offline: bool = False
+    hub: ThreadingHTTPServer,
+    home: Path,
+    *names: tuple[str, str | None],
+    offline: bool = False,
+    text: bool = False,
 ) -> list[Any]:
     """Find weights in a process of its own, with `home` as Hugging Face's folder."""
     settings = {
@@ -100,7 +104,7 @@ def ask(
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "NO_PROXY": "127.0.0.1",
     }
-    command = [sys.executable, "-c", FIND, json.dumps(names)]
+    command = [sys.executable, "-c", FIND, json.dumps(names), *["text"] * text]
     printed = subprocess.run(command, env=os.environ | settings, check=True, capture_output=True)
     return [json.loads(line) for line in printed.stdout.splitlines()]
 
@@ -130,6 +134,18 @@ def test_pickled_tensors_are_fetched_where_there_are_no_others(
     (provenance,) = ask(hub, tmp_path / "home", ("someone/else", COMMIT))
     assert set(provenance) == {"id", "revision", "digest"}
     assert "pytorch_model.bin" in hub.RequestHandlerClass.fetched
+
+
+def test_a_tokeniser_is_fetched_where_text_is_read(
+    hub: ThreadingHTTPServer, tiny_checkpoints: dict[str, Path], tmp_path: Path
+) -> None:
+    served = tmp_path / "served" / "someone" / "else"
+    shutil.copytree(tiny_checkpoints["bert"], served)
+    for folder, text in (("deaf", True), ("hearing", False)):
+        hub.RequestHandlerClass.fetched.clear()
+        ask(hub, tmp_path / folder, ("someone/else", None), text=text)
+        tokeniser = {"tokenizer.json", "tokenizer_config.json"} if text else set()
+        assert hub.RequestHandlerClass.fetched == {"config.json", "model.safetensors"} | tokeniser
 
 
 def test_what_the_hub_does_not_have(

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 from rich.console import Console, RenderableType
 
-from serbench.leaderboard.record import Adaptation, Fit, Labels, LeftOut, ProtocolRecord
+from serbench.leaderboard.record import (
+    Adaptation,
+    Conditioning,
+    Fit,
+    Labels,
+    LeftOut,
+    ProtocolRecord,
+)
 from serbench.leaderboard.render import render_board, render_run
 from serbench.leaderboard.table import rank
 
@@ -233,3 +240,35 @@ def test_a_run_says_that_its_weights_came_adapted():
     assert "Weights came adapted (7 utterances, 0.50 h), so the recipe's options" in text
     assert "no effect: TAPT of base, trained on A (9 h), B (0.5 h)." in text
     assert "Transductive: " not in text
+
+
+@pytest.mark.parametrize(
+    ("on", "unseen", "sentence"),
+    [
+        (
+            "id",
+            10,
+            "The head is told who speaks: 10 of 10 speakers of the test parts were not trained on "
+            "and share the row of those whom the head does not know.",
+        ),
+        (
+            "id",
+            0,
+            "The head is told who speaks: 0 of 10 speakers of the test parts were not trained on.",
+        ),
+        (
+            "mfcc",
+            10,
+            "The head is told what each speaker sounds like, so that a prediction depends on the "
+            "speaker's other utterances in the part: 10 of 10 speakers of the test parts were not "
+            "trained on.",
+        ),
+    ],
+)
+def test_a_run_says_how_many_speakers_its_head_did_not_know(on: str, unseen: int, sentence: str):
+    result = record(conditioning=Conditioning(on=on, tested=10, unseen=unseen))
+    text = words(drawn(render_run(result, score(result, classified(1)))))
+    assert sentence in text
+    assert "The head is told" not in words(
+        drawn(render_run(record(), score(result, classified(1))))
+    )

@@ -17,7 +17,7 @@ PLAIN: dict[str, Any] = {"upstream": "fbank", "downstream": "ecapa"}
 def test_missing_parts_get_their_defaults() -> None:
     made = recipe.resolve(PLAIN)
     assert (made.benchmark.name, made.protocol.name) == ("demo", "leave_one_session_out")
-    assert made.upstream.options, "defaults are part of the recipe"
+    assert made.upstreams[0].options, "defaults are part of the recipe"
     assert made.seeds == (0,)
 
 
@@ -45,7 +45,7 @@ def test_the_downstream_recommends_its_training() -> None:
 def test_a_default_written_out_is_the_same_recipe() -> None:
     made = recipe.resolve(PLAIN)
     written = {
-        "upstream": {"name": "fbank", **made.upstream.options},
+        "upstream": {"name": "fbank", **made.upstreams[0].options},
         "downstream": {"name": "ecapa", **made.downstream.options},
         "benchmark": {"name": "demo", **made.benchmark.options},
         "protocol": {"name": made.protocol.name, **made.protocol.options},
@@ -76,10 +76,41 @@ def test_whatever_defines_the_run_changes_the_digest(change: dict[str, Any]) -> 
     assert len(digests) == 2
 
 
-def test_a_key_that_came_later_leaves_no_trace_at_its_default() -> None:
-    made = recipe.resolve(PLAIN)
-    assert "precision" not in made.model_dump(mode="json")
-    assert recipe.resolve(PLAIN | {"precision": "float16"}).digest() == made.digest()
+DIGESTS = {
+    "plain": (PLAIN, "eb52f7abc126c44f6da6a5ce3fa8f9dae347976b74ba1eaf7f3c570594a7ba5a"),
+    "finetune": (
+        {"upstream": "cpc", "downstream": "ecapa", "training": {"finetune": True}},
+        "9d4563d7181a24ea5c982f5cd13e20553def62d35ab59d502910ec71e297da48",
+    ),
+    "fusion": (
+        {"upstream": ["hubert", "cpc"], "downstream": "ecapa", "fusion": "late"},
+        "54695959863917276e4cb604e6f4e25b42891841a9055026801af1bb436abd6f",
+    ),
+    "layers": (
+        PLAIN | {"upstream": {"name": "hubert", "layers": "last"}, "training": {"refit": True}},
+        "f8bf8b1c1e3fab92f1331a182ec9b9e130dee0b3c3604c680a5dfddbb2777bef",
+    ),
+    "dimensions": (
+        PLAIN | {"downstream": "mean_pool", "benchmark": {"name": "demo", "task": "dimensions"}},
+        "4607244f82c52948ba24ad52247849a651eb931f8ca4cad7980801b538cf1300",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DIGESTS)
+def test_digests_stay_when_settings_are_added(name: str) -> None:
+    """A change of what such a recipe gives changes them, by FORMAT; anything else does not."""
+    raw, digest = DIGESTS[name]
+    assert recipe.resolve(raw).digest() == digest
+
+
+def test_settings_that_were_added_count_once_they_say_something() -> None:
+    plain, said = (recipe.resolve(PLAIN | {"training": {"average": k}}) for k in (1, 5))
+    assert plain.digest() == recipe.resolve(PLAIN).digest() != said.digest()
+    assert "average" not in plain.plain()["training"]
+    assert said.plain()["training"]["average"] == 5
+    half = recipe.resolve(PLAIN | {"precision": "float16"})
+    assert half.plain() == plain.plain()
 
 
 def test_weights_count_by_content_not_by_path(tmp_path: Path) -> None:
@@ -101,7 +132,7 @@ def test_words_of_an_option_are_no_folders(tmp_path: Path, monkeypatch: pytest.M
     for weights, counts in (("nano", False), ("corpus", False), ("./nano", True), ("mine", True)):
         upstream = {"name": "cpc", "weights": weights}
         made = recipe.resolve({"upstream": upstream, "downstream": "mean_pool"})
-        assert ("weights" in made.upstream.contents) == counts, weights
+        assert ("weights" in made.upstreams[0].contents) == counts, weights
 
 
 def test_a_recipe_survives_its_record() -> None:
@@ -128,6 +159,7 @@ def test_a_recipe_survives_its_record() -> None:
         ({"training": {"learning_rates": []}}, r"training key 'learning_rates'"),
         ({"training": 3}, r"'training' must be a table"),
         ({"training": {"upstream_rate": 1e-4}}, r"'upstream_rate': .* training.finetune=true"),
+        ({"training": {"average": 5, "refit": True}}, r"'refit': .* training.average=1"),
         ({"seeds": [-1]}, r"recipe key 'seeds.0'"),
         ({"precision": "half"}, r"recipe key 'precision': .*'float16', 'bfloat16' or 'float32'"),
         ({"upstream": {"name": "huggingface", "weights": "./no"}}, r"'no' does not exist"),

@@ -151,6 +151,14 @@ def test_means_that_carry_nothing_are_told(tmp_path: Path, normalize: bool, warn
     assert any("it can only guess" in text for text in listening.told) == warned
 
 
+def test_fewer_epochs_than_are_to_be_averaged_are_told_and_recorded(tmp_path: Path) -> None:
+    listening = Listening()
+    outcome = run({"training": {"epochs": 3, "average": 5}}, tmp_path, progress=listening)
+    assert [fit.averaged for fit in outcome.result.training] == [(1, 2, 3)] * 5
+    told = "mean of 3 epochs (5 were asked for; there are no more)"
+    assert sum(text.endswith(told) for text in listening.told) == 5
+
+
 def test_dimensions_are_predicted_on_their_scale(tmp_path: Path) -> None:
     raw = {"benchmark": {"name": "demo", "task": "dimensions"}, "training": {"epochs": 40}}
     outcome = run(raw, tmp_path)

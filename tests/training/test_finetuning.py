@@ -15,14 +15,19 @@ import torch
 from torch import Tensor, nn
 
 from serbench.benchmarks import Classification, Fold
+from serbench.benchmarks.reading.audio import read_audio
 from serbench.downstreams import mean_pool, mlp
 from serbench.errors import SerbenchError
 from serbench.progress import Silent
 from serbench.training import store as features
-from serbench.training.fit import Fitted, Source, Trial, fit
+from serbench.training import waveforms
+from serbench.training.fit import Fitted, fit
 from serbench.training.objectives import objective_of
-from serbench.training.settings import Training
+from serbench.training.prefetching import ahead
+from serbench.training.settings import FineTuning, Training
+from serbench.training.streams import Stream
 from serbench.training.system import System
+from serbench.training.trial import Source, Trial
 from serbench.training.waves import DecodedClips, decode, decode_to_train
 from serbench.upstreams import Clips, Features, Upstream, cpc, fbank, stack
 
@@ -79,7 +84,12 @@ def clips(labels: np.ndarray = LABELS) -> list[np.ndarray]:
 
 
 def corpus(upstream: Upstream) -> DecodedClips:
-    return DecodedClips(upstream, clips(), ["a"] * COUNT, [None] * COUNT)
+    return held(upstream, clips())
+
+
+def held(upstream: Upstream, waves: list[np.ndarray]) -> DecodedClips:
+    lengths = np.array([len(wave) for wave in waves])
+    return DecodedClips(upstream, waves, lengths, ["a"] * COUNT, [None] * COUNT)
 
 
 class Frozen:
@@ -106,15 +116,19 @@ def train(
 
     def system() -> System:
         trained = None if source else copy.deepcopy(upstream)
-        return System(head(upstream.dim), upstream.depth, 2, trained)
+        return single(head(upstream.dim), upstream, trained)
 
     return fit(trial(source or corpus(upstream), fold, training, seed), system, Watched())
+
+
+def single(head: Any, like: Upstream, upstream: Upstream | None = None) -> System:
+    return System([Stream(like.depth, like.dim, upstream=upstream)], [head], 2)
 
 
 def trial(source: Source, fold: Fold, training: Training, seed: int = 0) -> Trial:
     objective = objective_of(TWO, training)
     nobody = np.zeros(COUNT, np.int64)
-    return Trial(source, LABELS, nobody, fold, objective, training, seed, CPU)
+    return Trial((source,), LABELS, nobody, fold, objective, training, seed, CPU)
 
 
 class Watched:
@@ -145,11 +159,11 @@ def test_what_a_frozen_upstream_hides_is_found_by_training_it() -> None:
     tuned = train(shut)
     assert len(set(map(tuple, frozen.scores.round(9)))) == 1, "all clips look the same"
     assert accuracy(tuned) > 0.95 < tuned.valid_score
-    assert tuned.state["upstream.gates"].abs().min() > 0.01
+    assert tuned.state["streams.0.upstream.gates"].abs().min() > 0.01
 
 
 def test_only_what_is_trainable_learns() -> None:
-    assert torch.equal(train(Gated()).state["upstream.scale"], torch.ones(1))
+    assert torch.equal(train(Gated()).state["streams.0.upstream.scale"], torch.ones(1))
 
 
 def test_the_upstream_that_was_loaded_stays_as_it_is() -> None:
@@ -161,14 +175,14 @@ def test_the_upstream_that_was_loaded_stays_as_it_is() -> None:
 
 def test_every_weight_of_a_cpc_learns() -> None:
     upstream = cpc.make(weights="random", contrastive=0.1)
-    before = {f"upstream.{name}": v.clone() for name, v in upstream.state_dict().items()}
+    before = {f"streams.0.upstream.{name}": v.clone() for name, v in upstream.state_dict().items()}
     waves = [np.resize(wave, 4000) for wave in clips()]
-    source = DecodedClips(upstream, waves, ["a"] * COUNT, [None] * COUNT)
+    source = held(upstream, waves)
     few = Fold("few", np.arange(4), np.arange(4, 8), np.arange(8, 12))
     training = Training(learning_rates=(1e-3,), epochs=1, batch=4, finetune=True)
     tuned = fit(
         trial(source, few, training),
-        lambda: System(mean_pool.make(256), 1, 2, copy.deepcopy(upstream)),
+        lambda: single(mean_pool.make(256), upstream, copy.deepcopy(upstream)),
         Watched(),
     )
     assert all(not torch.equal(tuned.state[name], value) for name, value in before.items())
@@ -176,11 +190,11 @@ def test_every_weight_of_a_cpc_learns() -> None:
 
 def test_the_test_part_is_predicted_by_what_was_trained() -> None:
     tuned = train(Gated())
-    system = System(mean_pool.make(3), 1, 2, Gated()).eval()
+    system = single(mean_pool.make(3), Gated(), Gated()).eval()
     system.load_state_dict(tuned.state)
     with torch.no_grad():
-        given = system.encode(corpus(Gated()).batch(FOLD.test))
-        logits = system(*given, torch.zeros(len(FOLD.test), dtype=torch.int64))
+        given = system.encode((corpus(Gated()).batch(FOLD.test),))
+        logits = system(given, torch.zeros(len(FOLD.test), dtype=torch.int64))
     np.testing.assert_allclose(logits.softmax(1), tuned.scores, rtol=1e-4, atol=1e-7)
 
 
@@ -200,20 +214,21 @@ def test_an_upstream_that_hardly_learns_is_as_good_as_frozen() -> None:
 def test_full_batches_give_what_plain_torch_gives(own: float | None, decay: float) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(7)
-        plain = System(mean_pool.make(3), 1, 2, Costly(0.1))
-    head = [p for name, p in plain.named_parameters() if not name.startswith("upstream")]
-    groups = [{"params": head}, {"params": [plain.upstream.gates], "lr": own or 1e-2}]
+        plain = single(mean_pool.make(3), Gated(), Costly(0.1))
+    upstream = plain.streams[0].upstream
+    head = [p for name, p in plain.named_parameters() if "upstream" not in name]
+    groups = [{"params": head}, {"params": [upstream.gates], "lr": own or 1e-2}]
     kind = torch.optim.AdamW if decay else torch.optim.Adam
     optimizer = kind(groups, lr=1e-2, weight_decay=decay)
-    batch, truth = corpus(plain.upstream).batch(FOLD.train), torch.from_numpy(LABELS[FOLD.train])
+    batch, truth = corpus(upstream).batch(FOLD.train), torch.from_numpy(LABELS[FOLD.train])
     losses = []
     for _ in range(4):
         optimizer.zero_grad()
-        given = plain.upstream(batch)
-        loss = nn.functional.cross_entropy(plain(*given, torch.zeros_like(truth)), truth)
-        loss = loss + 5 + 100 * plain.upstream.gates.square().sum() * len(truth)
+        given = upstream(batch)
+        loss = nn.functional.cross_entropy(plain([given], torch.zeros_like(truth)), truth)
+        loss = loss + 5 + 100 * upstream.gates.square().sum() * len(truth)
         loss.backward()
-        nn.utils.clip_grad_norm_([*head, plain.upstream.gates], 0.5)
+        nn.utils.clip_grad_norm_([*head, upstream.gates], 0.5)
         optimizer.step()
         losses.append(loss.item())
     training = Training(
@@ -224,6 +239,7 @@ def test_full_batches_give_what_plain_torch_gives(own: float | None, decay: floa
         clip_norm=0.5,
         finetune=True,
         upstream_rate=own,
+        standardize=False,
     )
     tuned = train(Costly(0.1), training, seed=7)
     np.testing.assert_allclose([epoch.loss for epoch in tuned.history], losses, rtol=1e-4)
@@ -265,7 +281,7 @@ def test_a_rate_that_diverges_is_out() -> None:
 
 def test_clips_need_an_upstream() -> None:
     with pytest.raises(TypeError, match="takes features, not clips"):
-        System(mean_pool.make(3), 1, 2).encode(corpus(Gated()).batch(FOLD.test))
+        single(mean_pool.make(3), Gated()).encode((corpus(Gated()).batch(FOLD.test),))
 
 
 # --- the waveforms ---
@@ -310,3 +326,51 @@ def test_a_clip_without_a_frame_is_told(table: pd.DataFrame) -> None:
     table.loc[1, "end"] = 0.26
     with pytest.raises(SerbenchError, match="'u1' has 160 samples"):
         decode_to_train(table, cpc.make(weights="random"), Silent())
+
+
+def test_audio_is_read_as_it_is_needed_and_little_of_it_kept(
+    table: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def counted(path: Path, *rest: Any) -> np.ndarray:
+        read.append(path.stem)
+        return read_audio(path, *rest)
+
+    monkeypatch.setattr(waveforms, "read_audio", counted)
+    bytes_of_second = 4 * 16000
+    waves = waveforms.Waveforms(table, 16000, FineTuning(), kept_bytes=bytes_of_second + 4 * 8000)
+    whole = decode(table, fbank.make()).waves
+    read.clear()
+    for row in (0, 1, 0, 1, 2, 0, 1):  # 0 and 1 fit, 2 sends 0 out, and 0 sends 1 out, and so on
+        np.testing.assert_array_equal(waves[row], whole[row])
+    assert read == ["0", "1", "2", "0", "1"]
+    assert waves._bytes <= bytes_of_second + 4 * 8000
+
+
+@pytest.mark.parametrize("keep", ["end", "beginning"])
+def test_of_long_utterances_one_end_is_kept(table: pd.DataFrame, keep: Any) -> None:
+    upstream = cpc.make(weights="random")
+    tuning = FineTuning(longest_seconds=0.75, keep=keep)
+    source = decode_to_train(table, upstream, Silent(), tuning)
+    assert source.lengths.tolist() == [12000, 8000, 12000]
+    whole = decode(table, upstream).waves
+    cut = slice(-12000, None) if keep == "end" else slice(12000)
+    for row in range(3):
+        np.testing.assert_array_equal(source.waves[row], whole[row][cut])
+
+
+def test_batches_come_in_their_order_one_ahead_of_use_and_errors_where_they_are_due() -> None:
+    fetched: list[int] = []
+
+    def fetch(number: int) -> int:
+        fetched.append(number)
+        return 12 // (3 - number)
+
+    coming = ahead(fetch, range(5))
+    assert next(coming) == (0, 4)
+    assert [next(coming) for _ in range(2)] == [(1, 6), (2, 12)]
+    assert set(fetched) <= {0, 1, 2, 3}
+    with pytest.raises(ZeroDivisionError):
+        next(coming)
+    assert list(ahead(fetch, [])) == []

@@ -14,12 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from serbench.benchmarks import Classification, Fold, Regression, Task
-from serbench.downstreams import Downstream, ecapa, mean_pool, mlp
+from serbench.downstreams import Downstream, attention, ecapa, mean_pool, mlp
 from serbench.errors import SerbenchError
-from serbench.training.fit import Fitted, Trial, fit
+from serbench.training.fit import Fitted, fit
 from serbench.training.objectives import objective_of
 from serbench.training.settings import Training
+from serbench.training.streams import Stream
 from serbench.training.system import System
+from serbench.training.trial import Trial
 from serbench.upstreams import Features
 
 EMOTIONS = Classification(("anger", "boredom", "joy"))
@@ -79,6 +81,10 @@ def classes(labels: np.ndarray = LABELS, **options: Any) -> Source:
 Head = Callable[[int], Downstream]
 
 
+def single(head: Downstream, source: Source, outputs: int) -> System:
+    return System([Stream(source.depth, source.dim)], [head], outputs)
+
+
 def train(
     source: Source,
     targets: np.ndarray = LABELS,
@@ -94,8 +100,8 @@ def train(
     nobody = np.zeros(len(targets), np.int64)
     objective = objective_of(task, training)
     return fit(
-        Trial(source, targets, nobody, fold, objective, training, seed, CPU),
-        make_system or (lambda: System(head(source.dim), source.depth, len(task.outputs))),
+        Trial((source,), targets, nobody, fold, objective, training, seed, CPU),
+        make_system or (lambda: single(head(source.dim), source, len(task.outputs))),
         step or Watched(),
     )
 
@@ -109,7 +115,7 @@ def accuracy(fitted: Fitted, targets: np.ndarray = LABELS, fold: Fold = FOLD) ->
 
 @pytest.mark.parametrize("head", [mean_pool.make, mlp.make])
 def test_separable_classes_are_learnt(head: Head) -> None:
-    fitted = train(classes(), head=head)
+    fitted = train(classes(spread=0.2), head=head)
     assert accuracy(fitted) > 0.95 < fitted.valid_score
     np.testing.assert_allclose(fitted.scores.sum(1), 1)
     assert fitted.history[-1].loss < fitted.history[0].loss
@@ -125,7 +131,7 @@ def test_labels_without_a_cause_are_not_learnt() -> None:
 def test_the_layer_that_tells_is_found() -> None:
     source = classes(depth=4, layer=2, spread=1.0)
     fitted = train(source, training=Training(learning_rates=(3e-2,), epochs=20))
-    weights = fitted.state["mix.logits"].softmax(0)
+    weights = fitted.state["streams.0.mix.logits"].softmax(0)
     assert weights.argmax() == 2
     assert weights[2] > 0.4
 
@@ -146,10 +152,18 @@ def test_dimensions_are_learnt_on_the_benchmarks_scale() -> None:
     assert fitted.valid_score == max(epoch.valid for epoch in fitted.history) > 0.85
 
 
-def test_a_dimension_with_more_weight_is_learnt_first() -> None:
+@pytest.mark.parametrize("head", [mean_pool.make, attention.make])
+def test_a_dimension_with_more_weight_is_learnt_first(head: Head) -> None:
     source, values = moods()
+    training = Training(epochs=4)
     first, second = (
-        train(source, values, task=MOODS, training=Training(epochs=1, dimension_weights=weights))
+        train(
+            source,
+            values,
+            head=head,
+            task=MOODS,
+            training=training.model_copy(update={"dimension_weights": weights}),
+        )
         for weights in ((1.0, 1e-12), (1e-12, 1.0))
     )
     truth = values[FOLD.test]
@@ -276,11 +290,13 @@ def test_one_seed_repeats_bit_for_bit_and_two_differ(head: Head) -> None:
 
 
 def test_seeds_reach_the_first_weights_whatever_the_place_in_the_grid() -> None:
+    source = classes()
+
     def first_weights(seed: int, *rates: float) -> list[Tensor]:
         made: list[Tensor] = []
 
         def make_system() -> System:
-            system = System(mean_pool.make(10), 1, 3)
+            system = single(mean_pool.make(10), source, 3)
             made.append(system.output.weight.detach().clone())
             return system
 
@@ -347,10 +363,11 @@ def test_full_batches_give_what_plain_torch_gives(decay: float, warmup: int) -> 
         warmup=warmup,
         weight_decay=decay,
         clip_norm=0.05,
+        standardize=False,
     )
     with torch.random.fork_rng():
         torch.manual_seed(7)
-        plain = System(mean_pool.make(10), 1, 3)
+        plain = single(mean_pool.make(10), source, 3)
     kind = torch.optim.AdamW if decay else torch.optim.Adam
     optimizer = kind(plain.parameters(), lr=1e-2, weight_decay=decay)
     layers, lengths = source.batch(FOLD.train)
@@ -359,7 +376,7 @@ def test_full_batches_give_what_plain_torch_gives(decay: float, warmup: int) -> 
         if update < warmup:
             optimizer.param_groups[0]["lr"] = 1e-2 * (update + 1) / warmup
         optimizer.zero_grad()
-        outputs = plain(layers, lengths, torch.zeros(120, dtype=torch.int64))
+        outputs = plain([Features(layers, lengths)], torch.zeros(120, dtype=torch.int64))
         loss = nn.functional.cross_entropy(outputs, torch.from_numpy(LABELS[FOLD.train]))
         loss.backward()
         nn.utils.clip_grad_norm_(plain.parameters(), 0.05)
@@ -372,11 +389,11 @@ def test_full_batches_give_what_plain_torch_gives(decay: float, warmup: int) -> 
 def test_saved_state_gives_the_scores_again() -> None:
     source = classes()
     fitted = train(source, head=mlp.make)
-    system = System(mlp.make(10), 1, 3).eval()
+    system = single(mlp.make(10), source, 3).eval()
     system.load_state_dict(fitted.state)
     layers, lengths = source.batch(FOLD.test)
     with torch.no_grad():
-        logits = system(layers, lengths, torch.zeros_like(lengths))
+        logits = system([Features(layers, lengths)], torch.zeros_like(lengths))
     np.testing.assert_allclose(logits.softmax(1), fitted.scores, rtol=1e-4, atol=1e-7)
 
 
@@ -398,8 +415,68 @@ class OneOddGradient(Downstream):
         return self.dense(frames[:, 0])
 
 
-def test_an_update_with_a_gradient_that_is_not_finite_is_skipped() -> None:
-    assert accuracy(train(classes(), head=OneOddGradient)) > 0.95
+def test_an_update_with_a_gradient_that_is_not_finite_is_skipped_and_counted() -> None:
+    step = Watched()
+    fitted = train(classes(), head=OneOddGradient, step=step)
+    assert accuracy(fitted) > 0.95
+    assert [epoch.skipped for epoch in fitted.history] == [1] + [0] * 7
+    assert "1 batches not finite and left out" in step.notes[0]
+    assert "not finite" not in step.notes[1]
+
+
+class Spoilt(Source):
+    """Features of which some batches of training, counted from 0, are not a number."""
+
+    def __init__(self, blocks: list[Tensor], odd: set[int]) -> None:
+        super().__init__(blocks)
+        self.odd, self.calls = odd, 0
+
+    def batch(self, rows: np.ndarray) -> Features:
+        features = super().batch(rows)
+        if set(rows.tolist()) <= set(FOLD.train.tolist()):
+            if self.calls in self.odd:
+                features.layers[0, 0, 0, 0] = math.nan
+            self.calls += 1
+        return features
+
+
+PLAIN = Training(learning_rates=(1e-2,), batch=10, epochs=3, standardize=False)
+
+
+@pytest.mark.parametrize("task", [EMOTIONS, MOODS])
+def test_odd_batches_are_left_out_as_if_they_had_not_been(task: Task) -> None:
+    """Twelve batches an epoch; batch normalisation forgets the odd ones, too."""
+    source, targets = (classes(), LABELS) if task is EMOTIONS else moods()
+    odd = {0, 5, *range(12, 21)}  # nine in a row, one less than is borne
+    spoilt = Spoilt(source.blocks, odd)
+    fitted = train(spoilt, targets, head=mlp.make, task=task, training=PLAIN)
+    assert [epoch.skipped for epoch in fitted.history] == [2, 9, 0]
+    assert all(math.isfinite(epoch.loss) for epoch in fitted.history)
+    assert np.isfinite(fitted.scores).all()
+    assert all(value.isfinite().all() for value in fitted.state.values())
+
+
+def test_the_mean_loss_of_an_epoch_is_that_of_the_batches_that_were_learnt_from() -> None:
+    """At a rate of next to nothing, each batch has the loss that it has alone."""
+    still = PLAIN.model_copy(update={"learning_rates": (1e-30,), "epochs": 1})
+    (whole,) = train(classes(), training=still).history
+    (rest,) = train(Spoilt(classes().blocks, {3}), training=still).history
+    (only,) = train(Spoilt(classes().blocks, {*range(1, 4), *range(5, 12)}), training=still).history
+    assert (rest.skipped, only.skipped) == (1, 10)
+    assert rest.loss != whole.loss
+    assert rest.loss == pytest.approx(whole.loss, rel=0.1)
+
+
+@pytest.mark.parametrize("odd", [range(2, 12), range(1000)])
+def test_too_many_odd_batches_in_a_row_are_divergence(odd: range) -> None:
+    with pytest.raises(SerbenchError, match=r"not finite at each of the learning rates .0\.01"):
+        train(Spoilt(classes().blocks, set(odd)), training=PLAIN)
+
+
+def test_an_epoch_of_odd_batches_alone_is_divergence() -> None:
+    large = PLAIN.model_copy(update={"batch": 60})
+    with pytest.raises(SerbenchError, match="not finite at each"):
+        train(Spoilt(classes().blocks, {2, 3}), training=large)
 
 
 # --- what goes wrong ---

@@ -22,7 +22,7 @@ from serbench.progress import Silent
 from serbench.training import store as features
 from serbench.training import waves
 from serbench.training.settings import Precision
-from serbench.upstreams import Clips, Features, Upstream, fbank
+from serbench.upstreams import Clips, Features, TextUpstream, Upstream, fbank, stack
 
 RATE = 16000
 
@@ -157,7 +157,7 @@ def test_an_interrupted_encoding_goes_on(table: pd.DataFrame) -> None:
 def test_padding_waste_of_a_plan_is_small() -> None:
     seconds = np.random.default_rng(1).lognormal(1, 0.5, 2000)
     padded = true = 0.0
-    for shard in features._plan(seconds):
+    for shard in features.plan_shards(seconds):
         for batch in features._batches(shard, seconds, 12.0):
             padded += seconds[batch].max() * len(batch)
             true += seconds[batch].sum()
@@ -220,7 +220,7 @@ def test_a_store_of_older_releases_is_read(table: pd.DataFrame, tmp_path: Path) 
     (folder / "index.json").write_text(json.dumps(index))
     rng = np.random.default_rng(0)
     blocks: dict[int, np.ndarray] = {}
-    for shard, rows in enumerate(features._plan(table["seconds"].to_numpy(float))):
+    for shard, rows in enumerate(features.plan_shards(table["seconds"].to_numpy(float))):
         own = [rng.normal(size=(2, rng.integers(1, 9), 3)).astype(np.float16) for _ in rows]
         blocks |= dict(zip(rows.tolist(), own, strict=True))
         np.save(folder / f"{shard:05d}.npy", np.concatenate([block.ravel() for block in own]))
@@ -336,3 +336,79 @@ def test_who_is_known_is_not_heard_again(table: pd.DataFrame) -> None:
     upstream = Shy()
     encode(table.assign(speaker="s0"), lambda: upstream)
     assert not upstream.enrolled
+
+
+class Reading(TextUpstream):
+    """A frame a letter; keeps which texts were encoded together."""
+
+    depth, dim = 2, 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[list[str | None]] = []
+
+    def tokens(self, text: str) -> int:
+        return len(text.strip())
+
+    def forward(self, clips: Clips) -> Features:
+        assert not any(len(wave) for wave in clips.waves)
+        self.batches.append(clips.texts)
+        codes = (torch.tensor([float(ord(c)) for c in text or ""]) for text in clips.texts)
+        return stack([torch.stack([row, -row])[..., None] for row in codes])
+
+
+@pytest.fixture
+def spoken(table: pd.DataFrame) -> pd.DataFrame:
+    """The same utterances without their files; how long a text is does not follow the audio."""
+    rng = np.random.default_rng(1)
+    texts = ["".join(rng.choice(list("abc"), n)) for n in rng.permutation(np.arange(20, 32))]
+    return table.assign(text=texts, path="/nowhere.wav")
+
+
+@pytest.mark.parametrize("kept", ["frames", "mean"])
+def test_texts_are_read_without_their_audio(spoken: pd.DataFrame, kept: features.Kept) -> None:
+    stored = encode(spoken, Reading, kept)
+    layers, lengths = stored.batch(np.arange(len(spoken)))
+    for row, text in enumerate(spoken["text"]):
+        codes = torch.tensor([float(ord(letter)) for letter in text])
+        if kept == "mean":
+            codes = codes.mean(0, keepdim=True)
+        assert lengths[row] == len(codes)
+        torch.testing.assert_close(layers[0, row, : len(codes), 0], codes)
+        torch.testing.assert_close(layers[1], -layers[0])
+
+
+def test_texts_of_about_one_length_are_encoded_together(
+    spoken: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features, "_SHARD_SECONDS", 60.0)
+    monkeypatch.setattr(features, "_BATCH_SECONDS", {"cpu": 2.0})  # of 100 letters
+    upstream = Reading()
+    encode(spoken, lambda: upstream)
+    letters = [[len(text or "") for text in batch] for batch in upstream.batches]
+    assert letters == [[31, 30, 29], [28, 27, 26], [25, 24, 23, 22], [21, 20]]
+
+
+def test_clips_without_text_are_named_before_anything_is_encoded(spoken: pd.DataFrame) -> None:
+    upstream = Reading()
+    bare = spoken.assign(text=[None, np.nan, "", " ", "a", *spoken["text"][5:]])
+    with pytest.raises(
+        SerbenchError, match=r"4 of 12 utterances have no text \(u0, u1, u2 and 1 more\).*Reading"
+    ):
+        encode(bare, lambda: upstream)
+    with pytest.raises(SerbenchError, match=r"1 of 12 utterances have no text \(u0\), but"):
+        encode(spoken.assign(text=[None, *spoken["text"][1:]]), lambda: upstream)
+    assert not upstream.batches
+
+
+def test_texts_that_are_trained_on_are_counted_in_tokens(spoken: pd.DataFrame) -> None:
+    class Learning(Reading):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.ones(1))
+
+    decoded = waves.decode_to_train(spoken, Learning(), Silent())
+    assert decoded.lengths.tolist() == spoken["text"].str.len().tolist()
+    assert decoded.batch(np.array([3])).texts == [spoken["text"][3]]
+    with pytest.raises(SerbenchError, match="no text"):
+        waves.decode_to_train(spoken.assign(text=None), Learning(), Silent())

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from serbench.downstreams import mean_pool
-from serbench.training.system import LayerMix, System
+from serbench.training.streams import LayerMix, Stream
+from serbench.training.system import System
 from serbench.upstreams import Clips, Features, Upstream
 
 LAYERS = torch.randn(5, 2, 7, 6, generator=torch.Generator().manual_seed(0))
@@ -20,7 +21,7 @@ SPEAKERS = torch.tensor([0, 1])
 def system(depth: int = 5) -> System:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return System(mean_pool.make(6, width=4), depth, 3)
+        return System([Stream(depth, 6)], [mean_pool.make(6, width=4)], 3)
 
 
 def drawn_logits(depth: int) -> Tensor:
@@ -51,27 +52,29 @@ def test_one_layer_is_passed_on() -> None:
 
 def test_parts_in_order_with_a_linear_output() -> None:
     whole = system()
-    whole.mix.logits.data = drawn_logits(5)
-    embedding = whole.downstream(whole.mix(LAYERS), LENGTHS, SPEAKERS)
+    whole.streams[0].mix.logits.data = drawn_logits(5)
+    embedding = whole.heads[0](whole.streams[0].mix(LAYERS), LENGTHS, SPEAKERS)
     expected = embedding @ whole.output.weight.T + whole.output.bias
-    torch.testing.assert_close(whole(LAYERS, LENGTHS, SPEAKERS), expected)
-    torch.testing.assert_close(whole.embed(LAYERS, LENGTHS, SPEAKERS), embedding)
+    torch.testing.assert_close(whole([Features(LAYERS, LENGTHS)], SPEAKERS), expected)
+    torch.testing.assert_close(whole.embed([Features(LAYERS, LENGTHS)], SPEAKERS), embedding)
 
 
 def test_every_parameter_learns() -> None:
     whole = system()
-    whole(LAYERS, LENGTHS, SPEAKERS).square().sum().backward()
+    whole([Features(LAYERS, LENGTHS)], SPEAKERS).square().sum().backward()
     assert all(p.grad is not None and p.grad.any() for p in whole.parameters())
 
 
 def test_means_over_time_give_what_frames_give() -> None:
     whole = system()
-    whole.mix.logits.data = drawn_logits(5)
+    whole.streams[0].mix.logits.data = drawn_logits(5)
     lengths = torch.tensor([7, 4])
     frames = LAYERS * (torch.arange(7) < lengths[:, None])[None, ..., None]
     means = (frames.sum(2) / lengths[:, None]).unsqueeze(2)
-    expected = whole(frames, lengths, SPEAKERS)
-    torch.testing.assert_close(whole(means, torch.ones_like(lengths), SPEAKERS), expected)
+    expected = whole([Features(frames, lengths)], SPEAKERS)
+    torch.testing.assert_close(
+        whole([Features(means, torch.ones_like(lengths))], SPEAKERS), expected
+    )
 
 
 class Recurrent(Upstream):
@@ -94,8 +97,8 @@ class Recurrent(Upstream):
 def test_recurrences_of_an_upstream_are_trained_where_that_changes_nothing() -> None:
     """On a GPU they give no gradients otherwise."""
     upstream = Recurrent()
-    whole = System(mean_pool.make(4, width=4), 1, 3, upstream).train()
+    whole = System([Stream(1, 4, upstream=upstream)], [mean_pool.make(4, width=4)], 3).train()
     modes = (upstream.plain, upstream.dropping, upstream.dropout, upstream)
     assert [module.training for module in modes] == [True, False, False, False]
-    assert whole.downstream.training
+    assert whole.heads.training
     assert not any(module.training for module in whole.eval().modules())

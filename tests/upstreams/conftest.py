@@ -1,94 +1,15 @@
-"""Tiny encoders in the layout of published ones, and what transformers itself makes of them."""
+"""What goes into upstreams, and what transformers itself makes of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from serbench.encoders import cpc as networks
 from serbench.upstreams import Clips
-
-SMALL = {
-    "hidden_size": 16,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 32,
-    "conv_dim": (8,) * 7,
-    "num_conv_pos_embeddings": 16,
-    "num_conv_pos_embedding_groups": 2,
-    "vocab_size": 10,
-}
-LARGE = SMALL | {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True}
-WHISPER = {
-    "d_model": 16,
-    "encoder_layers": 2,
-    "encoder_attention_heads": 2,
-    "encoder_ffn_dim": 32,
-    "decoder_layers": 1,
-    "decoder_attention_heads": 2,
-    "decoder_ffn_dim": 32,
-    "vocab_size": 20,
-    # windows of 2 s instead of 30
-    "max_source_positions": 100,
-    "max_target_positions": 8,
-    **dict.fromkeys(["pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"], 0),
-}
-# upstream, or upstream.variant, to transformers' model type and settings
-ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "wav2vec2": ("wav2vec2", SMALL),
-    "wav2vec2.large": ("wav2vec2", LARGE),
-    "hubert": ("hubert", SMALL),
-    "hubert.large": ("hubert", LARGE),
-    "hubert.batch_norm": ("hubert", SMALL | {"conv_pos_batch_norm": True}),
-    "wavlm": ("wavlm", SMALL),
-    "wavlm.large": ("wavlm", LARGE),
-    "whisper": ("whisper", WHISPER),
-    "huggingface": ("unispeech-sat", SMALL),
-    "huggingface.unispeech": ("unispeech", LARGE),
-    "huggingface.data2vec": ("data2vec-audio", SMALL | {"num_conv_pos_embeddings": 3}),
-    "huggingface.conformer": ("wav2vec2-conformer", LARGE),
-}
-
-
-@pytest.fixture(scope="session")
-def tiny_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Return folders of random weights, by `upstream` or `upstream.variant`."""
-    root = tmp_path_factory.mktemp("checkpoints")
-    for seed, (name, (kind, settings)) in enumerate(ENCODERS.items()):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            save_encoder(root / name, kind, settings)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        networks.save(networks.Network(networks.Layout(channels=12, hidden=16)), root / "cpc")
-    return {name: root / name for name in (*ENCODERS, "cpc")}
-
-
-def save_encoder(folder: Path, kind: str, settings: dict[str, Any]) -> None:
-    """Save random weights and their preprocessor the way published ones are."""
-    from transformers import (
-        AutoConfig,
-        AutoModel,
-        Wav2Vec2FeatureExtractor,
-        WhisperFeatureExtractor,
-    )
-
-    model = AutoModel.from_config(AutoConfig.for_model(kind, **settings))
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm1d):
-            # as after training, when it no longer leaves zeros as they are
-            module.running_mean.fill_(0.5)
-    model.save_pretrained(folder)
-    if kind == "whisper":
-        WhisperFeatureExtractor(chunk_length=2).save_pretrained(folder)
-    else:
-        large = getattr(model.config, "feat_extract_norm", "layer") == "layer"
-        Wav2Vec2FeatureExtractor(do_normalize=large).save_pretrained(folder)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from serbench.benchmarks import Benchmark
 from serbench.benchmarks.auditing.audio import AUDIO_KINDS, check_audio
 from serbench.benchmarks.auditing.recordings import measure
 from serbench.benchmarks.auditing.table import check_table
+from serbench.benchmarks.reading.layout import COLUMNS
 from serbench.benchmarks.tasks.findings import Finding
 from serbench.errors import SerbenchError
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 # Faults that a run survives, so that a benchmark may declare them as known.
 _BEARABLE = frozenset({"silent", "identical"})
-_COLUMNS = ("utterance", "path", "start", "end", "speaker", "session", "gender", "text", "split")
 _SHOWN = 10
 
 
@@ -97,7 +97,7 @@ def audit_corpus(benchmark: Benchmark, table: DataFrame, progress: Progress) -> 
     Raises:
         SerbenchError: the table is empty or lacks a column of the contract.
     """
-    _check_columns(benchmark, table)
+    check_columns(benchmark, table)
     table = table.reset_index(drop=True)
     facts = measure(benchmark.name, table, progress)
     checked = table.assign(recording=facts["recording"], seconds=facts["seconds"])
@@ -114,8 +114,13 @@ def audit_corpus(benchmark: Benchmark, table: DataFrame, progress: Progress) -> 
     return CorpusAudit(benchmark.name, checked, tuple(findings), broken)
 
 
-def _check_columns(benchmark: Benchmark, table: DataFrame) -> None:
-    missing = [c for c in (*_COLUMNS, *benchmark.task.columns) if c not in table]
+def check_columns(benchmark: Benchmark, table: DataFrame) -> None:
+    """Refuse a table of utterances that lacks a column of the contract, or has no row.
+
+    Raises:
+        SerbenchError: which columns are missing, or that it is empty.
+    """
+    missing = [c for c in (*COLUMNS, *benchmark.task.columns) if c not in table]
     if missing:
         msg = (
             f"the table of benchmark '{benchmark.name}' lacks the columns {', '.join(missing)}; "
@@ -142,4 +147,4 @@ def _with_known(benchmark: Benchmark, table: DataFrame, findings: list[Finding])
     return told + [Finding("known", "known", defects[u], u) for u in rest]
 
 
-__all__ = ["AUDIO_KINDS", "CorpusAudit", "Finding", "audit_corpus"]
+__all__ = ["AUDIO_KINDS", "CorpusAudit", "Finding", "audit_corpus", "check_columns"]

@@ -12,8 +12,30 @@ from pandas import DataFrame
 from serbench.benchmarks import Fold, Protocol, Rows, Task
 from serbench.benchmarks.splitting.hashes import parts
 from serbench.benchmarks.tasks.findings import Finding, Severity, named
+from serbench.errors import SerbenchError
 
 _PARTS = ("train", "valid", "test")
+
+
+def sound_folds(
+    table: DataFrame, protocol: Protocol, task: Task
+) -> tuple[list[Fold], list[Finding]]:
+    """Return the folds of a protocol, and the doubts about them.
+
+    Args:
+        table: the utterances.
+        protocol: how to split them.
+        task: what is predicted.
+
+    Raises:
+        SerbenchError: `audit_folds` finds errors.
+    """
+    folds = protocol.split(table, task)
+    findings = audit_folds(table, folds, protocol, task)
+    errors = [finding.message for finding in findings if finding.severity == "error"]
+    if errors:
+        raise SerbenchError("\n".join(["the folds of this protocol cannot be used:", *errors]))
+    return folds, findings
 
 
 def audit_folds(

@@ -65,6 +65,11 @@ def read_audio(path: Path, start: Seconds, end: Seconds, rate: int) -> Samples:
     if not np.isfinite(samples).all():
         msg = f"audio file '{path}' holds NaN or infinite samples; make it again from its source"
         raise AudioError("not_finite", msg)
+    return resample(samples, native, rate)
+
+
+def resample(samples: Samples, native: int, rate: int) -> Samples:
+    """Return (samples,) float32 at another rate, in Hz, with soxr's HQ setting (20 bits)."""
     if native == rate:
         return samples
     resampled: Samples = soxr.resample(samples, native, rate, quality="HQ")

@@ -58,7 +58,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from serbench import plugins
-from serbench.benchmarks import Benchmark, Classification, Protocol, Regression, Task
+from serbench.benchmarks import NAME, Benchmark, Classification, Protocol, Regression, Task
 from serbench.benchmarks.reading import custom_table
 from serbench.benchmarks.reading.layout import COLUMNS
 from serbench.benchmarks.splitting import protocols
@@ -82,7 +82,7 @@ class _Description(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+    name: Annotated[str, Field(pattern=f"^{NAME}$")]
     version: str
     table: str
     audio: str = "."
@@ -183,14 +183,12 @@ def _task(path: Path, description: _Description) -> Task:
         what = ", ".join(f"'{k}'" for k in sorted(needed))
         wrong = ", ".join(f"'{k}'" for k in sorted(given - needed)) or "nothing else"
         raise _error(path, f"task '{description.task}' needs {what}, and not {wrong}")
-    names = description.labels or description.dimensions
-    if len(set(names)) != len(names) or len(names) < (2 if description.labels else 1):
-        raise _error(path, f"{names} must be different from each other, labels at least two")
-    if description.low is None or description.high is None:
-        return Classification(description.labels)
-    if not description.low < description.high:
-        raise _error(path, f"'low' is {description.low:g}, which is not below 'high'")
-    return Regression(description.dimensions, description.low, description.high)
+    task: Task = Classification(description.labels)
+    if description.low is not None and description.high is not None:
+        task = Regression(description.dimensions, description.low, description.high)
+    for fault in task.faults():
+        raise _error(path, fault)
+    return task
 
 
 def _check_columns(path: Path, description: _Description, task: Task) -> None:

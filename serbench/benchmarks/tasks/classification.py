@@ -79,6 +79,11 @@ class Classification(Task):
             **dict(zip(self.numbers, scores.T, strict=True)),
         }
 
+    def faults(self) -> Iterator[str]:
+        """Yield what is wrong with the labels."""
+        if len(self.labels) < 2 or len(set(self.labels)) < len(self.labels):
+            yield f"labels {self.labels} must be different from each other, and at least two"
+
     def strata(self, table: DataFrame) -> list[NDArray[np.int64]]:
         """Return (N,) the number of each row's label, in the order of the labels' texts."""
         import numpy as np

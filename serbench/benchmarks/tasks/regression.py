@@ -91,6 +91,14 @@ class Regression(Task):
         values = [*(rows[d].to_numpy(dtype=float) for d in self.dimensions), *scores.T]
         return dict(zip(self.numbers, values, strict=True))
 
+    def faults(self) -> Iterator[str]:
+        """Yield what is wrong with the dimensions and their scale."""
+        if not self.dimensions or len(set(self.dimensions)) < len(self.dimensions):
+            named = f"dimensions {self.dimensions}"
+            yield f"{named} must be different from each other, and at least one"
+        if not self.low < self.high:
+            yield f"'low' is {self.low:g}, which is not below 'high', {self.high:g}"
+
     def strata(self, table: DataFrame) -> list[NDArray[np.int64]]:
         """Return, for each dimension, (N,) the third of the corpus' values that a row is in."""
         import numpy as np

@@ -125,6 +125,10 @@ class Task(ABC):
         """
 
     @abstractmethod
+    def faults(self) -> Iterator[str]:
+        """Yield what is wrong with the task itself, whatever the corpus holds."""
+
+    @abstractmethod
     def strata(self, table: DataFrame) -> list[NDArray[np.int64]]:
         """Return what folds are balanced by: (N,) numbers of classes, or of thirds of values."""
 

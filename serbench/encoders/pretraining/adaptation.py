@@ -7,38 +7,30 @@ an embedding of the speaker. Labels are clusters of a layer of the weights as th
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
-
-import numpy as np
-import torch
-from torch import Tensor
 
 from serbench.devices import has_bf16
 from serbench.digests import digest_path
 from serbench.encoders.pretraining import pseudo_labels, stages
+from serbench.encoders.pretraining.assignment import Assignment
 from serbench.encoders.pretraining.audio import Audio
-from serbench.encoders.pretraining.card import Card, Corpus, write_hubert
+from serbench.encoders.pretraining.card import write_hubert
 from serbench.encoders.pretraining.head import FILE, Head, OwnLabels, load_head
 from serbench.encoders.pretraining.hubert import open_encoder
 from serbench.encoders.pretraining.masked import MaskedPrediction
+from serbench.encoders.pretraining.profiles import first_recordings, profiles
 from serbench.encoders.pretraining.pseudo_labels import Labels, Quantizer
 from serbench.encoders.pretraining.schedule import Settings, require, seeded
 from serbench.encoders.pretraining.stages import Batches
-from serbench.encoders.pretraining.work import Work, begin, digest_audio, end
+from serbench.encoders.pretraining.work import Work, end
 from serbench.encoders.speakers import Position, SpeakerModule
-from serbench.encoders.waveform import normalized
 from serbench.encoders.weights import SPEAKERS, Weights
 from serbench.errors import SerbenchError, unknown
-from serbench.progress import Progress
 
 if TYPE_CHECKING:
     from transformers import HubertModel
-
-PROFILE_SECONDS = 60.0
-"""Of a speaker's audio that his profile is the mean over, at most."""
 
 
 @dataclass(frozen=True)
@@ -112,17 +104,11 @@ def published_of(
 
 
 def adapt(
-    audio: Audio,
-    folder: Path,
+    given: Assignment,
     options: AdaptationOptions,
     *,
-    corpora: Sequence[Corpus],
     weights: Weights,
     published: Published | None = None,
-    resume: bool = True,
-    minutes: float = 5.0,
-    progress: Progress,
-    device: str,
 ) -> None:
     """Adapt a HuBERT to audio and write a folder that every `--weights` takes.
 
@@ -130,53 +116,40 @@ def adapt(
     part are drawn from all speakers, so that each of them has an embedding.
 
     Args:
-        audio: to adapt to; no labels but the speakers' names are looked at.
-        folder: for the weights; the work under way lies in it.
+        given: audio, of which nothing but the speakers' names is looked at, and folder.
         options: how.
-        corpora: what the audio is, for the card.
         weights: to start from.
         published: labels and head of a published pre-training.
-        resume: go on with stopped work, to the same end.
-        minutes: between two checkpoints.
-        progress: where losses are shown.
-        device: a torch device.
 
     Raises:
         SerbenchError: see `begin`, `label`, `Trainer`.
     """
-    asked = asdict(options) | {"audio": digest_audio(audio)}
-    asked |= {"weights": weights.provenance["digest"], "published": _digests(published)}
-    bf16 = asked["bf16"] = has_bf16(device)
+    _refuse_personal(weights)
+    # a speaker who cannot be heard is told before the work
+    heard = first_recordings(given.audio) if options.position else {}
+    encoder, normalize = open_encoder(weights)
+    asked = {"bf16": has_bf16(given.device), "published": _digests(published)}
+    work = given.begin(options, weights, asked, by="recording")
+    batches = Batches(options.batch_seconds, normalize)
+    head, labels, told = _head(work, weights, encoder, options, batches, published)
+    model = _model(encoder, head, given.audio, options)
+    told.append(_train(work, model, labels, options, batches))
+    if (table := model.speakers) is not None:
+        rows = [heard[name] for name in table.names]
+        table.profiles.copy_(profiles(given.audio, rows, encoder, normalize=normalize))
+    name = "PAPT" if options.position else "TAPT"
+    method = f"{name} (Tran et al. 2023) of {weights.provenance['id']}"
+    card = given.card(method, told, options, weights, **asked)
+    write_hubert(model, given.folder, card, normalize=normalize)
+    end(given.folder)
+
+
+def _refuse_personal(weights: Weights) -> None:
     if (weights.folder / SPEAKERS).is_file():
         raise SerbenchError(
             f"weights '{weights.name}' are adapted to speakers, whose embeddings would be lost; "
             "give those that they were made of"
         )
-    # a speaker who cannot be heard is told before the work
-    heard = _first_recordings(audio) if options.position else {}
-    encoder, normalize = open_encoder(weights)
-    train, valid = audio.split(options.valid_share, options.seed, by="recording")
-    under_way = begin(folder, asked, resume=resume)
-    work = Work(audio, train, valid, under_way, options.seed, device, bf16, minutes, progress)
-    batches = Batches(options.batch_seconds, normalize)
-    head, labels, told = _head(work, weights, encoder, options, batches, published)
-    model = _model(encoder, head, audio, options)
-    trained = _train(work, model, labels, options, batches)
-    if model.speakers is not None:
-        rows = [heard[name] for name in model.speakers.names]
-        model.speakers.profiles.copy_(_profiles(work, model.encoder, rows, normalize))
-    method = "PAPT" if options.position else "TAPT"
-    card = Card(
-        f"{method} (Tran et al. 2023) of {weights.provenance['id']}",
-        corpora,
-        weights.provenance.get("licence", "not stated"),
-        [*told, trained],
-        options.seed,
-        options=asdict(options) | {"bf16": bf16, "published": asked["published"]},
-        base=dict(weights.provenance),
-    )
-    write_hubert(model, folder, card, normalize=normalize)
-    end(folder)
 
 
 def _head(
@@ -252,50 +225,6 @@ def _train(
         **work.running,
     )
     return stages.train(work, "encoder", model, labels, settings, batches)
-
-
-def profile(encoder: HubertModel, wave: Tensor, *, normalize: bool) -> Tensor:
-    """Return (D,), what a voice sounds like: the mean over time of the Transformer's input.
-
-    Args:
-        encoder: in evaluation mode.
-        wave: (S,) at 16 kHz.
-        normalize: bring it to mean 0 and variance 1 first.
-    """
-    wave = normalized(wave) if normalize else wave
-    features = encoder.feature_extractor(wave[None].to(encoder.device)).transpose(1, 2)
-    projected: Tensor = encoder.feature_projection(features)
-    return projected[0].mean(0)
-
-
-def _profiles(
-    work: Work, encoder: HubertModel, speakers: Sequence[Sequence[int]], normalize: bool
-) -> Tensor:
-    """Return (S, D), the mean profile of each of S speakers' recordings, given by their rows."""
-    encoder.eval()  # type: ignore[no-untyped-call]
-    found = []
-    for rows in speakers:
-        with torch.inference_mode():
-            heard = [profile(encoder, work.audio.wave(r), normalize=normalize) for r in rows]
-        found.append(torch.stack(heard).mean(0))
-    return torch.stack(found)
-
-
-def _first_recordings(audio: Audio) -> dict[str, list[int]]:
-    """Return the rows of each speaker's first recordings, those without a frame left out."""
-    own: dict[str, list[int]] = {recording.speaker: [] for recording in audio.recordings}
-    for row, recording in enumerate(audio.recordings):
-        if audio.lengths[row] >= pseudo_labels.SPAN:
-            own[recording.speaker].append(row)
-    for name, rows in own.items():
-        if not rows:
-            raise SerbenchError(
-                f"speaker '{name}' has no recording as long as a frame of {pseudo_labels.SPAN} "
-                "samples; leave his out"
-            )
-        seconds = np.cumsum(audio.lengths[rows]) / audio.rate
-        own[name] = rows[: max(1, int(np.searchsorted(seconds, PROFILE_SECONDS)))]
-    return own
 
 
 def _digests(published: Published | None) -> list[str] | None:

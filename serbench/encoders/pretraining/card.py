@@ -16,6 +16,7 @@ from serbench.encoders.pretraining.audio import Audio
 from serbench.encoders.pretraining.head import FILE, OwnLabels, save_head
 from serbench.encoders.pretraining.masked import MaskedPrediction
 from serbench.encoders.tensors import write_tensors
+from serbench.encoders.transformers import write_preprocessor
 from serbench.encoders.weights import CARD, SPEAKERS
 from serbench.errors import SerbenchError
 
@@ -156,18 +157,9 @@ def write_hubert(
     save_head(folder / FILE, model, own)
     if model.speakers is not None:
         model.speakers.save(folder / SPEAKERS)
-    _write_preprocessor(folder, normalize)
+    write_preprocessor(folder, normalize=normalize)
     card.write(folder, sum(value.numel() for value in tensors.values()))
 
 
 def _narrowed(tensors: dict[str, Tensor], half: bool) -> dict[str, Tensor]:
     return {n: t.half() if half and t.is_floating_point() else t for n, t in tensors.items()}
-
-
-def _write_preprocessor(folder: Path, normalize: bool) -> None:
-    from transformers import Wav2Vec2FeatureExtractor
-
-    extractor = Wav2Vec2FeatureExtractor(  # type: ignore[no-untyped-call]
-        do_normalize=normalize, return_attention_mask=False, sampling_rate=16000
-    )
-    extractor.save_pretrained(folder)

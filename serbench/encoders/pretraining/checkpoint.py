@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from safetensors import safe_open
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from serbench.encoders.tensors import read_tensors, write_tensors
@@ -51,9 +52,7 @@ def save(
         settings: digest of the settings; `load` asks for the same.
     """
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-    for name, parameter in model.named_parameters():
-        for key, value in optimizer.state.get(parameter, {}).items():
-            tensors[f"{key}.{name}"] = value
+    tensors |= moments_of(model, optimizer)
     write_tensors(path, tensors, {"reached": json.dumps(asdict(reached)), "settings": settings})
 
 
@@ -73,8 +72,22 @@ def load(path: Path, model: nn.Module, optimizer: Optimizer, settings: str) -> R
     model.load_state_dict(
         {name[6:]: value for name, value in tensors.items() if name.startswith("model.")}
     )
+    fill_moments(model, optimizer, tensors)
+    return Reached(**json.loads(about["reached"]))
+
+
+def moments_of(model: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
+    """Return what Adam knows of the parameters of a model, by names that `fill_moments` takes."""
+    return {
+        f"{key}.{name}": value
+        for name, parameter in model.named_parameters()
+        for key, value in optimizer.state.get(parameter, {}).items()
+    }
+
+
+def fill_moments(model: nn.Module, optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Give an optimiser back what `moments_of` found; other tensors are left over."""
     for name, parameter in model.named_parameters():
         for key in _MOMENTS:
             if (value := tensors.get(f"{key}.{name}")) is not None:
                 optimizer.state[parameter][key] = value.to(parameter.device)
-    return Reached(**json.loads(about["reached"]))

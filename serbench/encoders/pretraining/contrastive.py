@@ -146,6 +146,11 @@ def predictors_of(folder: Path) -> Tensor | None:
     return read_tensors(path).get(_PREDICTORS) if path.is_file() else None
 
 
+def save_predictors(model: ContrastivePrediction, folder: Path) -> None:
+    """Write the predictors beside a network in a folder."""
+    write_tensors(folder / HEAD, {_PREDICTORS: model.predictors.weight.detach().cpu()})
+
+
 class ContrastiveBatches:
     """Clips of one length with their negatives: a `Source` for the trainer.
 
@@ -248,5 +253,5 @@ def write_cpc(
         half: write the network in half precision; it is loaded as single all the same.
     """
     save(model.network, folder, half=half)
-    write_tensors(folder / HEAD, {_PREDICTORS: model.predictors.weight})
+    save_predictors(model, folder)
     card.write(folder, sum(parameter.numel() for parameter in model.network.parameters()))

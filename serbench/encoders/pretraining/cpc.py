@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
 
 from serbench.encoders import cpc as networks
-from serbench.encoders.pretraining.audio import Audio
-from serbench.encoders.pretraining.card import Card, Corpus, stage
+from serbench.encoders.pretraining.assignment import Assignment
+from serbench.encoders.pretraining.card import stage
 from serbench.encoders.pretraining.contrastive import (
     ContrastiveBatches,
     ContrastivePrediction,
@@ -17,9 +16,8 @@ from serbench.encoders.pretraining.contrastive import (
 )
 from serbench.encoders.pretraining.schedule import require, seeded
 from serbench.encoders.pretraining.trainer import Trainer
-from serbench.encoders.pretraining.work import Work, begin, digest_audio, end
+from serbench.encoders.pretraining.work import Work, end
 from serbench.encoders.weights import Weights
-from serbench.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -57,74 +55,24 @@ class CPCOptions:
         require(self, updates=1, peak=0, clips=1, clip_seconds=0.5, steps=1, negatives=1, seed=0)
 
 
-def pretrain(
-    audio: Audio,
-    folder: Path,
-    options: CPCOptions,
-    *,
-    corpora: Sequence[Corpus],
-    weights: Weights | None = None,
-    resume: bool = False,
-    minutes: float = 5.0,
-    progress: Progress,
-    device: str,
-) -> None:
+def pretrain(given: Assignment, options: CPCOptions, *, weights: Weights | None = None) -> None:
     """Train a CPC and write a folder that the upstream `cpc` takes.
 
     Args:
-        audio: to learn from; no labels are looked at.
-        folder: for the weights; the work under way lies in it.
+        given: audio and folder.
         options: how.
-        corpora: what the audio is, for the card.
         weights: to start from; None: fresh ones.
-        resume: go on with stopped work, to the same end.
-        minutes: between two checkpoints.
-        progress: where losses are shown.
-        device: a torch device.
 
     Raises:
         SerbenchError: see `begin`, `ContrastiveBatches`, `Trainer`.
     """
-    asked = asdict(options) | {"audio": digest_audio(audio)}
-    asked["weights"] = weights.provenance["digest"] if weights else None
-    train, valid = audio.split(options.valid_share, options.seed)
-    under_way = begin(folder, asked, resume=resume)
     # single precision: scores are small differences of large sums, which bfloat16 drowns in noise
-    work = Work(audio, train, valid, under_way, options.seed, device, False, minutes, progress)
+    work = given.begin(options, weights, {})
     model = _model(options, weights)
-    settings = paper_settings(
-        options.updates,
-        peak=options.peak,
-        warmup=options.warmup,
-        validate_every=max(1, options.updates // 20),
-        **work.running,
-    )
-    place = under_way / "network"
-    Trainer(
-        model,
-        _batches(work, "train", model, options),
-        _batches(work, "valid", model, options),
-        settings,
-        place,
-        loss="contrastive_loss",
-        progress=progress,
-    ).run()
-    told = stage("network", place / "log.jsonl", "contrastive_loss", peak=options.peak)
-    progress.tell(
-        f"CPC: loss {told['contrastive_loss']:.3f} nats a step (guessing: {model.chance:.3f}) "
-        f"after {told['hours_heard']:.2f} h of audio"
-    )
-    card = Card(
-        "CPC, contrastive prediction (Li et al. 2021)",
-        corpora,
-        "Apache-2.0" if weights is None else weights.provenance.get("licence", "not stated"),
-        [told],
-        options.seed,
-        options=asdict(options),
-        base=dict(weights.provenance) if weights else {},
-    )
-    write_cpc(model, folder, card, half=options.half)
-    end(folder)
+    told = _train(work, model, options)
+    method = "CPC, contrastive prediction (Li et al. 2021)"
+    write_cpc(model, given.folder, given.card(method, [told], options, weights), half=options.half)
+    end(given.folder)
 
 
 def _model(options: CPCOptions, weights: Weights | None) -> ContrastivePrediction:
@@ -138,15 +86,42 @@ def _model(options: CPCOptions, weights: Weights | None) -> ContrastivePredictio
     return model
 
 
+def _train(work: Work, model: ContrastivePrediction, options: CPCOptions) -> dict[str, Any]:
+    """Train a model to its best validation loss; return the stage for the card."""
+    settings = paper_settings(
+        options.updates,
+        peak=options.peak,
+        warmup=options.warmup,
+        validate_every=max(1, options.updates // 20),
+        **work.running,
+    )
+    place = work.folder / "network"
+    Trainer(
+        model,
+        _batches(work, "train", model, options),
+        _batches(work, "valid", model, options),
+        settings,
+        place,
+        loss="contrastive_loss",
+        progress=work.progress,
+    ).run()
+    told = stage("network", place / "log.jsonl", "contrastive_loss", peak=options.peak)
+    work.progress.tell(
+        f"CPC: loss {told['contrastive_loss']:.3f} nats a step (guessing: {model.chance:.3f}) "
+        f"after {told['hours_heard']:.2f} h of audio"
+    )
+    return told
+
+
 def _batches(
     work: Work, part: str, model: ContrastivePrediction, options: CPCOptions
 ) -> ContrastiveBatches:
-    rows, seed = (work.train, 0) if part == "train" else (work.valid, 1)
+    rows, seed = work.part(part)
     return ContrastiveBatches(
         work.audio,
         rows,
         model,
-        seed=2 * work.seed + seed,
+        seed=seed,
         batch=options.clips,
         length=round(options.clip_seconds * work.audio.rate),
     )

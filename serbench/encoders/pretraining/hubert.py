@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from serbench.devices import has_bf16
 from serbench.digests import digest_path
 from serbench.encoders.pretraining import pseudo_labels, stages
-from serbench.encoders.pretraining.audio import Audio
-from serbench.encoders.pretraining.card import Card, Corpus, write_hubert
-from serbench.encoders.pretraining.masked import MaskedPrediction
+from serbench.encoders.pretraining.assignment import Assignment, digest_of
+from serbench.encoders.pretraining.card import write_hubert
+from serbench.encoders.pretraining.head import OwnLabels
+from serbench.encoders.pretraining.masked import MaskedPrediction, Objective
 from serbench.encoders.pretraining.pseudo_labels import Extractor, Labels, Quantizer
 from serbench.encoders.pretraining.schedule import Settings, require, seeded
 from serbench.encoders.pretraining.stages import Batches
-from serbench.encoders.pretraining.work import Work, begin, digest_audio, end
+from serbench.encoders.pretraining.work import Work, end
 from serbench.encoders.transformers import check_type, load
 from serbench.encoders.weights import Weights
 from serbench.errors import unknown
-from serbench.progress import Progress
 
 if TYPE_CHECKING:
     from transformers import HubertModel
@@ -101,70 +100,40 @@ class HubertOptions:
 
 
 def pretrain(
-    audio: Audio,
-    folder: Path,
+    given: Assignment,
     options: HubertOptions,
     *,
-    corpora: Sequence[Corpus],
     weights: Weights | None = None,
     teacher: Weights | None = None,
     quantizer: Path | None = None,
-    resume: bool = False,
-    minutes: float = 5.0,
-    progress: Progress,
-    device: str,
 ) -> None:
     """Train one iteration and write a folder that every `--weights` takes.
 
     Args:
-        audio: to learn from; no labels are looked at.
-        folder: for the weights; the work under way lies in it.
+        given: audio and folder.
         options: how.
-        corpora: what the audio is, for the card.
         weights: to start from; None: fresh ones.
         teacher: whose layer is clustered; None: the weights to start from, and without these MFCC.
         quantizer: clusters of the teacher's layer made before, as safetensors.
-        resume: go on with stopped work, to the same end.
-        minutes: between two checkpoints.
-        progress: where losses are shown.
-        device: a torch device.
 
     Raises:
         SerbenchError: see `begin`, `label`, `Trainer`.
     """
     teacher = teacher or weights
-    asked = asdict(options) | {"audio": digest_audio(audio)}
-    asked |= {"weights": _digest(weights), "teacher": _digest(teacher)}
     known = Quantizer.load(quantizer) if quantizer else None
-    asked |= {"quantizer": digest_path(quantizer) if quantizer else None}
-    bf16 = asked["bf16"] = has_bf16(device)
     encoder, normalize = _encoder(options, weights)
-    extract, source = _teach(teacher, options.layer, device)
-    train, valid = audio.split(options.valid_share, options.seed)
-    under_way = begin(folder, asked, resume=resume)
-    work = Work(audio, train, valid, under_way, options.seed, device, bf16, minutes, progress)
+    extract, source = _teach(teacher, options.layer, given.device)
+    bf16 = has_bf16(given.device)
+    asked = {"teacher": digest_of(teacher), "quantizer": _digest(quantizer), "bf16": bf16}
+    work = given.begin(options, weights, asked)
     clusters = len(known.centres) if known else options.clusters
     _, labels = stages.label(work, "encoder", extract, clusters, known)
     batches = Batches(options.batch_seconds, normalize)
-    model, stage = _train(work, encoder, labels, options, batches, source)
-    told, own = [stage], None
-    if options.head_updates:
-        number = stages.own_layer(encoder)
-        model, own, head = stages.train_head(
-            work, encoder, number, clusters, options.head_updates, batches
-        )
-        told.append(head)
-    card = Card(
-        "HuBERT, masked prediction of clusters (Hsu et al. 2021)",
-        corpora,
-        _licence(weights),
-        told,
-        options.seed,
-        options=asdict(options) | {"bf16": bf16},
-        base=_base(weights),
-    )
-    write_hubert(model, folder, card, normalize=normalize, own=own, half=options.half)
-    end(folder)
+    model, own, told = _train(work, encoder, labels, options, batches, source)
+    method = "HuBERT, masked prediction of clusters (Hsu et al. 2021)"
+    card = given.card(method, told, options, weights, bf16=bf16)
+    write_hubert(model, given.folder, card, normalize=normalize, own=own, half=options.half)
+    end(given.folder)
 
 
 def _train(
@@ -174,16 +143,9 @@ def _train(
     options: HubertOptions,
     batches: Batches,
     source: dict[str, Any],
-) -> tuple[MaskedPrediction, dict[str, Any]]:
-    """Train an encoder with a fresh head; return them and the stage for the card."""
-    with seeded(options.seed):
-        model = MaskedPrediction(
-            encoder,
-            labels.clusters,
-            width=stages.head_width(encoder),
-            unmasked=options.unmasked,
-            gradient=options.gradient,
-        )
+) -> tuple[MaskedPrediction, OwnLabels | None, list[dict[str, Any]]]:
+    """Train an encoder, then a head for its own clusters; return both and the stages."""
+    model = _model(encoder, labels.clusters, options)
     settings = Settings(
         options.updates,
         options.peak,
@@ -192,7 +154,26 @@ def _train(
         clip_norm=1.0,
         **work.running,
     )
-    return model, stages.train(work, "encoder", model, labels, settings, batches, labels_of=source)
+    told = stages.train(work, "encoder", model, labels, settings, batches, labels_of=source)
+    if not options.head_updates:
+        return model, None, [told]
+    model, own, head = stages.train_head(
+        work,
+        encoder,
+        stages.own_layer(encoder),
+        labels.clusters,
+        options.head_updates,
+        batches,
+    )
+    return model, own, [told, head]
+
+
+def _model(encoder: HubertModel, clusters: int, options: HubertOptions) -> MaskedPrediction:
+    """Put a fresh head on an encoder."""
+    objective = Objective(unmasked=options.unmasked, gradient=options.gradient)
+    width = stages.head_width(encoder)
+    with seeded(options.seed):
+        return MaskedPrediction(encoder, clusters, width=width, objective=objective)
 
 
 def _encoder(options: HubertOptions, weights: Weights | None) -> tuple[HubertModel, bool]:
@@ -227,14 +208,5 @@ def _teach(
     return extract, {"layer": number} | teacher.provenance
 
 
-def _digest(weights: Weights | None) -> str | None:
-    return weights.provenance["digest"] if weights else None
-
-
-def _base(weights: Weights | None) -> dict[str, str]:
-    return dict(weights.provenance) if weights else {}
-
-
-def _licence(weights: Weights | None) -> str:
-    """Return the licence of the weights: that of what they go on from, or serbench's own."""
-    return "Apache-2.0" if weights is None else weights.provenance.get("licence", "not stated")
+def _digest(quantizer: Path | None) -> str | None:
+    return digest_path(quantizer) if quantizer else None

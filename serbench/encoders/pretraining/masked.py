@@ -87,11 +87,30 @@ class MaskedBatch(NamedTuple):
     speakers: Tensor
 
 
+@dataclass(frozen=True)
+class Objective:
+    """What is minimised, and how much of its gradient reaches the convolutions.
+
+    Attributes:
+        penalty: weight of the mean square of the convolutions' output.
+        unmasked: weight of the same loss at frames that are not masked. HuBERT's is 0; with
+            little training it helps the convolutions to learn what they have to tell.
+        gradient: factor on that part of it (0.1 in Base, 1 in Large); 0 leaves them as they are.
+        temperature: cosines are divided by it.
+    """
+
+    penalty: float = 10.0
+    unmasked: float = 0.0
+    gradient: float = 1.0
+    temperature: float = 0.1
+
+
 class MaskedPrediction(nn.Module):
     """A HuBERT with its pre-training head: a projection and one embedding a cluster.
 
     Attributes:
         encoder: transformers' model; takes and keeps any published HuBERT.
+        objective: what is minimised.
         speakers: the speaker table, or None.
         project: Linear(D, P).
         embeddings: (C, P), one a cluster.
@@ -103,10 +122,7 @@ class MaskedPrediction(nn.Module):
         clusters: int,
         *,
         width: int = 256,
-        penalty: float = 10.0,
-        unmasked: float = 0.0,
-        gradient: float = 1.0,
-        temperature: float = 0.1,
+        objective: Objective | None = None,
         layer_drop: float = 0.0,
         speakers: SpeakerModule | None = None,
     ) -> None:
@@ -116,12 +132,7 @@ class MaskedPrediction(nn.Module):
             encoder: its own random masking is out of use here; dropout is as its config says.
             clusters: C, classes to predict.
             width: P, of the space in which cosines are taken (256 in Base, 768 in Large).
-            penalty: weight of the mean square of the convolutions' output.
-            unmasked: weight of the same loss at frames that are not masked. HuBERT's is 0; with
-                little training it helps the convolutions to learn what they have to tell.
-            gradient: factor on the gradient that reaches the convolutions (0.1 in Base, 1 in
-                Large); 0 leaves them as they are.
-            temperature: cosines are divided by it.
+            objective: the defaults if not given.
             layer_drop: chance that a layer is skipped in training, set in the encoder's config
                 (0.05 in Base, 0 in Large; transformers' default of 0.1 is nobody's).
             speakers: makes it personalised training: the loss is of the output with speakers in it.
@@ -139,8 +150,7 @@ class MaskedPrediction(nn.Module):
         self.speakers = speakers
         self.project = nn.Linear(encoder.config.hidden_size, width)
         self.embeddings = nn.Parameter(torch.randn(clusters, width))
-        self.penalty, self.unmasked = penalty, unmasked
-        self.gradient, self.temperature = gradient, temperature
+        self.objective = objective or Objective()
 
     def frames(self, samples: int) -> int:
         """Return the exact number of frames for a number of samples."""
@@ -148,14 +158,14 @@ class MaskedPrediction(nn.Module):
 
     def convolve(self, waves: Tensor) -> Tensor:
         """Return (B, T, K), the convolutions' output, its gradient scaled."""
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self.gradient > 0):
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.objective.gradient > 0):
             features: Tensor = self.encoder.feature_extractor(waves)
-        if features.requires_grad and self.gradient != 1:
+        if features.requires_grad and self.objective.gradient != 1:
             features.register_hook(self._scaled)  # type: ignore[no-untyped-call]
         return features.transpose(1, 2)
 
     def _scaled(self, gradient: Tensor) -> Tensor:
-        return gradient * self.gradient
+        return gradient * self.objective.gradient
 
     def encode(self, features: Tensor, mask: Tensor, speakers: Tensor | None = None) -> Tensor:
         """Return (B, T, D), the Transformer's output when masked frames are the mask vector.
@@ -183,7 +193,7 @@ class MaskedPrediction(nn.Module):
         # in single precision: bfloat16 would round a logit of 10 to steps of 0.03
         with torch.autocast(frames.device.type, enabled=False):
             projected = F.normalize(self.project(frames.float()), dim=-1)
-            return projected @ F.normalize(self.embeddings, dim=-1).T / self.temperature
+            return projected @ F.normalize(self.embeddings, dim=-1).T / self.objective.temperature
 
     def forward(self, batch: MaskedBatch) -> Outcome:
         """Return the loss a masked frame, in nats, with the feature penalty in the objective.
@@ -198,11 +208,11 @@ class MaskedPrediction(nn.Module):
         loss = F.cross_entropy(logits, truth)
         correct = (logits.argmax(-1) == truth).float().mean()
         report = {"masked_loss": loss, "accuracy": correct, "feature_penalty": penalty}
-        objective = loss + self.penalty * penalty
-        if self.unmasked:
+        objective = loss + self.objective.penalty * penalty
+        if self.objective.unmasked:
             seen = F.cross_entropy(self.logits(frames[~batch.mask]), batch.labels[~batch.mask])
             report["unmasked_loss"] = seen
-            objective = objective + self.unmasked * seen
+            objective = objective + self.objective.unmasked * seen
         return Outcome(objective, report, len(truth))
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from serbench.encoders.pretraining.adaptation import AdaptationOptions, adapt
-from serbench.encoders.pretraining.audio import Audio
-from serbench.encoders.pretraining.card import Corpus
+from serbench.encoders.pretraining.assignment import Assignment
 from serbench.encoders.pretraining.work import finished
 from serbench.encoders.speakers import SpeakerModule
 from serbench.encoders.weights import SPEAKERS, Weights
@@ -78,24 +77,12 @@ def accept(
         device: torch device.
     """
     folder = place / found.provenance["digest"][:16]
-    audio = Audio(offered.recordings)
-    corpus = Corpus.of(audio, offered.corpus, offered.licence, offered.citation)
-    progress.tell(
-        f"adapts {found.name} on {offered.part} of {offered.corpus}: {len(audio)} utterances, "
-        f"{audio.hours:.2f} h, {corpus.speakers} speakers"
-    )
+    words = f"adapts {found.name}"
+    given = Assignment.of(offered, folder, words, progress=progress, device=device)
     if finished(folder):
         progress.tell(f"adapted weights found in {folder}")
     else:
-        adapt(
-            audio,
-            folder,
-            options,
-            corpora=[corpus],
-            weights=found,
-            progress=progress,
-            device=device,
-        )
+        adapt(given, options, weights=found)
     return {"weights": str(folder), "revision": None}
 
 

@@ -123,25 +123,15 @@ class Quantizer:
 
 
 def fit_quantizer(
-    frames: NDArray[np.float32],
-    clusters: int,
-    *,
-    seed: int = 0,
-    batch: int = 10_000,
-    rounds: int = 100,
-    starts: int = 20,
-    patience: int = 100,
+    frames: NDArray[np.float32], clusters: int, *, seed: int = 0, starts: int = 20
 ) -> Quantizer:
-    """Fit mini-batch k-means as HuBERT did (fairseq `learn_kmeans.py`; the defaults are its own).
+    """Fit mini-batch k-means as HuBERT did (fairseq `learn_kmeans.py`; all numbers are its own).
 
     Args:
         frames: (M, F), all that there is or a random part.
         clusters: C, at most 65536.
         seed: of the starts and batches.
-        batch: frames a step.
-        rounds: over the frames, at most.
         starts: k-means++ draws, of which the best is kept.
-        patience: steps without a better inertia before stopping.
 
     Raises:
         SerbenchError: more clusters than frames.
@@ -156,11 +146,11 @@ def fit_quantizer(
     means = MiniBatchKMeans(
         n_clusters=clusters,
         init="k-means++",
-        max_iter=rounds,
-        batch_size=batch,
+        max_iter=100,
+        batch_size=10_000,
         compute_labels=False,
         tol=0.0,
-        max_no_improvement=patience,
+        max_no_improvement=100,
         n_init=starts,
         reassignment_ratio=0.0,
         random_state=seed,

@@ -9,7 +9,7 @@ from serbench.encoders.pretraining import pseudo_labels
 from serbench.encoders.pretraining.audio import Cutting
 from serbench.encoders.pretraining.card import stage
 from serbench.encoders.pretraining.head import OwnLabels
-from serbench.encoders.pretraining.masked import MaskedBatches, MaskedPrediction
+from serbench.encoders.pretraining.masked import MaskedBatches, MaskedPrediction, Objective
 from serbench.encoders.pretraining.pseudo_labels import Extractor, Labels, Quantizer
 from serbench.encoders.pretraining.schedule import Settings, seeded
 from serbench.encoders.pretraining.trainer import Trainer
@@ -46,14 +46,14 @@ class Batches:
         """Return the batches of a part, "train" or "valid"."""
         rate = work.audio.rate
         cutting = Cutting(batch=round(self.seconds * rate), shortest=rate // 2)
-        rows, seed = (work.train, 0) if part == "train" else (work.valid, 1)
+        rows, seed = work.part(part)
         return MaskedBatches(
             work.audio,
             labels,
             rows,
             cutting,
             frames=model.frames,
-            seed=2 * work.seed + seed,
+            seed=seed,
             normalize=self.normalize,
             speakers=model.speakers,
         )
@@ -166,8 +166,9 @@ def train_head(
     quantizer, labels = label(work, "head", extract, clusters)
     trainable = [p.requires_grad for p in encoder.parameters()]
     encoder.requires_grad_(False)
+    alone = Objective(gradient=0.0)
     with seeded(work.seed):
-        model = MaskedPrediction(encoder, clusters, width=head_width(encoder), gradient=0.0)
+        model = MaskedPrediction(encoder, clusters, width=head_width(encoder), objective=alone)
     settings = Settings(
         updates, peak=_HEAD_RATE, validate_every=max(1, updates // 4), clip_norm=1.0, **work.running
     )

@@ -61,6 +61,10 @@ class Work:
         heard = np.cumsum(self.audio.lengths[rows]) / self.audio.rate / 3600
         return rows[: max(1, int(np.searchsorted(heard, hours)))]
 
+    def part(self, name: str) -> tuple[NDArray[np.int64], int]:
+        """Return the rows of a part, "train" or "valid", and the seed of its batches."""
+        return (self.train, 2 * self.seed) if name == "train" else (self.valid, 2 * self.seed + 1)
+
     @property
     def running(self) -> dict[str, Any]:
         """What every stage's `Settings` have in common."""

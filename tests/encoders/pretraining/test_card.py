@@ -9,7 +9,7 @@ import torch
 from serbench.encoders.pretraining.audio import Cutting
 from serbench.encoders.pretraining.card import Card, Corpus, stage, write_hubert
 from serbench.encoders.pretraining.head import OwnLabels, load_head
-from serbench.encoders.pretraining.masked import MaskedBatches, MaskedPrediction
+from serbench.encoders.pretraining.masked import MaskedBatches, MaskedPrediction, Objective
 from serbench.encoders.pretraining.pseudo_labels import fit_quantizer, gather, label, mfcc
 from serbench.encoders.pretraining.schedule import Settings
 from serbench.encoders.pretraining.trainer import Trainer
@@ -25,7 +25,8 @@ def trained(small_hubert, audio, tmp_path_factory):
     train, valid = audio.split(0.25, seed=0)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = MaskedPrediction(small_hubert(), 6, width=16, unmasked=1.0)
+        objective = Objective(unmasked=1.0)
+        model = MaskedPrediction(small_hubert(), 6, width=16, objective=objective)
     cutting = Cutting(batch=160_000, shortest=8_000)
     sources = [
         MaskedBatches(audio, labels, rows, cutting, frames=model.frames, seed=0, normalize=True)

@@ -17,10 +17,13 @@ from serbench.encoders.pretraining import adaptation, work
 from serbench.encoders.pretraining import cpc as cpc_job
 from serbench.encoders.pretraining import hubert as hubert_job
 from serbench.encoders.pretraining.adaptation import AdaptationOptions, Published, adapt
+from serbench.encoders.pretraining.assignment import Assignment
 from serbench.encoders.pretraining.audio import Audio
 from serbench.encoders.pretraining.cpc import CPCOptions
 from serbench.encoders.pretraining.head import load_head
 from serbench.encoders.pretraining.hubert import HubertOptions
+from serbench.encoders.pretraining.offers import accept
+from serbench.encoders.pretraining.profiles import profile
 from serbench.encoders.pretraining.pseudo_labels import Quantizer
 from serbench.encoders.pretraining.sources import (
     Collection,
@@ -32,7 +35,7 @@ from serbench.encoders.speakers import SpeakerModule
 from serbench.encoders.tensors import read_tensors, write_tensors
 from serbench.errors import SerbenchError
 from serbench.progress import Silent
-from serbench.upstreams import Clips, Recording, hubert
+from serbench.upstreams import Clips, Recording, Unlabelled, hubert
 from serbench.upstreams import cpc as cpc_upstream
 
 QUICK = HubertOptions(
@@ -82,17 +85,11 @@ def found(folder: Path) -> _weights.Weights:
     return _weights.find(str(folder), None, {})
 
 
-def run(job, audio, folder, options, weights, progress=None, **more) -> Path:
-    job(
-        audio,
-        folder,
-        options,
-        corpora=join([Collection("Voices", audio.recordings, "CC0-1.0")])[1],
-        weights=weights,
-        progress=progress or Silent(),
-        device="cpu",
-        **more,
-    )
+def run(job, audio, folder, options, weights, progress=None, *, resume=False, minutes=5.0, **more):
+    corpora = join([Collection("Voices", audio.recordings, "CC0-1.0")])[1]
+    progress = progress or Silent()
+    given = Assignment(audio, corpora, folder, progress, "cpu", resume=resume, minutes=minutes)
+    job(given, options, weights=weights, **more)
     return folder
 
 
@@ -269,7 +266,7 @@ def test_papt_learns_a_table_of_all_speakers(mistaken, audio, tmp_path, position
     encoder.eval()
     with torch.inference_mode():
         heard = [
-            adaptation.profile(encoder, audio.wave(row), normalize=normalize)
+            profile(encoder, audio.wave(row), normalize=normalize)
             for row, recording in enumerate(audio.recordings)
             if recording.speaker == "speaker2"
         ]
@@ -281,11 +278,14 @@ def test_papt_learns_a_table_of_all_speakers(mistaken, audio, tmp_path, position
     assert learnt == (position != "none")
 
 
-def test_adaptation_is_resumed_without_being_asked(mistaken, audio, tmp_path):
+def test_adaptation_for_a_run_is_resumed_without_being_asked(mistaken, audio, tmp_path):
     whole = run(adapt, audio, tmp_path / "whole", ADAPTED, found(mistaken))
+    cut = tmp_path / found(mistaken).provenance["digest"][:16]
     with pytest.raises(KeyboardInterrupt):
-        run(adapt, audio, tmp_path / "cut", ADAPTED, found(mistaken), Killed(3), minutes=0)
-    cut = run(adapt, audio, tmp_path / "cut", ADAPTED, found(mistaken))
+        run(adapt, audio, cut, ADAPTED, found(mistaken), Killed(3), minutes=0)
+    offered = Unlabelled("Voices", "CC0-1.0", "", "all utterances", audio.recordings)
+    changed = accept(found(mistaken), ADAPTED, offered, tmp_path, progress=Silent(), device="cpu")
+    assert changed == {"weights": str(cut), "revision": None}
     ours, theirs = (read_tensors(f / "model.safetensors") for f in (cut, whole))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 

@@ -16,6 +16,7 @@ from serbench.encoders.pretraining.masked import (
     MaskedBatches,
     MaskedPrediction,
     Masking,
+    Objective,
     mask_spans,
     normalized,
 )
@@ -28,10 +29,11 @@ NORMS = ["group", "layer"]
 
 @pytest.fixture
 def predictor(small_hubert) -> Callable[..., MaskedPrediction]:
-    def make(norm: str = "group", **options) -> MaskedPrediction:
+    def make(norm: str = "group", **objective) -> MaskedPrediction:
+        own = Objective(**objective)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(1)
-            return MaskedPrediction(small_hubert(norm), CLUSTERS, width=24, **options)
+            return MaskedPrediction(small_hubert(norm), CLUSTERS, width=24, objective=own)
 
     return make
 

@@ -1,4 +1,4 @@
-"""An upstream to check, adapted first if it has to be."""
+"""An upstream to check; one that adapts to a corpus is adapted to a few clips first."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import soundfile
 import torch
 
 from serbench import plugins
-from serbench.checks.upstream import speech
-from serbench.progress import Progress, Silent
-from serbench.upstreams import Unlabelled, Upstream
+from serbench.checks.material import speech
+from serbench.progress import Progress
+from serbench.upstreams import Recording, Unlabelled, Upstream
 
 _RATE = 16_000
 # known and unknown speakers come up: the checks have clips of five
@@ -23,9 +23,9 @@ _SHORT = {"epochs": 1, "updates": 2, "clips": 2}
 
 
 def make_upstream(
-    plugin: plugins.Plugin, options: Mapping[str, Any], progress: Progress | None = None
+    plugin: plugins.Plugin, options: Mapping[str, Any], progress: Progress
 ) -> Upstream:
-    """Make an upstream; one that adapts to a corpus does so shortly, to a few clips.
+    """Make an upstream; one that adapts to a corpus does so, shortly.
 
     Args:
         plugin: of an upstream.
@@ -47,17 +47,15 @@ def make_upstream(
             options,
             offered,
             Path(folder, "weights"),
-            progress=progress or Silent(),
+            progress=progress,
             device="cpu",
         )
         made = plugins.make(plugin, options=options | changed)
     return made
 
 
-def _record(folder: Path) -> list[Any]:
+def _record(folder: Path) -> list[Recording]:
     """Write clips and return them as recordings."""
-    from serbench.upstreams import Recording
-
     recordings = []
     for number in range(_SPEAKERS * _CLIPS):
         path = folder / f"{number}.wav"

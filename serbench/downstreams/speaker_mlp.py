@@ -1,0 +1,110 @@
+"""Mean over time plus a vector of the speaker's, then dense layers (Sha et al., course report)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from serbench.downstreams._pooling import masked_mean
+from serbench.downstreams.mlp import WIDTHS, Mlp
+
+TRAINING = {"learning_rates": (1e-4, 1e-3), "batch": 32, "epochs": 100, "patience": 20}
+
+_SMALL = 0.05  # of a fresh embedding, as in Keras
+_FLOOR = 1e-6  # of a standard deviation: a coefficient that all speakers share becomes zero
+
+
+class Identities(nn.Module):
+    """A learnt vector for each speaker trained on, and the mean of them for everybody else.
+
+    All are taken from their mean, so that the reserved row is zero: a speaker not trained on gets
+    the head without conditioning, which the vectors of the others leave where it was. It can say no
+    less than a table with a mean of its own, which the bias of the next layer would take up.
+    """
+
+    def __init__(self, speakers: int, width: int, dim: int) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.empty(speakers, width).uniform_(-_SMALL, _SMALL))
+        self.project = nn.Linear(width, dim, bias=False)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Return (B, D) vectors for (B,) rows; row 0 is zero."""
+        known = self.table - self.table.mean(0)
+        vectors: Tensor = self.project(torch.cat([known.new_zeros(1, known.shape[1]), known])[rows])
+        return vectors
+
+
+class Voices(nn.Module):
+    """A learnt projection of the mean MFCC of a speaker, whether trained on or not."""
+
+    table: Tensor
+
+    def __init__(self, speakers: int, voices: Tensor, dim: int) -> None:
+        super().__init__()
+        heard = voices[1 : speakers + 1]
+        table = (voices - heard.mean(0)) / heard.std(0, correction=0).clamp(min=_FLOOR)
+        table[0] = 0.0
+        # of the fold, not learnt
+        self.register_buffer("table", table, persistent=False)
+        self.project = nn.Linear(table.shape[1], dim, bias=False)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Return (B, D) vectors for (B,) rows; row 0 is zero."""
+        vectors: Tensor = self.project(self.table[rows])
+        return vectors
+
+
+class SpeakerMlp(Mlp):
+    """`mlp` on the sum of the mean over time and a vector of the speaker's."""
+
+    def __init__(
+        self,
+        dim: int,
+        widths: tuple[int, ...],
+        dropout: float,
+        speaker: Literal["id", "mfcc"],
+        width: int,
+    ) -> None:
+        super().__init__(dim, widths, dropout)
+        self.conditions_on = speaker
+        self.dim, self.width = dim, width
+        self.speaker: nn.Module = Identities(0, width, dim)
+
+    def enrol(self, speakers: int, voices: Tensor | None = None) -> None:
+        """Make fresh vectors for the speakers of a fold."""
+        if voices is None:
+            self.speaker = Identities(speakers, self.width, self.dim)
+        else:
+            self.speaker = Voices(speakers, voices, self.dim)
+
+    def forward(self, frames: Tensor, lengths: Tensor, speakers: Tensor) -> Tensor:
+        """Return (B, E) embeddings of (B, T, D) frames."""
+        embedding: Tensor = self.layers(masked_mean(frames, lengths) + self.speaker(speakers))
+        return embedding
+
+
+def make(
+    dim: int,
+    *,
+    size: Literal["small", "deep"] = "small",
+    speaker: Literal["id", "mfcc"] = "id",
+    width: int = 64,
+    dropout: float = 0.1,
+) -> SpeakerMlp:
+    """Return the report's personalised head up to its linear output.
+
+    Args:
+        dim: D, width of the frames.
+        size: of the dense layers, as in `mlp`.
+        speaker: "id" adds a learnt embedding of who speaks, through a dense layer of width D. A
+            speaker not trained on gets the one reserved row, the mean of those trained on. "mfcc"
+            adds the mean of 13 MFCC over the speaker's utterances in the part of the fold, through
+            such a layer. Each coefficient is standardised over the speakers trained on, which is
+            our choice: raw ones are much larger than any feature, and the report's system with them
+            stayed at chance.
+        width: of the embedding; not published.
+        dropout: share of units left out in training, as in `mlp`.
+    """
+    return SpeakerMlp(dim, WIDTHS[size], dropout, speaker, width)

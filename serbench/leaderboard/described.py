@@ -1,0 +1,34 @@
+"""What a result is, in flat columns: the same names in every table that other programs read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from serbench.leaderboard.record import Result
+
+
+def setting(result: Result) -> dict[str, Any]:
+    """Return what was measured and how it was split; only what is equal here is comparable."""
+    benchmark, protocol = result.benchmark, result.protocol
+    return {
+        "benchmark": benchmark.name,
+        "version": benchmark.version,
+        "synthetic": benchmark.synthetic,
+        "task": benchmark.task.kind,
+        "targets": json.dumps(benchmark.task.outputs),
+        "protocol": protocol.name,
+        "protocol_options": json.dumps(protocol.options, sort_keys=True),
+        "shares": " ".join(protocol.shares),
+        "split": result.split.hash,
+    }
+
+
+def system(result: Result) -> dict[str, Any]:
+    """Return what was run, as its row is called, and what it adapted to ("" for nothing)."""
+    return {
+        "upstream": result.labels.upstream,
+        "weights": result.labels.weights,
+        "downstream": result.labels.downstream,
+        "adapted_on": " ".join(e.adaptation.on for e in result.encoders if e.adaptation),
+    }

@@ -1,0 +1,130 @@
+"""Numbers that papers report: data with their source, shown apart from what is computed here."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from serbench.errors import unknown
+from serbench.leaderboard.notes import mentions
+
+_FOLDER = Path(__file__).parent / "reported"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True)
+
+
+class ReportedRow(_Frozen):
+    """One system.
+
+    Attributes:
+        system: as the source calls it.
+        recipe: of this package that rebuilds it; empty if there is none.
+        values: one a metric; NaN where the source has none.
+        std: standard deviations, over what the table's `protocol` says; empty if there are none.
+    """
+
+    system: str
+    recipe: str = ""
+    values: tuple[float, ...]
+    std: tuple[float, ...] = ()
+
+
+class ReportedTable(_Frozen):
+    """One table of a source.
+
+    Attributes:
+        name: as the source calls it.
+        corpus: what was tested on, with release and size as far as they are known.
+        protocol: how it was split, and what else keeps the numbers from being compared.
+        metrics: of the columns; fractions, not percentages.
+        rows: the systems, in the source's order.
+    """
+
+    name: str
+    corpus: str
+    protocol: str
+    metrics: tuple[str, ...] = Field(min_length=1)
+    rows: tuple[ReportedRow, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _one_value_a_metric(self) -> ReportedTable:
+        for row in self.rows:
+            if {len(row.values), len(row.std) or len(row.values)} != {len(self.metrics)}:
+                msg = f"'{row.system}' in {self.name} has not one value a metric"
+                raise ValueError(msg)
+        return self
+
+
+class Report(_Frozen):
+    """What one source reports.
+
+    Attributes:
+        name: of its file, such as "morais2022".
+        short: how a table names it.
+        citation: in full.
+        tables: of numbers.
+    """
+
+    name: str
+    short: str
+    citation: str
+    tables: Annotated[tuple[ReportedTable, ...], Field(alias="table", min_length=1)]
+
+
+class Reported(NamedTuple):
+    """A table with its source."""
+
+    source: Report
+    table: ReportedTable
+
+    @property
+    def digits(self) -> int:
+        """Decimals that the source gives, at most."""
+        texts = (str(value) for row in self.table.rows for value in row.values)
+        return max(len(text.partition(".")[2]) for text in texts if text != "nan")
+
+
+def names() -> list[str]:
+    """Return the names of all sources, sorted."""
+    return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+
+
+def report(name: str) -> Report:
+    """Return what a source reports.
+
+    Raises:
+        SerbenchError: no such source.
+    """
+    if name not in names():
+        raise unknown("source of reported numbers", name, names())
+    text = (_FOLDER / f"{name}.toml").read_text(encoding="utf-8")
+    return Report.model_validate({"name": name} | tomllib.loads(text))
+
+
+def tables(source: str | None = None, benchmark: str | None = None) -> list[Reported]:
+    """Return reported tables with their sources.
+
+    Args:
+        source: only of this one.
+        benchmark: only those on the corpus of this benchmark.
+
+    Raises:
+        SerbenchError: no such source.
+    """
+    found = [report(name) for name in ([source] if source else names())]
+    return [
+        Reported(each, table)
+        for each in found
+        for table in each.tables
+        if benchmark is None or mentions(table.corpus, benchmark)
+    ]
+
+
+def of_recipe(recipe: str) -> list[tuple[Reported, ReportedRow]]:
+    """Return the rows that a recipe rebuilds, with their tables."""
+    return [(each, row) for each in tables() for row in each.table.rows if row.recipe == recipe]

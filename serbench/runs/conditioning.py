@@ -1,0 +1,64 @@
+"""What the head of a run is told of who speaks, and whom of those tested it was not trained on."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from serbench import plugins
+from serbench.leaderboard import record
+from serbench.runs.recipe import Part
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from pandas import DataFrame
+
+    from serbench.downstreams import Downstream
+    from serbench.runs.corpus import Prepared
+    from serbench.runs.job import Job
+
+# as they are: each utterance's own mean taken out, their means would all be zero
+_VOICE = Part(name="mfcc", options={"cepstra": 13, "deltas": 0, "normalize": False})
+
+
+def head_of(job: Job) -> Downstream:
+    """Return the head of a run for frames of width 1, to ask what does not depend on the width."""
+    plugin = plugins.find("downstreams", job.recipe.downstream.name)
+    made: Downstream = plugins.make(plugin, 1, options=job.recipe.downstream.options)
+    return made
+
+
+def voices(job: Job, table: DataFrame) -> NDArray[np.float32] | None:
+    """Return the (N, 13) mean MFCC of each utterance if the head conditions on them.
+
+    They come out of a feature store, as those of upstream `mfcc`.
+    """
+    if head_of(job).conditions_on != "mfcc":
+        return None
+    import numpy as np
+
+    from serbench.encoders import kaldi
+    from serbench.training import store
+
+    identity = _VOICE.identity() | {"serbench": version("serbench")}
+    features = store.encode(
+        table, identity, lambda: kaldi.mfcc(**_VOICE.options), "mean", job.progress, job.device
+    )
+    means: NDArray[np.float32] = features.batch(np.arange(len(table))).layers[0, :, 0].numpy()
+    return means
+
+
+def conditioning(job: Job, prepared: Prepared) -> record.Conditioning | None:
+    """Return on what the head conditions, and how many speakers it was tested on unseen."""
+    on = head_of(job).conditions_on
+    if on == "nothing":
+        return None
+    refit, names = job.recipe.training.refit, prepared.table["speaker"]
+    folds = [fold.merged() if refit else fold for fold in prepared.folds]
+    parts = [(set(names.iloc[fold.train]), set(names.iloc[fold.test])) for fold in folds]
+    return record.Conditioning(
+        on=on,
+        tested=sum(len(tested) for _, tested in parts),
+        unseen=sum(len(tested - known) for known, tested in parts),
+    )

@@ -1,0 +1,245 @@
+"""Fine-tuning of upstreams with labels, one a fold, before the head learns from the frozen result.
+
+The labelled sibling of adaptation: a folder of weights comes out, which the upstream's `weights`
+takes. It is kept in `checkpoints/<digest>`, named by the settings, the upstream and the utterances
+with their labels. Only the fold's training part is learnt from, and its validation part chooses;
+neither audio nor labels of the test part are read.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from serbench import plugins
+from serbench.devices import has_bf16
+from serbench.digests import digest_json
+from serbench.errors import SerbenchError
+from serbench.home import home
+from serbench.leaderboard import record
+from serbench.progress import Named
+from serbench.runs.adapting import LABELS, Adapted, fingerprint
+from serbench.runs.encoding import make_upstream
+from serbench.runs.trials import fit_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pandas import DataFrame
+
+    from serbench.benchmarks import Fold
+    from serbench.encoders.pretraining.card import Card
+    from serbench.progress import Step
+    from serbench.runs.corpus import Prepared
+    from serbench.runs.job import Job
+    from serbench.runs.recipe import Part
+    from serbench.training.fit import Trained
+    from serbench.training.settings import Stage
+    from serbench.training.trial import Trial
+    from serbench.upstreams import Upstream
+
+
+def finetune(job: Job, adapted: Sequence[Adapted], prepared: Prepared) -> tuple[Adapted, ...]:
+    """Fine-tune the upstreams of a run to each fold, if the recipe asks for it.
+
+    Args:
+        job: what is run.
+        adapted: the upstreams, for all folds or for each of them.
+        prepared: the utterances and the folds.
+
+    Raises:
+        SerbenchError: an upstream has nothing to train, or cannot be saved.
+    """
+    stage = job.recipe.finetune
+    if stage is None:
+        return tuple(adapted)
+    _tell_of_precision(job, stage)
+    epochs = stage.training.most_epochs * len(adapted) * len(prepared.folds)
+    with job.progress.step("fine-tune", epochs) as step:
+        return tuple(_finetune(job, stage, each, prepared, step) for each in adapted)
+
+
+def _tell_of_precision(job: Job, stage: Stage) -> None:
+    if stage.mixed and not has_bf16(job.device):
+        job.progress.tell("this processor has no bfloat16: fine-tuning is in single precision")
+
+
+def _finetune(job: Job, stage: Stage, adapted: Adapted, prepared: Prepared, step: Step) -> Adapted:
+    """Fine-tune an upstream to each fold."""
+    folds = prepared.folds
+    before = adapted.parts * (len(folds) if len(adapted.parts) == 1 else 1)
+    upstream = _sound(before[0])
+    made, fits = [], []
+    for part, fold in zip(before, folds, strict=True):
+        work = _Work(job, stage, part, prepared.table, fold, Named(step, fold.name))
+        tuned, fit = work.tuned()
+        made.append(tuned)
+        fits.append(fit)
+        job.progress.tell(
+            f"{fold.name}: {part.name} fine-tuned, validation {fit.valid_score:.3f}, "
+            f"epoch {fit.epoch}"
+        )
+    seconds = [float(prepared.table["seconds"].iloc[fold.train].sum()) for fold in folds]
+    known = record.FineTuned(
+        on="train",
+        utterances=round(sum(len(fold.train) for fold in folds) / len(folds)),
+        hours=round(sum(seconds) / len(folds) / 3600, 4),
+        checkpoints=tuple(part.contents["weights"] for part in made),
+        training=tuple(fits),
+    )
+    base = adapted.base if adapted.base is not None else upstream.provenance
+    return replace(adapted, parts=tuple(made), tuned=known, base=base)
+
+
+def _sound(part: Part) -> Upstream:
+    """Return an upstream that can be trained, saved and found again.
+
+    Raises:
+        SerbenchError: it cannot.
+    """
+    from serbench.training.waves import check_trainable
+    from serbench.upstreams import Upstream
+
+    plugin = plugins.find("upstreams", part.name)
+    plain: Upstream = plugins.make(plugin, options=part.options)
+    check_trainable(plain)
+    if type(plain).save is Upstream.save or "weights" not in plugin.options:
+        msg = (
+            f"upstream '{part.name}' cannot be fine-tuned before the head: it has no way to save "
+            "its weights and take them again (`save`, option `weights`); train both together, "
+            "--set training.finetune=true"
+        )
+        raise SerbenchError(msg)
+    return plain
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Fine-tuning of one upstream to one fold.
+
+    Attributes:
+        job: what is run.
+        stage: how.
+        part: the upstream before.
+        table: the utterances of the corpus.
+        fold: of these.
+        step: progress; advances by 1 an epoch.
+    """
+
+    job: Job
+    stage: Stage
+    part: Part
+    table: DataFrame
+    fold: Fold
+    step: Step
+
+    def tuned(self) -> tuple[Part, record.Fit]:
+        """Return the upstream with weights of this fold, and what training chose."""
+        from serbench.encoders.weights import CARD
+
+        upstream = make_upstream(self.part)
+        place = home() / "checkpoints" / self._digest(upstream)[:32]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{place}.lock"):
+            if (place / CARD).is_file():
+                self.step.advance(self.stage.training.most_epochs)
+            else:
+                self._train(upstream, place)
+        card = json.loads((place / CARD).read_text(encoding="utf-8"))
+        fit = record.Fit.model_validate_json(
+            json.dumps(card["stages"][0] | {"fold": self.fold.name})
+        )
+        given: dict[str, Any] = {"weights": str(place)}
+        if "revision" in self.part.options:
+            given["revision"] = None
+        contents = self.part.contents | {"weights": fingerprint(place)}
+        options = self.part.options | given
+        return self.part.model_copy(update={"options": options, "contents": contents}), fit
+
+    def _digest(self, upstream: Upstream) -> str:
+        """Return the name of what comes out: all that decides it."""
+        columns = ["recording", "speaker", *self._labels]
+        rows = {
+            name: self.table[columns].iloc[rows].to_numpy().tolist()
+            for name, rows in (("train", self.fold.train), ("valid", self.fold.valid))
+        }
+        known = {
+            "finetune": self.stage.model_dump(mode="json"),
+            "task": [self.job.benchmark.task.kind, *self.job.benchmark.task.outputs],
+            "provenance": dict(upstream.provenance),
+            "serbench": version("serbench"),
+            "bf16": self.stage.mixed and has_bf16(self.job.device),
+        }
+        return digest_json(self.part.identity() | known | rows)
+
+    @property
+    def _labels(self) -> list[str]:
+        """The columns that are learnt."""
+        return list(self.job.benchmark.task.columns)
+
+    def _train(self, upstream: Upstream, place: Path) -> None:
+        """Train and write the weights; the card comes last and says that all is there."""
+        from serbench.training.fit import train
+        from serbench.training.stage import mean_system, tuned
+
+        outputs, tuning = len(self.job.benchmark.task.outputs), self.stage.training.tuning
+        trial = self._trial(upstream)
+        going = place.with_name(f"{place.name}-training")
+        trained = train(trial, lambda: mean_system(upstream, outputs, tuning), self.step, going)
+        shutil.rmtree(place, ignore_errors=True)
+        learnt = tuned(upstream, trained.state)
+        learnt.save(place)
+        parameters = sum(parameter.numel() for parameter in learnt.parameters())
+        self._card(upstream, trained).write(place, parameters)
+        shutil.rmtree(going)
+
+    def _trial(self, upstream: Upstream) -> Trial:
+        """Return what is learnt from and chosen by; the test part is not even there."""
+        import numpy as np
+        import torch
+
+        from serbench.training.objectives import objective_of
+        from serbench.training.trial import Trial
+        from serbench.training.waves import decode_to_train
+
+        rows = np.concatenate([self.fold.train, self.fold.valid])
+        table, numbers = self.table.iloc[rows].reset_index(drop=True), np.arange(len(rows))
+        train, valid = np.split(numbers, [len(self.fold.train)])
+        training = self.stage.training
+        objective = objective_of(self.job.benchmark.task, training)
+        return Trial(
+            sources=(decode_to_train(table, upstream, self.job.progress, training.tuning),),
+            targets=objective.targets(table),
+            speakers=np.unique(table["speaker"], return_inverse=True)[1].astype(np.int64),
+            fold=replace(self.fold, train=train, valid=valid, test=numbers[:0]),
+            objective=objective,
+            training=training,
+            seed=self.stage.seed,
+            device=torch.device(self.job.device),
+            budget=training.tuning.budget(upstream.sample_rate),
+        )
+
+    def _card(self, upstream: Upstream, trained: Trained) -> Card:
+        """Return what the weights are, and what training chose."""
+        from serbench.encoders.pretraining.card import Card, Corpus
+
+        rows, benchmark = self.table.iloc[self.fold.train], self.job.benchmark
+        hours, speakers = float(rows["seconds"].sum()) / 3600, rows["speaker"].nunique()
+        about = (benchmark.name, round(hours, 3), len(rows), speakers, benchmark.licence)
+        before = upstream.provenance.get("method")
+        method = "fine-tuned on labels with a mean and a linear output"
+        return Card(
+            f"{before}, {method}" if before else method,
+            [Corpus(*about, attribution=benchmark.citation)],
+            upstream.provenance.get("licence", "not stated"),
+            [fit_of(self.fold.name, self.stage.seed, trained).model_dump(mode="json")],
+            self.stage.seed,
+            options=self.stage.model_dump(mode="json") | {LABELS: self._labels},
+            base=dict(upstream.provenance),
+        )

@@ -1,0 +1,125 @@
+"""The best epochs of a training, and the mean of their weights.
+
+Morais et al. (ICASSP 2022) average the five best checkpoints of a fold by validation, of encoder
+and head alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from serbench.encoders.tensors import read_tensors, write_tensors
+
+State = dict[str, Tensor]
+"""Parameters and buffers of a system, on the CPU."""
+
+
+_NAME = "epoch-"
+
+
+class BestEpochs:
+    """The states of the k best epochs by validation score, of equal ones the earlier.
+
+    Of these, and of the last epoch, there are k + 1 at most, in memory or on disk.
+
+    Args:
+        count: k.
+        folder: where they are kept; None: in memory.
+
+    Attributes:
+        scores: of the best epochs, by their numbers.
+    """
+
+    def __init__(self, count: int, folder: Path | None = None) -> None:
+        self.count = count
+        self.folder = folder
+        self.scores: dict[int, float] = {}
+        self._states: dict[int, State] = {}
+
+    @property
+    def epochs(self) -> list[int]:
+        """Their numbers, the best first."""
+        return sorted(self.scores, key=lambda epoch: (-self.scores[epoch], epoch))
+
+    def note(self, epoch: int, score: float) -> None:
+        """Take note of an epoch, which is later than all before; the worst may go for it."""
+        if len(self.scores) < self.count or score > self.scores[self.epochs[-1]]:
+            self.scores[epoch] = score
+        for worst in self.epochs[self.count :]:
+            del self.scores[worst]
+
+    def settle(self, epoch: int, state: Callable[[], State]) -> None:
+        """Keep the state of an epoch if it is among the best, and let those go that are not.
+
+        Args:
+            epoch: the last.
+            state: gives the system after it.
+        """
+        kept = self._kept()
+        for other in kept - self.scores.keys():
+            self._remove(other)
+        if epoch in self.scores and epoch not in kept:
+            self._write(epoch, state())
+
+    def clear(self) -> None:
+        """Let all states go; scores stay."""
+        for epoch in self._kept():
+            self._remove(epoch)
+
+    def mean(self) -> State:
+        """Return the mean of all that are kept, as `mean_of` does; of one, itself."""
+        return mean_of([self._read(epoch) for epoch in self.epochs])
+
+    def _kept(self) -> set[int]:
+        if self.folder is None:
+            return set(self._states)
+        return {
+            int(path.stem.removeprefix(_NAME)) for path in self.folder.glob(f"{_NAME}*.safetensors")
+        }
+
+    def _write(self, epoch: int, state: State) -> None:
+        if self.folder is None:
+            self._states[epoch] = state
+        else:
+            write_tensors(self._path(epoch), state)
+
+    def _read(self, epoch: int) -> State:
+        return self._states[epoch] if self.folder is None else read_tensors(self._path(epoch))
+
+    def _remove(self, epoch: int) -> None:
+        if self.folder is None:
+            del self._states[epoch]
+        else:
+            self._path(epoch).unlink()
+
+    def _path(self, epoch: int) -> Path:
+        assert self.folder is not None
+        return self.folder / f"{_NAME}{epoch:05d}.safetensors"
+
+
+def mean_of(states: Sequence[State]) -> State:
+    """Return the mean of some states, summed in double and rounded once to single precision.
+
+    Mean and variance of batch normalisation are averaged like every other number, as ESPnet and
+    fairseq do. To estimate them anew for the averaged weights (Izmailov et al. 2018) is another
+    pass over the training part, with dropout or without, whose batches would decide the numbers;
+    the best epochs lie close together, and the score on the validation part, which is measured
+    with what is averaged, tells whether it did any harm.
+
+    Args:
+        states: with the same entries; whole numbers, such as counts of batches, are those of the
+            first, the best.
+    """
+    best, *others = states
+    if not others:
+        return best
+    return {
+        name: torch.stack([state[name].double() for state in states]).mean(0).to(value.dtype)
+        if value.is_floating_point()
+        else value
+        for name, value in best.items()
+    }

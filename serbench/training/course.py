@@ -1,0 +1,115 @@
+"""A training under way: the system, its rates and its randomness, which a killed one takes up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from serbench.encoders.pretraining.checkpoint import fill_moments, moments_of
+from serbench.encoders.tensors import read_tensors, write_tensors
+from serbench.training.learning import Learner, Pass
+from serbench.training.optimizing import schedule
+from serbench.training.system import System
+
+_SYSTEM = "system."
+_RANDOM = "random."
+
+
+class Course:
+    """What goes from epoch to epoch; inside `seeded`, as it holds torch's random state.
+
+    Args:
+        learner: what is learnt.
+        rate: of the head.
+        make_system: makes a new one, from torch's generator.
+        file: where it is kept between two epochs, and taken up if it is there; None: nowhere.
+
+    Attributes:
+        system: as it is now.
+        known: what was kept with it, if it was taken up; else empty.
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        rate: float,
+        make_system: Callable[[], System],
+        file: Path | None = None,
+    ) -> None:
+        self.learner, self.file = learner, file
+        trial = learner.trial
+        kept = file is not None and file.exists()
+        self.system = make_system().to(trial.device) if kept else learner.start(make_system)
+        updates = learner.updates * trial.training.epochs
+        self.rates = schedule(self.system, rate, trial.training, updates)
+        self.shuffle = np.random.default_rng(trial.seed)
+        self.known: dict[str, Any] = self._take_up(file) if file is not None and kept else {}
+
+    def epoch(self) -> Pass:
+        """Make one pass over the training part."""
+        return self.learner.learn(self.system, self.rates, self.shuffle)
+
+    def keep(self, known: Mapping[str, Any], *, over: bool = False) -> None:
+        """Write how far it is, if it is to be kept.
+
+        Args:
+            known: what else is known of it, as JSON values.
+            over: it does not go on, so only `known` is written.
+        """
+        if self.file is None:
+            return
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        about = {
+            "known": known,
+            "over": over,
+            "shuffle": self.shuffle.bit_generator.state,
+            "rates": [self.rates.last_epoch, self.rates.get_last_lr()],
+        }
+        write_tensors(self.file, {} if over else self._tensors(), {"about": json.dumps(about)})
+
+    def _tensors(self) -> dict[str, Tensor]:
+        state = state_of(self.system)
+        return {
+            **{f"{_SYSTEM}{name}": value for name, value in state.items()},
+            **moments_of(self.system, self.rates.optimizer),
+            **{f"{_RANDOM}{name}": value for name, value in self._random().items()},
+        }
+
+    def _random(self) -> dict[str, Tensor]:
+        found = {"cpu": torch.get_rng_state()}
+        if self.learner.trial.device.type == "cuda":
+            found["cuda"] = torch.cuda.get_rng_state(self.learner.trial.device)
+        return found
+
+    def _take_up(self, file: Path) -> dict[str, Any]:
+        """Go back to where it was; return what else was known."""
+        with safe_open(file, "pt") as opened:
+            about: dict[str, Any] = json.loads(opened.metadata()["about"])
+        known: dict[str, Any] = about["known"]
+        if about["over"]:
+            return known
+        tensors = read_tensors(file)
+        own = {n: tensors[n] for n in tensors if n.startswith(_SYSTEM)}
+        self.system.load_state_dict({n.removeprefix(_SYSTEM): v for n, v in own.items()})
+        fill_moments(self.system, self.rates.optimizer, tensors)
+        self.rates.last_epoch, rates = about["rates"]
+        self.rates._last_lr = rates
+        for group, rate in zip(self.rates.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
+        self.shuffle.bit_generator.state = about["shuffle"]
+        torch.set_rng_state(tensors[f"{_RANDOM}cpu"])
+        if self.learner.trial.device.type == "cuda":
+            torch.cuda.set_rng_state(tensors[f"{_RANDOM}cuda"], self.learner.trial.device)
+        return known
+
+
+def state_of(system: System) -> dict[str, Tensor]:
+    """Return a copy of a system's parameters and buffers on the CPU."""
+    return {n: v.detach().to("cpu", copy=True) for n, v in system.state_dict().items()}

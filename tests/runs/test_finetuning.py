@@ -1,0 +1,257 @@
+"""Two stages: upstreams are fine-tuned with labels, one a fold, then the head learns from them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from serbench import plugins
+from serbench.errors import SerbenchError
+from serbench.leaderboard import notes
+from serbench.progress import Silent
+from serbench.runs import recipe
+from serbench.runs.adapting import Adapted, adapt
+from serbench.runs.corpus import Prepared, prepare
+from serbench.runs.finetuning import finetune
+from serbench.runs.job import Job
+from serbench.runs.run import run_recipe
+from serbench.upstreams import Clips, Upstream
+
+
+class Told(Silent):
+    """Keeps what is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def tell(self, text: str) -> None:
+        self.told.append(text)
+
+    def count(self, text: str) -> int:
+        return sum(text in line for line in self.told)
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def raw(corpus: Path, pretrained_hubert: Path) -> dict[str, Any]:
+    return {
+        "upstream": {"name": "hubert", "weights": str(pretrained_hubert), "layers": "last"},
+        "downstream": "mean_pool",
+        "benchmark": str(corpus),
+        "training": {"epochs": 1, "learning_rates": [1e-3]},
+        "finetune": {"epochs": 3, "batch": 4, "upstream_rate": 1e-3, "average": 2},
+    }
+
+
+def prepared(raw: dict[str, Any]) -> Prepared:
+    made = recipe.resolve(raw)
+    benchmark = recipe.make_benchmark(made.benchmark)
+    protocol = recipe.make_protocol(benchmark, made.protocol)
+    return prepare(benchmark, protocol, data=None, leave_out_broken=False, progress=Silent())
+
+
+def finetuned(raw: dict[str, Any], corpus: Prepared, told: Told | None = None) -> Adapted:
+    job = Job.of(recipe.resolve(raw), "cpu", told or Told())
+    (only,) = finetune(job, adapt(job, corpus), corpus)
+    return only
+
+
+def loaded(name: str, **options: Any) -> Upstream:
+    made: Upstream = plugins.make(plugins.find("upstreams", name), options=options)
+    return made
+
+
+def clips() -> Clips:
+    waves = [torch.sin(torch.arange(n) / 15) for n in (9000, 7000)]
+    return Clips(waves, ["s0", "s1"], [None, None])
+
+
+def test_each_fold_has_weights_of_its_own_which_are_made_once(raw: dict[str, Any]) -> None:
+    corpus, told = prepared(raw), Told()
+    made = finetuned(raw, corpus, told)
+    places = [part.options["weights"] for part in made.parts]
+    assert len(set(places)) == len(corpus.folds) == 4
+    assert told.count("hubert fine-tuned, validation") == 4
+    before = {path: path.stat().st_mtime_ns for path in Path(places[0]).iterdir()}
+    again = finetuned(raw, corpus)
+    assert again == made
+    assert before == {path: path.stat().st_mtime_ns for path in Path(places[0]).iterdir()}
+    other = finetuned(raw | {"finetune": raw["finetune"] | {"epochs": 2}}, corpus)
+    assert not {part.options["weights"] for part in other.parts} & set(places)
+
+
+def test_what_was_trained_is_what_is_loaded_to_the_bit(
+    raw: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Saved, loaded by `weights`, and it predicts what the system predicted when it was trained."""
+    from serbench.training import fit as fitting
+
+    systems: list[Any] = []
+    train = fitting._train
+
+    def watched(*args: Any) -> Any:
+        trained, system = train(*args)
+        system.load_state_dict(trained.state)
+        systems.append(system.eval())
+        return trained, system
+
+    monkeypatch.setattr(fitting, "_train", watched)
+    made = finetuned(raw, prepared(raw))
+    plain = loaded("hubert", weights=raw["upstream"]["weights"])
+    for part, system in zip(made.parts, systems, strict=True):
+        with torch.no_grad():
+            (expected,) = system.encode((clips(),))
+        given = loaded("hubert", weights=part.options["weights"])(clips())
+        assert torch.equal(given.layers[-1:], expected.layers)
+        assert not torch.equal(given.layers[-1], plain(clips()).layers[-1])
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("cpc", {}), ("cpc", {"contrastive": 0.1}), ("papt_hubert", {"epochs": 1}), ("hubert", {})],
+)
+def test_every_upstream_with_weights_goes_the_same_way(
+    raw: dict[str, Any], name: str, options: dict[str, Any]
+) -> None:
+    weights = {} if name == "cpc" else {"weights": raw["upstream"]["weights"]}
+    raw = raw | {"upstream": {"name": name, **weights, **options}}
+    corpus = prepared(raw)
+    made = finetuned(raw, dataclasses.replace(corpus, folds=corpus.folds[:1]))
+    (part,) = made.parts
+    again = loaded(name, **part.options)
+    assert again.provenance["method"].endswith(
+        "fine-tuned on labels with a mean and a linear output"
+    )
+    assert "voices (0.0 h)" in again.provenance["trained_on"]
+    assert (made.record is None) == (name != "papt_hubert")
+    if name == "papt_hubert":
+        assert again.speakers.names == ["s0", "s1", "s2", "s3"]
+
+
+def test_the_test_part_is_not_read_and_the_validation_part_only_chooses(
+    raw: dict[str, Any],
+) -> None:
+    corpus = prepared(raw)
+    fold = corpus.folds[2]
+    table = corpus.table.copy()
+    for row in fold.test:
+        Path(table["path"].iloc[row]).unlink()
+    only = dataclasses.replace(corpus, folds=[fold])
+    made = finetuned(raw, only)
+    table.loc[fold.test, "emotion"] = "neither"
+    assert finetuned(raw, dataclasses.replace(only, table=table)) == made
+
+    # one epoch: nothing to choose, and whatever the validation part says, the weights are the same
+    once = raw | {"finetune": {"epochs": 1, "batch": 4}}
+    honest = finetuned(once, only)
+    swapped = corpus.table.copy()
+    labels = swapped["emotion"].iloc[fold.valid]
+    swapped.loc[fold.valid, "emotion"] = labels.map({"low": "high", "high": "low"}).to_numpy()
+    misled = finetuned(once, dataclasses.replace(only, table=swapped))
+    assert misled.parts[0].options != honest.parts[0].options
+    assert misled.parts[0].contents == honest.parts[0].contents
+    assert misled.tuned.training[0].valid_score == 1 - honest.tuned.training[0].valid_score
+
+
+def test_a_run_from_fine_tuning_to_the_result(raw: dict[str, Any], tmp_path: Path) -> None:
+    outcome = run_recipe(
+        recipe.resolve(raw), data=None, results=tmp_path / "results", progress=Silent()
+    )
+    result = outcome.result
+    assert result.finetuned is not None
+    assert (result.finetuned.on, result.finetuned.utterances) == ("train", 8)
+    assert len(set(result.finetuned.checkpoints)) == 4
+    assert [len(fit.averaged) for fit in result.finetuned.training] == [2] * 4
+    assert [fit.fold for fit in result.finetuned.training] == [f.name for f in result.split.folds]
+    assert len(list((tmp_path / "home" / "features").iterdir())) == 4
+    assert result.provenance["trained_on"] == "Noise (1.0 h)"
+    assert {"finetune", "encode"} < result.seconds.keys()
+    told = notes.about_adaptation(result)
+    assert len(told) == 1
+    assert told[0].startswith(
+        "Upstream fine-tuned with the labels of the training part of each fold"
+    )
+    shown = notes.about_result(result, outcome.scores)
+    assert not any("trained on the test corpus" in note for note in shown if note)
+    again = run_recipe(
+        recipe.resolve(raw), data=None, results=tmp_path / "results", progress=Silent()
+    )
+    assert again.result == result
+
+
+def test_weights_that_were_fine_tuned_before_are_told(raw: dict[str, Any], tmp_path: Path) -> None:
+    corpus = prepared(raw)
+    first = finetuned(raw, corpus).parts[0].options["weights"]
+    frozen = {key: value for key, value in raw.items() if key != "finetune"}
+    frozen["upstream"] = {"name": "hubert", "weights": first}
+    made = recipe.resolve(frozen)
+    outcome = run_recipe(made, data=None, results=tmp_path / "results", progress=Silent())
+    shown = notes.about_result(outcome.result, outcome.scores)
+    assert (
+        sum(note.startswith("The upstream was trained on the test corpus") for note in shown) == 1
+    )
+    assert "finetune" not in outcome.result.seconds
+
+
+def test_dimensions_are_learnt_first_as_well(raw: dict[str, Any], corpus: Path) -> None:
+    text = corpus.read_text().replace('"classification"', '"regression"')
+    text = text.replace('labels = ["low", "high"]', 'dimensions = ["loud"]\nlow = 0.0\nhigh = 1.0')
+    corpus.write_text(text)
+    table = corpus.with_name("table.csv")
+    rows = table.read_text().replace(",low", ",0.1").replace(",high", ",0.9")
+    rng = np.random.default_rng(0)
+    lines = [f"{line.rpartition(',')[0]},{rng.uniform():.3f}" for line in rows.splitlines()[1:]]
+    table.write_text("\n".join(["path,speaker,loud", *lines]))
+    audio = prepared(raw)
+    made = finetuned(raw, dataclasses.replace(audio, folds=audio.folds[:1]))
+    card = json.loads((Path(made.parts[0].options["weights"]) / "card.json").read_text())
+    assert card["options"]["labels"] == ["loud"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"upstream": "fbank"}, r"KaldiFeatures\) has no parameters.* nothing to fine-tune"),
+        (
+            {"finetune": True, "training": {"finetune": True}},
+            r"before the head .finetune. or together with it .training.finetune., not both",
+        ),
+        ({"finetune": {"epoch": 3}}, r"no finetune key 'epoch'; did you mean 'epochs'\?"),
+        ({"finetune": {"batch": 1}}, r"finetune key 'batch': .*, not 1"),
+        ({"finetune": 3}, r"'finetune' must be a table of settings, true or false, not 3"),
+    ],
+)
+def test_a_mistake_is_named(raw: dict[str, Any], change: dict[str, Any], message: str) -> None:
+    with pytest.raises(SerbenchError, match=message):
+        finetuned(raw | change, prepared(raw))
+
+
+def test_an_upstream_that_cannot_be_saved_is_named(raw: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        """import torch
+from serbench.upstreams import Upstream
+class Mine(Upstream):
+    sample_rate, depth, dim = 16000, 1, 2
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(2))
+    def frames(self, samples):
+        return samples // 320
+    def forward(self, clips):
+        raise AssertionError
+def make(*, weights: str | None = None):
+    return Mine()
+"""
+    )
+    with pytest.raises(SerbenchError, match=r"mine.* cannot be fine-tuned before the head"):
+        finetuned(raw | {"upstream": str(tmp_path / "mine.py")}, prepared(raw))

@@ -1,0 +1,141 @@
+"""A training that is killed goes on from its last epoch, to the same bits."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from serbench.benchmarks import Classification, Fold
+from serbench.downstreams import mlp
+from serbench.training.fit import Fitted, fit
+from serbench.training.objectives import objective_of
+from serbench.training.settings import Training
+from serbench.training.streams import Stream
+from serbench.training.system import System
+from serbench.training.trial import Trial
+from serbench.upstreams import Clips, Features, Upstream, stack
+
+COUNT = 72
+LABELS = np.arange(COUNT) % 2
+FOLD = Fold("first", np.arange(40), np.arange(40, 56), np.arange(56, COUNT))
+TASK = Classification(("quiet", "loud"))
+RATES = (1e-2, 1e-3)
+
+
+class Gated(Upstream):
+    """Loudness of blocks of 10 samples, times gates that learn."""
+
+    sample_rate, depth, dim = 1000, 1, 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gates = nn.Parameter(torch.tensor([0.5, 1.0, -1.0]))
+        self.requires_grad_(False)
+
+    def frames(self, samples: int) -> int:
+        return samples // 10
+
+    def forward(self, clips: Clips) -> Features:
+        loud = [wave.view(-1, 10).square().mean(1) for wave in clips.waves]
+        return stack([part[None, :, None] * self.gates for part in loud])
+
+
+class Waves:
+    """Noise that is hardly louder where the label says so."""
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(0)
+        self.waves = [
+            rng.normal(0, 1 + 0.2 * label, 50 + 10 * (i % 9)).astype(np.float32)
+            for i, label in enumerate(LABELS)
+        ]
+        self.lengths = np.array([len(wave) for wave in self.waves])
+
+    def batch(self, rows: np.ndarray) -> Clips:
+        waves = [torch.from_numpy(self.waves[row]) for row in rows]
+        return Clips(waves, ["a"] * len(rows), [None] * len(rows))
+
+
+class Mortal:
+    """Progress that ends after some calls, and watches a folder."""
+
+    def __init__(self, left: float = np.inf, folder: Path | None = None) -> None:
+        self.left, self.folder, self.done = left, folder, 0.0
+        self.most, self.notes = 0, 0
+
+    def advance(self, amount: float = 1.0) -> None:
+        self.done += amount
+        self._live()
+
+    def note(self, text: str) -> None:
+        self.notes += 1
+        if self.folder is not None:
+            for rate in self.folder.glob("rate-*"):
+                self.most = max(self.most, len(list(rate.iterdir())))
+        self._live()
+
+    def _live(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+
+
+def trained(step: Mortal, folder: Path | None, **more: Any) -> Fitted:
+    settings = {"learning_rates": RATES, "batch": 10, "epochs": 5, "finetune": True, "warmup": 6}
+    training = Training(**settings | {"schedule": "linear", "upstream_rate": 1e-3} | more)
+    objective = objective_of(TASK, training)
+    nobody = np.zeros(COUNT, np.int64)
+    cpu = torch.device("cpu")
+    trial = Trial((Waves(),), LABELS, nobody, FOLD, objective, training, 3, cpu)
+    loaded = Gated()
+
+    def make() -> System:
+        stream = Stream(1, 3, upstream=copy.deepcopy(loaded))
+        return System([stream], [mlp.make(3, dropout=0.5)], 2)
+
+    return fit(trial, make, step, folder)
+
+
+@pytest.mark.parametrize(
+    "more", [{"average": 2}, {"refit": True}, {"patience": 1, "weight_decay": 0.1}]
+)
+def test_it_may_be_killed_at_any_time(tmp_path: Path, more: dict[str, Any]) -> None:
+    whole = trained(Mortal(), None, **more)
+    calls = 1
+    while True:  # one step further each time, until it gets through
+        step = Mortal(calls, tmp_path)
+        try:
+            again = trained(step, tmp_path, **more)
+            break
+        except KeyboardInterrupt:
+            calls += calls < 6  # in the end each go has an epoch or two
+    np.testing.assert_array_equal(again.scores, whole.scores)
+    assert again.history == whole.history
+    assert again.valid_scores == whole.valid_scores
+    assert (again.epoch, again.averaged) == (whole.epoch, whole.averaged)
+    assert again.state.keys() == whole.state.keys()
+    assert all(torch.equal(again.state[name], whole.state[name]) for name in whole.state)
+    assert step.done == 5 * (3 if "refit" in more else 2)
+
+
+def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
+    first = trained(Mortal(), tmp_path)
+    step = Mortal()
+    assert trained(step, tmp_path).history == first.history
+    assert (step.done, step.notes) == (10, 0)
+
+
+def test_as_many_states_are_on_disk_as_it_takes(tmp_path: Path) -> None:
+    """The two best and the last, and in the end the two best of the best rate alone."""
+    step = Mortal(folder=tmp_path)
+    fitted = trained(step, tmp_path, average=2)
+    assert step.most == 3
+    left = sorted(path.name for path in tmp_path.rglob("epoch-*"))
+    assert left == [f"epoch-{epoch:05d}.safetensors" for epoch in fitted.averaged]
+    assert all(path.stat().st_size < 5000 for path in tmp_path.rglob("last.safetensors"))
