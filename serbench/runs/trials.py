@@ -147,8 +147,8 @@ def _budget(job: Job, sources: Sources) -> float:
     """Return the samples that go through upstreams at once, where these are trained."""
     from serbench.training.waves import DecodedClips
 
-    waves = [source for source in sources if isinstance(source, DecodedClips)]
-    rates = [source.upstream.sample_rate for source in waves]
+    upstreams = [each.upstream for each in sources if isinstance(each, DecodedClips)]
+    rates = [upstream.sample_rate for upstream in upstreams if upstream.reads == "waves"]
     return job.recipe.training.tuning.budget(max(rates, default=0))
 
 

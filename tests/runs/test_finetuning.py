@@ -100,10 +100,10 @@ def test_what_was_trained_is_what_is_loaded_to_the_bit(
     train = fitting._train
 
     def watched(*args: Any) -> Any:
-        trained, system = train(*args)
+        trained, learner, system = train(*args)
         system.load_state_dict(trained.state)
         systems.append(system.eval())
-        return trained, system
+        return trained, learner, system
 
     monkeypatch.setattr(fitting, "_train", watched)
     made = finetuned(raw, prepared(raw))

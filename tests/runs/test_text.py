@@ -19,7 +19,7 @@ from serbench.progress import Silent
 from serbench.runs import recipe
 from serbench.runs.result import Outcome
 from serbench.runs.run import run_recipe
-from serbench.training import waves
+from serbench.training import waveforms
 
 TEXT = {"name": "bert", "weights": "tiny-random"}
 SPOKEN = {"calm": "it is seven o'clock", "loud": "the airplane is almost full"}
@@ -59,7 +59,7 @@ def test_what_the_text_tells_is_found_without_the_audio(
     def refuse(*_: Any) -> None:
         pytest.fail("an upstream that reads needs no audio")
 
-    monkeypatch.setattr(waves, "read_audio", refuse)
+    monkeypatch.setattr(waveforms, "read_audio", refuse)
     outcome = run(str(write(tmp_path, SPOKEN)), tmp_path / "results", finetune=finetune)
     assert outcome.scores.rank == 1.0
     assert outcome.result.labels.weights == "tiny-random"
