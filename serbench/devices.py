@@ -75,3 +75,19 @@ def reseed(seed: int, device: torch.device | str) -> None:
     if torch.device(device).type == "cuda":
         with torch.cuda.device(device):
             torch.cuda.manual_seed(seed)
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Let torch compute on so many threads inside, and on as many as before outside.
+
+    How many there are changes how sums are rounded: the same number gives the same bits.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

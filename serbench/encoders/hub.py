@@ -25,8 +25,13 @@ _TAKES_WEIGHTS = ("_local", "_custom", "_url")  # s3prl's endings for "bring you
 def build(name: str, checkpoint: str | None) -> Any:
     """Return a model of the hub, a module with `get_downsample_rates`.
 
+    Its last hidden state is what the whole model puts out. s3prl's own Large models hold to that;
+    those that it takes from transformers ("hf_hubert_custom", "hf_wav2vec2_custom") end before the
+    final layer norm, since transformers 5 does, and are mended here.
+
     Raises:
-        SerbenchError: s3prl is not installed, has no such model, or cannot build, read or fetch it.
+        SerbenchError: s3prl is not installed, has no such model, or cannot build, read or fetch it;
+            the checkpoint is of another model.
     """
     models = _models()
     if name not in models:
@@ -34,9 +39,11 @@ def build(name: str, checkpoint: str | None) -> Any:
     options = _checkpoint(name, checkpoint, models)
     try:
         with contained():
-            return models[name](**options)
+            encoder = models[name](**options)
     except (Exception, SystemExit) as error:  # some of s3prl calls exit() for a missing package
         raise SerbenchError(_failure(name, error)) from error
+    _mend(encoder, name, checkpoint)
+    return encoder
 
 
 @contextmanager
@@ -125,6 +132,36 @@ def _checkpoint(name: str, given: str | None, models: Mapping[str, Builder]) -> 
         msg = f"checkpoint '{given}' has no preprocessor_config.json; s3prl would take another's"
         raise SerbenchError(msg)
     return {"ckpt": given if path is None else str(path)}
+
+
+def _mend(encoder: Any, name: str, checkpoint: str | None) -> None:
+    """Let a model out of transformers end after its final norm; refuse one that is not read whole.
+
+    Raises:
+        SerbenchError: the checkpoint is of another model type, whose tensors were left out.
+    """
+    from transformers import PreTrainedModel
+
+    model = getattr(encoder, "model", None)
+    if not isinstance(model, PreTrainedModel):
+        return
+    # the one in the checkpoint, and that of the class which was filled from it
+    given, filled = model.config.model_type, type(model.config).model_type
+    if given != filled:
+        msg = (
+            f"checkpoint '{checkpoint}' is of model type '{given}', of which s3prl's '{name}' "
+            f"takes no more than a '{filled}' has; give --upstream huggingface --weights "
+            f"{checkpoint}"
+        )
+        raise SerbenchError(msg)
+    if model.config.do_stable_layer_norm:
+        model.register_forward_hook(_end_after_the_norm)
+
+
+def _end_after_the_norm(model: Any, _: Any, output: Any) -> None:
+    # not `last_hidden_state`: an adapter behind the encoder may have made fewer frames of it
+    *layers, last = output.hidden_states
+    output.hidden_states = (*layers, model.encoder.layer_norm(last))
 
 
 def _failure(name: str, error: BaseException) -> str:

@@ -94,6 +94,7 @@ def _encode(job: Job, part: Part, table: DataFrame) -> StoredFeatures:
         _needs(job),
         job.progress,
         job.device,
+        job.recipe.precision,
     )
     if features.means is not None and features.means.std(dim=1).max() < _NO_SPREAD:
         job.progress.tell(

@@ -21,7 +21,7 @@ from serbench import plugins
 from serbench.digests import digest_json, digest_path, local_path
 from serbench.errors import SerbenchError, unknown
 from serbench.leaderboard.record import Labels
-from serbench.training.settings import FineTuning, Stage, Training
+from serbench.training.settings import FineTuning, Precision, Stage, Training
 
 if TYPE_CHECKING:
     from serbench.benchmarks import Benchmark, Protocol
@@ -33,11 +33,13 @@ Layers = Literal["all", "last"] | tuple[NonNegativeInt, ...]
 FORMAT = 2
 
 _PARTS = ("downstream", "benchmark", "protocol")
+_PLAIN = ("seeds", "leave_out_broken", "fusion", "precision")
 
 # Settings that are younger than FORMAT, with what older recipes meant by leaving them out: at that
 # value they count neither in the digest nor in the record.
 _YOUNGER: Mapping[str, Any] = {
     "finetune": None,
+    "precision": "float16",
     "training.average": 1,
     "training.schedule": "constant",
 }
@@ -48,10 +50,7 @@ class _Frozen(BaseModel):
 
 
 Fusion = Literal["early", "late"]
-KEYS = (
-    *("upstream", "downstream", "benchmark", "protocol", "training"),
-    *("seeds", "leave_out_broken", "fusion", "finetune"),
-)
+KEYS = ("upstream", "downstream", "benchmark", "protocol", "training", "finetune", *_PLAIN)
 """What a recipe may name."""
 
 
@@ -96,6 +95,8 @@ class Recipe(_Frozen):
             gives each a head of its own.
         finetune: how each upstream is trained with labels first, one a fold, with a mean and a
             linear output; the head then learns from the frozen result. None: it is not.
+        precision: in which the frames of frozen upstreams are stored; means over time are in
+            single precision in any case.
     """
 
     upstreams: tuple[Part, ...] = Field(min_length=1)
@@ -107,6 +108,7 @@ class Recipe(_Frozen):
     leave_out_broken: bool = False
     fusion: Fusion | None = None
     finetune: Stage | None = None
+    precision: Precision = "float16"
 
     @model_validator(mode="after")
     def _fused_if_several(self) -> Self:
@@ -216,8 +218,9 @@ def resolve(raw: Mapping[str, Any]) -> Recipe:
     Args:
         raw: `upstream`, `downstream`, `benchmark`, `protocol`: a name, or a dict of `name` and
             options, an upstream also of `layers`; several upstreams are a list; `training`: a dict;
-            `seeds`, `leave_out_broken`, `fusion`; `finetune`: a dict, or true. What is missing gets
-            its default: the benchmark's first protocol, the downstream's recommended training.
+            `seeds`, `leave_out_broken`, `fusion`, `precision`; `finetune`: a dict, or true. What is
+            missing gets its default: the benchmark's first protocol, the downstream's recommended
+            training.
 
     Raises:
         SerbenchError: an unknown key or name, or a wrong value.
@@ -245,7 +248,7 @@ def resolve(raw: Mapping[str, Any]) -> Recipe:
             "protocol": protocol,
             "training": _model(Training, "training", {**recommended, **given}),
             "finetune": _stage(raw.get("finetune")),
-            **{k: raw[k] for k in ("seeds", "leave_out_broken", "fusion") if k in raw},
+            **{k: raw[k] for k in _PLAIN if k in raw},
         },
     )
 

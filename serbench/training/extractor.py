@@ -14,13 +14,14 @@ from serbench.errors import unknown
 
 if TYPE_CHECKING:
     from serbench.training.inputs import Utterances
+    from serbench.training.settings import Precision
     from serbench.training.store import Kept
     from serbench.upstreams import Upstream
 
 Array: TypeAlias = NDArray[np.float32]
 Layers: TypeAlias = Literal["last"] | int | Sequence[int] | None
 
-_OWN = ("upstream", "layers", "rate", "device")
+_OWN = ("upstream", "layers", "rate", "device", "precision")
 
 
 class FeatureExtractor:
@@ -44,6 +45,7 @@ class FeatureExtractor:
             the end if negative.
         rate: Hz of arrays; paths know their own.
         device: torch device.
+        precision: whose values frames have: "float16", "bfloat16" or "float32".
         **options: of the upstream, such as `weights`.
 
     Raises:
@@ -62,18 +64,20 @@ class FeatureExtractor:
         layers: Layers = None,
         rate: int | None = None,
         device: str = "cpu",
+        precision: Precision = "float16",
         **options: Any,
     ) -> None:
         self.upstream = upstream
         self.layers = layers
         self.rate = rate
         self.device = device
+        self.precision = precision
         self.options = options
         self._made: Upstream | None = None
         plugins.validate(plugins.find("upstreams", upstream), options)
 
     def frames(self, speech: Any) -> list[Array]:
-        """Return (L, T, D) float32 for each clip, with the values of the half precision of a store.
+        """Return (L, T, D) float32 for each clip, with the values of a store of this precision.
 
         Raises:
             SerbenchError: a file that cannot be read, a clip shorter than a frame, no such layer.
@@ -131,8 +135,9 @@ class FeatureExtractor:
         for rows in plan_shards(given.table["seconds"].to_numpy(float)):
             clips = given.decode(rows, upstream)
             part = given.table.iloc[rows]
-            for row, block in zip(rows, encode_clips(clips, part, kept, self.device), strict=True):
-                blocks[row] = block[chosen].astype(np.float32)
+            made = encode_clips(clips, part, kept, self.device, precision=self.precision)
+            for row, block in zip(rows, made, strict=True):
+                blocks[row] = block[chosen].float().numpy()
         return blocks
 
     def _upstream(self) -> Upstream:

@@ -1,4 +1,4 @@
-"""How a head is trained: the part `[training]` of a recipe."""
+"""How a head is trained, the part `[training]` of a recipe, and how its features are stored."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ from pydantic import (
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+Precision = Literal["float16", "bfloat16", "float32"]
+"""Of the frames that a frozen upstream leaves in the store."""
 
 
 class FineTuning(BaseModel):

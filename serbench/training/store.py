@@ -2,15 +2,14 @@
 
 A store is a folder `features/<digest>` named by the upstream (code, options, weights) and by the
 recordings. Its shards hold the (L, T, D) blocks of their utterances one after the other: frames in
-half precision, or per-layer means over time (T = 1) in single precision. A shard is written under
-a temporary name and renamed, so an interrupted encoding goes on where it was; a lock lets many
-processes share a store.
+the precision that is asked for, or per-layer means over time (T = 1) in single precision. A shard
+is written under a temporary name and renamed, so an interrupted encoding goes on where it was; a
+lock lets many processes share a store.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,10 +20,14 @@ import numpy as np
 import torch
 from filelock import FileLock
 from numpy.typing import NDArray
+from torch import Tensor
 
 from serbench.digests import digest_json
 from serbench.errors import SerbenchError
 from serbench.home import home
+from serbench.training import shards
+from serbench.training.settings import Precision
+from serbench.training.shards import Shards
 from serbench.training.waves import (
     DecodedClips,
     check_texts,
@@ -41,7 +44,6 @@ if TYPE_CHECKING:
 
 Kept = Literal["frames", "mean"]
 
-_DTYPE: dict[Kept, Any] = {"frames": np.float16, "mean": np.float32}
 # Seconds of audio, padding included, in one forward pass: on a CPU larger batches are slower.
 _BATCH_SECONDS = {"cpu": 12.0, "cuda": 240.0}
 # Seconds that a token of a text counts for in such a batch: a frame of HuBERT's, as its Transformer
@@ -56,35 +58,41 @@ class StoredFeatures:
     """Encoded features of a corpus, in the order of its table.
 
     Attributes:
-        lengths: (N,) frames of each utterance; all 1 if only means are kept.
-        depth: L, layers.
-        dim: D, width of a frame.
-        blocks: (L, T, D) of each utterance, memory-mapped, half precision; empty for means.
+        blocks: where the frames lie on disk; of means, one frame each.
         means: (L, N, 1, D) float32, if only means are kept.
         provenance: of the upstream's weights.
     """
 
-    lengths: NDArray[np.int64]
-    depth: int
-    dim: int
-    blocks: list[NDArray[Any]]
-    means: torch.Tensor | None
+    blocks: Shards
+    means: Tensor | None
     provenance: dict[str, str]
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(N,) frames of each utterance; all 1 if only means are kept."""
+        return self.blocks.lengths
 
     @property
     def frames(self) -> NDArray[np.int64]:
         """(N,) frames of each utterance."""
         return self.lengths
 
+    @property
+    def depth(self) -> int:
+        """L, layers."""
+        return self.blocks.depth
+
+    @property
+    def dim(self) -> int:
+        """D, width of a frame."""
+        return self.blocks.dim
+
     def batch(self, rows: NDArray[np.int64]) -> Features:
         """Return the features of some utterances, (L, B, T, D) float32, padded with zeros."""
-        lengths = self.lengths[rows]
+        lengths = torch.from_numpy(self.lengths[rows])
         if self.means is not None:
-            return Features(self.means[:, rows], torch.from_numpy(lengths))
-        layers = np.zeros((self.depth, len(rows), int(lengths.max()), self.dim), np.float32)
-        for i, row in enumerate(rows):
-            layers[:, i, : lengths[i]] = self.blocks[row]
-        return Features(torch.from_numpy(layers), torch.from_numpy(lengths))
+            return Features(self.means[:, rows], lengths)
+        return Features(self.blocks.read(rows), lengths)
 
 
 def encode(
@@ -94,6 +102,7 @@ def encode(
     kept: Kept,
     progress: Progress,
     device: str = "cpu",
+    precision: Precision = "float16",
 ) -> StoredFeatures:
     """Return the features of all utterances, encoding only what is not yet stored.
 
@@ -105,23 +114,29 @@ def encode(
         kept: "mean" if the head uses only the average over time.
         progress: where the work is shown.
         device: torch device the upstream runs on.
+        precision: frames are stored in; means are in single precision whatever it says.
 
     Raises:
         SerbenchError: not enough disk space, a clip that is too short, features that are not
-            finite or too large for half precision.
+            finite or too large for the precision.
     """
     corpus = table[["recording", "speaker", "text"]].fillna("").to_numpy().tolist()
-    digest = digest_json({"upstream": identity, "corpus": corpus, "kept": kept})[:32]
-    folder = home() / "features" / digest
+    named: dict[str, Any] = {"upstream": identity, "corpus": corpus, "kept": kept}
+    if kept == "mean":
+        precision = "float32"
+    elif precision != "float16":
+        named |= {"precision": precision}
+    folder = home() / "features" / digest_json(named)[:32]
     folder.mkdir(parents=True, exist_ok=True)
     plan = plan_shards(table["seconds"].to_numpy(float))
+    encoding = _Encoding(folder, table, plan, kept, precision, progress, device)
     with FileLock(folder / "lock"):
-        missing = [i for i in range(len(plan)) if not _shard(folder, i).exists()]
+        missing = [i for i, file in enumerate(encoding.files) if not file.exists()]
         if missing:
-            _encode_shards(folder, table, plan, missing, upstream(), kept, progress, device)
+            encoding.encode(missing, upstream())
         else:
             progress.tell(f"features found in {folder}")
-    return _open(folder, plan, kept)
+    return encoding.open()
 
 
 def plan_shards(seconds: NDArray[np.float64]) -> list[NDArray[np.int64]]:
@@ -146,59 +161,103 @@ def _batches(
         start += size
 
 
-def _encode_shards(
-    folder: Path,
-    table: DataFrame,
-    plan: list[NDArray[np.int64]],
-    missing: list[int],
-    upstream: Upstream,
-    kept: Kept,
-    progress: Progress,
-    device: str,
-) -> None:
-    upstream = upstream.to(device)
-    check_texts(table, upstream)
-    enrol_speakers(table, upstream, progress, device)
-    seconds = table["seconds"].to_numpy(float)
-    todo = [plan[i] for i in missing]
-    _check_space(folder, upstream, table.iloc[np.concatenate(todo)], kept, progress)
-    index = {"depth": upstream.depth, "dim": upstream.dim, "provenance": upstream.provenance}
-    _write(folder / "index.json", lambda path: path.write_text(json.dumps(index)))
-    with progress.step("encode", float(seconds[np.concatenate(todo)].sum())) as step:
-        for i, rows in zip(missing, todo, strict=True):
-            part = table.iloc[rows]
-            blocks = encode_clips(decode(part, upstream), part, kept, device, step)
-            lengths = np.array([b.shape[1] for b in blocks], np.int64)
-            flat = np.concatenate([b.ravel() for b in blocks])
-            _save(_shard(folder, i).with_suffix(".lengths.npy"), lengths)
-            _save(_shard(folder, i), flat)
+@dataclass(frozen=True)
+class _Encoding:
+    """What `encode` was asked for; `plan` has the rows of each shard."""
+
+    folder: Path
+    table: DataFrame
+    plan: list[NDArray[np.int64]]
+    kept: Kept
+    precision: Precision
+    progress: Progress
+    device: str
+
+    @property
+    def files(self) -> list[Path]:
+        """The shards, whether they exist or not."""
+        return [self.folder / f"{number:05d}.npy" for number in range(len(self.plan))]
+
+    def open(self) -> StoredFeatures:
+        """Return what is stored, once it is complete."""
+        index = json.loads((self.folder / "index.json").read_text())
+        size = index["depth"], index["dim"]
+        blocks = shards.find(self.files, self.plan, self.precision, *size)
+        means = None
+        if self.kept == "mean":
+            means = blocks.read(np.arange(len(self.table)))
+        return StoredFeatures(blocks, means, index["provenance"])
+
+    def encode(self, missing: list[int], upstream: Upstream) -> None:
+        """Encode the shards that are missing."""
+        upstream = upstream.to(self.device)
+        check_texts(self.table, upstream)
+        enrol_speakers(self.table, upstream, self.progress, self.device)
+        todo = self.table.iloc[np.concatenate([self.plan[i] for i in missing])]
+        self._check_space(upstream, todo)
+        index = {"depth": upstream.depth, "dim": upstream.dim, "provenance": upstream.provenance}
+        shards.whole(self.folder / "index.json", lambda path: path.write_text(json.dumps(index)))
+        with self.progress.step("encode", float(todo["seconds"].sum())) as step:
+            for i in missing:
+                part = self.table.iloc[self.plan[i]]
+                clips = decode(part, upstream)
+                blocks = encode_clips(clips, part, self.kept, self.device, step, self.precision)
+                shards.write(self.files[i], blocks)
+
+    def _check_space(self, upstream: Upstream, table: DataFrame) -> None:
+        """Tell how much will be written, and refuse what the disk cannot hold."""
+        frames = len(table) if self.kept == "mean" else int(count_frames(table, upstream).sum())
+        size = frames * upstream.depth * upstream.dim * getattr(torch, self.precision).itemsize
+        free = shutil.disk_usage(self.folder).free
+        what = "means over time" if self.kept == "mean" else "frames"
+        self.progress.tell(
+            f"{len(table)} utterances, {table['seconds'].sum() / 3600:.2f} h, to encode: {what} of "
+            f"{upstream.depth} layers x {upstream.dim}, {size / 2**20:.0f} MiB in {self.folder}"
+        )
+        if size > 0.9 * free:
+            msg = (
+                f"the features need {size / 2**30:.1f} GiB but {self.folder} has "
+                f"{free / 2**30:.1f} GiB free; set SERBENCH_HOME to a larger disk, delete old "
+                "folders in it, or take a head that needs only means over time, such as mean_pool"
+            )
+            raise SerbenchError(msg)
 
 
 def encode_clips(
-    clips: DecodedClips, table: DataFrame, kept: Kept, device: str = "cpu", step: Step | None = None
-) -> list[NDArray[Any]]:
-    """Return the (L, T, D) block of each clip, as it is stored.
+    clips: DecodedClips,
+    table: DataFrame,
+    kept: Kept,
+    device: str = "cpu",
+    step: Step | None = None,
+    precision: Precision = "float16",
+) -> list[Tensor]:
+    """Return the (L, T, D) block of each clip, on the CPU, as it is stored.
 
     Args:
         clips: their upstream is on `device` and knows the speakers it has to.
         table: the same utterances, with `utterance` and `seconds`.
-        kept: "mean" for averages over time, T = 1.
+        kept: "mean" for averages over time, T = 1, in single precision.
         device: torch device.
         step: progress; advances by the seconds of audio.
+        precision: of frames.
 
     Raises:
         SerbenchError: features that are not finite, or too large for the precision.
     """
     seconds, names = table["seconds"].to_numpy(float), table["utterance"].tolist()
     budget = _BATCH_SECONDS["cuda" if device.startswith("cuda") else "cpu"]
-    blocks: list[NDArray[Any]] = [np.empty(0)] * len(names)
+    blocks: list[Tensor] = [torch.empty(0)] * len(names)
     costs = _costs(table, clips.upstream)
+    if kept == "mean":
+        precision = "float32"
     for batch in _batches(np.argsort(-costs, kind="stable"), costs, budget):
         with torch.inference_mode():
             layers, lengths = clips.upstream(clips.batch(batch).to(device))
         for i, (place, length) in enumerate(zip(batch, lengths.tolist(), strict=True)):
-            blocks[place] = _sufficient(layers[:, i, :length], kept)
-            _check_block(blocks[place], names[place])
+            block = layers[:, i, :length]
+            if kept == "mean":
+                block = block.mean(dim=1, keepdim=True)
+            blocks[place] = _narrowed(block, precision, names[place])
         if step is not None:
             step.advance(float(seconds[batch].sum()))
     return blocks
@@ -211,77 +270,19 @@ def _costs(table: DataFrame, upstream: Upstream) -> NDArray[np.float64]:
     return count_frames(table, upstream).astype(float) * _TOKEN_SECONDS
 
 
-def _sufficient(layers: torch.Tensor, kept: Kept) -> NDArray[Any]:
-    """Return (L, T, D) frames or (L, 1, D) means, in the precision they are stored in."""
-    if kept == "mean":
-        layers = layers.mean(dim=1, keepdim=True)
-    elif layers.abs().max() > np.finfo(np.float16).max:
-        layers = torch.full_like(layers, torch.inf)
-    return layers.cpu().numpy().astype(_DTYPE[kept])
-
-
-def _check_block(block: NDArray[Any], utterance: str) -> None:
-    if not np.isfinite(block).all():
-        msg = (
-            f"features of utterance '{utterance}' are not finite numbers within half precision; "
-            "`serbench check upstream` tests the encoder, `serbench data check` the recording"
-        )
-        raise SerbenchError(msg)
-
-
-def _check_space(
-    folder: Path, upstream: Upstream, table: DataFrame, kept: Kept, progress: Progress
-) -> None:
-    """Tell how much will be written, and refuse what the disk cannot hold."""
-    frames = len(table) if kept == "mean" else int(count_frames(table, upstream).sum())
-    size = frames * upstream.depth * upstream.dim * np.dtype(_DTYPE[kept]).itemsize
-    free = shutil.disk_usage(folder).free
-    what = "means over time" if kept == "mean" else "frames"
-    progress.tell(
-        f"{len(table)} utterances, {table['seconds'].sum() / 3600:.2f} h, to encode: {what} of "
-        f"{upstream.depth} layers x {upstream.dim}, {size / 2**20:.0f} MiB in {folder}"
+def _narrowed(layers: Tensor, precision: Precision, utterance: str) -> Tensor:
+    """Return features in the precision they are stored in, if they are finite in it."""
+    block = layers.to(getattr(torch, precision)).cpu()
+    if block.isfinite().all():
+        return block
+    msg = (
+        f"features of utterance '{utterance}' are not finite numbers; `serbench check upstream` "
+        "tests the encoder, `serbench data check` the recording"
     )
-    if size > 0.9 * free:
+    if layers.isfinite().all():
         msg = (
-            f"the features need {size / 2**30:.1f} GiB but {folder} has {free / 2**30:.1f} GiB "
-            "free; set SERBENCH_HOME to a larger disk, delete old folders in it, or take a head "
-            "that needs only means over time, such as mean_pool"
+            f"features of utterance '{utterance}' go up to {layers.abs().max():.3g}, beyond what "
+            f"{precision} holds; set precision=bfloat16 (8 significant bits instead of 11) or "
+            "precision=float32 (twice the disk space)"
         )
-        raise SerbenchError(msg)
-
-
-def _open(folder: Path, plan: list[NDArray[np.int64]], kept: Kept) -> StoredFeatures:
-    index = json.loads((folder / "index.json").read_text())
-    depth, dim = index["depth"], index["dim"]
-    count = sum(len(rows) for rows in plan)
-    lengths = np.zeros(count, np.int64)
-    blocks: list[NDArray[Any]] = [np.empty(0)] * count
-    for i, rows in enumerate(plan):
-        flat = np.load(_shard(folder, i), mmap_mode="r")
-        lengths[rows] = np.load(_shard(folder, i).with_suffix(".lengths.npy"))
-        ends = np.cumsum(lengths[rows] * depth * dim)
-        for row, end in zip(rows, ends, strict=True):
-            size = lengths[row] * depth * dim
-            blocks[row] = flat[end - size : end].reshape(depth, lengths[row], dim)
-    if kept == "frames":
-        return StoredFeatures(lengths, depth, dim, blocks, None, index["provenance"])
-    means = torch.from_numpy(np.stack(blocks, axis=1))
-    return StoredFeatures(lengths, depth, dim, [], means, index["provenance"])
-
-
-def _shard(folder: Path, number: int) -> Path:
-    return folder / f"{number:05d}.npy"
-
-
-def _save(path: Path, array: NDArray[Any]) -> None:
-    def write(temporary: Path) -> None:
-        with temporary.open("wb") as file:
-            np.save(file, array)
-
-    _write(path, write)
-
-
-def _write(path: Path, write: Callable[[Path], object]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    write(temporary)
-    temporary.replace(path)
+    raise SerbenchError(msg)

@@ -21,6 +21,11 @@ _VERIFIED = (_SHORTEST, 16_001, 40_007, 80_001)  # samples
 def make(*, weights: str = "fbank", checkpoint: str | None = None) -> Upstream:
     """Return a model of s3prl's hub, with all its hidden states.
 
+    For Transformers over waveforms these are the input of each block and the output of the whole.
+    s3prl's hub itself gives, for "hf_hubert_custom" and "hf_wav2vec2_custom" with Large weights
+    (`do_stable_layer_norm`), another last one: the output of the last block, before the final layer
+    norm. Here it is after the norm, as in the Large models of s3prl itself and in our `hubert`.
+
     A model with weights of its own fetches them on first use, into s3prl's cache. s3prl's
     checkpoints are pickles: load only those you trust.
 

@@ -21,9 +21,9 @@ from transformers import HubertConfig, HubertModel
 
 from serbench import plugins
 from serbench.benchmarks import Classification, Regression
-from serbench.checks import make_upstream
+from serbench.checks.adapting import make_upstream
+from serbench.checks.material import speech
 from serbench.checks.observing import watched
-from serbench.checks.upstream import speech
 from serbench.devices import seeded
 from serbench.downstreams import mean_pool
 from serbench.encoders import cpc
@@ -36,16 +36,19 @@ from serbench.encoders.pretraining.masked import (
     MaskedBatch,
     MaskedPrediction,
     Masking,
+    Objective,
     mask_spans,
 )
 from serbench.encoders.speakers import SpeakerModule
+from serbench.progress import Silent
 from serbench.training.objectives import objective_of
 from serbench.training.settings import Training
+from serbench.training.streams import Stream
 from serbench.training.system import System
 from serbench.upstreams import Clips, Features
 
-from ..downstreams.test_contract import sizes  # noqa: TID252
-from ..upstreams.conftest import ENCODERS, LARGE, SMALL  # noqa: TID252
+from ..checkpoints import ENCODERS, LARGE, SMALL  # noqa: TID252
+from ..test_contracts import variants  # noqa: TID252
 
 SPEAKERS = ("ann", "bob", "cid")  # of the tables; a fourth is unseen
 POSITIONS = ("last", "first", "prefix", "none")
@@ -64,10 +67,11 @@ _VARIANTS: dict[str, dict[str, Any]] = {
     **{f"papt_hubert.{p}": {"position": p, "unseen": "mean"} for p in POSITIONS},
 }
 UPSTREAMS = sorted({*plugins.names("upstreams"), *ENCODERS, *_VARIANTS})
-HEADS = [
-    ".".join((name, *options.values(), task))
-    for (name, options), task in product(sizes(), ("classes", "dimensions"))
-]
+HEADS: dict[str, tuple[str, dict[str, Any], str]] = {
+    ".".join((name, *map(str, options.values()), task)): (name, options, task)
+    for name in plugins.names("downstreams")
+    for options, task in product(variants("downstreams", name), ("classes", "dimensions"))
+}
 MASKED = [f"masked.{n}.{p}" for n, p in product(("group", "layer"), ("unspoken", *POSITIONS))]
 CONTRASTIVE = ["contrastive.gru", "contrastive.lstm"]
 ALL = [*UPSTREAMS, *HEADS, *MASKED, *CONTRASTIVE]
@@ -114,13 +118,13 @@ def make_step(name: str, folders: Mapping[str, Path]) -> Step:
         folders: of weights, by the names of upstreams.
     """
     require(name)
-    kind, *variant = name.split(".")
+    _, *variant = name.split(".")
     with seeded(0):
         if name in UPSTREAMS:
             return _upstream(name, folders)
         if name in MASKED:
             return _masked(*variant)
-        return _contrastive(*variant) if name in CONTRASTIVE else _head(kind, *variant)
+        return _contrastive(*variant) if name in CONTRASTIVE else _head(*HEADS[name])
 
 
 def require(name: str) -> None:
@@ -136,7 +140,7 @@ def upstream_of(name: str, folders: Mapping[str, Path]) -> Any:
     require(name)
     weights = {"weights": str(folders[name])} if name in folders else {}
     plugin = plugins.find("upstreams", name.split(".")[0])
-    return make_upstream(plugin, _VARIANTS.get(name, {}) | weights)
+    return make_upstream(plugin, _VARIANTS.get(name, {}) | weights, Silent())
 
 
 @contextmanager
@@ -152,7 +156,7 @@ def clips() -> Clips:
     """Return three clips of speech-like sound, 0.3 to 0.6 s; the last speaker is unseen."""
     draw = torch.Generator().manual_seed(0)
     waves = [speech(samples, 16_000, draw) for samples in (4_001, 6_400, 9_011)]
-    return Clips(waves, ["ann", "bob", "dan"], [None] * 3)
+    return Clips(waves, ["ann", "bob", "dan"], ["oh no", "well then", "yes"])
 
 
 class _Labelled(NamedTuple):
@@ -168,24 +172,23 @@ def _upstream(name: str, folders: Mapping[str, Path]) -> Step:
     upstream = upstream_of(name, folders)
     if not any(True for _ in upstream.trainable()):
         return Step(upstream, clips(), lambda module, given: {"layers": module(given).layers})
-    system = System(mean_pool.make(upstream.dim), upstream.depth, 3, upstream)
+    stream = Stream(upstream.depth, upstream.dim, upstream=upstream)
+    system = System([stream], [mean_pool.make(upstream.dim)], 3)
     return Step(system, _Labelled(clips(), torch.arange(3), torch.arange(3)), _run_upstream)
 
 
 def _run_upstream(system: Any, given: _Labelled) -> dict[str, Tensor]:
-    features = system.encode(given.batch)
-    outputs = system(*features, given.speakers)
+    (features,) = system.encode((given.batch,))
+    outputs = system([features], given.speakers)
     loss = nn.functional.cross_entropy(outputs, given.truth)
     with seeded(1):
-        added = system.upstream.auxiliary_loss(given.batch, features)
-    loss = loss if added is None else loss + added
+        for added in system.auxiliary_losses((given.batch,), [features]):
+            loss = loss + added
     return {"loss": loss, "layers": features.layers, "outputs": outputs}
 
 
-def _head(name: str, *variant: str) -> Step:
+def _head(name: str, options: dict[str, Any], task: str) -> Step:
     """Return a step of training a head on frames, or on means if it needs no more."""
-    *size, task = variant
-    options = {"size": size[0]} if size else {}
     head = undropped(plugins.make(plugins.find("downstreams", name), 24, options=options))
     lengths = torch.tensor([40, 33, 21, 12, 7, 3])
     beyond = torch.arange(40) >= lengths[:, None]
@@ -193,13 +196,15 @@ def _head(name: str, *variant: str) -> Step:
     values = np.random.default_rng(0).uniform(1, 7, (6, 3))
     targets, kind = (np.arange(6) % 3, CLASSES) if task == "classes" else (values, MOODS)
     objective = objective_of(kind, Training())
+    system = System([Stream(4, 24)], [head], 3)
+    system.enrol(5, torch.randn(7, 13) if head.conditions_on == "mfcc" else None)
 
     def run(system: Any, given: _Labelled) -> dict[str, Tensor]:
-        outputs = system(*given.batch, given.speakers)
+        outputs = system([given.batch], given.speakers)
         return {"loss": objective.loss(outputs, given.truth), "outputs": outputs}
 
     given = _Labelled(Features(layers, lengths), torch.arange(6), objective.encode(targets))
-    return Step(System(head, 4, 3), given, run)
+    return Step(system, given, run)
 
 
 def undropped(head: nn.Module) -> nn.Module:
@@ -215,7 +220,9 @@ def _masked(norm: str, position: str) -> Step:
     settings = {"group": SMALL, "layer": LARGE}[norm]
     encoder = HubertModel(HubertConfig(**settings, **NO_DROPOUT))
     speakers = None if position == "unspoken" else SpeakerModule(SPEAKERS, 16, position=position)
-    model = MaskedPrediction(encoder, 11, width=24, gradient=0.1, unmasked=0.5, speakers=speakers)
+    model = MaskedPrediction(
+        encoder, 11, width=24, objective=Objective(gradient=0.1, unmasked=0.5), speakers=speakers
+    )
     waves = _crops(16_000)
     labels = torch.randint(11, (2, model.frames(16_000)))
     mask = mask_spans(*labels.shape, Masking(), torch.Generator().manual_seed(0))

@@ -20,10 +20,9 @@ import pytest
 import torch
 
 from ..encoders.pretraining.conftest import audio, voices  # noqa: TID252
-from ..upstreams.conftest import tiny_checkpoints  # noqa: TID252
 from .cases import POSITIONS, SPEAKERS
 
-__all__ = ["audio", "tiny_checkpoints", "voices"]
+__all__ = ["audio", "voices"]
 
 
 @pytest.fixture

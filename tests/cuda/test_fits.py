@@ -16,13 +16,15 @@ import torch
 
 from serbench import plugins
 from serbench.benchmarks import Fold
-from serbench.checks.upstream import speech
+from serbench.checks.material import speech
 from serbench.downstreams import mean_pool
 from serbench.progress import Silent
-from serbench.training.fit import Fitted, Source, Trial, fit
+from serbench.training.fit import Fitted, fit
 from serbench.training.objectives import objective_of
 from serbench.training.settings import Training
+from serbench.training.streams import Stream
 from serbench.training.system import System
+from serbench.training.trial import Source, Trial
 from serbench.training.waves import DecodedClips
 from serbench.upstreams import Features, Upstream
 
@@ -73,7 +75,8 @@ def spoken(upstream: Upstream) -> DecodedClips:
         noise = 0.1 * torch.randn(samples, generator=draw)
         waves.append((speech(samples, 16_000, draw), noise, tone + 0.1 * noise)[label].numpy())
     names = [("ann", "bob", "dan")[i // 3 % 3] for i in range(COUNT)]
-    return DecodedClips(upstream, waves, names, [None] * COUNT)
+    lengths = np.array([len(wave) for wave in waves], np.int64)
+    return DecodedClips(upstream, waves, lengths, names, [None] * COUNT)
 
 
 def trained(
@@ -81,7 +84,7 @@ def trained(
 ) -> Fitted:
     objective, nobody = objective_of(CLASSES, training), np.zeros(COUNT, np.int64)
     where = torch.device(device)
-    trial = Trial(source, LABELS, nobody, FOLD, objective, training, seed=3, device=where)
+    trial = Trial((source,), LABELS, nobody, FOLD, objective, training, seed=3, device=where)
     with Silent().step("train", None) as step:
         return fit(trial, make_system, step)
 
@@ -93,11 +96,17 @@ def train(request: pytest.FixtureRequest, folders: dict[str, Path]) -> Callable[
     require(name)
     if name in HEADS:
         plugin = plugins.find("downstreams", name)
-        alone = lambda: System(undropped(plugins.make(plugin, 12, options={})), 3, 3)  # noqa: E731
+
+        def alone() -> System:
+            return System([Stream(3, 12)], [undropped(plugins.make(plugin, 12, options={}))], 3)
+
         return lambda device: trained(Planted(), alone, ALONE, device)
     upstream = upstream_of(name, folders)
-    depth, dim = upstream.depth, upstream.dim
-    both = lambda: System(mean_pool.make(dim), depth, 3, copy.deepcopy(upstream))  # noqa: E731
+
+    def both() -> System:
+        stream = Stream(upstream.depth, upstream.dim, upstream=copy.deepcopy(upstream))
+        return System([stream], [mean_pool.make(upstream.dim)], 3)
+
     return lambda device: trained(spoken(upstream), both, TOGETHER, device)
 
 

@@ -68,6 +68,7 @@ def test_a_default_written_out_is_the_same_recipe() -> None:
         {"training": {"finetune": True}},
         {"seeds": [1]},
         {"leave_out_broken": True},
+        {"precision": "bfloat16"},
     ],
 )
 def test_whatever_defines_the_run_changes_the_digest(change: dict[str, Any]) -> None:
@@ -108,6 +109,8 @@ def test_settings_that_were_added_count_once_they_say_something() -> None:
     assert plain.digest() == recipe.resolve(PLAIN).digest() != said.digest()
     assert "average" not in plain.plain()["training"]
     assert said.plain()["training"]["average"] == 5
+    half = recipe.resolve(PLAIN | {"precision": "float16"})
+    assert half.plain() == plain.plain()
 
 
 def test_weights_count_by_content_not_by_path(tmp_path: Path) -> None:
@@ -158,6 +161,7 @@ def test_a_recipe_survives_its_record() -> None:
         ({"training": {"upstream_rate": 1e-4}}, r"'upstream_rate': .* training.finetune=true"),
         ({"training": {"average": 5, "refit": True}}, r"'refit': .* training.average=1"),
         ({"seeds": [-1]}, r"recipe key 'seeds.0'"),
+        ({"precision": "half"}, r"recipe key 'precision': .*'float16', 'bfloat16' or 'float32'"),
         ({"upstream": {"name": "huggingface", "weights": "./no"}}, r"'no' does not exist"),
     ],
 )

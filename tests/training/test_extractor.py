@@ -27,6 +27,7 @@ from serbench.runs.adapting import Adapted
 from serbench.runs.corpus import Prepared, prepare
 from serbench.runs.encoding import encode
 from serbench.runs.job import Job
+from serbench.training.settings import Precision
 from serbench.training.store import StoredFeatures
 
 RATE = 16_000
@@ -47,9 +48,9 @@ def few(prepared: Prepared) -> DataFrame:
     return prepared.table.iloc[::19].reset_index(drop=True)
 
 
-def stored(prepared: Prepared, upstream: Any, downstream: str) -> StoredFeatures:
+def stored(prepared: Prepared, upstream: Any, downstream: str, **keys: Any) -> StoredFeatures:
     """Return the features that a run with this head learns from."""
-    recipe = recipes.resolve({"upstream": upstream, "downstream": downstream})
+    recipe = recipes.resolve({"upstream": upstream, "downstream": downstream} | keys)
     job = Job.of(recipe, "cpu", Silent())
     (features,) = encode(job, [Adapted(recipe.upstreams)], prepared)[0]
     assert isinstance(features, StoredFeatures)
@@ -69,13 +70,14 @@ def test_means_are_bit_for_bit_those_of_a_run(prepared: Prepared) -> None:
     np.testing.assert_array_equal(extractor.transform(prepared.table), expected.mean(axis=1))
 
 
-def test_frames_are_bit_for_bit_those_of_a_run(prepared: Prepared) -> None:
-    run = stored(prepared, "mfcc", "ecapa")
-    found = FeatureExtractor("mfcc").frames(prepared.table)
-    assert len(found) == len(run.blocks) == 440
-    for clip, block in zip(found, run.blocks, strict=True):
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_frames_are_bit_for_bit_those_of_a_run(prepared: Prepared, precision: Precision) -> None:
+    run = stored(prepared, "mfcc", "ecapa", precision=precision)
+    found = FeatureExtractor("mfcc", precision=precision).frames(prepared.table)
+    assert len(found) == len(run.lengths) == 440
+    for row, clip in enumerate(found):
         assert clip.dtype == np.float32
-        np.testing.assert_array_equal(clip, block)
+        np.testing.assert_array_equal(clip, run.batch(np.array([row])).layers[:, 0].numpy())
 
 
 def test_a_part_of_a_corpus_differs_by_rounding_alone(few: DataFrame) -> None:
@@ -286,5 +288,5 @@ def test_an_upstream_that_a_run_would_adapt_is_refused(few: DataFrame) -> None:
 
 
 def test_it_is_shown_as_it_is_written() -> None:
-    text = "FeatureExtractor('hubert', layers=[1, 2], device='cpu', weights='nano')"
+    text = "FeatureExtractor('cpc', layers=[1], device='cpu', precision='float16', weights='nano')"
     assert repr(eval(text)) == text

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import pickle
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,10 +16,12 @@ import pytest
 import soundfile
 import torch
 
+from serbench.digests import digest_json
 from serbench.errors import SerbenchError
 from serbench.progress import Silent
 from serbench.training import store as features
 from serbench.training import waves
+from serbench.training.settings import Precision
 from serbench.upstreams import Clips, Features, TextUpstream, Upstream, fbank, stack
 
 RATE = 16000
@@ -41,11 +48,15 @@ class Counting(Upstream):
 
 
 class Scaled(Counting):
-    """Features too large for half precision."""
+    """Features of another size, as large as they are told."""
+
+    def __init__(self, factor: float = 1e6) -> None:
+        super().__init__()
+        self.factor = factor
 
     def forward(self, clips: Clips) -> Features:
         layers, lengths = super().forward(clips)
-        return Features(layers * 1e6, lengths)
+        return Features(layers * self.factor, lengths)
 
 
 @pytest.fixture(autouse=True)
@@ -71,9 +82,12 @@ def table(tmp_path: Path) -> pd.DataFrame:
 
 
 def encode(
-    table: pd.DataFrame, make: Callable[[], Upstream], kept: features.Kept = "frames"
+    table: pd.DataFrame,
+    make: Callable[[], Upstream],
+    kept: features.Kept = "frames",
+    **options: Any,
 ) -> features.StoredFeatures:
-    return features.encode(table, {"name": "fbank"}, make, kept, Silent())
+    return features.encode(table, {"name": "fbank"}, make, kept, Silent(), **options)
 
 
 def alone(table: pd.DataFrame, row: int) -> torch.Tensor:
@@ -151,9 +165,122 @@ def test_padding_waste_of_a_plan_is_small() -> None:
     assert padded / true < 1.05
 
 
-def test_features_beyond_half_precision_are_refused(table: pd.DataFrame) -> None:
-    with pytest.raises(SerbenchError, match=r"utterance 'u\d+' are not finite.*half precision"):
+def test_features_beyond_half_precision_are_refused_with_the_remedy(table: pd.DataFrame) -> None:
+    with pytest.raises(SerbenchError, match=r"'u\d+' go up to .*float16.*precision=bfloat16"):
         encode(table, Scaled)
+
+
+def test_features_that_are_no_numbers_blame_the_encoder(table: pd.DataFrame) -> None:
+    for kept in ("frames", "mean"):
+        with pytest.raises(
+            SerbenchError, match=r"'u\d+' are not finite.*`serbench check upstream`"
+        ):
+            encode(table, lambda: Scaled(float("nan")), kept)
+
+
+@pytest.mark.parametrize(("precision", "bits"), [("bfloat16", 8), ("float32", 24)])
+def test_wider_numbers_are_kept_where_they_are_asked_for(
+    table: pd.DataFrame, precision: Precision, bits: int
+) -> None:
+    stored = encode(table, Scaled, precision=precision)
+    rows = np.array([5, 0, 3, 11])
+    layers, lengths = stored.batch(rows)
+    assert layers.dtype == torch.float32
+    for i, row in enumerate(rows):
+        expected = alone(table, row) * 1e6
+        # frames computed in a batch differ by some 1e-5 of the largest value
+        torch.testing.assert_close(
+            layers[:, i, : lengths[i]], expected, rtol=2.0**-bits, atol=100.0
+        )
+        assert (layers[:, i, lengths[i] :] == 0).all()
+    exact = encode(table, Scaled, precision="float32").batch(rows).layers
+    assert torch.equal(layers, exact.to(getattr(torch, precision)).float())
+
+
+def test_precision_has_a_store_of_its_own_if_it_changes_what_is_stored(
+    table: pd.DataFrame, tmp_path: Path
+) -> None:
+    for count, kept, precision in (
+        (1, "frames", "float16"),
+        (2, "frames", "bfloat16"),
+        (3, "frames", "float32"),
+        (4, "mean", "float16"),
+        (4, "mean", "bfloat16"),
+    ):
+        encode(table, Counting, kept, precision=precision)
+        assert len(list((tmp_path / "home" / "features").iterdir())) == count
+
+
+def test_a_store_of_older_releases_is_read(table: pd.DataFrame, tmp_path: Path) -> None:
+    corpus = table[["recording", "speaker", "text"]].fillna("").to_numpy().tolist()
+    named = {"upstream": {"name": "fbank"}, "corpus": corpus, "kept": "frames"}
+    folder = tmp_path / "home" / "features" / digest_json(named)[:32]
+    folder.mkdir(parents=True)
+    index = {"depth": 2, "dim": 3, "provenance": {"id": "older"}}
+    (folder / "index.json").write_text(json.dumps(index))
+    rng = np.random.default_rng(0)
+    blocks: dict[int, np.ndarray] = {}
+    for shard, rows in enumerate(features.plan_shards(table["seconds"].to_numpy(float))):
+        own = [rng.normal(size=(2, rng.integers(1, 9), 3)).astype(np.float16) for _ in rows]
+        blocks |= dict(zip(rows.tolist(), own, strict=True))
+        np.save(folder / f"{shard:05d}.npy", np.concatenate([block.ravel() for block in own]))
+        np.save(folder / f"{shard:05d}.lengths.npy", [block.shape[1] for block in own])
+    stored = encode(table, lambda: pytest.fail("it is all there"))
+    assert stored.provenance == {"id": "older"}
+    layers, lengths = stored.batch(np.arange(len(table)))
+    for row, block in blocks.items():
+        assert np.array_equal(layers[:, row, : lengths[row]].numpy(), block)
+
+
+def test_a_store_may_have_more_shards_than_files_may_be_open(tmp_path: Path) -> None:
+    code = """
+import resource, sys
+import numpy as np, pandas as pd, soundfile, torch
+from serbench.progress import Silent
+from serbench.training import store
+from serbench.upstreams import Clips, fbank
+
+rng, rows, waves = np.random.default_rng(0), [], []
+for i in range(150):
+    waves.append(rng.normal(0, 0.1, 2000 + 16 * i).astype(np.float32))
+    path = f"{sys.argv[1]}/{i}.wav"
+    soundfile.write(path, waves[-1], 16000, subtype="FLOAT")
+    rows.append((f"u{i}", path, np.nan, np.nan, "s", None, f"d{i}", len(waves[-1]) / 16000))
+columns = ["utterance", "path", "start", "end", "speaker", "text", "recording", "seconds"]
+table = pd.DataFrame(rows, columns=columns)
+store._SHARD_SECONDS = 0.1
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+stored = store.encode(table, {"name": "fbank"}, fbank.make, "frames", Silent())
+assert len(stored.blocks.files) > 100, len(stored.blocks.files)
+encoder, order = fbank.make(), rng.permutation(len(table))
+for rows in np.array_split(order, 10):
+    layers, lengths = stored.batch(rows)
+    for i, row in enumerate(rows):
+        expected = encoder(Clips([torch.from_numpy(waves[row])], ["s"], [None])).layers[:, 0]
+        torch.testing.assert_close(layers[:, i, : lengths[i]], expected, rtol=2**-11, atol=1e-4)
+"""
+    subprocess.run([sys.executable, "-c", code, tmp_path], check=True)
+
+
+def test_what_reads_a_store_can_be_sent_to_another_process(table: pd.DataFrame) -> None:
+    stored = encode(table, Counting)
+    rows = np.array([7, 2, 9])
+    sent = pickle.dumps(stored)
+    assert len(sent) < 10_000, "where the features lie, not what they are"
+    assert torch.equal(pickle.loads(sent).batch(rows).layers, stored.batch(rows).layers)
+
+
+def test_shards_that_are_gone_or_cut_off_are_named(table: pd.DataFrame) -> None:
+    stored = encode(table, Counting)
+    first, *_ = stored.blocks.files
+    first.write_bytes(first.read_bytes()[:-2])
+    with pytest.raises(
+        SerbenchError, match=r"00000\.npy' cannot be read \(it is cut off; delete it"
+    ):
+        stored.batch(np.arange(len(table)))
+    first.unlink()
+    with pytest.raises(SerbenchError, match=r"00000\.npy' cannot be read \(No such file"):
+        stored.batch(np.arange(len(table)))
 
 
 def test_a_clip_without_a_frame_is_named(table: pd.DataFrame) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import random
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from serbench.checks import check_upstream
 from serbench.errors import SerbenchError
 from serbench.upstreams import Clips, fbank
 from serbench.upstreams.s3prl import S3prlUpstream, make
+
+from .conftest import LARGE, save_encoder
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning"),
@@ -44,7 +47,7 @@ def clips(*waves: Tensor) -> Clips:
     return Clips(list(waves), ["a"] * len(waves), [None] * len(waves))
 
 
-def hubert(path: Path, seed: int) -> Path:
+def hubert(path: Path, seed: int, **settings: Any) -> Path:
     """Write a small HuBERT in the format of s3prl's converted checkpoints."""
     from s3prl.upstream.hubert.hubert_model import (
         HubertConfig,
@@ -52,7 +55,10 @@ def hubert(path: Path, seed: int) -> Path:
         HubertPretrainingConfig,
     )
 
-    config, task = HubertConfig(label_rate=50, **SMALL), HubertPretrainingConfig(normalize=True)
+    config, task = (
+        HubertConfig(label_rate=50, **SMALL | settings),
+        HubertPretrainingConfig(normalize=True),
+    )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = HubertModel(config, task, [["a", "b"]])
@@ -121,6 +127,52 @@ def test_frames_are_exact(model: str, checkpoints: dict[str, str]) -> None:
 @pytest.mark.parametrize("model", ["hubert_local", "apc_local", "mel"])
 def test_models_keep_the_contract(model: str, checkpoints: dict[str, str]) -> None:
     assert check_upstream(make(weights=model, checkpoint=checkpoints.get(model))) == []
+
+
+@pytest.mark.parametrize("kind", ["hubert", "wav2vec2"])
+@pytest.mark.parametrize("size", ["", ".large"])
+def test_last_layer_of_a_model_out_of_transformers_is_what_the_model_puts_out(
+    kind: str, size: str, tiny_checkpoints: dict[str, Path]
+) -> None:
+    from transformers import AutoFeatureExtractor, AutoModel
+
+    folder, wave = str(tiny_checkpoints[kind + size]), noise(16_000)
+    inputs = AutoFeatureExtractor.from_pretrained(folder)(
+        wave.numpy(), sampling_rate=16_000, return_tensors="pt"
+    )
+    with torch.no_grad():
+        output = AutoModel.from_pretrained(folder).eval()(**inputs, output_hidden_states=True)
+    upstream = make(weights=f"hf_{kind}_custom", checkpoint=folder)
+    layers = upstream(clips(wave, noise(32_000, seed=1))).layers[:, 0, :49]
+    assert torch.equal(layers[-1], output.last_hidden_state[0])
+    for layer, expected in zip(layers[:-1], output.hidden_states[:-1], strict=True):
+        assert torch.equal(layer, expected[0])
+    ours = importlib.import_module(f"serbench.upstreams.{kind}").make(weights=folder)(clips(wave))
+    torch.testing.assert_close(layers, ours.layers[:, 0], rtol=0, atol=1e-4)
+
+
+def test_adapter_behind_an_encoder_leaves_its_layers_as_they_are(tmp_path: Path) -> None:
+    settings = LARGE | {"add_adapter": True, "num_adapter_layers": 1}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        save_encoder(tmp_path, "wav2vec2", settings)
+    features = make(weights="hf_wav2vec2_custom", checkpoint=str(tmp_path))(clips(noise(16_000)))
+    assert features.lengths.tolist() == [49]
+    last = features.layers[-1, 0]
+    # a fresh layer norm neither scales nor shifts: its output has mean 0
+    torch.testing.assert_close(last.mean(dim=1), torch.zeros(49), rtol=0, atol=1e-5)
+
+
+def test_last_layer_of_a_large_model_of_s3prl_is_after_its_norm(tmp_path: Path) -> None:
+    path = hubert(tmp_path / "large.pt", seed=0, layer_norm_first=True)
+    last = make(weights="hubert_local", checkpoint=str(path))(clips(noise(16_000))).layers[-1, 0]
+    torch.testing.assert_close(last.mean(dim=1), torch.zeros(49), rtol=0, atol=1e-5)
+
+
+def test_checkpoint_of_another_model_is_refused(tiny_checkpoints: dict[str, Path]) -> None:
+    folder = str(tiny_checkpoints["wavlm.large"])
+    with pytest.raises(SerbenchError, match=r"type 'wavlm', of which .* --upstream huggingface"):
+        make(weights="hf_wav2vec2_custom", checkpoint=folder)
 
 
 def test_zeros_at_the_end_of_a_clip_are_frames_too() -> None:
