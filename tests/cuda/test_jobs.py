@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +19,7 @@ from serbench.devices import available, has_bf16
 from serbench.encoders import weights
 from serbench.encoders.pretraining import adaptation, cpc, hubert
 from serbench.encoders.pretraining.adaptation import AdaptationOptions
+from serbench.encoders.pretraining.assignment import Assignment
 from serbench.encoders.pretraining.audio import Audio
 from serbench.encoders.pretraining.card import Corpus
 from serbench.encoders.pretraining.cpc import CPCOptions
@@ -100,7 +100,7 @@ def test_the_store_holds_what_the_cpu_encodes(
 
 def pretrain_cpc(audio: Audio, folder: Path, device: str, _: Path) -> None:
     options = CPCOptions(updates=4, clips=4, clip_seconds=0.5, valid_share=0.25)
-    cpc.pretrain(audio, folder, options, **common(audio, device))
+    cpc.pretrain(given(audio, folder, device), options)
 
 
 def pretrain_hubert(audio: Audio, folder: Path, device: str, _: Path) -> None:
@@ -108,7 +108,7 @@ def pretrain_hubert(audio: Audio, folder: Path, device: str, _: Path) -> None:
     options = HubertOptions(
         clusters=8, updates=4, batch_seconds=4, head_updates=2, valid_share=0.25, unmasked=0.5
     )
-    hubert.pretrain(audio, folder, options, **common(audio, device))
+    hubert.pretrain(given(audio, folder, device), options)
 
 
 def tapt(audio: Audio, folder: Path, device: str, start: Path) -> None:
@@ -121,13 +121,12 @@ def papt(audio: Audio, folder: Path, device: str, start: Path) -> None:
 
 
 def adapt(audio: Audio, folder: Path, device: str, start: Path, options: AdaptationOptions) -> None:
-    given = weights.find(str(start), None, {})
-    adaptation.adapt(audio, folder, options, weights=given, **common(audio, device))
+    found = weights.find(str(start), None, {})
+    adaptation.adapt(given(audio, folder, device), options, weights=found)
 
 
-def common(audio: Audio, device: str) -> dict[str, Any]:
-    corpora = [Corpus.of(audio, "Voices", "CC0-1.0")]
-    return {"corpora": corpora, "progress": Silent(), "device": device}
+def given(audio: Audio, folder: Path, device: str) -> Assignment:
+    return Assignment(audio, [Corpus.of(audio, "Voices", "CC0-1.0")], folder, Silent(), device)
 
 
 # what trains, the log of the stage, and the loss in it

@@ -123,15 +123,15 @@ def pretrain(
     known = Quantizer.load(quantizer) if quantizer else None
     encoder, normalize = _encoder(options, weights)
     extract, source = _teach(teacher, options.layer, given.device)
-    bf16 = has_bf16(given.device)
-    asked = {"teacher": digest_of(teacher), "quantizer": _digest(quantizer), "bf16": bf16}
+    batches = Batches(options.batch_seconds, normalize)
+    told = {"bf16": has_bf16(given.device), "normalized": batches.normalized}
+    asked = {"teacher": digest_of(teacher), "quantizer": _digest(quantizer)} | told
     work = given.begin(options, weights, asked)
     clusters = len(known.centres) if known else options.clusters
     _, labels = stages.label(work, "encoder", extract, clusters, known)
-    batches = Batches(options.batch_seconds, normalize)
-    model, own, told = _train(work, encoder, labels, options, batches, source)
+    model, own, done = _train(work, encoder, labels, options, batches, source)
     method = "HuBERT, masked prediction of clusters (Hsu et al. 2021)"
-    card = given.card(method, told, options, weights, bf16=bf16)
+    card = given.card(method, done, options, weights, **told)
     write_hubert(model, given.folder, card, normalize=normalize, own=own, half=options.half)
     end(given.folder)
 

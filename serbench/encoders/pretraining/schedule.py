@@ -66,12 +66,12 @@ def mix(seed: int, number: int) -> int:
 
 
 def require(options: Any, **least: float) -> None:
-    """Refuse options below the least value of each.
+    """Refuse options below the least value of each; None is none.
 
     Raises:
         SerbenchError: one is; it is named.
     """
     for name, bound in least.items():
         value = getattr(options, name)
-        if not value >= bound:
+        if value is not None and not value >= bound:
             raise SerbenchError(f"{name} = {value}: give {bound:g} or more")

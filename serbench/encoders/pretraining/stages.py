@@ -28,6 +28,9 @@ They are 360,000 frames, 1.5 GB at HuBERT Large's width.
 
 _HEAD_RATE = 3e-3
 
+LARGE = 1024
+"""Width of HuBERT Large; what is wider is trained as Large is."""
+
 
 @dataclass(frozen=True)
 class Batches:
@@ -35,18 +38,26 @@ class Batches:
 
     Attributes:
         seconds: in a batch at most.
-        normalize: bring every crop to mean 0 and variance 1.
+        normalize: bring every recording to mean 0 and variance 1.
+        crop: seconds of a recording in a batch at most.
     """
 
     seconds: float
     normalize: bool
+    crop: float = 8.0
+
+    @property
+    def normalized(self) -> str | None:
+        """What is brought to mean 0 and variance 1, as cards and `asked.json` say it."""
+        return "recording" if self.normalize else None
 
     def source(
         self, work: Work, model: MaskedPrediction, labels: Labels, part: str
     ) -> MaskedBatches:
         """Return the batches of a part, "train" or "valid"."""
         rate = work.audio.rate
-        cutting = Cutting(batch=round(self.seconds * rate), shortest=rate // 2)
+        sizes = (round(seconds * rate) for seconds in (self.seconds, self.crop, 0.5))
+        cutting = Cutting(*sizes)
         rows, seed = work.part(part)
         return MaskedBatches(
             work.audio,
@@ -181,7 +192,7 @@ def train_head(
 
 def head_width(encoder: HubertModel) -> int:
     """Return the width of the space in which cosines are taken: 256 in Base, 768 in Large."""
-    return 768 if encoder.config.hidden_size >= 1024 else 256
+    return 768 if encoder.config.hidden_size >= LARGE else 256
 
 
 def own_layer(encoder: HubertModel) -> int:
