@@ -136,8 +136,10 @@ JOBS = {
     "tapt": (tapt, "encoder.jsonl", "masked_loss"),
     "papt": (papt, "encoder.jsonl", "masked_loss"),
 }
-# of a validation loss in nats, after a few updates
+# of a validation loss in nats, after a few updates; an adaptation has dropout, for which each device
+# draws from a generator of its own
 LOSS = {"single": 1e-3, "bfloat16": 2e-2}
+DROPOUT = 1e-2
 
 
 @pytest.mark.parametrize(
@@ -166,7 +168,8 @@ def test_pretraining_is_that_of_the_cpu(
     expected, found = validated(here / log, loss), validated(there / log, loss)
     worst = max(abs(a - b) for a, b in zip(found, expected, strict=True))
     record_property("loss", worst)
-    assert worst <= LOSS[precision]
+    drops = name in ("tapt", "papt")
+    assert worst <= max(LOSS[precision], DROPOUT * drops)
     tensors = read_tensors(there / "model.safetensors")
     assert all(value.isfinite().all() for value in tensors.values())
 
