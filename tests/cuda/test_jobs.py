@@ -136,8 +136,8 @@ JOBS = {
     "tapt": (tapt, "encoder.jsonl", "masked_loss"),
     "papt": (papt, "encoder.jsonl", "masked_loss"),
 }
-# of a validation loss in nats, after a few updates; an adaptation has dropout, for which each device
-# draws from a generator of its own
+# of a validation loss in nats, after a few updates; an adaptation has dropout, for which each
+# device draws from a generator of its own
 LOSS = {"single": 1e-3, "bfloat16": 2e-2}
 DROPOUT = 1e-2
 
