@@ -1,9 +1,12 @@
-"""Torch devices: which one works here, what it can, and randomness on it that leaves no trace."""
+"""What a computation runs on: a torch device, threads, and randomness that leaves no trace."""
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serbench.errors import SerbenchError
@@ -46,6 +49,59 @@ def has_bf16(device: str) -> bool:
     return kind == "cpu" and (cpu._is_avx512_bf16_supported() or cpu._is_amx_tile_supported())
 
 
+def cores() -> int:
+    """Return how many processor cores this process can keep busy, at least 1.
+
+    They are those that it may run on, or fewer where a control group, such as that of a container
+    or of a job in a queue, grants it less of their time (rounded up).
+    """
+    try:
+        allowed = len(os.sched_getaffinity(0))
+    except AttributeError:  # only Linux tells
+        allowed = os.cpu_count() or 1
+    return max(1, math.ceil(min(allowed, granted())))
+
+
+def granted(root: Path = Path("/")) -> float:
+    """Return how many cores' time the control groups of this process grant it, of either version.
+
+    Args:
+        root: of the file system.
+
+    Returns:
+        Infinity if none of them sets a limit.
+    """
+    least = math.inf
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:  # only Linux has them
+        return least
+    for line in lines:
+        _, controllers, group = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        mount = root / "sys/fs/cgroup" / ("cpu" if controllers else "")
+        own = mount / group.lstrip("/")
+        # in a container the path can be the host's: the mount is then the group itself
+        least = min(least, *map(_quota, (own, *own.parents)))
+    return least
+
+
+def _quota(folder: Path) -> float:
+    """Return how many cores' time a control group grants; infinity if it sets no limit."""
+    try:
+        if (unified := folder / "cpu.max").exists():
+            quota, period = unified.read_text().split()
+        else:
+            quota, period = (
+                (folder / f"cpu.cfs_{which}_us").read_text() for which in ("quota", "period")
+            )
+        count = int(quota) / int(period)
+    except (OSError, ValueError):  # no such group; or its quota is "max"
+        return math.inf
+    return count if count > 0 else math.inf  # -1 in version 1
+
+
 @contextmanager
 def forked(device: torch.device | str) -> Iterator[None]:
     """Put the random state of the CPU and of `device` back afterwards."""
@@ -78,16 +134,28 @@ def reseed(seed: int, device: torch.device | str) -> None:
 
 
 @contextmanager
-def threads(count: int) -> Iterator[None]:
+def threads(count: int | None = None) -> Iterator[int]:
     """Let torch compute on so many threads inside, and on as many as before outside.
 
-    How many there are changes how sums are rounded: the same number gives the same bits.
+    How many there are decides how sums are rounded: only the same number gives the same bits.
+
+    Args:
+        count: None is for an encoder: `OMP_NUM_THREADS` if it is set, else all `cores`.
+
+    Yields:
+        How many there are.
     """
     import torch
 
-    before = torch.get_num_threads()
+    before, count = torch.get_num_threads(), count or _asked() or cores()
     torch.set_num_threads(count)
     try:
-        yield
+        yield count
     finally:
         torch.set_num_threads(before)
+
+
+def _asked() -> int | None:
+    """Return what `OMP_NUM_THREADS` says of the outermost level, if it says anything."""
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(first) if first.isdecimal() else None

@@ -20,6 +20,10 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Any recipe value, such as training.epochs=5."),
 ]
+Threads = Annotated[
+    int | None,
+    typer.Option("--threads", min=1, help="Of torch [all cores for encoders, 1 for a small head]."),
+]
 Weights = Annotated[
     str | None,
     typer.Option(

@@ -41,7 +41,7 @@ def cpc(*, out: Out, heard: Heard, weights: Base = None, options: CPC, work: Wor
 
     start = None if weights is None else find(weights, None, WEIGHTS)
     given = _assignment(out, heard, work)
-    _train(pretrain, given, CPCOptions(**options._asdict()), weights=start)
+    _train(pretrain, given, CPCOptions(**options._asdict()), work, weights=start)
 
 
 @app.command("hubert")
@@ -58,7 +58,8 @@ def hubert(*, out: Out, heard: Heard, start: Start, options: Hubert, work: Work)
         "teacher": _hubert(start.teacher),
         "quantizer": start.quantizer,
     }
-    _train(pretrain, _assignment(out, heard, work), HubertOptions(**options._asdict()), **more)
+    given = _assignment(out, heard, work)
+    _train(pretrain, given, HubertOptions(**options._asdict()), work, **more)
 
 
 @app.command("tapt")
@@ -93,7 +94,7 @@ def _adapt(
         "published": published_of(_hubert(start.teacher), start.quantizer, start.head),
         "weights": _hubert(start.weights, start.revision),
     }
-    _train(adapt, _assignment(out, heard, work), AdaptationOptions(**options), **more)
+    _train(adapt, _assignment(out, heard, work), AdaptationOptions(**options), work, **more)
 
 
 def _hubert(name: str | None, revision: str | None = None) -> Weights | None:
@@ -103,8 +104,13 @@ def _hubert(name: str | None, revision: str | None = None) -> Weights | None:
     return None if name is None else find(name, revision, hubert.WEIGHTS)
 
 
-def _train(train: Callable[..., None], given: Assignment, options: object, **more: object) -> None:
-    train(given, options, **more)
+def _train(
+    train: Callable[..., None], given: Assignment, options: object, work: Work, **more: object
+) -> None:
+    from serbench.devices import threads
+
+    with threads(work.threads):
+        train(given, options, **more)
     typer.echo(f"weights: {given.folder}")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from serbench.cli.options import Data
+from serbench.cli.options import Data, Threads
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the weights.")]
 Base = Annotated[str | None, typer.Option(help="Start from these [fresh ones].")]
@@ -58,6 +58,7 @@ class Work(NamedTuple):
     device: Annotated[str | None, typer.Option(help="Torch device [a GPU where there is one].")] = (
         None
     )
+    threads: Threads = None
 
 
 class Start(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from serbench.cli.groups import grouped
-from serbench.cli.options import Data, Results, Set, Weights, assign
+from serbench.cli.options import Data, Results, Set, Threads, Weights, assign
 from serbench.errors import SerbenchError
 
 
@@ -53,6 +53,7 @@ def run(
     data: Data = None,
     results: Results = Path("results"),
     device: Annotated[str, typer.Option(help="Torch device: cpu, cuda, cuda:1, ...")] = "cpu",
+    threads: Threads = None,
     overwrite: Annotated[
         Overwrite,
         typer.Option(help="Whether an older result is computed anew; never: only shown."),
@@ -73,6 +74,7 @@ def run(
         results=results,
         overwrite="always" if again else overwrite.value,
         device=device,
+        threads=threads,
         progress=Terminal(),
     )
     console = Console(highlight=False, markup=False)

@@ -191,6 +191,8 @@ class Result(_Record):
         conditioning: what the head was told of who speaks; None if it was told nothing.
         training: what was chosen for each fold and seed.
         seconds: wall-clock time of `audit`, `adapt`, `finetune`, `encode`, `train`.
+        threads: that torch computed each of these on, which decides how it rounds; what a store or
+            a stopped run had already was computed on theirs.
         versions: of serbench, Python and what the numbers depend on.
         created: UTC, to the second.
         complete: whether the predictions have every fold with every seed.
@@ -214,6 +216,7 @@ class Result(_Record):
     conditioning: Conditioning | None = None
     training: tuple[Fit, ...] = ()
     seconds: dict[str, float] = {}
+    threads: dict[str, int] = {}
     versions: dict[str, str] = {}
     created: Annotated[AwareDatetime, AfterValidator(_utc)]
     complete: bool

@@ -40,6 +40,7 @@ def run(
     results: FilePath = "results",
     overwrite: Overwrite = "only-missing",
     device: str = "cpu",
+    threads: int | None = None,
     progress: Progress | None = None,
     **keys: Unpack[Keys],
 ) -> Outcome:
@@ -54,6 +55,7 @@ def run(
         results: folder of the result files.
         overwrite: "always" computes an older result anew, "never" computes nothing.
         device: torch device.
+        threads: of torch, for every step; None: one for a small head, all cores for encoders.
         progress: where the work and its warnings are shown, such as
             `serbench.cli.terminal.Terminal()`; None: nowhere.
         **keys: `upstream` and `downstream` (needed unless the recipe has them), `benchmark` [demo],
@@ -82,6 +84,7 @@ def run(
         progress=progress or Silent(),
         overwrite=overwrite,
         device=device,
+        threads=threads,
     )
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from serbench.devices import available
+from serbench.devices import available, threads
 from serbench.runs import recipe as recipes
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ class Job:
         protocol: how it is split.
         device: a torch device.
         progress: where the work is shown.
+        asked_threads: torch threads of every step; None: as many as each is worth.
         seconds: wall-clock time of each step that is over.
+        threads: of torch, that each step computed on.
     """
 
     recipe: Recipe
@@ -37,10 +39,14 @@ class Job:
     protocol: Protocol
     device: str
     progress: Progress
+    asked_threads: int | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    threads: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, recipe: Recipe, device: str, progress: Progress) -> Job:
+    def of(
+        cls, recipe: Recipe, device: str, progress: Progress, asked_threads: int | None = None
+    ) -> Job:
         """Return the job that a recipe asks for.
 
         Raises:
@@ -48,7 +54,8 @@ class Job:
         """
         benchmark = recipes.make_benchmark(recipe.benchmark)
         protocol = recipes.make_protocol(benchmark, recipe.protocol)
-        return cls(recipe, recipe.digest(), benchmark, protocol, device, progress)
+        digest = recipe.digest()
+        return cls(recipe, digest, benchmark, protocol, device, progress, asked_threads)
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
@@ -56,6 +63,17 @@ class Job:
         start = time.monotonic()
         yield
         self.seconds[step] = time.monotonic() - start
+
+    @contextmanager
+    def threaded(self, step: str, usual: int | None = None) -> Iterator[None]:
+        """Compute a step on the threads that were asked for.
+
+        Args:
+            step: its name.
+            usual: how many if none were; None: as an encoder, see `devices.threads`.
+        """
+        with threads(self.asked_threads or usual) as self.threads[step]:
+            yield
 
     def announce(self) -> None:
         """Say what begins, and what everybody must know of it.

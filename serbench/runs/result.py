@@ -93,6 +93,7 @@ def save(
         conditioning=conditioning(job, prepared),
         training=trained.fits,
         seconds={name: round(value, 1) for name, value in steps.items()},
+        threads={name: count for name, count in job.threads.items() if name in steps},
         versions={name: version(name) for name in _VERSIONS}
         | {"python": platform.python_version()},
         created=datetime.now(UTC),

@@ -14,7 +14,7 @@ from serbench.runs.corpus import prepare
 from serbench.runs.encoding import encode
 from serbench.runs.finetuning import finetune
 from serbench.runs.job import Job
-from serbench.runs.trials import run_trials
+from serbench.runs.trials import run_trials, usual_threads
 
 if TYPE_CHECKING:
     from serbench.progress import Progress
@@ -33,6 +33,7 @@ def run_recipe(
     progress: Progress,
     overwrite: Overwrite = "only-missing",
     device: str = "cpu",
+    threads: int | None = None,
 ) -> Outcome:
     """Run every fold and seed of a recipe, or return the result that is there.
 
@@ -45,11 +46,12 @@ def run_recipe(
         progress: where the work is shown.
         overwrite: what to do with a result that is there.
         device: torch device.
+        threads: of torch, for every step; None: one for a small head, all cores for encoders.
 
     Raises:
         SerbenchError: anything the user can mend; what was computed is kept.
     """
-    job = Job.of(recipe, device, progress)
+    job = Job.of(recipe, device, progress, threads)
     if overwrite != "always":
         found = results_of.find(job, results)
         if found is not None:
@@ -66,16 +68,16 @@ def run_recipe(
             leave_out_broken=recipe.leave_out_broken,
             progress=progress,
         )
-    with job.timed("adapt"):
+    with job.timed("adapt"), job.threaded("adapt"):
         adapted = adapt(job, prepared)
-    with job.timed("finetune"):
+    with job.timed("finetune"), job.threaded("finetune"):
         adapted = finetune(job, adapted, prepared)
-    with job.timed("encode"):
+    with job.timed("encode"), job.threaded("encode"):
         sources = encode(job, adapted, prepared)
     state = home() / "runs" / f"{job.digest[:32]}-{prepared.split.hash}-{prepared.split.recordings}"
     if overwrite == "always":
         shutil.rmtree(state, ignore_errors=True)
-    with job.timed("train"):
+    with job.timed("train"), job.threaded("train", usual_threads(job, sources[0])):
         trained = run_trials(job, prepared, sources, state)
     origins = [source.provenance for source in sources[0]]
     outcome = results_of.save(job, prepared, adapted, origins, trained, results)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from serbench import plugins
 from serbench.leaderboard.record import Fit
 from serbench.progress import Named
-from serbench.runs.conditioning import voices
+from serbench.runs.conditioning import head_of, voices
 from serbench.scoring.predictions import tabulate
 
 if TYPE_CHECKING:
@@ -30,6 +30,14 @@ if TYPE_CHECKING:
     from serbench.runs.job import Job
     from serbench.training.fit import Trained
     from serbench.training.system import System
+
+
+# Parameters of what learns from frames, below which one thread is the better choice. The time of an
+# update of 32 clips of 3 s on two threads over that on one, with both cores free and with others at
+# work on them: mean_pool and mlp (200 to 280 k) 0.9 to 1.0, 1.4 to 6; ecapa.small (85 to 170 k)
+# 0.8, 1.3 to 29; attention (570 k) 0.6, 0.8 to 1.7; ecapa.full (6.6 M) 0.65, 3 to 3.8. On means,
+# where an update takes a millisecond, 0.9 to 1.8, 5 to 46.
+_SMALL = 500_000
 
 
 class AllTrained(NamedTuple):
@@ -72,6 +80,25 @@ def run_trials(job: Job, prepared: Prepared, sources: Sequence[Sources], state: 
                     + _averaged(fit, recipe.training.average)
                 )
     return AllTrained(tuple(fits), collect(state))
+
+
+def usual_threads(job: Job, sources: Sources) -> int | None:
+    """Return on how many threads trials learn unless told: 1 if little learns; None: on all cores.
+
+    Args:
+        job: what is run.
+        sources: what a fold learns from.
+    """
+    import torch
+
+    from serbench.training.randomness import forked
+
+    if job.recipe.training.finetune:
+        return None
+    with forked(torch.device("cpu")):
+        on_means = head_of(job).needs == "mean"
+        size = sum(parameter.numel() for parameter in _make_system(job, sources).parameters())
+    return 1 if on_means or size < _SMALL else None
 
 
 def _averaged(fit: Fit, asked: int) -> str:

@@ -22,7 +22,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from serbench.devices import threads
 from serbench.errors import SerbenchError
 from serbench.training.settings import Precision
 
@@ -60,15 +59,14 @@ class Shards:
         buffer = torch.empty(self.depth * longest * self.dim, dtype=getattr(torch, self.precision))
         shard = self.shard[rows].tolist()
         order = sorted(range(len(rows)), key=shard.__getitem__)
-        with threads(1):  # two on busy cores widened up to ten times slower
-            for number, places in groupby(order, key=shard.__getitem__):
-                with _opened(self.files[number]) as file:
-                    for i in places:
-                        frames = int(self.lengths[rows[i]])
-                        block = buffer[: self.depth * frames * self.dim]
-                        _fill(block, file, int(self.start[rows[i]]))
-                        layers[:, i, :frames] = block.view(self.depth, frames, self.dim)
-                        layers[:, i, frames:] = 0.0
+        for number, places in groupby(order, key=shard.__getitem__):
+            with _opened(self.files[number]) as file:
+                for i in places:
+                    frames = int(self.lengths[rows[i]])
+                    block = buffer[: self.depth * frames * self.dim]
+                    _fill(block, file, int(self.start[rows[i]]))
+                    layers[:, i, :frames] = block.view(self.depth, frames, self.dim)
+                    layers[:, i, frames:] = 0.0
         return layers
 
 

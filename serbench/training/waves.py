@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from serbench.benchmarks.reading.audio import resample
+from serbench.devices import cores
 from serbench.errors import SerbenchError
 from serbench.training.settings import FineTuning
 from serbench.training.waveforms import KEPT_BYTES, Waveforms
@@ -93,7 +93,7 @@ def decode(table: DataFrame, upstream: Upstream) -> DecodedClips:
     if isinstance(upstream, TextUpstream):
         return _clips(table, upstream, _silent(table))
     waves = Waveforms(table, upstream.sample_rate, FineTuning())
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         return _clips(table, upstream, list(pool.map(waves.__getitem__, range(len(table)))))
 
 
@@ -176,7 +176,7 @@ def decode_to_train(
         "encodes each anew"
     )
     enrol_speakers(table, upstream, progress)
-    with progress.step("decode", len(table)) as step, ThreadPoolExecutor(os.cpu_count()) as pool:
+    with progress.step("decode", len(table)) as step, ThreadPoolExecutor(cores()) as pool:
 
         def measure(row: int) -> int:
             samples = len(waves[row])

@@ -59,11 +59,13 @@ def test_a_folder_of_audio_becomes_weights_with_a_card(hubert: Path) -> None:
 
 def test_the_weights_are_adapted_to_speakers(hubert: Path, speech: Path) -> None:
     args = ("--audio", speech, "--weights", hubert, "--epochs", "1", "--out", "papt")
+    args += ("--threads", "2")
     ended = command(hubert.parent, "papt", *args)
     assert ended.returncode == 0, ended.stderr
     card = json.loads((hubert.parent / "papt" / "card.json").read_text())
     assert (card["corpora"][0]["name"], card["corpora"][0]["speakers"]) == (speech.name, 3)
     assert card["options"]["position"] == "last"
+    assert {stage["threads"] for stage in card["stages"]} == {2}
 
 
 @pytest.mark.parametrize(

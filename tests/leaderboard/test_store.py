@@ -70,6 +70,13 @@ def test_round_trip(result: Result, predictions: pd.DataFrame, tmp_path: Path):
     assert shelf.problems == []
 
 
+def test_older_records_say_nothing_of_threads(saved: Path):
+    plain = json.loads(saved.read_text())
+    del plain["threads"]
+    saved.write_text(json.dumps(plain))
+    assert store.load_result(saved).result == record()
+
+
 def test_what_is_not_there(tmp_path: Path):
     assert store.find(tmp_path, "emodb", "0" * 64) is None
     assert store.read_all(tmp_path / "nowhere") == ([], [])

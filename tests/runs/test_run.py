@@ -14,13 +14,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import torch
 
 from serbench.errors import SerbenchError
 from serbench.leaderboard import store
 from serbench.progress import Silent, Step
 from serbench.runs import recipe
+from serbench.runs.job import Job
 from serbench.runs.result import Outcome
 from serbench.runs.run import run_recipe
+from serbench.runs.trials import usual_threads
 from serbench.upstreams import fbank
 
 PLAIN: dict[str, Any] = {
@@ -57,6 +60,46 @@ def test_a_seed_repeats_bit_for_bit_and_another_differs(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(first, again, check_exact=True)
     columns = [c for c in first if c.startswith("score:")]
     assert not np.allclose(first[columns], other[columns])
+
+
+def test_the_record_says_on_how_many_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    before = torch.get_num_threads()
+    usual = run({}, tmp_path / "usual", overwrite="always")
+    assert usual.result.threads == {"encode": 2, "train": 1}
+    asked, again = (
+        run({}, tmp_path / name, overwrite="always", threads=3) for name in ("asked", "again")
+    )
+    assert asked.result.threads == {"encode": 3, "train": 3}
+    pd.testing.assert_frame_equal(predictions(asked), predictions(again), check_exact=True)
+    assert store.load_result(asked.path).result.threads == asked.result.threads
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "threads"),
+    [
+        ({"downstream": "mean_pool"}, 1),
+        ({"downstream": "ecapa"}, 1),
+        ({"downstream": {"name": "ecapa", "size": "full"}}, None),
+        ({"downstream": "attention"}, None),
+        ({"upstream": ["fbank", "mfcc"], "downstream": "attention", "fusion": "late"}, None),
+        ({"upstream": ["fbank", "mfcc"], "downstream": "ecapa", "fusion": "late"}, 1),
+        ({"upstream": "cpc", "downstream": "ecapa", "training": {"finetune": True}}, None),
+    ],
+)
+def test_little_learns_on_one_thread(change: dict[str, Any], threads: int | None) -> None:
+    class Wide:
+        """What a source is asked for before it gives anything."""
+
+        depth, dim, frames = 1, 240, np.array([300])
+
+    job = Job.of(recipe.resolve(PLAIN | change), "cpu", Silent())
+    before = torch.get_rng_state()
+    assert usual_threads(job, (Wide(),) * len(job.recipe.upstreams)) == threads
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 class Stopping(Silent):

@@ -14,6 +14,7 @@ import pandas as pd
 from pandas import DataFrame
 
 from serbench.benchmarks.reading.audio import AudioError, Samples, Seconds, open_audio, read_segment
+from serbench.devices import cores
 from serbench.errors import SerbenchError
 from serbench.home import home
 from serbench.progress import Progress
@@ -105,7 +106,7 @@ def _measure_all(name: str, rows: DataFrame, progress: Progress) -> Iterator[tup
         for path, group in rows.groupby("path", sort=False)
     ]
     chunks = [tasks[i : i + _FILES_A_TASK] for i in range(0, len(tasks), _FILES_A_TASK)]
-    pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+    pool = ThreadPoolExecutor(min(8, cores()))
     try:
         with progress.step(f"check audio of {name}", total=len(tasks)) as step:
             for chunk, results in zip(chunks, pool.map(_measure_chunk, chunks), strict=True):

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from serbench.encoders.pretraining.audio import Audio
@@ -109,7 +110,8 @@ def stage(name: str, log: Path, loss: str, **more: Any) -> dict[str, Any]:
         more: what else to say.
 
     Returns:
-        Updates, seconds and hours of audio in all, and the validation of the model that was kept.
+        Updates, seconds and hours of audio in all, torch's threads (they decide how it rounds), and
+        the validation of the model that was kept.
 
     Raises:
         SerbenchError: the training has not begun.
@@ -120,6 +122,7 @@ def stage(name: str, log: Path, loss: str, **more: Any) -> dict[str, Any]:
         raise SerbenchError(f"{log} has no validation; the training has not begun")
     best = min(valid, key=lambda line: line[loss])
     whole = {"updates": valid[-1]["update"], "seconds": valid[-1]["seconds"]}
+    whole |= {"threads": torch.get_num_threads()}
     whole |= {"hours_heard": round(valid[-1]["hours"], 3), "kept_update": best["update"]}
     about = ("kind", "epoch", "update", "seconds", "hours")
     kept = {key: value for key, value in best.items() if key not in about}
