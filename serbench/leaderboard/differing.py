@@ -35,8 +35,23 @@ def keys_apart(recipes: Sequence[dict[str, Any]]) -> list[str]:
     return [key for key in every if len({options.get(key, "") for options in flat}) > 1]
 
 
+def _stages(recipes: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the tables of recipes that only some have, such as `finetune`."""
+    tables = dict.fromkeys(
+        k for recipe in recipes for k, v in recipe.items() if isinstance(v, dict)
+    )
+    return [key for key in tables if not all(isinstance(r.get(key), dict) for r in recipes)]
+
+
 def _compare(recipes: Sequence[dict[str, Any]]) -> list[str]:
-    flat, keys = [_texts(recipe) for recipe in recipes], keys_apart(recipes)
+    # that there is a stage says more than each of its settings, where others have none
+    stages = _stages(recipes)
+    short = [
+        {k: ("yes" if isinstance(v, dict) else "no") if k in stages else v for k, v in r.items()}
+        | {k: "no" for k in stages if k not in r}
+        for r in recipes
+    ]
+    flat, keys = [_texts(recipe) for recipe in short], keys_apart(short)
     last = Counter(key.rpartition(".")[2] for key in keys)
     names = {key: name if last[name := key.rpartition(".")[2]] == 1 else key for key in keys}
     return [
