@@ -17,6 +17,6 @@ def home() -> Path:
 def data_root(given: Path | None = None) -> Path | None:
     """Return the folder that holds the corpora: `given` (`--data`), else `SERBENCH_DATA`."""
     if given is not None:
-        return given.expanduser()
+        return given.expanduser().absolute()
     named = os.environ.get("SERBENCH_DATA")
-    return Path(named).expanduser() if named else None
+    return Path(named).expanduser().absolute() if named else None

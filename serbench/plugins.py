@@ -26,7 +26,7 @@ from serbench.errors import SerbenchError, unknown
 
 Kind = Literal["upstreams", "downstreams", "benchmarks"]
 KINDS: tuple[Kind, ...] = ("upstreams", "downstreams", "benchmarks")
-# What a recipe says of a plugin beside its options.
+# What a recipe says of a plugin beside its options; the second of an upstream alone.
 _TAKEN = ("name", "layers")
 _TYPES: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool}
 
@@ -144,12 +144,24 @@ def adapter(plugin: Plugin) -> Callable[..., dict[str, Any]]:
 
 
 def _load(plugin: Plugin) -> Callable[..., Any]:
-    function: Callable[..., Any]
-    function = plugin.entry.load() if plugin.entry is not None else _module(plugin).make
+    attribute = plugin.entry.attr if plugin.entry is not None else "make"
+    function: Callable[..., Any] = getattr(_module(plugin), attribute)
     return function
 
 
 def _module(plugin: Plugin) -> ModuleType:
+    try:
+        return _imported(plugin)
+    except ModuleNotFoundError as error:
+        moved = "; serbench's modules have moved, CONTRIBUTING.md shows where"
+        remedy = moved if (error.name or "").startswith("serbench") else "; install it"
+        msg = (
+            f"{plugin.kind[:-1]} '{plugin.name}' imports '{error.name}', which is not there{remedy}"
+        )
+        raise SerbenchError(msg) from error
+
+
+def _imported(plugin: Plugin) -> ModuleType:
     if plugin.entry is not None:
         return importlib.import_module(plugin.entry.module)
     if plugin.origin == "serbench":
@@ -201,21 +213,25 @@ def _describe(
         msg = f"{kind[:-1]} '{name}': {source} has no function '{attribute}'; define one"
         raise SerbenchError(msg)
     doc = (ast.get_docstring(tree) or "").split("\n")[0]
-    options = {o.name: o for o in _options(f"{source}: {attribute}", functions[0])}
+    options = {o.name: o for o in _options(f"{source}: {attribute}", functions[0], kind)}
     return Plugin(kind, name, doc, options, _constants(tree), source, origin, entry)
 
 
-def _options(where: str, function: ast.FunctionDef) -> list[Option]:
+def _options(where: str, function: ast.FunctionDef, kind: Kind) -> list[Option]:
     options = []
+    taken = _TAKEN if kind == "upstreams" else _TAKEN[:1]
     for arg, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True):
+        if arg.arg in taken:
+            msg = f"{where}: a recipe means something else by '{arg.arg}'; rename the option"
+            raise SerbenchError(msg)
         try:
-            if arg.annotation is None or default is None or arg.arg in _TAKEN:
+            if arg.annotation is None or default is None:
                 raise ValueError
             options.append(Option(arg.arg, _type(arg.annotation), ast.literal_eval(default)))
         except (ValueError, KeyError) as error:
             msg = (
                 f"{where}: option '{arg.arg}' needs an annotation of int, float, str, bool, None, "
-                "Literal or tuple, a literal default, and another name than 'name' or 'layers'"
+                "Literal or tuple, and a literal default"
             )
             raise SerbenchError(msg) from error
     return options

@@ -78,7 +78,7 @@ def test_a_wrong_option_is_named(mine: Path, options: dict[str, object], message
         ("def make(*, size: int): ...", "a literal default"),
         ("def make(*, size: int = other()): ...", "a literal default"),
         ("def make(*, size: Tensor = None): ...", "option 'size' needs an annotation"),
-        ("def make(*, name: str = 'x'): ...", "another name than 'name'"),
+        ("def make(*, name: str = 'x'): ...", "a recipe means something else by 'name'"),
         ("def make(:", "is not Python"),
     ],
 )
@@ -112,3 +112,23 @@ def test_listing_imports_nothing_heavy() -> None:
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_layers_is_a_word_of_recipes_for_upstreams_alone(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("def make(dim, *, layers: int = 1):\n    return dim * layers\n")
+    assert plugins.make(plugins.find("downstreams", str(path)), 3, options={"layers": 2}) == 6
+    with pytest.raises(SerbenchError, match="a recipe means something else by 'layers'"):
+        plugins.find("upstreams", str(path))
+
+
+@pytest.mark.parametrize(
+    ("module", "remedy"), [("nothere", "install it"), ("serbench.recipe", "have moved")]
+)
+def test_a_plugin_that_imports_what_is_not_there_is_told(
+    module: str, remedy: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(f"import {module}\n\ndef make(dim):\n    return dim\n")
+    with pytest.raises(SerbenchError, match=f"imports '{module}', which is not there; .*{remedy}"):
+        plugins.make(plugins.find("downstreams", str(path)), 3, options={})

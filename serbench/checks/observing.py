@@ -30,7 +30,7 @@ def sentences(
     found: list[str] = []
     try:
         found.extend(check(*args, **kwargs))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         found.append(f"{doing} ends in {type(error).__name__}: {error}")
     return found
 

@@ -68,6 +68,8 @@ def run(
     from serbench.runs import recipe as recipes
     from serbench.runs.run import run_recipe
 
+    if again and overwrite is Overwrite.NEVER:
+        raise SerbenchError("--again computes and --overwrite never does not; give one of them")
     outcome = run_recipe(
         recipes.resolve(_raw(asked)),
         data=data,

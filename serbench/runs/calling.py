@@ -24,13 +24,16 @@ Choice: TypeAlias = FilePath | Mapping[str, Any]
 class Keys(TypedDict, total=False):
     """The keys of a recipe, as `serbench.runs.recipe.resolve` takes them."""
 
-    upstream: Choice
+    upstream: Choice | Sequence[Choice]
     downstream: Choice
     benchmark: Choice
     protocol: Choice
     training: Mapping[str, Any]
     seeds: Sequence[int]
     leave_out_broken: bool
+    fusion: str
+    finetune: bool | Mapping[str, Any]
+    precision: str
 
 
 def run(

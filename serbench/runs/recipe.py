@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     NonNegativeInt,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -109,6 +110,14 @@ class Recipe(_Frozen):
     fusion: Fusion | None = None
     finetune: Stage | None = None
     precision: Precision = "float16"
+
+    @field_validator("seeds")
+    @classmethod
+    def _each_seed_once(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(value)) < len(value):
+            msg = "a seed twice gives the same trial twice; give different ones"
+            raise ValueError(msg)
+        return value
 
     @model_validator(mode="after")
     def _fused_if_several(self) -> Self:
@@ -328,6 +337,9 @@ def _upstream(given: Any) -> Part:
     name, options = _split("upstream", given)
     plugin = plugins.find("upstreams", name)
     layers = options.pop("layers", plugin.constants.get("LAYERS", "all"))
+    if layers not in ("all", "last") and not isinstance(layers, list | tuple):
+        msg = f"upstream key 'layers' is {layers!r}; give all, last, or a list such as [0, 3]"
+        raise SerbenchError(msg)
     return _model(
         Part, "upstream", _part("upstreams", name, options).model_dump() | {"layers": layers}
     )

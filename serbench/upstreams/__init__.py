@@ -156,9 +156,9 @@ class Upstream(nn.Module, ABC):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Tell the author of an older plugin which names have changed."""
         super().__init_subclass__(**kwargs)
-        if renamed := {"strangers", "meet"} & vars(cls).keys():
+        if renamed := [name for name in ("strangers", "meet") if hasattr(cls, name)]:
             msg = (
-                f"upstream class {cls.__name__} defines {' and '.join(sorted(renamed))}; "
+                f"upstream class {cls.__name__} defines {' and '.join(renamed)}; "
                 "`strangers` is now called `unseen_speakers` and `meet` is `enrol`, so rename them"
             )
             raise SerbenchError(msg)

@@ -194,3 +194,22 @@ def test_of_several_upstreams_a_number_says_which() -> None:
         assign(raw, ["upstream.weights=nano"])
     with pytest.raises(SerbenchError, match="no upstream '3'"):
         assign(raw, ["upstream.3.weights=nano"])
+
+
+def test_what_contradicts_itself_is_refused(tmp_path: Path) -> None:
+    flags = ["--overwrite", "never", "--again", "--results", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "serbench",
+        "run",
+        "--upstream",
+        "fbank",
+        "--downstream",
+        "mlp",
+    ]
+    done = subprocess.run([*command, *flags], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "serbench: error: --again computes and --overwrite never does not; give one of them\n"
+    )

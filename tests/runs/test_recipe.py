@@ -200,3 +200,29 @@ def test_settings_reach_their_place() -> None:
     }
     with pytest.raises(SerbenchError, match="'epochs' is not KEY=VALUE"):
         assign(raw, ["epochs"])
+
+
+def test_a_seed_twice_is_refused() -> None:
+    raw = {"upstream": "fbank", "downstream": "mlp", "seeds": [0, 1, 0]}
+    with pytest.raises(SerbenchError, match="seed twice"):
+        recipe.resolve(raw)
+
+
+@pytest.mark.parametrize("layers", [2, "first", {"a": 1}])
+def test_layers_that_mean_nothing_are_told_what_would(layers: object) -> None:
+    raw = {"upstream": {"name": "hubert", "layers": layers}, "downstream": "mlp"}
+    with pytest.raises(SerbenchError, match=r"give all, last, or a list such as \[0, 3\]"):
+        recipe.resolve(raw)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"fusion": "early"}, "fusion 'early' of one upstream, fbank"),
+        ({"upstream": ["fbank", "mfcc"]}, r"2 upstreams \(fbank, mfcc\) need fusion"),
+        ({"upstream": ["fbank", "mfcc"], "fusion": "middle"}, "'early' or 'late'"),
+    ],
+)
+def test_fusion_and_upstreams_must_agree(change: dict[str, object], message: str) -> None:
+    with pytest.raises(SerbenchError, match=message):
+        recipe.resolve({"upstream": "fbank", "downstream": "mlp"} | change)

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from serbench import plugins
 from serbench.downstreams import mean_pool
+from serbench.errors import SerbenchError
 from serbench.training.settings import FineTuning
 from serbench.training.streams import Stream
 from serbench.training.system import System
-from serbench.upstreams import Clips
+from serbench.upstreams import Clips, Upstream
 
 FAMILY = ("wav2vec2", "wav2vec2.large", "hubert", "hubert.large", "wavlm", "wavlm.large")
 
@@ -110,3 +111,14 @@ def test_gradients_are_the_same_when_activations_are_computed_again(
     plain, again = gradients
     assert plain.keys() == again.keys()
     assert all(torch.equal(plain[n], again[n]) for n in plain)
+
+
+def test_the_author_of_an_older_upstream_is_told_the_new_names() -> None:
+    class Hears:
+        def strangers(self, names: list[str]) -> list[str]:
+            return names
+
+    for bases in ((Upstream,), (Hears, Upstream)):
+        body = {} if len(bases) > 1 else {"meet": lambda self, name, waves: None}
+        with pytest.raises(SerbenchError, match="`strangers` is now called `unseen_speakers`"):
+            type("Older", bases, body)
