@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 # Parameters of what learns from frames, below which one thread is the better choice. The time of an
 # update of 32 clips of 3 s on two threads over that on one, with both cores free and with others at
 # work on them: mean_pool and mlp (200 to 280 k) 0.9 to 1.0, 1.4 to 6; ecapa.small (85 to 170 k)
-# 0.8, 1.3 to 29; attention (570 k) 0.6, 0.8 to 1.7; ecapa.full (6.6 M) 0.65, 3 to 3.8. On means over
-# time, where an update takes a millisecond, 0.9 to 1.8, 5 to 46.
+# 0.8, 1.3 to 29; attention (570 k) 0.6, 0.8 to 1.7; ecapa.full (6.6 M) 0.65, 3 to 3.8. On means,
+# where an update takes a millisecond, 0.9 to 1.8, 5 to 46.
 _SMALL = 500_000
 
 
