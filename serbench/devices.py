@@ -1,4 +1,4 @@
-"""What a computation runs on: a torch device, and how many threads."""
+"""What a computation runs on: a torch device, threads, and randomness that leaves no trace."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from serbench.errors import SerbenchError
+
+if TYPE_CHECKING:
+    import torch
 
 
 def available(device: str | None) -> str:
@@ -96,6 +100,37 @@ def _quota(folder: Path) -> float:
     except (OSError, ValueError):  # no such group; or its quota is "max"
         return math.inf
     return count if count > 0 else math.inf  # -1 in version 1
+
+
+@contextmanager
+def forked(device: torch.device | str) -> Iterator[None]:
+    """Put the random state of the CPU and of `device` back afterwards."""
+    import torch
+
+    kind = torch.device(device).type
+    with torch.random.fork_rng(devices=[device] if kind == "cuda" else []):
+        yield
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
+    """Draw from `seed` on the CPU and on `device` inside, and leave no trace outside."""
+    with forked(device):
+        reseed(seed, device)
+        yield
+
+
+def reseed(seed: int, device: torch.device | str) -> None:
+    """Seed the generators of the CPU and of `device`; those of other devices stay as they are.
+
+    `torch.manual_seed` would seed these, too, and so for good: only what is used is put back.
+    """
+    import torch
+
+    torch.default_generator.manual_seed(seed)
+    if torch.device(device).type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)
 
 
 @contextmanager

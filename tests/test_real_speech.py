@@ -57,7 +57,7 @@ def fresh_hubert(folder: Path) -> Path:
     """Write weights of nano's size that were never trained."""
     from transformers import HubertModel
 
-    from serbench.encoders.pretraining.schedule import seeded
+    from serbench.devices import seeded
     from serbench.encoders.weights import PACKAGED
 
     config = HubertModel.config_class.from_pretrained(PACKAGED / "hubert_nano")

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import typer
 
-from serbench.cli import check, convert, data, leaderboard, listing, pretrain, reported, run
+from serbench.cli import (
+    check,
+    convert,
+    data,
+    leaderboard,
+    listing,
+    pretrain,
+    recipes,
+    reported,
+    run,
+)
 
 app = typer.Typer(
     name="serbench",
@@ -37,6 +47,7 @@ app.command("run")(run.run)
 app.command("list")(listing.listing)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("reported")(reported.reported)
+app.add_typer(recipes.app, name="recipes")
 app.add_typer(data.app, name="data")
 app.add_typer(check.app, name="check")
 app.add_typer(pretrain.app, name="pretrain")

@@ -26,7 +26,10 @@ Threads = Annotated[
 ]
 Weights = Annotated[
     str | None,
-    typer.Option("--weights", help="Weights of the upstream: a size, an id or a folder."),
+    typer.Option(
+        "--weights",
+        help="Weights of the upstream: a size, an id or a folder; of several, with commas.",
+    ),
 ]
 
 

@@ -87,7 +87,8 @@ def papt(
 def _adapt(
     out: Path, heard: Heard, start: AdaptedStart, options: Mapping[str, Any], work: Work
 ) -> None:
-    from serbench.encoders.pretraining.adaptation import AdaptationOptions, adapt, published_of
+    from serbench.encoders.pretraining.adaptation import adapt, published_of
+    from serbench.encoders.pretraining.adaptation_options import AdaptationOptions
 
     more = {
         "published": published_of(_hubert(start.teacher), start.quantizer, start.head),

@@ -128,9 +128,22 @@ class Adaptation(NamedTuple):
     layer: Layer = None
     clusters: Clusters = 100
     epochs: Annotated[int, typer.Option(help="Over the audio.", min=1)] = 10
-    peak: Peak = 1e-5
+    peak: Annotated[float | None, typer.Option(help="Highest learning rate [by size].")] = None
     warmup: Warmup = 0.05
-    batch_seconds: BatchSeconds = 87.5
+    batch_seconds: Annotated[
+        float | None, typer.Option(help="Of audio an update [by size].", min=2.0)
+    ] = None
+    gradient: Annotated[
+        float | None,
+        typer.Option(help="Factor on the convolutions' gradient [by size].", min=0.0, max=1.0),
+    ] = None
+    layer_drop: Annotated[
+        float | None,
+        typer.Option(help="Chance that a layer is skipped [by size].", min=0.0, max=1.0),
+    ] = None
+    crop_seconds: Annotated[
+        float | None, typer.Option(help="Longest part of a recording [by size].", min=0.5)
+    ] = None
     head_updates: HeadUpdates = 500
     valid_share: ValidShare = 0.05
     seed: Seed = 0

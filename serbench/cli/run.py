@@ -10,6 +10,7 @@ import typer
 
 from serbench.cli.groups import grouped
 from serbench.cli.options import Data, Results, Set, Threads, Weights, assign
+from serbench.errors import SerbenchError
 
 
 class Overwrite(Enum):
@@ -97,9 +98,26 @@ def _raw(asked: Asked) -> dict[str, Any]:
         "fusion": asked.fusion,
     }
     raw.update({key: value for key, value in given.items() if value is not None})
-    settings = [f"upstream.weights={asked.weights}"] if asked.weights is not None else []
-    assign(raw, [*settings, *(asked.set_ or [])])
+    assign(raw, [*_weights(raw, asked.weights), *(asked.set_ or [])])
     return raw
+
+
+def _weights(raw: dict[str, Any], weights: str | None) -> list[str]:
+    """Return the settings that weights mean: for one upstream, or with commas for each of several.
+
+    Raises:
+        SerbenchError: there are not as many as upstreams.
+    """
+    upstreams = raw.get("upstream")
+    if weights is None:
+        return []
+    if not isinstance(upstreams, list):
+        return [f"upstream.weights={weights}"]
+    each = weights.split(",")
+    if len(each) != len(upstreams):
+        msg = f"--weights {weights} for {len(upstreams)} upstreams; give one for each, with commas"
+        raise SerbenchError(msg)
+    return [f"upstream.{number}.weights={one}" for number, one in enumerate(each, start=1) if one]
 
 
 def _listed(upstream: str) -> str | list[str]:

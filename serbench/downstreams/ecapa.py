@@ -40,10 +40,12 @@ class _Mirror:
 
     SpeechBrain mirrors the batch at *its* end instead, so that a short clip would see the zeros
     that it was padded with, and its embedding would depend on the clips beside it.
+
+    Attributes:
+        lengths: (B,) int64, frames of each clip of the batch that comes next.
     """
 
-    def __init__(self) -> None:
-        self.lengths = torch.ones(1, dtype=torch.int64)
+    lengths: Tensor
 
     def extend(self, conv: nn.Module, inputs: tuple[Tensor]) -> Tensor:
         """Return (B, C, T + reach) for the (B, C, T) input of `conv`, a pre-hook's signature."""

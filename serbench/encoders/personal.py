@@ -65,10 +65,10 @@ class PersonalEncoder(WaveformEncoder):
         return torch.cat([layers[:-1, :, more:], last[None]])
 
     def _vectors(self, hidden: Tensor, mask: Tensor, clips: Clips) -> Tensor:
-        rows = torch.tensor([self._rows.get(name, -1) for name in clips.speakers])
-        rows = rows.to(hidden.device)
+        places = [self._rows.get(name, -1) for name in clips.speakers]
+        rows = torch.tensor(places, device=hidden.device)
         known: Tensor = self.speakers(rows.clamp(min=0))
-        if (rows >= 0).all():
+        if min(places) >= 0:
             return known
         frames = mask[..., None].to(hidden.dtype)
         profiles = (hidden * frames).sum(1) / frames.sum(1)

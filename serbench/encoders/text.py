@@ -97,7 +97,8 @@ class TextEncoder(TextUpstream):
             raise SerbenchError(msg)
         numbers = [self._tokens(_required(text)) for text in clips.texts]
         lengths = torch.tensor([len(row) for row in numbers], device=self.model.device)
-        mask = torch.arange(int(lengths.max()), device=lengths.device) < lengths[:, None]
+        longest = max(len(row) for row in numbers)
+        mask = torch.arange(longest, device=lengths.device) < lengths[:, None]
         inputs = _padded(numbers, self.tokenizer.pad_token_id).to(lengths.device)
         output = self.model(input_ids=inputs, attention_mask=mask.long(), output_hidden_states=True)
         layers = torch.stack([*output.hidden_states[:-1], output.last_hidden_state])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -26,10 +26,29 @@ MASKED = {"hubert", "unispeech", "unispeech-sat", "wav2vec2", "wavlm"}
 _FLOOR = 1e-7  # of the variance, as in transformers' Wav2Vec2FeatureExtractor
 
 
+class Scale(NamedTuple):
+    """What brings waves to mean 0 and variance 1, as transformers' extractor does.
+
+    Both are (..., 1).
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    @classmethod
+    def of(cls, waves: Tensor) -> Scale:
+        """Return that of (..., samples)."""
+        variance = waves.var(-1, correction=0, keepdim=True)
+        return cls(waves.mean(-1, keepdim=True), torch.sqrt(variance + _FLOOR))
+
+    def __call__(self, waves: Tensor) -> Tensor:
+        """Return (..., samples), the waves or a part of them, normalised."""
+        return (waves - self.mean) / self.deviation
+
+
 def normalized(waves: Tensor) -> Tensor:
-    """Return (..., samples) with mean 0 and variance 1, as transformers' extractor makes it."""
-    centred = waves - waves.mean(-1, keepdim=True)
-    return centred / torch.sqrt(waves.var(-1, correction=0, keepdim=True) + _FLOOR)
+    """Return (..., samples) with mean 0 and variance 1."""
+    return Scale.of(waves)(waves)
 
 
 class WaveformEncoder(Upstream):

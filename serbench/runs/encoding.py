@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Literal
 
 from serbench import plugins
+from serbench.devices import has_bf16
 from serbench.runs.conditioning import head_of
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from serbench.runs.corpus import Prepared
     from serbench.runs.job import Job
     from serbench.runs.recipe import Part
+    from serbench.training.settings import FineTuning
     from serbench.training.store import StoredFeatures
     from serbench.training.waves import DecodedClips
     from serbench.upstreams import Upstream
@@ -58,11 +60,20 @@ def _decode(job: Job, parts: Sequence[Part], table: DataFrame) -> list[DecodedCl
     """Decode the corpus, once for all folds, for upstreams that are trained."""
     from serbench.training.waves import decode_to_train, enrol_speakers
 
+    tell_of_precision(job, job.recipe.training.tuning)
     first, *others = (make_upstream(part) for part in parts)
     decoded = decode_to_train(table, first, job.progress, job.recipe.training.tuning)
     for other in others:
         enrol_speakers(table, other, job.progress)
     return [decoded, *(replace(decoded, upstream=other) for other in others)]
+
+
+def tell_of_precision(job: Job, tuning: FineTuning) -> None:
+    """Say that an upstream will be trained in single precision although bfloat16 was asked for."""
+    if tuning.mixed and not has_bf16(job.device):
+        job.progress.tell(
+            "warning: this processor has no bfloat16, so finetune.mixed has no effect here"
+        )
 
 
 def _encode(job: Job, part: Part, table: DataFrame) -> StoredFeatures:

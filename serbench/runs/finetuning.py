@@ -25,7 +25,7 @@ from serbench.home import home
 from serbench.leaderboard import record
 from serbench.progress import Named
 from serbench.runs.adapting import LABELS, Adapted, fingerprint
-from serbench.runs.encoding import make_upstream
+from serbench.runs.encoding import make_upstream, tell_of_precision
 from serbench.runs.trials import fit_of
 
 if TYPE_CHECKING:
@@ -59,15 +59,22 @@ def finetune(job: Job, adapted: Sequence[Adapted], prepared: Prepared) -> tuple[
     stage = job.recipe.finetune
     if stage is None:
         return tuple(adapted)
-    _tell_of_precision(job, stage)
+    tell_of_precision(job, stage)
     epochs = stage.training.most_epochs * len(adapted) * len(prepared.folds)
     with job.progress.step("fine-tune", epochs) as step:
-        return tuple(_finetune(job, stage, each, prepared, step) for each in adapted)
+        return tuple(
+            _finetune(job, stage, each, prepared, step) if _learns(job, each) else each
+            for each in adapted
+        )
 
 
-def _tell_of_precision(job: Job, stage: Stage) -> None:
-    if stage.mixed and not has_bf16(job.device):
-        job.progress.tell("this processor has no bfloat16: fine-tuning is in single precision")
+def _learns(job: Job, adapted: Adapted) -> bool:
+    """Whether an upstream is fine-tuned: one of several that has no parameters is left as it is."""
+    part = adapted.parts[0]
+    if len(job.recipe.upstreams) == 1 or any(True for _ in make_upstream(part).trainable()):
+        return True
+    job.progress.tell(f"upstream '{part.name}' has no parameters; it is left as it is")
+    return False
 
 
 def _finetune(job: Job, stage: Stage, adapted: Adapted, prepared: Prepared, step: Step) -> Adapted:

@@ -91,7 +91,7 @@ def usual_threads(job: Job, sources: Sources) -> int | None:
     """
     import torch
 
-    from serbench.training.randomness import forked
+    from serbench.devices import forked
 
     if job.recipe.training.finetune:
         return None

@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from serbench.devices import seeded
 from serbench.errors import SerbenchError
 from serbench.progress import Step
 from serbench.training.attempt import Attempt, Epoch
@@ -21,7 +22,6 @@ from serbench.training.averaging import BestEpochs, State
 from serbench.training.course import Course, state_of
 from serbench.training.learning import Learner
 from serbench.training.objectives import Scores
-from serbench.training.randomness import seeded
 from serbench.training.system import System
 from serbench.training.trial import Trial, check
 

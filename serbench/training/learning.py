@@ -15,12 +15,11 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim.lr_scheduler import LambdaLR
 
 from serbench.benchmarks import Rows
-from serbench.devices import has_bf16
+from serbench.devices import forked, has_bf16
 from serbench.errors import SerbenchError
 from serbench.training.batching import by_length, parts_of, shuffled
 from serbench.training.enrolment import Enrolment, enrol
 from serbench.training.prefetching import ahead
-from serbench.training.randomness import forked
 from serbench.training.system import Batch, System
 from serbench.training.trial import Trial
 from serbench.upstreams import Features
@@ -74,8 +73,7 @@ class Learner:
         return system
 
     def _standardise(self, system: System) -> None:
-        rows = self.trial.fold.train
-        batches, _ = by_length(rows, self.trial.lengths, self.trial.training.batch)
+        batches, _ = self._in_order(self.trial.fold.train)
         with torch.no_grad(), forked(self.trial.device):
             system.eval()
             for number, stream in enumerate(system.each()):
@@ -128,13 +126,20 @@ class Learner:
     def predict(self, system: System, rows: Rows) -> NDArray[np.float64]:
         """Return (n, C) scores in the order of `rows`, leaving training's randomness alone."""
         trial = self.trial
-        size = math.ceil(trial.training.batch / trial.training.tuning.accumulate)
-        batches, places = by_length(rows, trial.lengths, size)
-        parts = [part for b in batches for part in parts_of(b, trial.lengths, size, trial.budget)]
+        parts, places = self._in_order(rows)
         system.eval()
         with torch.no_grad(), forked(trial.device):
             outputs = torch.cat([self.outputs(system, *each) for each in self.batches(parts)])
         return trial.objective.decode(outputs)[places]
+
+    def _in_order(self, rows: Rows) -> tuple[list[Rows], NDArray[np.int64]]:
+        """Return parts in order of length, and the places that put their results back in order."""
+        trial = self.trial
+        size = math.ceil(trial.training.batch / trial.training.tuning.accumulate)
+        batches, places = by_length(rows, trial.lengths, size)
+        return [
+            part for batch in batches for part in parts_of(batch, trial.lengths, size, trial.budget)
+        ], places
 
     def valid_score(self, scores: NDArray[np.float64]) -> float:
         """Return the ranking metric of scores for the validation part."""

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from serbench.devices import seeded
 from serbench.digests import digest_path, local_path
 from serbench.encoders import cpc as networks
 from serbench.encoders import cpc_audio
@@ -23,7 +24,6 @@ from serbench.encoders.pretraining.contrastive import (
     save_predictors,
 )
 from serbench.encoders.pretraining.cpc import CPCOptions, pretrain
-from serbench.encoders.pretraining.schedule import seeded
 from serbench.encoders.pretraining.work import finished
 from serbench.encoders.weights import find
 from serbench.errors import SerbenchError

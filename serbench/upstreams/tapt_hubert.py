@@ -12,7 +12,17 @@ from serbench.progress import Progress
 from serbench.upstreams import Unlabelled
 from serbench.upstreams.hubert import find_weights, refuse_personal
 
-ADAPTED_BY = ("weights", "revision", "epochs", "peak", "batch_seconds", "seed")
+ADAPTED_BY = (
+    "weights",
+    "revision",
+    "epochs",
+    "peak",
+    "batch_seconds",
+    "gradient",
+    "layer_drop",
+    "crop_seconds",
+    "seed",
+)
 # Adaptation changes the last layer most, and what is learnt of speakers enters there.
 LAYERS = "last"
 
@@ -23,15 +33,19 @@ def make(
     revision: str | None = None,
     adapt_on: Literal["all", "train"] = "all",
     epochs: int = 10,
-    peak: float = 1e-5,
-    batch_seconds: float = 87.5,
+    peak: float | None = None,
+    batch_seconds: float | None = None,
+    gradient: float | None = None,
+    layer_drop: float | None = None,
+    crop_seconds: float | None = None,
     seed: int = 0,
 ) -> WaveformEncoder:
     """Return HuBERT with the layers and frames of upstream `hubert`, at its sizes.
 
     A run adapts the weights before it encodes: masked prediction goes on, on the audio of its
-    benchmark without the labels. The other options are the paper's, but for the size of a batch,
-    which is not published.
+    benchmark without the labels. What is None goes by the size of the weights, as in upstream
+    `papt_hubert`, whose docstring says what that comes to, and is named in the card beside what
+    was made.
 
     Args:
         weights: a published size of HuBERT, a hub id or a folder to start from; or a folder of
@@ -39,9 +53,16 @@ def make(
         revision: branch, tag or commit on the hub; None for the newest.
         adapt_on: which utterances of the benchmark: all, those of the test part included, as in
             the paper (transductive), or the training part of each fold.
-        epochs: over the audio.
-        peak: learning rate after 5 % of the updates; it falls linearly to 0.
-        batch_seconds: of audio an update.
+        epochs: over the audio; 10 in the paper.
+        peak: learning rate after 5 % of the updates; it falls linearly to 0. None: 5e-4 for "nano"
+            and what is as narrow, 1e-5 for Base and wider, as in the paper.
+        batch_seconds: of audio an update. None: 24 for "nano", 87.5 for the others.
+        gradient: factor on the gradient that reaches the convolutions, 0 to 1. None: 0.1 for Base,
+            1 for the others, as HuBERT was trained.
+        layer_drop: chance that a layer is skipped in an update. None: 0.05 for Base, 0 for the
+            others, as HuBERT was trained.
+        crop_seconds: longest part of a recording that is heard at once. None: 8 for "nano", 15.625
+            (250,000 samples) for the others, as HuBERT was trained.
         seed: of the adaptation.
     """
     found = find_weights(weights, revision, "tapt_hubert")

@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 from serbench.cli import pretrain
-from serbench.encoders.pretraining.adaptation import AdaptationOptions
+from serbench.encoders.pretraining.adaptation_options import AdaptationOptions
 from serbench.encoders.pretraining.cpc import CPCOptions
 from serbench.encoders.pretraining.hubert import HubertOptions
 

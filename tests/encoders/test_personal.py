@@ -175,6 +175,7 @@ def test_values_out_of_range_are_refused_before_audio_is_read(name: str, tmp_pat
     plugin = plugins.find("upstreams", name)
     offered = Unlabelled("own", "CC0", "", "all", [Recording(tmp_path / "none.wav", "ann")])
     wrong = {"epochs": (0, -3), "peak": (-1.0,), "batch_seconds": (0.0,)}
+    wrong |= {"gradient": (-1.0, 2.0), "layer_drop": (-0.1, 1.1), "crop_seconds": (0.0,)}
     for key, values in ({"updates": (0,), "clips": (0,)} if name == "cpc" else wrong).items():
         for value in values:
             options = plugins.validate(plugin, {key: value})

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from serbench import plugins
 from serbench.errors import SerbenchError
-from serbench.leaderboard import notes
-from serbench.progress import Silent
+from serbench.leaderboard import notes, store
+from serbench.progress import Silent, Step
 from serbench.runs import recipe
 from serbench.runs.adapting import Adapted, adapt
 from serbench.runs.corpus import Prepared, prepare
@@ -25,16 +28,32 @@ from serbench.upstreams import Clips, Upstream
 
 
 class Told(Silent):
-    """Keeps what is told."""
+    """Keeps what is told, and kills fine-tuning after some epochs."""
 
-    def __init__(self) -> None:
+    def __init__(self, epochs: float = np.inf) -> None:
         self.told: list[str] = []
+        self.epochs = epochs
+
+    @contextmanager
+    def step(self, title: str, total: float | None) -> Iterator[Step]:
+        with super().step(title, total) as quiet:
+            yield _Mortal(self, quiet) if title in ("fine-tune", "train") else quiet
 
     def tell(self, text: str) -> None:
         self.told.append(text)
 
     def count(self, text: str) -> int:
         return sum(text in line for line in self.told)
+
+
+class _Mortal:
+    def __init__(self, owner: Told, quiet: Step) -> None:
+        self.owner, self.advance = owner, quiet.advance
+
+    def note(self, text: str) -> None:
+        self.owner.epochs -= 1
+        if self.owner.epochs < 0:
+            raise KeyboardInterrupt
 
 
 @pytest.fixture(autouse=True)
@@ -189,11 +208,17 @@ def test_a_run_from_fine_tuning_to_the_result(raw: dict[str, Any], tmp_path: Pat
     assert again.result == result
 
 
-def test_weights_that_were_fine_tuned_before_are_told(raw: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["hubert", "cpc"])
+def test_weights_that_were_fine_tuned_before_are_told(
+    raw: dict[str, Any], tmp_path: Path, name: str
+) -> None:
+    """As trained on the corpus, which is more than adapted to it."""
+    if name == "cpc":
+        raw = raw | {"upstream": "cpc"}
     corpus = prepared(raw)
     first = finetuned(raw, corpus).parts[0].options["weights"]
     frozen = {key: value for key, value in raw.items() if key != "finetune"}
-    frozen["upstream"] = {"name": "hubert", "weights": first}
+    frozen["upstream"] = {"name": name, "weights": first}
     made = recipe.resolve(frozen)
     outcome = run_recipe(made, data=None, results=tmp_path / "results", progress=Silent())
     shown = notes.about_result(outcome.result, outcome.scores)
@@ -201,6 +226,67 @@ def test_weights_that_were_fine_tuned_before_are_told(raw: dict[str, Any], tmp_p
         sum(note.startswith("The upstream was trained on the test corpus") for note in shown) == 1
     )
     assert "finetune" not in outcome.result.seconds
+    assert outcome.result.adaptation is None
+
+
+def test_a_killed_stage_goes_on_to_the_same_weights(
+    raw: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three epochs for each of two folds, and each go ends in the third that it comes to."""
+    corpus = prepared(raw)
+    two = dataclasses.replace(corpus, folds=corpus.folds[:2])
+    whole = finetuned(raw, two)
+    monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "other"))
+    told = Told(epochs=2)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            finetuned(raw, two, told)
+        told.epochs = 2
+    made = finetuned(raw, two, told)
+    assert [part.contents for part in made.parts] == [part.contents for part in whole.parts]
+    assert made.tuned == whole.tuned
+    assert told.epochs >= 0
+    assert not list((tmp_path / "other").rglob("*-training"))
+
+
+def test_a_killed_training_with_the_head_goes_on_to_the_same_numbers(
+    raw: dict[str, Any], tmp_path: Path
+) -> None:
+    together = {key: value for key, value in raw.items() if key != "finetune"}
+    together["training"] = {
+        "epochs": 2,
+        "learning_rates": [1e-3],
+        "finetune": {"accumulate": 2},
+        "batch": 4,
+    }
+    made = recipe.resolve(together)
+    frames, left = [], 0
+    for name, epochs in (("whole", np.inf), ("killed", 3)):
+        told = Told(epochs)
+        while True:
+            try:
+                outcome = run_recipe(made, data=None, results=tmp_path / name, progress=told)
+                break
+            except KeyboardInterrupt:
+                left += 1
+                told.epochs = epochs
+        frame = store.load_result(outcome.path).predictions
+        frames.append(frame.sort_values(["fold", "utterance"], ignore_index=True))
+    pd.testing.assert_frame_equal(*frames, check_exact=True)
+    assert left == 2, "eight epochs, none of them twice"
+    assert not list((tmp_path / "home" / "runs").iterdir())
+
+
+def test_a_precision_that_is_not_there_is_told(
+    raw: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = prepared(raw)
+    raw["finetune"] = {"epochs": 1, "batch": 4, "mixed": True}
+    for module in ("runs.encoding", "runs.finetuning", "training.learning"):
+        monkeypatch.setattr(f"serbench.{module}.has_bf16", lambda device: False)
+    told = Told()
+    finetuned(raw, dataclasses.replace(corpus, folds=corpus.folds[:1]), told)
+    assert told.count("has no bfloat16, so finetune.mixed has no effect") == 1
 
 
 def test_dimensions_are_learnt_first_as_well(raw: dict[str, Any], corpus: Path) -> None:

@@ -119,7 +119,7 @@ class _Bomb:
         self.owner, self.note = owner, quiet.note
 
     def advance(self, amount: float = 1.0) -> None:
-        self.owner.left -= 1
+        self.owner.left -= amount > 0
         if self.owner.left < 0:
             raise KeyboardInterrupt
 

@@ -20,7 +20,7 @@ from serbench.errors import SerbenchError
 from serbench.upstreams import Clips, fbank
 from serbench.upstreams.s3prl import S3prlUpstream, make
 
-from .conftest import LARGE, save_encoder
+from ..checkpoints import LARGE, save_encoder  # noqa: TID252
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning"),

@@ -7,67 +7,31 @@ an embedding of the speaker. Labels are clusters of a layer of the weights as th
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
-from serbench.devices import has_bf16
+from serbench.devices import has_bf16, seeded
 from serbench.digests import digest_path
 from serbench.encoders.pretraining import pseudo_labels, stages
+from serbench.encoders.pretraining.adaptation_options import AdaptationOptions, BySize
 from serbench.encoders.pretraining.assignment import Assignment
 from serbench.encoders.pretraining.audio import Audio
 from serbench.encoders.pretraining.card import write_hubert
 from serbench.encoders.pretraining.head import FILE, Head, OwnLabels, load_head
 from serbench.encoders.pretraining.hubert import open_encoder
-from serbench.encoders.pretraining.masked import MaskedPrediction
+from serbench.encoders.pretraining.masked import MaskedPrediction, Objective
 from serbench.encoders.pretraining.profiles import first_recordings, profiles
 from serbench.encoders.pretraining.pseudo_labels import Labels, Quantizer
-from serbench.encoders.pretraining.schedule import Settings, require, seeded
+from serbench.encoders.pretraining.schedule import Settings
 from serbench.encoders.pretraining.stages import Batches
 from serbench.encoders.pretraining.work import Work, end
-from serbench.encoders.speakers import Position, SpeakerModule
+from serbench.encoders.speakers import SpeakerModule
 from serbench.encoders.weights import SPEAKERS, Weights
-from serbench.errors import SerbenchError, unknown
+from serbench.errors import SerbenchError
 
 if TYPE_CHECKING:
     from transformers import HubertModel
-
-
-@dataclass(frozen=True)
-class AdaptationOptions:
-    """How weights are adapted; as they stand they are the paper's, where it gives a value.
-
-    Attributes:
-        position: where the speaker embedding goes in (PAPT); None: no speakers (TAPT).
-        epochs: over the audio.
-        peak: learning rate after warm-up; it falls linearly towards 0.
-        warmup: share of the updates.
-        batch_seconds: of audio an update; the paper's batches are not published.
-        width: of the speaker table, not published either.
-        layer: whose clusters are predicted, where the weights bring no head; None is three
-            quarters up.
-        clusters: how many then.
-        head_updates: of a new head, before anything else is trained.
-        valid_share: of the recordings, for validation.
-        seed: of everything.
-    """
-
-    position: Position | None = None
-    epochs: int = 10
-    peak: float = 1e-5
-    warmup: float = 0.05
-    batch_seconds: float = 87.5
-    width: int = 64
-    layer: int | None = None
-    clusters: int = 100
-    head_updates: int = 500
-    valid_share: float = 0.05
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.position not in (None, *get_args(Position)):
-            raise unknown("speaker position", str(self.position), get_args(Position))
-        require(self, epochs=1, peak=0, batch_seconds=2, width=1, clusters=2, head_updates=1)
 
 
 @dataclass(frozen=True)
@@ -128,12 +92,14 @@ def adapt(
     # a speaker who cannot be heard is told before the work
     heard = first_recordings(given.audio) if options.position else {}
     encoder, normalize = open_encoder(weights)
+    sized = options.of(encoder)
+    batches = Batches(sized.batch_seconds, normalize, sized.crop_seconds)
     asked = {"bf16": has_bf16(given.device), "published": _digests(published)}
+    asked |= asdict(sized) | {"normalized": batches.normalized}
     work = given.begin(options, weights, asked, by="recording")
-    batches = Batches(options.batch_seconds, normalize)
     head, labels, told = _head(work, weights, encoder, options, batches, published)
-    model = _model(encoder, head, given.audio, options)
-    told.append(_train(work, model, labels, options, batches))
+    model = _model(encoder, head, given.audio, options, sized)
+    told.append(_train(work, model, labels, options, sized.peak, batches))
     if (table := model.speakers) is not None:
         rows = [heard[name] for name in table.names]
         table.profiles.copy_(profiles(given.audio, rows, encoder, normalize=normalize))
@@ -190,7 +156,7 @@ def _layer(encoder: HubertModel, options: AdaptationOptions) -> int:
 
 
 def _model(
-    encoder: HubertModel, head: Head, audio: Audio, options: AdaptationOptions
+    encoder: HubertModel, head: Head, audio: Audio, options: AdaptationOptions, sized: BySize
 ) -> MaskedPrediction:
     names = sorted({recording.speaker for recording in audio.recordings})
     with seeded(options.seed):
@@ -198,7 +164,14 @@ def _model(
         if options.position is not None:
             dim = encoder.config.hidden_size
             speakers = SpeakerModule(names, dim, position=options.position, width=options.width)
-        model = MaskedPrediction(encoder, head.clusters, width=head.width, speakers=speakers)
+        model = MaskedPrediction(
+            encoder,
+            head.clusters,
+            width=head.width,
+            objective=Objective(gradient=sized.gradient),
+            layer_drop=sized.layer_drop,
+            speakers=speakers,
+        )
     head.fill(model)
     return model
 
@@ -208,13 +181,14 @@ def _train(
     model: MaskedPrediction,
     labels: Labels,
     options: AdaptationOptions,
+    peak: float,
     batches: Batches,
 ) -> dict[str, Any]:
     """Train all of it for some epochs, with a validation after each."""
     an_epoch = len(batches.source(work, model, labels, "train").epoch(0))
     settings = Settings(
         options.epochs * an_epoch,
-        options.peak,
+        peak,
         options.warmup,
         optimizer="adam",
         betas=(0.9, 0.999),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from serbench.devices import seeded
 from serbench.encoders import cpc as networks
 from serbench.encoders.pretraining.assignment import Assignment
 from serbench.encoders.pretraining.card import stage
@@ -14,7 +15,7 @@ from serbench.encoders.pretraining.contrastive import (
     paper_settings,
     write_cpc,
 )
-from serbench.encoders.pretraining.schedule import require, seeded
+from serbench.encoders.pretraining.schedule import require
 from serbench.encoders.pretraining.trainer import Trainer
 from serbench.encoders.pretraining.work import Work, end
 from serbench.encoders.weights import Weights

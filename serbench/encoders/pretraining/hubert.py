@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from serbench.devices import has_bf16
+from serbench.devices import has_bf16, seeded
 from serbench.digests import digest_path
 from serbench.encoders.pretraining import pseudo_labels, stages
 from serbench.encoders.pretraining.assignment import Assignment, digest_of
@@ -14,7 +14,7 @@ from serbench.encoders.pretraining.card import write_hubert
 from serbench.encoders.pretraining.head import OwnLabels
 from serbench.encoders.pretraining.masked import MaskedPrediction, Objective
 from serbench.encoders.pretraining.pseudo_labels import Extractor, Labels, Quantizer
-from serbench.encoders.pretraining.schedule import Settings, require, seeded
+from serbench.encoders.pretraining.schedule import Settings, require
 from serbench.encoders.pretraining.stages import Batches
 from serbench.encoders.pretraining.work import Work, end
 from serbench.encoders.transformers import check_type, load
@@ -123,15 +123,15 @@ def pretrain(
     known = Quantizer.load(quantizer) if quantizer else None
     encoder, normalize = _encoder(options, weights)
     extract, source = _teach(teacher, options.layer, given.device)
-    bf16 = has_bf16(given.device)
-    asked = {"teacher": digest_of(teacher), "quantizer": _digest(quantizer), "bf16": bf16}
+    batches = Batches(options.batch_seconds, normalize)
+    told = {"bf16": has_bf16(given.device), "normalized": batches.normalized}
+    asked = {"teacher": digest_of(teacher), "quantizer": _digest(quantizer)} | told
     work = given.begin(options, weights, asked)
     clusters = len(known.centres) if known else options.clusters
     _, labels = stages.label(work, "encoder", extract, clusters, known)
-    batches = Batches(options.batch_seconds, normalize)
-    model, own, told = _train(work, encoder, labels, options, batches, source)
+    model, own, done = _train(work, encoder, labels, options, batches, source)
     method = "HuBERT, masked prediction of clusters (Hsu et al. 2021)"
-    card = given.card(method, told, options, weights, bf16=bf16)
+    card = given.card(method, done, options, weights, **told)
     write_hubert(model, given.folder, card, normalize=normalize, own=own, half=options.half)
     end(given.folder)
 

@@ -17,7 +17,7 @@ from serbench.encoders.pretraining.pseudo_labels import Labels
 from serbench.encoders.pretraining.schedule import mix
 from serbench.encoders.pretraining.trainer import Outcome
 from serbench.encoders.speakers import SpeakerModule
-from serbench.encoders.waveform import normalized
+from serbench.encoders.waveform import Scale
 from serbench.errors import SerbenchError
 
 if TYPE_CHECKING:
@@ -204,16 +204,18 @@ class MaskedPrediction(nn.Module):
         features = self.convolve(batch.waves)[:, : batch.labels.shape[1]]
         penalty = features.float().square().mean()
         frames = self.encode(features, batch.mask, batch.speakers)
-        logits, truth = self.logits(frames[batch.mask]), batch.labels[batch.mask]
+        masked = batch.mask.nonzero(as_tuple=True)
+        logits, truth = self.logits(frames[masked]), batch.labels[masked]
         loss = F.cross_entropy(logits, truth)
         correct = (logits.argmax(-1) == truth).float().mean()
         report = {"masked_loss": loss, "accuracy": correct, "feature_penalty": penalty}
         objective = loss + self.objective.penalty * penalty
         if self.objective.unmasked:
-            seen = F.cross_entropy(self.logits(frames[~batch.mask]), batch.labels[~batch.mask])
+            rest = (~batch.mask).nonzero(as_tuple=True)
+            seen = F.cross_entropy(self.logits(frames[rest]), batch.labels[rest])
             report["unmasked_loss"] = seen
             objective = objective + self.objective.unmasked * seen
-        return Outcome(objective, report, len(truth))
+        return Outcome(objective, report, truth.numel())
 
 
 class MaskedBatches:
@@ -242,7 +244,8 @@ class MaskedBatches:
             frames: the encoder's frames for a number of samples; labels that go further are cut.
             seed: of the order, the crops' places and, with the update's number, the masks.
             masking: HuBERT's numbers if not given.
-            normalize: bring every crop to mean 0 and variance 1, as the Large model wants.
+            normalize: bring every recording to mean 0 and variance 1, before it is cut, as fairseq
+                does for Large; labels are of whole recordings, too.
             speakers: the table, for its rows.
 
         Raises:
@@ -251,6 +254,7 @@ class MaskedBatches:
         self.audio, self.labels, self.rows, self.cutting = audio, labels, rows, cutting
         self.frames, self.seed, self.normalize = frames, seed, normalize
         self.masking = masking or Masking()
+        self._scales: dict[int, Scale] = {}
         names = [recording.speaker for recording in audio.recordings]
         self.speakers = torch.zeros(len(audio), dtype=torch.int64)
         if speakers is not None:
@@ -264,12 +268,18 @@ class MaskedBatches:
         """Load one batch and draw its masks."""
         where = zip(cut.rows.tolist(), cut.starts.tolist(), strict=True)
         crops = [(row, start) for row, start in where]
-        waves = torch.stack([self.audio.wave(row, start, cut.length) for row, start in crops])
-        if self.normalize:
-            waves = normalized(waves)
+        waves = torch.stack([self._wave(row, start, cut.length) for row, start in crops])
         most, hop = self.frames(cut.length), self.cutting.grid
         codes = [self.labels.crop(row, start // hop, most) for row, start in crops]
         frames = min(map(len, codes))
         labels = torch.from_numpy(np.stack([code[:frames] for code in codes]).astype(np.int64))
         mask = mask_spans(len(crops), frames, self.masking, generator)
         return MaskedBatch(waves, labels, mask, self.speakers[cut.rows])
+
+    def _wave(self, row: int, start: int, length: int) -> Tensor:
+        wave = self.audio.wave(row, start, length)
+        if not self.normalize:
+            return wave
+        if row not in self._scales:
+            self._scales[row] = Scale.of(self.audio.wave(row))
+        return self._scales[row](wave)

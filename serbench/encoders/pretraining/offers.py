@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from serbench.encoders.pretraining.adaptation import AdaptationOptions, adapt
+from serbench.encoders.pretraining.adaptation import adapt
+from serbench.encoders.pretraining.adaptation_options import AdaptationOptions
 from serbench.encoders.pretraining.assignment import Assignment
 from serbench.encoders.pretraining.work import finished
 from serbench.encoders.speakers import SpeakerModule
@@ -15,7 +16,7 @@ from serbench.errors import SerbenchError
 from serbench.progress import Progress
 from serbench.upstreams import Unlabelled
 
-_GIVEN = ("epochs", "peak", "batch_seconds", "seed")
+_GIVEN = ("epochs", "peak", "batch_seconds", "gradient", "layer_drop", "crop_seconds", "seed")
 
 
 def is_personal(weights: Weights) -> bool:

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
-
-import torch
 
 from serbench.errors import SerbenchError
 
@@ -69,21 +65,13 @@ def mix(seed: int, number: int) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Draw from a seed on the CPU, and leave torch's random state as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        yield
-
-
 def require(options: Any, **least: float) -> None:
-    """Refuse options below the least value of each.
+    """Refuse options below the least value of each; None is none.
 
     Raises:
         SerbenchError: one is; it is named.
     """
     for name, bound in least.items():
         value = getattr(options, name)
-        if not value >= bound:
+        if value is not None and not value >= bound:
             raise SerbenchError(f"{name} = {value}: give {bound:g} or more")

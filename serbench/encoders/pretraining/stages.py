@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from serbench.devices import seeded
 from serbench.encoders.pretraining import pseudo_labels
 from serbench.encoders.pretraining.audio import Cutting
 from serbench.encoders.pretraining.card import stage
 from serbench.encoders.pretraining.head import OwnLabels
 from serbench.encoders.pretraining.masked import MaskedBatches, MaskedPrediction, Objective
 from serbench.encoders.pretraining.pseudo_labels import Extractor, Labels, Quantizer
-from serbench.encoders.pretraining.schedule import Settings, seeded
+from serbench.encoders.pretraining.schedule import Settings
 from serbench.encoders.pretraining.trainer import Trainer
 from serbench.encoders.pretraining.work import Work
 from serbench.errors import SerbenchError
@@ -27,6 +28,9 @@ They are 360,000 frames, 1.5 GB at HuBERT Large's width.
 
 _HEAD_RATE = 3e-3
 
+LARGE = 1024
+"""Width of HuBERT Large; what is wider is trained as Large is."""
+
 
 @dataclass(frozen=True)
 class Batches:
@@ -34,18 +38,26 @@ class Batches:
 
     Attributes:
         seconds: in a batch at most.
-        normalize: bring every crop to mean 0 and variance 1.
+        normalize: bring every recording to mean 0 and variance 1.
+        crop: seconds of a recording in a batch at most.
     """
 
     seconds: float
     normalize: bool
+    crop: float = 8.0
+
+    @property
+    def normalized(self) -> str | None:
+        """What is brought to mean 0 and variance 1, as cards and `asked.json` say it."""
+        return "recording" if self.normalize else None
 
     def source(
         self, work: Work, model: MaskedPrediction, labels: Labels, part: str
     ) -> MaskedBatches:
         """Return the batches of a part, "train" or "valid"."""
         rate = work.audio.rate
-        cutting = Cutting(batch=round(self.seconds * rate), shortest=rate // 2)
+        sizes = (round(seconds * rate) for seconds in (self.seconds, self.crop, 0.5))
+        cutting = Cutting(*sizes)
         rows, seed = work.part(part)
         return MaskedBatches(
             work.audio,
@@ -180,7 +192,7 @@ def train_head(
 
 def head_width(encoder: HubertModel) -> int:
     """Return the width of the space in which cosines are taken: 256 in Base, 768 in Large."""
-    return 768 if encoder.config.hidden_size >= 1024 else 256
+    return 768 if encoder.config.hidden_size >= LARGE else 256
 
 
 def own_layer(encoder: HubertModel) -> int:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol, cast
 import torch
 from torch import Tensor, nn
 
+from serbench.devices import forked, reseed
 from serbench.encoders.pretraining import checkpoint
 from serbench.encoders.pretraining.checkpoint import Reached
 from serbench.encoders.pretraining.schedule import Settings, mix
@@ -106,9 +107,8 @@ class Trainer:
         Raises:
             SerbenchError: a loss or gradient that is no number; the last checkpoint is kept.
         """
-        devices = [self.settings.device] if self.settings.device.startswith("cuda") else []
         with (
-            torch.random.fork_rng(devices=devices),
+            forked(self.settings.device),
             self.progress.step("pre-training", self.settings.updates) as step,
         ):
             step.advance(self.reached.update)
@@ -152,7 +152,7 @@ class Trainer:
         number = self.reached.update + 1
         seed = mix(self.settings.seed, number)
         batch = self.train.batch(cut, torch.Generator().manual_seed(seed))
-        torch.manual_seed(seed)  # of dropout; `run` has forked the generator
+        reseed(seed, self.settings.device)  # of dropout; `run` has forked the generators
         self.model.train()
         outcome = self._outcome(batch)
         norm = self._descend(outcome.objective, number)

@@ -103,14 +103,24 @@ def begin(folder: Path, asked: Mapping[str, Any], *, resume: bool) -> Path:
             f"{folder} holds a training that was stopped; --resume goes on with it, or give "
             "another folder with --out"
         )
-    before = json.loads(note.read_text())
+    _check(folder, json.loads(note.read_text()), asked)
+    return under_way
+
+
+def _check(folder: Path, before: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    """Refuse to go on with work that was asked something else."""
+    unknown = [key for key, value in asked.items() if key not in before and value is not None]
+    if unknown:
+        raise SerbenchError(
+            f"{folder} was begun by an earlier serbench, which did not know {', '.join(unknown)} "
+            "and would come to another end; give another folder with --out"
+        )
     for key, value in asked.items():
         if before.get(key) != value:
             raise SerbenchError(
                 f"{folder} was begun with {key} {before.get(key)!r}, not {value!r}; give the same "
                 "again, or another folder with --out"
             )
-    return under_way
 
 
 def finished(folder: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from serbench.encoders import weights as _weights
 from serbench.encoders.pretraining import adaptation, work
 from serbench.encoders.pretraining import cpc as cpc_job
 from serbench.encoders.pretraining import hubert as hubert_job
-from serbench.encoders.pretraining.adaptation import AdaptationOptions, Published, adapt
+from serbench.encoders.pretraining.adaptation import Published, adapt
+from serbench.encoders.pretraining.adaptation_options import BY_SIZE, AdaptationOptions
 from serbench.encoders.pretraining.assignment import Assignment
 from serbench.encoders.pretraining.audio import Audio
 from serbench.encoders.pretraining.cpc import CPCOptions
@@ -186,6 +188,9 @@ def test_a_kill_before_the_end_is_tidied_up(trained, audio, tmp_path):
         (AdaptationOptions, {"epochs": -3}, "epochs = -3: give 1 or more"),
         (AdaptationOptions, {"peak": float("nan")}, "peak = nan"),
         (AdaptationOptions, {"position": "middle"}, "no speaker position 'middle'"),
+        (AdaptationOptions, {"gradient": -0.1}, r"gradient = -0\.1: give 0 or more"),
+        (AdaptationOptions, {"layer_drop": 1.5}, r"layer_drop = 1\.5: give 1 or less"),
+        (AdaptationOptions, {"crop_seconds": 0.1}, r"crop_seconds = 0\.1: give 0\.5 or more"),
     ],
 )
 def test_options_out_of_range_are_refused(make, given, message):
@@ -288,6 +293,67 @@ def test_adaptation_for_a_run_is_resumed_without_being_asked(mistaken, audio, tm
     assert changed == {"weights": str(cut), "revision": None}
     ours, theirs = (read_tensors(f / "model.safetensors") for f in (cut, whole))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_what_was_not_asked_is_written_with_its_value(mistaken, audio, tmp_path):
+    options = AdaptationOptions(clusters=6, head_updates=5, valid_share=0.2, epochs=2)
+    with pytest.raises(KeyboardInterrupt):
+        run(adapt, audio, tmp_path / "out", options, found(mistaken), Killed(1), minutes=0)
+    asked = json.loads((tmp_path / "out/training/asked.json").read_text())
+    run(adapt, audio, tmp_path / "out", options, found(mistaken), resume=True)
+    told = json.loads((tmp_path / "out/card.json").read_text())["options"]
+    for name, value in asdict(BY_SIZE["nano"]).items():
+        assert asked[name] == told[name] == value, name
+    # norms over time, as Base has them: nothing is normalised
+    assert asked["normalized"] is told["normalized"] is None
+
+
+@pytest.mark.parametrize("job", ["adaptation", "iteration"])
+def test_work_of_before_recordings_were_normalised_is_refused(small_hubert, audio, tmp_path, job):
+    """Also where its options are the same: it would come to neither end."""
+    small_hubert("layer").save_pretrained(tmp_path / "start")
+    start = found(tmp_path / "start")
+    train, options = (adapt, ADAPTED) if job == "adaptation" else (hubert_job.pretrain, QUICK)
+    with pytest.raises(KeyboardInterrupt):
+        run(train, audio, tmp_path / "out", options, start, Killed(3), minutes=0)
+    note = tmp_path / "out/training/asked.json"
+    asked = json.loads(note.read_text())
+    assert asked["normalized"] == "recording"
+    new = {"normalized"} | ({"gradient", "layer_drop", "crop_seconds"} if train is adapt else set())
+    note.write_text(json.dumps({key: asked[key] for key in asked.keys() - new}))
+    with pytest.raises(SerbenchError, match=r"by an earlier serbench, which did not .*normalized"):
+        run(train, audio, tmp_path / "out", options, start, resume=True)
+    note.write_text(json.dumps(asked))
+    run(train, audio, tmp_path / "out", options, start, resume=True)
+
+
+def test_no_gradient_leaves_the_convolutions_as_they_are(mistaken, audio, tmp_path):
+    before = read_tensors(mistaken / "model.safetensors")
+    for gradient in (0.0, 0.1):
+        options = replace(ADAPTED, epochs=2, gradient=gradient)
+        folder = run(adapt, audio, tmp_path / f"{gradient}", options, found(mistaken))
+        after = read_tensors(folder / "model.safetensors")
+        same = {name for name in before if torch.equal(before[name], after[name])}
+        convolutions = {name for name in before if name.startswith("feature_extractor")}
+        assert (convolutions <= same) == (gradient == 0), gradient
+        assert (
+            not {name for name in before if "attention" in name and "k_proj.b" not in name} & same
+        )
+
+
+def test_dropped_layers_are_the_same_after_a_kill(mistaken, audio, tmp_path):
+    ends = []
+    for place, layer_drop in (("none", 0.0), ("whole", 0.5), ("cut", 0.5)):
+        options = replace(ADAPTED, epochs=2, layer_drop=layer_drop)
+        if place == "cut":
+            with pytest.raises(KeyboardInterrupt):
+                run(adapt, audio, tmp_path / "cut", options, found(mistaken), Killed(3), minutes=0)
+        more = {"resume": place == "cut"}
+        folder = run(adapt, audio, tmp_path / place, options, found(mistaken), **more)
+        ends.append(read_tensors(folder / "model.safetensors"))
+    none, whole, cut = ends
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+    assert any(not torch.equal(whole[name], none[name]) for name in whole)
 
 
 def test_published_labels_and_head_are_gone_on_with(mistaken, start, audio, tmp_path):

@@ -18,9 +18,9 @@ from serbench.encoders.pretraining.masked import (
     Masking,
     Objective,
     mask_spans,
-    normalized,
 )
 from serbench.encoders.pretraining.pseudo_labels import Labels
+from serbench.encoders.waveform import normalized
 from serbench.errors import SerbenchError
 
 CLUSTERS = 11
@@ -254,6 +254,28 @@ def test_batches_align_labels_and_crops(predictor, audio):
             assert torch.equal(wave, audio.wave(row)[start : start + cut.length])
 
 
+def test_a_normalised_crop_is_a_part_of_the_normalised_recording(predictor, audio):
+    """Whose labels are of the whole, too; fairseq's `HubertDataset` normalises, then crops."""
+    model = predictor()
+    labels = Labels.of([np.zeros(model.frames(n), np.uint16) for n in audio.lengths], CLUSTERS)
+    cutting = Cutting(batch=64_000, longest=24_000, shortest=8_000)
+    rows = np.arange(len(audio))
+    source = MaskedBatches(
+        audio, labels, rows, cutting, frames=model.frames, seed=0, normalize=True
+    )
+    cropped = 0
+    for cut in source.epoch(0):
+        waves = source.batch(cut, torch.Generator().manual_seed(0)).waves
+        for wave, row, start in zip(waves, cut.rows, cut.starts, strict=True):
+            whole = audio.wave(row)
+            part = slice(start, start + cut.length)
+            assert torch.equal(wave, normalized(whole)[part])
+            fairseq = F.layer_norm(whole, whole.shape)[part]
+            torch.testing.assert_close(wave, fairseq, rtol=1e-3, atol=1e-4)  # its floor is 1e-5
+            cropped += cut.length < len(whole)
+    assert cropped > 3
+
+
 def test_labels_one_short_cut_the_frames(predictor, audio):
     model = predictor()
     codes = [np.zeros(model.frames(n) - 1, dtype=np.uint16) for n in audio.lengths]
@@ -291,6 +313,43 @@ def test_unmasked_frames_count_with_their_weight(predictor):
     assert both.report["masked_loss"] == alone.report["masked_loss"]
     torch.testing.assert_close(both.report["unmasked_loss"], seen)
     torch.testing.assert_close(both.objective, alone.objective + 0.5 * seen)
+
+
+def layers_run(model: MaskedPrediction, batch: MaskedBatch, times: int) -> int:
+    """Return how many layers of the Transformer are run in so many forward passes."""
+    ran = []
+    for layer in model.encoder.encoder.layers:
+        layer.register_forward_hook(lambda *call: ran.append(1))
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        for _ in range(times):
+            model(batch)
+    return len(ran)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_layer_drop_of_nothing_is_no_layer_drop(small_hubert, norm):
+    """It draws nothing either, so dropout is as without it, bit for bit."""
+    model = MaskedPrediction(small_hubert(norm), CLUSTERS, layer_drop=0.0)
+    waves, labels = example()
+    mask = mask_spans(*labels.shape, Masking(), torch.Generator().manual_seed(0))
+    batch = batch_of(waves, labels, mask)
+    before = torch.random.get_rng_state()
+    training = model.train()(batch).report["masked_loss"]
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert torch.equal(training, model.eval()(batch).report["masked_loss"])
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_layers_are_dropped_in_training_alone_as_often_as_asked(small_hubert, norm):
+    waves, labels = example(0.3)
+    mask = mask_spans(*labels.shape, Masking(), torch.Generator().manual_seed(0))
+    batch = batch_of(waves, labels, mask)
+    model = MaskedPrediction(small_hubert(norm), CLUSTERS, layer_drop=0.3)
+    assert layers_run(model.eval(), batch, 3) == 6
+    dropping = MaskedPrediction(small_hubert(norm), CLUSTERS, layer_drop=0.3).train()
+    ran = layers_run(dropping, batch, 300)
+    assert ran / 600 == pytest.approx(0.7, abs=4 * math.sqrt(0.21 / 600))
 
 
 def test_layer_drop_is_off_unless_asked_for(small_hubert):

@@ -101,6 +101,13 @@ def test_training_leaves_the_global_random_state_alone(tmp_path):
     assert torch.equal(before, torch.get_rng_state())
 
 
+def test_training_on_the_cpu_does_not_seed_gpus(tmp_path, monkeypatch):
+    """Not even those of a process that has not used them yet: they would be seeded when it does."""
+    made = trainer(tmp_path)
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("all are seeded"))
+    made.run()
+
+
 def test_it_learns_and_keeps_the_best(tmp_path):
     run = trainer(tmp_path, updates=300, validate_every=25)
     report = run.run()
