@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from serbench.benchmarks import Benchmark, Fold, Protocol
     from serbench.benchmarks.auditing.audit import Finding
     from serbench.progress import Progress
+    from serbench.runs.job import Job
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,17 @@ class Prepared:
     split: Split
     left_out: Mapping[str, str]
     known_defects: int
+
+
+def prepare_for(job: Job, data: Path | None) -> Prepared:
+    """Prepare the corpus that a run asks for, as `prepare` does."""
+    return prepare(
+        job.benchmark,
+        job.protocol,
+        data=data,
+        leave_out_broken=job.recipe.leave_out_broken,
+        progress=job.progress,
+    )
 
 
 def prepare(

@@ -18,6 +18,7 @@ from serbench.scoring.scores import score
 if TYPE_CHECKING:
     from serbench.runs.adapting import Adapted
     from serbench.runs.corpus import Prepared
+    from serbench.runs.encoding import Sources
     from serbench.runs.job import Job
     from serbench.runs.trials import AllTrained
     from serbench.scoring.scores import Scores
@@ -52,7 +53,7 @@ def save(
     job: Job,
     prepared: Prepared,
     adapted: Sequence[Adapted],
-    origins: Sequence[Mapping[str, str]],
+    sources: Sources,
     trained: AllTrained,
     results: Path,
 ) -> Outcome:
@@ -62,7 +63,7 @@ def save(
         job: what was asked.
         prepared: the corpus and its folds.
         adapted: the upstreams.
-        origins: provenance of the weights that each encoded with.
+        sources: what a fold learnt from, one an upstream.
         trained: choices and predictions of all trials.
         results: folder of the result files.
 
@@ -75,7 +76,8 @@ def save(
     idle = {"adapt"} if all(each.idle for each in adapted) else set()
     idle |= {"finetune"} if job.recipe.finetune is None else set()
     steps = {name: value for name, value in job.seconds.items() if name not in idle}
-    first, *others = (_encoder(*each) for each in zip(adapted, origins, strict=True))
+    pairs = zip(adapted, sources, strict=True)
+    first, *others = (_encoder(each, source.provenance) for each, source in pairs)
     result = Result(
         digest=job.digest,
         recipe=job.recipe.plain(),

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from serbench.errors import SerbenchError
-from serbench.home import home
 from serbench.runs import result as results_of
 from serbench.runs.adapting import adapt
-from serbench.runs.corpus import prepare
+from serbench.runs.corpus import prepare_for
 from serbench.runs.encoding import encode
 from serbench.runs.finetuning import finetune
 from serbench.runs.job import Job
-from serbench.runs.trials import run_trials, usual_threads
+from serbench.runs.trials import forget, run_trials, usual_threads
 
 if TYPE_CHECKING:
     from serbench.progress import Progress
@@ -52,34 +50,25 @@ def run_recipe(
         SerbenchError: anything the user can mend; what was computed is kept.
     """
     job = Job.of(recipe, device, progress, threads)
-    if overwrite != "always":
-        found = results_of.find(job, results)
-        if found is not None:
-            return found
-        if overwrite == "never":
-            msg = f"there is no result of this recipe in '{results}'; run it without 'never'"
-            raise SerbenchError(msg)
+    found = None if overwrite == "always" else results_of.find(job, results)
+    if found is None and overwrite == "never":
+        msg = f"there is no result of this recipe in '{results}', and 'never' computes none"
+        raise SerbenchError(msg)
+    return found or _compute(job, data, results, anew=overwrite == "always")
+
+
+def _compute(job: Job, data: Path | None, results: Path, *, anew: bool) -> Outcome:
     job.announce()
     with job.timed("audit"):
-        prepared = prepare(
-            job.benchmark,
-            job.protocol,
-            data=data,
-            leave_out_broken=recipe.leave_out_broken,
-            progress=progress,
-        )
+        prepared = prepare_for(job, data)
     with job.timed("adapt"), job.threaded("adapt"):
         adapted = adapt(job, prepared)
     with job.timed("finetune"), job.threaded("finetune"):
         adapted = finetune(job, adapted, prepared)
     with job.timed("encode"), job.threaded("encode"):
         sources = encode(job, adapted, prepared)
-    state = home() / "runs" / f"{job.digest[:32]}-{prepared.split.hash}-{prepared.split.recordings}"
-    if overwrite == "always":
-        shutil.rmtree(state, ignore_errors=True)
     with job.timed("train"), job.threaded("train", usual_threads(job, sources[0])):
-        trained = run_trials(job, prepared, sources, state)
-    origins = [source.provenance for source in sources[0]]
-    outcome = results_of.save(job, prepared, adapted, origins, trained, results)
-    shutil.rmtree(state, ignore_errors=True)
+        trained = run_trials(job, prepared, sources, anew=anew)
+    outcome = results_of.save(job, prepared, adapted, sources[0], trained, results)
+    forget(job, prepared)
     return outcome

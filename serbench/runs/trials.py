@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from serbench import plugins
+from serbench.home import home
 from serbench.leaderboard.record import Fit
 from serbench.progress import Named
 from serbench.runs.conditioning import head_of, voices
@@ -47,15 +48,20 @@ class AllTrained(NamedTuple):
     predictions: DataFrame
 
 
-def run_trials(job: Job, prepared: Prepared, sources: Sequence[Sources], state: Path) -> AllTrained:
+def run_trials(
+    job: Job, prepared: Prepared, sources: Sequence[Sources], *, anew: bool
+) -> AllTrained:
     """Train and predict every fold with every seed that is not finished.
 
     Args:
         job: what is run.
         prepared: the corpus and its folds.
         sources: what each fold learns from.
-        state: folder of what is finished.
+        anew: forget what was finished before.
     """
+    if anew:
+        forget(job, prepared)
+    state = _state(job, prepared)
     recipe, epochs, fits = job.recipe, job.recipe.training.most_epochs, []
     heard = voices(job, prepared.table)
     with job.progress.step("train", epochs * len(prepared.folds) * len(recipe.seeds)) as step:
@@ -80,6 +86,17 @@ def run_trials(job: Job, prepared: Prepared, sources: Sequence[Sources], state: 
                     + _averaged(fit, recipe.training.average)
                 )
     return AllTrained(tuple(fits), collect(state))
+
+
+def forget(job: Job, prepared: Prepared) -> None:
+    """Delete what is kept of the finished trials of a run."""
+    shutil.rmtree(_state(job, prepared), ignore_errors=True)
+
+
+def _state(job: Job, prepared: Prepared) -> Path:
+    """Return the folder of what is finished, named by the recipe, the folds and the audio."""
+    split = prepared.split
+    return home() / "runs" / f"{job.digest[:32]}-{split.hash}-{split.recordings}"
 
 
 def usual_threads(job: Job, sources: Sources) -> int | None:
