@@ -26,7 +26,7 @@ def test_a_folder_gives_its_audio_with_speakers(voices):
 def test_a_folder_without_audio_or_with_other_names_is_refused(tmp_path, voices):
     with pytest.raises(SerbenchError, match="no audio below"):
         find_recordings(tmp_path)
-    with pytest.raises(SerbenchError, match=r"no speaker in 'voices0/speaker0/00\.wav'"):
+    with pytest.raises(SerbenchError, match=rf"no speaker in '{voices.name}/speaker0/00\.wav'"):
         find_recordings(voices, "(nobody)")
 
 
