@@ -1,14 +1,18 @@
-"""Results on disk: `ROOT/BENCHMARK/DIGEST.json` with its predictions in `DIGEST.parquet`."""
+"""Results on disk: `ROOT/BENCHMARK/DIGEST.json` with its predictions in `DIGEST.parquet`.
+
+Beside them, `DIGEST.valid.parquet` has what the same trainings predict for the validation parts,
+which is what fusion learns from; nothing is scored on it.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
@@ -18,6 +22,8 @@ from serbench.scoring import predictions as tables
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+_VALID = ".valid.parquet"
 
 REDO = "repeat the run with --again, or delete the file"
 
@@ -51,31 +57,55 @@ def place(root: Path, benchmark: str, digest: str) -> Path:
     return root / benchmark / f"{digest}.json"
 
 
-def save(result: Result, predictions: DataFrame, root: Path) -> Path:
+def save(
+    result: Result, predictions: DataFrame, root: Path, validation: DataFrame | None = None
+) -> Path:
     """Write a result, replacing an older one of the same digest, and return the record's path.
 
-    Both files are written to a temporary name first; the record appears last, so that there is
+    All files are written to a temporary name first; the record appears last, so that there is
     never a record without its own predictions, whatever interrupts this.
+
+    Args:
+        result: the record.
+        predictions: for the test parts.
+        root: the results folder.
+        validation: predictions for the validation parts, if there are any.
 
     Raises:
         SerbenchError: the predictions do not belong to the result, or the folder is not writable.
     """
     path = place(root, result.benchmark.name, result.digest)
-    if reason := _problem(result, predictions):
+    parts = {".parquet": predictions}
+    reason = _problem(result, predictions)
+    if validation is not None:
+        parts[_VALID] = validation
+        reason = reason or _problem(result, validation, "valid")
+    if reason:
         msg = f"result {result.digest[:8]} is not written: {reason}"
         raise SerbenchError(msg)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _temporary(path) as record, _temporary(path.with_suffix(".parquet")) as table:
-            predictions.to_parquet(table, index=False, compression="zstd")
-            record.write_text(_to_json(result), encoding="utf-8")
-            path.unlink(missing_ok=True)
-            table.replace(path.with_suffix(".parquet"))
-            record.replace(path)
+        _write(path, result, parts)
     except OSError as error:
         msg = f"cannot write {path}: {error.strerror}; give another folder for results"
         raise SerbenchError(msg) from error
     return path
+
+
+def _write(path: Path, result: Result, parts: Mapping[str, DataFrame]) -> None:
+    """Write a record and its predictions, by their suffixes."""
+    with ExitStack() as stack:
+        record = stack.enter_context(_temporary(path))
+        places = [path.with_suffix(suffix) for suffix in parts]
+        written = [stack.enter_context(_temporary(place)) for place in places]
+        for table, temporary in zip(parts.values(), written, strict=True):
+            table.to_parquet(temporary, index=False, compression="zstd")
+        record.write_text(_to_json(result), encoding="utf-8")
+        path.unlink(missing_ok=True)
+        path.with_suffix(_VALID).unlink(missing_ok=True)
+        for temporary, final in zip(written, places, strict=True):
+            temporary.replace(final)
+        record.replace(path)
 
 
 def load_result(path: Path) -> Entry:
@@ -99,6 +129,27 @@ def load_result(path: Path) -> Entry:
     return Entry(result, predictions)
 
 
+def load_validation(path: Path, result: Result) -> DataFrame:
+    """Read what a result's trainings predict for the validation parts of its folds.
+
+    Args:
+        path: of the record.
+        result: the record.
+
+    Raises:
+        BrokenResultError: they are missing, damaged, or not those of the record.
+    """
+    table = path.with_suffix(_VALID)
+    if not table.exists():
+        raise BrokenResultError(
+            path, "it has no predictions for its validation parts", "repeat the run with --again"
+        )
+    predictions = _read_predictions(table)
+    if reason := _problem(result, predictions, "valid"):
+        raise BrokenResultError(table, reason)
+    return predictions
+
+
 def find(root: Path, benchmark: str, digest: str) -> Entry | None:
     """Return the stored result of a recipe, or None; raises like `load_result` for a broken one."""
     path = place(root, benchmark, digest)
@@ -114,7 +165,7 @@ def read_all(root: Path) -> Shelf:
         except BrokenResultError as problem:
             shelf.problems.append(problem)
     for path in sorted(root.glob("*/*.parquet")):
-        if not path.with_suffix(".json").exists():
+        if not path.with_name(f"{path.name.split('.')[0]}.json").exists():
             reason = "predictions without their record, as a run that was stopped leaves them"
             shelf.problems.append(BrokenResultError(path, reason))
     return shelf
@@ -139,9 +190,11 @@ def on_benchmark(shelf: Shelf, root: Path, benchmark: str | None) -> list[Entry]
     return entries
 
 
-def _problem(result: Result, predictions: DataFrame) -> str | None:
+def _problem(
+    result: Result, predictions: DataFrame, part: Literal["test", "valid"] = "test"
+) -> str | None:
     """Return the first reason why `predictions` cannot be those of `result`, or None."""
-    sizes = {fold.name: fold.test for fold in result.split.folds}
+    sizes = {fold.name: getattr(fold, part) for fold in result.split.folds}
     return tables.problem(result.benchmark.task, predictions) or tables.lack(
         predictions, sizes, result.seeds, complete=result.complete
     )

@@ -102,7 +102,8 @@ def save(
         complete=True,
         scores=scores.to_json(),
     )
-    return Outcome(result, scores, store.save(result, trained.predictions, results))
+    path = store.save(result, trained.predictions, results, trained.validation)
+    return Outcome(result, scores, path)
 
 
 def _encoder(adapted: Adapted, origin: Mapping[str, str]) -> Encoder:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from serbench.training.system import System
 
 
+# Predictions of a finished trial for the two parts of its fold.
+_TEST, _VALID = ".parquet", ".valid.parquet"
+
 # Parameters of what learns from frames, below which one thread is the better choice. The time of an
 # update of 32 clips of 3 s on two threads over that on one, with both cores free and with others at
 # work on them: mean_pool and mlp (200 to 280 k) 0.9 to 1.0, 1.4 to 6; ecapa.small (85 to 170 k)
@@ -42,10 +45,11 @@ _SMALL = 500_000
 
 
 class AllTrained(NamedTuple):
-    """What all trials chose, and their predictions by fold and seed."""
+    """What all trials chose, and their predictions by fold and seed for two parts of each fold."""
 
     fits: tuple[Fit, ...]
     predictions: DataFrame
+    validation: DataFrame
 
 
 def run_trials(
@@ -72,10 +76,10 @@ def run_trials(
                     several = f", seed {seed}" if len(recipe.seeds) > 1 else ""
                     named = Named(step, fold.name + several)
                     going = _path(state, number, seed).with_suffix("")
-                    fit, predictions = _run_trial(
+                    fit, *predictions = _run_trial(
                         job, prepared.table, sources[number], heard, fold, seed, named, going
                     )
-                    save(state, number, seed, fit, predictions)
+                    save(state, number, seed, fit, *predictions)
                     shutil.rmtree(going, ignore_errors=True)
                 else:
                     step.advance(epochs)
@@ -85,7 +89,7 @@ def run_trials(
                     f"at rate {fit.learning_rate:g}, epoch {fit.epoch}"
                     + _averaged(fit, recipe.training.average)
                 )
-    return AllTrained(tuple(fits), collect(state))
+    return AllTrained(tuple(fits), collect(state, _TEST), collect(state, _VALID))
 
 
 def forget(job: Job, prepared: Prepared) -> None:
@@ -134,8 +138,8 @@ def _run_trial(
     seed: int,
     step: Step,
     going: Path,
-) -> tuple[Fit, DataFrame]:
-    """Train and predict one fold with one seed.
+) -> tuple[Fit, DataFrame, DataFrame]:
+    """Train one fold with one seed; return its choices and what it predicts for test, validation.
 
     Args:
         job: what is run.
@@ -170,8 +174,9 @@ def _run_trial(
     )
     folder = going if job.recipe.training.finetune else None
     fitted = fit(trial, lambda: _make_system(job, sources), step, folder)
-    predictions = tabulate(table, fold, seed, task, fitted.scores)
-    return fit_of(fold.name, seed, fitted), predictions
+    tested = tabulate(table, fold, seed, task, fitted.scores)
+    validated = tabulate(table, fold, seed, task, fitted.validation, "valid")
+    return fit_of(fold.name, seed, fitted), tested, validated
 
 
 def fit_of(fold: str, seed: int, trained: Trained) -> Fit:
@@ -224,25 +229,30 @@ def _make_system(job: Job, sources: Sources) -> System:
 def find(state: Path, fold: int, seed: int) -> Fit | None:
     """Return what training chose in a finished trial, or None."""
     path = _path(state, fold, seed)
-    return Fit.model_validate_json(path.read_text()) if path.exists() else None
+    # earlier versions kept no predictions for the validation part
+    whole = path.exists() and path.with_suffix(_VALID).exists()
+    return Fit.model_validate_json(path.read_text()) if whole else None
 
 
-def save(state: Path, fold: int, seed: int, fit: Fit, predictions: DataFrame) -> None:
+def save(
+    state: Path, fold: int, seed: int, fit: Fit, tested: DataFrame, validated: DataFrame
+) -> None:
     """Keep a finished trial; its choices are written last and mark it as finished."""
     state.mkdir(parents=True, exist_ok=True)
     path = _path(state, fold, seed)
-    predictions.to_parquet(path.with_suffix(".parquet"), index=False)
+    tested.to_parquet(path.with_suffix(_TEST), index=False)
+    validated.to_parquet(path.with_suffix(_VALID), index=False)
     temporary = path.with_suffix(".tmp")
     temporary.write_text(fit.model_dump_json())
     temporary.replace(path)
 
 
-def collect(state: Path) -> DataFrame:
-    """Return the predictions of all finished trials, by fold and seed."""
+def collect(state: Path, suffix: str) -> DataFrame:
+    """Return the predictions of all finished trials for one part, by fold and seed."""
     import pandas as pd
 
     finished = sorted(state.glob("*.json"))
-    return pd.concat([pd.read_parquet(p.with_suffix(".parquet")) for p in finished])
+    return pd.concat([pd.read_parquet(path.with_suffix(suffix)) for path in finished])
 
 
 def _path(state: Path, fold: int, seed: int) -> Path:

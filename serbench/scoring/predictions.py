@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,18 +26,24 @@ WHO = ["utterance", "speaker", "fold", "seed"]
 
 
 def tabulate(
-    table: DataFrame, fold: Fold, seed: int, task: Task, scores: NDArray[np.float64]
+    table: DataFrame,
+    fold: Fold,
+    seed: int,
+    task: Task,
+    scores: NDArray[np.float64],
+    part: Literal["test", "valid"] = "test",
 ) -> DataFrame:
-    """Return the predictions of one trial for the test part of its fold.
+    """Return the predictions of one trial for a part of its fold.
 
     Args:
         table: the utterances.
-        fold: whose test part it is.
+        fold: whose part it is.
         seed: of the training.
         task: what is predicted.
-        scores: (n, C) in the order of `fold.test`.
+        scores: (n, C) in the order of the part.
+        part: which.
     """
-    rows = table.iloc[fold.test].reset_index(drop=True)
+    rows = table.iloc[fold.test if part == "test" else fold.valid].reset_index(drop=True)
     frame = rows[["utterance", "speaker"]].assign(fold=fold.name, seed=seed)
     return frame.assign(**task.predicted(rows, scores))
 
@@ -82,7 +88,7 @@ def lack(
 
     Args:
         predictions: without a `problem`.
-        sizes: utterances in the test part of each fold, by its name.
+        sizes: utterances in the part of each fold that they are for, by its name.
         seeds: of the trainings of each fold.
         complete: whether every fold with every seed is promised; if not, some must be missing.
     """
@@ -93,7 +99,7 @@ def lack(
         if count != sizes[fold]:
             return (
                 f"fold '{fold}' with seed {seed} has {count} predictions; "
-                f"its test part has {sizes[fold]} utterances"
+                f"the part they are for has {sizes[fold]} utterances"
             )
     planned = len(sizes) * len(seeds)
     if (len(found) == planned) != complete:

@@ -61,28 +61,40 @@ class Fitted(Trained):
     Attributes:
         scores: (n, C) for the fold's test rows, in their order: probabilities of the classes, or
             dimensions on the benchmark's scale.
+        validation: (n, C) for its validation rows likewise, before a refit: never from weights
+            that were trained on them.
     """
 
     scores: Scores
+    validation: Scores
 
 
 def fit(
     trial: Trial, make_system: Callable[[], System], step: Step, folder: Path | None = None
 ) -> Fitted:
-    """Train on a fold's training part, choose by its validation part, predict its test part.
+    """Train on a fold's training part, choose by its validation part, predict both others.
 
     The arguments, and what is the same each time, are those of `train`.
     """
     check(trial)
-    trained, learner, system = _train(Learner.of(trial), make_system, step, folder)
+    learner = Learner.of(trial)
+    best, trained = _train(learner, make_system, step, folder)
+    system = best.course.system
     system.load_state_dict(trained.state)
-    return Fitted(**vars(trained), scores=_finite(learner, system, "test"))
+    validation = _finite(learner, system, "validation")
+    if trial.training.refit:
+        # who validated is now trained on, and known to a head that looks at who speaks
+        learner = Learner.of(replace(trial, fold=trial.fold.merged()))
+        system = _refit(learner, best, make_system, step, folder)
+        trained = replace(trained, state=state_of(system))
+    scores = _finite(learner, system, "test")
+    return Fitted(**vars(trained), scores=scores, validation=validation)
 
 
 def train(
     trial: Trial, make_system: Callable[[], System], step: Step, folder: Path | None = None
 ) -> Trained:
-    """Train on a fold's training part and choose by its validation part.
+    """Train on a fold's training part and choose by its validation part; a refit is for `fit`.
 
     The same arguments give the same numbers, bit for bit on a CPU. Every learning rate starts
     from the same weights, drawn for the seed alone.
@@ -99,13 +111,13 @@ def train(
         SerbenchError: a part of the fold is too small, or training diverges at every rate.
     """
     check(trial, tested=False)
-    return _train(Learner.of(trial), make_system, step, folder)[0]
+    return _train(Learner.of(trial), make_system, step, folder)[1]
 
 
 def _train(
     learner: Learner, make_system: Callable[[], System], step: Step, folder: Path | None
-) -> tuple[Trained, Learner, System]:
-    """Return what training gives, and who predicts with it: a system on the device."""
+) -> tuple[Attempt, Trained]:
+    """Return the best attempt, its system on the device, and what it gives before a refit."""
     trial = learner.trial
     best, valid_scores = _choose(learner, make_system, step, folder)
     if best.valid_score == -math.inf:
@@ -117,11 +129,6 @@ def _train(
     if len(best.best.epochs) > 1:
         system.load_state_dict(state)
         valid_score = learner.valid_score(_finite(learner, system, "validation"))
-    if trial.training.refit:
-        # who validated is now trained on, and known to a head that looks at who speaks
-        learner = Learner.of(replace(trial, fold=trial.fold.merged()))
-        system = _refit(learner, best, make_system, step, folder)
-        state = state_of(system)
     trained = Trained(
         valid_score=valid_score,
         learning_rate=best.rate,
@@ -131,7 +138,7 @@ def _train(
         state=state,
         averaged=tuple(sorted(best.best.epochs)) if trial.training.average > 1 else (),
     )
-    return trained, learner, system
+    return best, trained
 
 
 def _choose(

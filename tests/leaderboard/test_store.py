@@ -255,6 +255,31 @@ def test_cut_off_predictions(saved: Path, share: float):
     assert "is not a whole Parquet file" in found.reason
 
 
+def test_predictions_for_validation_are_read_back_or_said_to_be_missing(tmp_path: Path):
+    path = store.save(record(), classified(1.5), tmp_path)
+    with pytest.raises(store.BrokenResultError, match="no predictions for its validation parts"):
+        store.load_validation(path, record())
+    chosen = validated(classified(0.5))
+    store.save(record(), classified(1.5), tmp_path, chosen)
+    read = store.load_validation(path, record())
+    pd.testing.assert_frame_equal(read, chosen, check_dtype=False)
+    assert store.read_all(tmp_path).problems == []
+    store.save(record(), classified(1.5), tmp_path)
+    assert not path.with_suffix(".valid.parquet").exists()
+
+
+def test_predictions_for_validation_that_do_not_belong(tmp_path: Path):
+    with pytest.raises(SerbenchError, match="is not written: fold"):
+        store.save(record(), classified(1.5), tmp_path, validated(classified(0.5))[1:])
+
+
+def validated(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return some rows of predictions, as many a fold and seed as its validation part has."""
+    sizes = {fold.name: fold.valid for fold in record().split.folds}
+    trials = [rows.head(sizes[fold]) for (fold, _), rows in predictions.groupby(["fold", "seed"])]
+    return pd.concat(trials, ignore_index=True)
+
+
 def test_predictions_without_their_record(saved: Path):
     saved.unlink()
     shelf = store.read_all(saved.parents[1])
@@ -290,7 +315,7 @@ GOOD = classified(1.5)
         (GOOD.assign(**{"score:anger": "high"}), "'score:anger' .* must hold numbers"),
         (GOOD.assign(prediction="joy"), "'prediction' .* has 'joy', no label of the task"),
         (GOOD.iloc[[*range(120), 7]], "'00_07' is predicted twice in fold '1' with seed 0"),
-        (GOOD.iloc[1:], "fold '1' with seed 0 has 23 predictions; its test part has 24"),
+        (GOOD.iloc[1:], "fold '1' with seed 0 has 23 predictions; the part they are for has 24"),
         (GOOD.assign(fold="9"), "fold '9' with seed 0 is predicted, but is not in the record"),
         (GOOD.assign(seed=4), "fold '1' with seed 4 is predicted, but is not in the record"),
         (GOOD[GOOD["fold"] != "5"], "says complete: true, but 4 of 5 folds x seeds are predicted"),

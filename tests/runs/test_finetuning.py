@@ -119,10 +119,10 @@ def test_what_was_trained_is_what_is_loaded_to_the_bit(
     train = fitting._train
 
     def watched(*args: Any) -> Any:
-        trained, learner, system = train(*args)
-        system.load_state_dict(trained.state)
-        systems.append(system.eval())
-        return trained, learner, system
+        best, trained = train(*args)
+        best.course.system.load_state_dict(trained.state)
+        systems.append(best.course.system.eval())
+        return best, trained
 
     monkeypatch.setattr(fitting, "_train", watched)
     made = finetuned(raw, prepared(raw))

@@ -53,6 +53,19 @@ def test_every_utterance_is_tested_once_a_seed(tmp_path: Path) -> None:
     assert outcome.result.complete
 
 
+def test_predictions_for_the_validation_parts_lie_beside_it(tmp_path: Path) -> None:
+    outcome = run({"seeds": [0, 1]}, tmp_path)
+    found = store.load_validation(outcome.path, outcome.result)
+    tested = predictions(outcome)
+    for fold, chosen in zip(outcome.result.split.folds, outcome.result.training[::2], strict=True):
+        rows = found[(found["fold"] == fold.name) & (found["seed"] == 0)]
+        assert len(rows) == fold.valid
+        speakers = {*tested.loc[tested["fold"] == fold.name, "speaker"]}
+        assert speakers.isdisjoint(rows["speaker"])
+        recall = (rows["truth"] == rows["prediction"]).groupby(rows["truth"]).mean()
+        assert recall.mean() == pytest.approx(chosen.valid_score)
+
+
 def test_a_seed_repeats_bit_for_bit_and_another_differs(tmp_path: Path) -> None:
     first = predictions(run({"seeds": [3]}, tmp_path / "a"))
     again = predictions(run({"seeds": [3]}, tmp_path / "b", overwrite="always"))

@@ -267,6 +267,18 @@ def test_refit_starts_from_the_weights_of_its_seed() -> None:
     assert not np.array_equal(runs[0].scores, runs[2].scores)
 
 
+def test_validation_is_predicted_by_what_it_chose_and_never_by_a_refit() -> None:
+    training = Training(learning_rates=(1e-2,), epochs=3)
+    plain = train(classes(), training=training)
+    recall = audmetric.unweighted_average_recall(
+        LABELS[FOLD.valid], plain.validation.argmax(axis=1)
+    )
+    assert recall == pytest.approx(plain.valid_score)
+    refitted = train(classes(), training=training.model_copy(update={"refit": True}))
+    assert not np.array_equal(refitted.scores, plain.scores)
+    np.testing.assert_array_equal(refitted.validation, plain.validation)
+
+
 # --- randomness ---
 
 
