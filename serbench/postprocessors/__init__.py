@@ -1,0 +1,161 @@
+"""The contract of a post-processor: what a trial predicts in, corrected predictions out.
+
+Every public module of this folder is one post-processor with a `make(...)` of keyword options. It
+is applied to one fold and seed at a time, after prediction, and trains nothing. It sees the truths
+of the training and the validation part; of what it corrects it sees predictions and voices alone.
+
+    >>> import numpy as np
+    >>> class Halfway(PostProcessor):  # to the mean of the training part
+    ...     serves = frozenset({"regression"})
+    ...     def correct(self, predicted, evidence):
+    ...         return (predicted.values + evidence.train.truths.mean(axis=0)) / 2
+    >>> known = Known(np.zeros((2, 1)), np.array(["a", "b"]), truths=np.array([[2.0], [4.0]]))
+    >>> evidence = Evidence(train=known, valid=known, voices={}, seed=0)
+    >>> Halfway().correct(Predicted(np.array([[1.0], [5.0]]), np.array(["c", "c"])), evidence)
+    array([[2.],
+           [4.]])
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from serbench.errors import SerbenchError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Values = NDArray[np.float64]
+    Voices = Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What a trial predicts for some utterances.
+
+    Attributes:
+        values: (N, C) float64: the probabilities of the classes, each row with the sum 1, or
+            dimensions on the benchmark's scale.
+        speakers: (N,) text: who speaks.
+        embeddings: (N, E) float32: the encoder's output for each utterance, averaged over time;
+            None where nobody asked for it.
+    """
+
+    values: Values
+    speakers: NDArray[Any]
+    embeddings: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class Known(Predicted):
+    """The same, with the truths.
+
+    Attributes:
+        truths: (N,) int64 places in the labels, or (N, C) float64 dimensions.
+    """
+
+    truths: NDArray[Any] = None  # type: ignore[assignment]  # a default, as those above have some
+
+    @property
+    def unlabelled(self) -> Predicted:
+        """The same without the truths."""
+        return Predicted(self.values, self.speakers, self.embeddings)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What may be looked at to correct the predictions of a trial.
+
+    Attributes:
+        train: the part that was trained on.
+        valid: the part that chose the epoch; predicted by weights that were not trained on it.
+        voices: speaker to (E,) float32, the mean of the embeddings of all utterances of the
+            speaker in one part, for the speakers of all three.
+        seed: of the trial, for what is drawn.
+    """
+
+    train: Known
+    valid: Known
+    voices: Voices
+    seed: int
+
+    def after(self, corrected: Values) -> Evidence:
+        """Return the same with other predictions for the validation part."""
+        return replace(self, valid=replace(self.valid, values=corrected))
+
+
+class PostProcessor(ABC):
+    """Corrects the predictions of a trial.
+
+    Attributes:
+        serves: the kinds of task whose predictions it corrects: "classification", "regression".
+        looks_at: what it needs beside the predictions: "voices", "embeddings".
+        oracle: whether it looks at the truths of what it corrects, to show what could be had at
+            best; it then gets a `Known`, its result is marked and never ranked.
+    """
+
+    serves: ClassVar[frozenset[str]]
+    looks_at: ClassVar[frozenset[str]] = frozenset()
+    oracle: ClassVar[bool] = False
+
+    @abstractmethod
+    def correct(self, predicted: Predicted, evidence: Evidence) -> Values:
+        """Return corrected values, (N, C) like those of `predicted`.
+
+        Args:
+            predicted: utterances of speakers of one part of the fold, without their truths.
+            evidence: what is known.
+
+        Raises:
+            SerbenchError: what it needs is not there.
+        """
+
+
+def chain(
+    steps: tuple[PostProcessor, ...], predicted: Known, evidence: Evidence
+) -> tuple[Values, Values]:
+    """Return the predictions of a part and of the validation part after all steps, in their order.
+
+    A later step finds the validation predictions as the earlier ones left them, so that what it
+    fits there fits what it corrects.
+
+    Args:
+        steps: at least one.
+        predicted: the part to correct; only an oracle sees its truths.
+        evidence: as it is before the first step.
+    """
+    for step in steps:
+        # the truths of the validation part are in the evidence, but a step treats its speakers
+        # as it treats those of the test part
+        valid = step.correct(_shown(step, evidence.valid), evidence)
+        values = step.correct(_shown(step, predicted), evidence)
+        predicted, evidence = replace(predicted, values=values), evidence.after(valid)
+    return predicted.values, evidence.valid.values
+
+
+def _shown(step: PostProcessor, part: Known) -> Predicted:
+    return part if step.oracle else part.unlabelled
+
+
+def check_serves(name: str, step: PostProcessor, kind: str) -> None:
+    """Refuse a post-processor for predictions that it does not understand.
+
+    Args:
+        name: of the post-processor.
+        step: what it is.
+        kind: of the task.
+
+    Raises:
+        SerbenchError: it does not serve that kind.
+    """
+    if kind not in step.serves:
+        served = " and ".join(sorted(step.serves))
+        msg = f"post-processor '{name}' corrects {served}, not {kind}; leave it out"
+        raise SerbenchError(msg)
+
+
+__all__ = ["Evidence", "Known", "PostProcessor", "Predicted", "chain", "check_serves"]

@@ -1,0 +1,189 @@
+"""PLDC: mean and spread of a speaker's predictions set by similar voices (Tran et al. 2023)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+
+from serbench.errors import SerbenchError
+from serbench.postprocessors import Evidence, PostProcessor, Predicted
+from serbench.postprocessors._neighbours import Choice, candidates, nearest
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from serbench.postprocessors import Known, Values
+
+Shift = Literal["sigma", "mu", "both"]
+
+
+class Moments(NamedTuple):
+    """Of S groups of utterances.
+
+    counts: (S, 1).
+    means: (S, C).
+    squares: (S, C) sums of the squares of the distances from the mean.
+    """
+
+    counts: Values
+    means: Values
+    squares: Values
+
+    @property
+    def deviations(self) -> Values:
+        """(S, C), over all utterances (ddof 0)."""
+        import numpy as np
+
+        return np.sqrt(self.squares / self.counts)
+
+    def pooled(self, groups: NDArray[np.int64]) -> Moments:
+        """Return those of all utterances of (T, K) groups together, for each of T rows."""
+        counts, means, squares = (moment[groups] for moment in self)
+        count = counts.sum(axis=1)
+        mean = (counts * means).sum(axis=1) / count
+        between = counts * (means - mean[:, None]) ** 2
+        return Moments(count, mean, (squares + between).sum(axis=1))
+
+
+def moments(values: Values, places: NDArray[np.int64], count: int) -> Moments:
+    """Return the moments of (N, C) values by speaker.
+
+    Args:
+        values: of utterances.
+        places: (N,) which of the speakers.
+        count: S, each with an utterance.
+    """
+    import numpy as np
+
+    def sums(of: Values) -> Values:
+        return np.stack([np.bincount(places, column, count) for column in of.T], axis=1)
+
+    counts = np.bincount(places, minlength=count)[:, None].astype(np.float64)
+    means = sums(values) / counts
+    # in two passes: the difference of two large sums is not zero where all values are equal
+    return Moments(counts, means, sums((values - means[places]) ** 2))
+
+
+class Pldc(PostProcessor):
+    """Personalised label distribution calibration, Tran et al. (Interspeech 2023), section 2.4."""
+
+    serves: ClassVar[frozenset[str]] = frozenset({"regression"})
+    looks_at: ClassVar[frozenset[str]] = frozenset({"voices"})
+
+    def __init__(
+        self,
+        k: int,
+        shift: Shift,
+        statistics: Literal["averaged", "pooled"],
+        fewest: int,
+        gate: float | None,
+        among: Literal["train", "train and valid"],
+        neighbours: Choice,
+    ) -> None:
+        for name, value in (("k", k), ("fewest", fewest)):
+            if value < 1:
+                msg = f"option '{name}' of post-processor 'pldc' is {value}; give 1 or more"
+                raise SerbenchError(msg)
+        self.k, self.shift, self.statistics = k, shift, statistics
+        self.fewest, self.gate, self.among, self.neighbours = fewest, gate, among, neighbours
+
+    def correct(self, predicted: Predicted, evidence: Evidence) -> Values:
+        """Return (N, C) dimensions; they may leave the scale, as in the authors' code."""
+        import numpy as np
+
+        speakers, places = np.unique(predicted.speakers, return_inverse=True)
+        means, deviations = self.aims(speakers.tolist(), evidence)
+        own = moments(predicted.values, places, len(speakers))
+        return shifted(predicted.values, places, own, means, deviations, self.shift)
+
+    def aims(self, speakers: list[str], evidence: Evidence) -> tuple[Values, Values]:
+        """Return (T, C) mean and deviation that each speaker's predictions get; NaN: their own."""
+        import numpy as np
+
+        parts = [evidence.train, evidence.valid][: 1 if self.among == "train" else 2]
+        names = candidates(parts, self.fewest)
+        found = nearest(speakers, names, evidence.voices, self.k, self.neighbours, evidence.seed)
+        labels = _labels(parts, names)
+        if self.statistics == "averaged":
+            means = labels.means[found.chosen].mean(axis=1)
+            deviations = labels.deviations[found.chosen].mean(axis=1)
+        else:
+            _, means, _ = pooled = labels.pooled(found.chosen)
+            deviations = pooled.deviations
+        if self.gate is not None:
+            alike = found.similarity.mean(axis=1) >= self.gate
+            means[alike] = deviations[alike] = np.nan
+        return means, deviations
+
+
+def shifted(
+    values: Values,
+    places: NDArray[np.int64],
+    own: Moments,
+    means: Values,
+    deviations: Values,
+    shift: Shift,
+) -> Values:
+    """Return (N, C) values with other moments by speaker: (y - mu) / sigma * sigma' + mu'.
+
+    Args:
+        values: of utterances.
+        places: (N,) which of T speakers.
+        own: of the values by speaker.
+        means: (T, C) mu'; NaN: as it is.
+        deviations: (T, C) sigma', likewise. Where a speaker's values are all equal, such as of one
+            utterance, there is no spread to change.
+        shift: "sigma" leaves the mean as it is, "mu" the spread.
+    """
+    import numpy as np
+
+    there, spread = own.means, own.deviations
+    # what rounding leaves is no spread
+    flat = spread <= 1e-9 * np.maximum(np.abs(there), 1)
+    scale = np.where(flat, 1, deviations / np.where(flat, 1, spread))
+    scale = np.ones_like(scale) if shift == "mu" else np.where(np.isnan(scale), 1, scale)
+    centre = there if shift == "sigma" else np.where(np.isnan(means), there, means)
+    return (values - there[places]) * scale[places] + centre[places]
+
+
+def _labels(parts: list[Known], names: list[str]) -> Moments:
+    """Return the moments of the truths of some speakers, sorted by their names."""
+    import numpy as np
+
+    speakers = np.concatenate([part.speakers for part in parts]).astype(str)
+    truths = np.concatenate([part.truths for part in parts])
+    theirs = np.isin(speakers, names)
+    places = np.searchsorted(names, speakers[theirs])
+    return moments(truths[theirs], places, len(names))
+
+
+def make(
+    *,
+    k: int = 15,
+    shift: Literal["sigma", "mu", "both"] = "sigma",
+    statistics: Literal["averaged", "pooled"] = "averaged",
+    fewest: int = 2,
+    gate: float | None = None,
+    among: Literal["train", "train and valid"] = "train",
+    neighbours: Literal["nearest", "random", "all"] = "nearest",
+) -> Pldc:
+    """Return the post-processor.
+
+    Args:
+        k: training speakers whose labels are looked at. The authors' newer script has 15, the
+            older 5; the paper names none. Of fewer candidates all are taken.
+        shift: what is set: the spread ("sigma", best on A-CCC in the paper's Table 2), the mean
+            ("mu"), or "both", which is the paper's formula.
+        statistics: the neighbours' means and deviations "averaged", as in the paper's text, or of
+            all their labels "pooled", as in the authors' newer script.
+        fewest: utterances of a candidate; one alone has no spread.
+        gate: leave speakers alone whose neighbours are at least so similar, on average; 0.985 in a
+            comment of the authors' script. None: correct all.
+        among: whose labels: of the speakers trained on, or of the validation part, too.
+        neighbours: the "nearest" by cosine of voices; k at "random", or "all" candidates, which
+            are controls: what is gained with them is not owed to the voice.
+
+    Raises:
+        SerbenchError: `k` or `fewest` is below 1.
+    """
+    return Pldc(k, shift, statistics, fewest, gate, among, neighbours)

@@ -1,0 +1,100 @@
+"""Posteriors moved to the class prior of training speakers with similar voices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from serbench.errors import SerbenchError
+from serbench.postprocessors import Evidence, PostProcessor, Predicted
+from serbench.postprocessors._neighbours import Choice, candidates, nearest
+from serbench.postprocessors._posteriors import (
+    logarithm,
+    moved,
+    normalised,
+    prior,
+    temperature,
+)
+
+if TYPE_CHECKING:
+    from serbench.postprocessors import Values
+
+
+class PriorShift(PostProcessor):
+    """PLDC's idea for classes, whose distribution is the prior."""
+
+    serves: ClassVar[frozenset[str]] = frozenset({"classification"})
+    looks_at: ClassVar[frozenset[str]] = frozenset({"voices"})
+
+    def __init__(
+        self, k: int, strength: float, calibrate: bool, fewest: int, neighbours: Choice
+    ) -> None:
+        for name, value, least in (("k", k, 1), ("fewest", fewest, 1), ("strength", strength, 0)):
+            if value < least:
+                msg = (
+                    f"option '{name}' of post-processor 'prior_shift' is {value:g}; "
+                    f"give {least} or more"
+                )
+                raise SerbenchError(msg)
+        self.k, self.strength, self.calibrate = k, strength, calibrate
+        self.fewest, self.neighbours = fewest, neighbours
+
+    def correct(self, predicted: Predicted, evidence: Evidence) -> Values:
+        """Return (N, C) probabilities under the prior of each speaker's neighbours."""
+        import numpy as np
+
+        values = predicted.values
+        if self.calibrate:
+            valid = evidence.valid
+            values = normalised(logarithm(values) / temperature(valid.values, valid.truths))
+        known = prior(evidence.train.truths, values.shape[1])
+        speakers, places, counts = np.unique(
+            predicted.speakers, return_inverse=True, return_counts=True
+        )
+        seen = self.priors(speakers.tolist(), evidence, values.shape[1])
+        share = (counts / (counts + self.strength))[:, None] if self.strength else 1.0
+        ratio = (share * seen + (1 - share) * known) / known
+        return moved(values, ratio[places])
+
+    def priors(self, speakers: list[str], evidence: Evidence, classes: int) -> Values:
+        """Return (T, C) shares of the classes among the labels of each speaker's neighbours."""
+        import numpy as np
+
+        train = evidence.train
+        names = candidates([train], self.fewest)
+        found = nearest(speakers, names, evidence.voices, self.k, self.neighbours, evidence.seed)
+        labels = {name: train.truths[train.speakers == name] for name in names}
+        return np.array(
+            [
+                prior(np.concatenate([labels[names[i]] for i in row]), classes)
+                for row in found.chosen
+            ]
+        )
+
+
+def make(
+    *,
+    k: int = 15,
+    strength: float = 5.0,
+    calibrate: bool = True,
+    fewest: int = 2,
+    neighbours: Literal["nearest", "random", "all"] = "nearest",
+) -> PriorShift:
+    """Return the post-processor.
+
+    It helps where voices that are alike go with classes that are alike in frequency, as by role,
+    age or channel. It cannot help where every speaker has every class equally often, as in acted
+    corpora: the neighbours' prior is then everybody's.
+
+    Args:
+        k: training speakers whose labels are looked at; of fewer candidates all.
+        strength: utterances of the speaker at which half of what the neighbours say counts: a
+            voice that was heard in one clip is a poor guide. Our choice; 0: all of it, always.
+        calibrate: give the posteriors the temperature that fits the validation part, before that.
+        fewest: utterances of a candidate.
+        neighbours: the "nearest" by cosine of voices; k at "random", or "all" candidates, which
+            are controls: what is gained with them is not owed to the voice.
+
+    Raises:
+        SerbenchError: an option is out of its range.
+    """
+    return PriorShift(k, strength, calibrate, fewest, neighbours)

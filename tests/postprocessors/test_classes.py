@@ -1,0 +1,164 @@
+"""Corrections of class probabilities: published algorithms, planted truth, hidden truths."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from serbench.errors import SerbenchError
+from serbench.postprocessors import (
+    Evidence,
+    Known,
+    PostProcessor,
+    chain,
+    check_serves,
+    class_means,
+    em_prior,
+    prior_shift,
+)
+from serbench.postprocessors._posteriors import temperature
+
+CLASSES = 4
+STEPS: list[PostProcessor] = [em_prior.make(), prior_shift.make(k=5), class_means.make()]
+
+
+def part(
+    random: np.random.Generator, prefix: str, speakers: int, priors: np.ndarray, clips: int = 40
+) -> tuple[Known, dict[str, Any]]:
+    """Speakers with class priors of their kind; posteriors are exact under a flat prior."""
+    names, truths, points, voices = [], [], [], {}
+    centres = 1.2 * np.eye(CLASSES, 6)
+    for i in range(speakers):
+        kind = i % len(priors)
+        drawn = random.choice(CLASSES, clips, p=priors[kind])
+        voices[f"{prefix}{i}"] = np.eye(len(priors))[kind] + 0.1 * random.normal(size=len(priors))
+        names += [f"{prefix}{i}"] * clips
+        truths.append(drawn)
+        points.append(centres[drawn] + random.normal(size=(clips, 6)))
+    x = np.concatenate(points)
+    logits = -0.5 * ((x[:, None] - centres) ** 2).sum(axis=2)
+    values = np.exp(logits - logits.max(axis=1, keepdims=True))
+    values /= values.sum(axis=1, keepdims=True)
+    made = Known(values, np.array(names), x.astype(np.float32), np.concatenate(truths))
+    return made, voices
+
+
+def corpus(seed: int, priors: np.ndarray) -> tuple[Evidence, Known]:
+    random = np.random.default_rng(seed)
+    train, one = part(random, "train", 24, priors)
+    valid, two = part(random, "valid", 8, priors)
+    test, three = part(random, "test", 24, priors)
+    voices = {n: v.astype(np.float32) for n, v in (one | two | three).items()}
+    return Evidence(train=train, valid=valid, voices=voices, seed=seed), test
+
+
+SKEWED = 0.1 + 0.6 * np.eye(CLASSES)
+FLAT = np.full((4, CLASSES), 0.25)
+
+
+def right(known: Known, values: np.ndarray) -> float:
+    return float((values.argmax(axis=1) == known.truths).mean())
+
+
+@pytest.mark.parametrize("make", [em_prior.make, lambda: prior_shift.make(k=5)])
+def test_where_speakers_have_classes_of_their_own_it_gains(make: Any) -> None:
+    about, test = corpus(0, SKEWED)
+    after = make().correct(test.unlabelled, about)
+    np.testing.assert_allclose(after.sum(axis=1), 1)
+    assert right(test, after) > right(test, test.values) + 0.05
+
+
+@pytest.mark.parametrize("make", [em_prior.make, lambda: prior_shift.make(k=5)])
+def test_where_all_have_all_classes_it_gains_nothing(make: Any) -> None:
+    gains = []
+    for seed in range(20):
+        about, test = corpus(seed, FLAT)
+        after = make().correct(test.unlabelled, about)
+        gains.append(right(test, after) - right(test, test.values))
+    assert -0.03 < np.mean(gains) < 0.01
+
+
+def test_em_finds_the_planted_prior() -> None:
+    _, test = corpus(1, SKEWED)
+    flat = np.full(CLASSES, 0.25)
+    for kind in range(4):
+        rows = np.isin(test.speakers, [f"test{i}" for i in range(24) if i % 4 == kind])
+        found = em_prior.own_prior(test.values[rows], flat, strength=0)
+        drawn = np.bincount(test.truths[rows], minlength=CLASSES) / rows.sum()
+        np.testing.assert_allclose(found, drawn, atol=0.08)
+
+
+def test_em_is_a_fixed_point_of_saerens_update_and_shrinks_to_the_known_prior() -> None:
+    _, test = corpus(2, SKEWED)
+    values, known = test.values[:40], np.array([0.4, 0.3, 0.2, 0.1])
+    found = em_prior.own_prior(values, known, strength=0)
+    weighted = values * found / known
+    again = (weighted / weighted.sum(axis=1, keepdims=True)).mean(axis=0)
+    np.testing.assert_allclose(again, found, atol=1e-6)
+    held = em_prior.own_prior(values, known, strength=1e6)
+    np.testing.assert_allclose(held, known, atol=1e-3)
+
+
+def test_the_temperature_of_calibrated_posteriors_is_one_and_a_planted_one_is_found() -> None:
+    about, _ = corpus(3, FLAT)
+    train = about.train
+    assert temperature(train.values, train.truths) == pytest.approx(1, abs=0.1)
+    sharp = train.values**3
+    sharp /= sharp.sum(axis=1, keepdims=True)
+    assert temperature(sharp, train.truths) == pytest.approx(3, abs=0.3)
+
+
+def test_class_means_follow_a_speaker_whose_clips_lie_elsewhere() -> None:
+    about, test = corpus(4, FLAT)
+    random = np.random.default_rng(4)
+    # the trial was trained on clean clips; each speaker's are moved as a whole
+    moved, values = test.embeddings.copy(), test.values.copy()  # type: ignore[union-attr]
+    for name in np.unique(test.speakers):
+        moved[test.speakers == name] += 0.3 * random.normal(size=6)
+    shifted = Known(values, test.speakers, moved, test.truths)
+    after = class_means.make().correct(shifted.unlabelled, about)
+    assert right(test, after) > right(test, values) - 0.02
+    with pytest.raises(SerbenchError, match="needs the embeddings"):
+        class_means.make().correct(Known(values, test.speakers, None, test.truths), about)
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: type(step).__name__)
+def test_permuted_test_truths_change_nothing(step: PostProcessor) -> None:
+    about, test = corpus(5, SKEWED)
+    random = np.random.default_rng(0)
+    other = Known(test.values, test.speakers, test.embeddings, random.permutation(test.truths))
+    (one, _), (two, _) = (chain((step,), known, about) for known in (test, other))
+    np.testing.assert_array_equal(one, two)
+
+
+def test_a_chain_hands_on_what_it_made_of_the_validation_part() -> None:
+    about, test = corpus(6, SKEWED)
+    first, second = em_prior.make(), prior_shift.make(k=5)
+    by_hand_valid = first.correct(about.valid.unlabelled, about)
+    by_hand = second.correct(
+        Known(first.correct(test, about), test.speakers, None, test.truths).unlabelled,
+        about.after(by_hand_valid),
+    )
+    np.testing.assert_array_equal(chain((first, second), test, about)[0], by_hand)
+
+
+def test_dimensions_are_not_for_prior_shift() -> None:
+    with pytest.raises(
+        SerbenchError, match="'prior_shift' corrects classification, not regression"
+    ):
+        check_serves("prior_shift", prior_shift.make(), "regression")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: em_prior.make(strength=-1), "'strength' of post-processor 'em_prior' is -1"),
+        (lambda: prior_shift.make(k=0), "'k' of post-processor 'prior_shift' is 0"),
+        (lambda: class_means.make(strength=0), "'strength' of post-processor 'class_means' is 0"),
+    ],
+)
+def test_options_out_of_range_are_refused(make: Any, message: str) -> None:
+    with pytest.raises(SerbenchError, match=message):
+        make()
