@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from serbench.devices import seeded
 from serbench.errors import SerbenchError
@@ -56,17 +57,22 @@ class Trained:
 
 @dataclass(frozen=True, kw_only=True)
 class Fitted(Trained):
-    """The same, and what it predicts for the test part.
+    """The same, and what it gives for the parts of the fold.
 
     Attributes:
-        scores: (n, C) for the fold's test rows, in their order: probabilities of the classes, or
+        scores: (n, C) for the test rows, in their order: probabilities of the classes, or
             dimensions on the benchmark's scale.
-        validation: (n, C) for its validation rows likewise, before a refit: never from weights
+        validation: (n, C) for the validation rows likewise, before a refit: never from weights
             that were trained on them.
+        training: (n, C) for the training rows, by the same weights.
+        embeddings: (n, E) for the training, validation and test rows, one after the other: the mean
+            over time of what heads get, before a refit.
     """
 
     scores: Scores
     validation: Scores
+    training: Scores
+    embeddings: NDArray[np.float32]
 
 
 def fit(
@@ -82,13 +88,21 @@ def fit(
     system = best.course.system
     system.load_state_dict(trained.state)
     validation = _finite(learner, system, "validation")
+    training = _finite(learner, system, "training")
+    fold = trial.fold
+    embeddings = learner.embed(system, np.concatenate([fold.train, fold.valid, fold.test]))
     if trial.training.refit:
         # who validated is now trained on, and known to a head that looks at who speaks
         learner = Learner.of(replace(trial, fold=trial.fold.merged()))
         system = _refit(learner, best, make_system, step, folder)
         trained = replace(trained, state=state_of(system))
-    scores = _finite(learner, system, "test")
-    return Fitted(**vars(trained), scores=scores, validation=validation)
+    return Fitted(
+        **vars(trained),
+        scores=_finite(learner, system, "test"),
+        validation=validation,
+        training=training,
+        embeddings=embeddings,
+    )
 
 
 def train(
@@ -176,10 +190,13 @@ def _attempt(
     return attempt
 
 
-def _finite(learner: Learner, system: System, part: Literal["validation", "test"]) -> Scores:
+def _finite(
+    learner: Learner, system: System, part: Literal["training", "validation", "test"]
+) -> Scores:
     """Return what a system predicts for a part of the fold."""
     fold = learner.trial.fold
-    scores = learner.predict(system, fold.valid if part == "validation" else fold.test)
+    rows = {"training": fold.train, "validation": fold.valid, "test": fold.test}[part]
+    scores = learner.predict(system, rows)
     if not np.isfinite(scores).all():
         raise _not_finite(learner.trial, f"the predictions for the {part} part are not finite")
     return scores

@@ -132,6 +132,16 @@ class Learner:
             outputs = torch.cat([self.outputs(system, *each) for each in self.batches(parts)])
         return trial.objective.decode(outputs)[places]
 
+    def embed(self, system: System, rows: Rows) -> NDArray[np.float32]:
+        """Return (n, E) the mean over time of what heads get, of all streams side by side."""
+        parts, places = self._in_order(rows)
+        system.eval()
+        with torch.no_grad(), forked(self.trial.device):
+            made = (self.encode(system, batch) for _, batch in self.batches(parts))
+            means = torch.cat([system.means(features) for features in made])
+        embedded: NDArray[np.float32] = means.cpu().numpy()[places]
+        return embedded
+
     def _in_order(self, rows: Rows) -> tuple[list[Rows], NDArray[np.int64]]:
         """Return parts in order of length, and the places that put their results back in order."""
         trial = self.trial

@@ -80,6 +80,12 @@ class System(nn.Module):
         ]
         return torch.cat(embeddings, dim=1)
 
+    def means(self, features: Sequence[Features]) -> Tensor:
+        """Return (B, E) the mean over time of what heads get, of all streams side by side."""
+        inputs = (stream(part) for stream, part in zip(self.streams, features, strict=True))
+        # zero beyond each length, so padding adds nothing
+        return torch.cat([frames.sum(1) / lengths[:, None] for frames, lengths in inputs], dim=1)
+
     def forward(self, features: Sequence[Features], speakers: Tensor) -> Tensor:
         """Return (B, C): logits of the classes, or dimensions on the unit interval's scale.
 

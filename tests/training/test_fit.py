@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import audmetric
@@ -277,6 +278,19 @@ def test_validation_is_predicted_by_what_it_chose_and_never_by_a_refit() -> None
     refitted = train(classes(), training=training.model_copy(update={"refit": True}))
     assert not np.array_equal(refitted.scores, plain.scores)
     np.testing.assert_array_equal(refitted.validation, plain.validation)
+    np.testing.assert_array_equal(refitted.training, plain.training)
+    np.testing.assert_array_equal(refitted.embeddings, plain.embeddings)
+
+
+def test_embeddings_are_the_means_of_standardised_frames_in_the_order_of_the_parts() -> None:
+    blocks = [5 + 2 * noise(1, 3 + row % 4, 2, seed=row) for row in range(COUNT)]
+    fold = replace(FOLD, train=FOLD.train[::-1].copy())
+    fitted = train(Source(blocks), fold=fold, training=Training(learning_rates=(1e-2,), epochs=1))
+    frames = [block[0].double().numpy() for block in blocks]
+    trained = np.concatenate([frames[row] for row in fold.train])
+    means = np.array([frames[row].mean(0) for row in [*fold.train, *fold.valid, *fold.test]])
+    expected = (means - trained.mean(0)) / trained.std(0)
+    np.testing.assert_allclose(fitted.embeddings, expected, atol=1e-4)
 
 
 # --- randomness ---
