@@ -53,7 +53,8 @@ def other_rows(task: Task, one: DataFrame, other: DataFrame) -> str | None:
         apart = (one[columns] != other[columns]).any(axis=1)
         if apart.any():
             first = one.loc[apart, "utterance"].iloc[0]
-            rows = f"{apart.sum()} row{'s' * (apart.sum() > 1)}"
+            count = int(apart.sum())
+            rows = f"{count} row{'s' * (count > 1)}"
             return (
                 f"they have other {what} in {rows} ('{first}' is the first); "
                 "run one again on the data of the other"
