@@ -1,0 +1,40 @@
+"""Speakers of a result in the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from serbench.leaderboard.figures import number
+from serbench.leaderboard.render import _grid
+
+if TYPE_CHECKING:
+    from serbench.leaderboard.speakers import Moments, SpeakerRow, SpeakerTable
+
+
+def render_speakers(table: SpeakerTable) -> RenderableType:
+    """Return the speakers, the worst first, and what there is to say of all of them."""
+    first = table.rows[0]
+    drawn = _grid()
+    drawn.add_column("speaker", overflow="fold")
+    drawn.add_column("clips", justify="right")
+    moments = ["true mean\n± spread", "predicted mean\n± spread"] if first.truth else []
+    scores = [table.title, "before"] if first.before is not None else [table.title]
+    for header in [*moments, *scores]:
+        drawn.add_column(header, justify="right", no_wrap=True)
+    for row in table.rows:
+        drawn.add_row(row.name, str(row.clips), *_cells(row))
+    return Group(drawn, Text(), Text(table.summary, style="dim"))
+
+
+def _cells(row: SpeakerRow) -> list[str]:
+    moments = [_moment(each) for each in (row.truth, row.predicted) if each is not None]
+    scores = [each for each in (row.score, row.before) if each is not None]
+    return [*moments, *map(number, scores)]
+
+
+def _moment(moments: Moments) -> str:
+    mean, spread = moments
+    return f"{mean:.2f} ± {spread:.2f}"
