@@ -11,7 +11,6 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
-import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -21,7 +20,7 @@ from typing import Any, Literal, Optional, Union
 
 from pydantic import TypeAdapter, ValidationError
 
-from serbench.digests import digest_path
+from serbench import loading, sources
 from serbench.errors import SerbenchError, unknown
 
 Kind = Literal["upstreams", "downstreams", "benchmarks"]
@@ -51,7 +50,9 @@ class Plugin:
         options: of its `make`, by name.
         constants: the module's literal constants, such as `TRAINING`.
         source: its Python file.
-        origin: "serbench", the distribution and version it came with, or the digest of its file.
+        origin: where it comes from: "serbench", a distribution with its version, or "file".
+        code: SHA-256 of all the code that it is made of (see `serbench.sources`); empty for one of
+            serbench.
         entry: the entry point, for a plugin of another distribution.
     """
 
@@ -62,6 +63,7 @@ class Plugin:
     constants: Mapping[str, Any]
     source: Path
     origin: str
+    code: str = ""
     entry: EntryPoint | None = None
 
     @property
@@ -90,20 +92,34 @@ def find(kind: Kind, name: str) -> Plugin:
         if not path.is_file():
             msg = f"{kind[:-1]} file '{name}' does not exist; give the path of a Python file"
             raise SerbenchError(msg)
-        return _describe(kind, path.stem, path, f"file {digest_path(path)[:16]}")
-    if name in _builtin(kind):
+        code = sources.digest(sources.of_file(path))
+        return _describe(kind, path.stem, path, "file", code)
+    if name in _builtin(kind) and name not in _foreign(kind):
         return _describe(kind, name, _builtin(kind)[name], "serbench")
     if name not in _foreign(kind):
         raise unknown(kind[:-1], name, names(kind), f"or give the path of a file, ./{name}.py")
-    entry = _foreign(kind)[name]
-    spec = importlib.util.find_spec(entry.module)
-    if spec is None or spec.origin is None or entry.dist is None:
+    return _installed(kind, name)
+
+
+def _installed(kind: Kind, name: str) -> Plugin:
+    """Return what is known of a plugin of another distribution."""
+    entry, *others = _foreign(kind)[name]
+    if others or name in _builtin(kind):
+        dists = [each.dist.name if each.dist else "a package" for each in (entry, *others)]
+        taken = " of a built-in one" if name in _builtin(kind) else ""
+        msg = (
+            f"{kind[:-1]} '{name}' of {' and '.join(dists)} has the name{taken or ' of another'}; "
+            "rename it or uninstall that package"
+        )
+        raise SerbenchError(msg)
+    source = sources.module_file(entry)
+    if source is None or entry.dist is None:
         msg = (
             f"{kind[:-1]} '{name}' is announced as {entry.value}, which is not there; reinstall it"
         )
         raise SerbenchError(msg)
-    origin = f"{entry.dist.name} {entry.dist.version}"
-    return _describe(kind, name, Path(spec.origin), origin, entry)
+    code = sources.digest(sources.of_entry(entry))
+    return _describe(kind, name, source, f"{entry.dist.name} {entry.dist.version}", code, entry)
 
 
 def validate(plugin: Plugin, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,20 +179,10 @@ def _module(plugin: Plugin) -> ModuleType:
 
 def _imported(plugin: Plugin) -> ModuleType:
     if plugin.entry is not None:
-        return importlib.import_module(plugin.entry.module)
-    if plugin.origin == "serbench":
+        return loading.import_installed(plugin.entry.module, plugin.code)
+    if not plugin.code:
         return importlib.import_module(f"serbench.{plugin.kind}.{plugin.name}")
-    return _import_file(plugin.source)
-
-
-def _import_file(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"serbench_file_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        msg = f"'{path}' cannot be imported; give a Python file"
-        raise SerbenchError(msg)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loading.import_file(plugin.source, plugin.code)
 
 
 @functools.cache
@@ -186,27 +192,23 @@ def _builtin(kind: Kind) -> dict[str, Path]:
 
 
 @functools.cache
-def _foreign(kind: Kind) -> dict[str, EntryPoint]:
-    found = {e.name: e for e in entry_points(group=f"serbench.{kind}")}
-    taken = sorted(found.keys() & _builtin(kind).keys())
-    if taken:
-        dist = found[taken[0]].dist
-        msg = (
-            f"{kind[:-1]} '{taken[0]}' of {dist.name if dist else 'a package'} has the name of a "
-            "built-in one; rename it or uninstall that package"
-        )
-        raise SerbenchError(msg)
+def _foreign(kind: Kind) -> dict[str, list[EntryPoint]]:
+    """Return the entry points of a kind by their names, of which there should be one each."""
+    found: dict[str, list[EntryPoint]] = {}
+    for entry in entry_points(group=f"serbench.{kind}"):
+        found.setdefault(entry.name, []).append(entry)
     return found
 
 
 def _describe(
-    kind: Kind, name: str, source: Path, origin: str, entry: EntryPoint | None = None
+    kind: Kind,
+    name: str,
+    source: Path,
+    origin: str,
+    code: str = "",
+    entry: EntryPoint | None = None,
 ) -> Plugin:
-    try:
-        tree = ast.parse(source.read_text(encoding="utf-8"))
-    except SyntaxError as error:
-        msg = f"{kind[:-1]} '{name}' is not Python: {source} line {error.lineno}: {error.msg}"
-        raise SerbenchError(msg) from error
+    tree = _parsed(f"{kind[:-1]} '{name}'", source)
     attribute = entry.attr if entry is not None else "make"
     functions = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == attribute]
     if not functions:
@@ -214,7 +216,22 @@ def _describe(
         raise SerbenchError(msg)
     doc = (ast.get_docstring(tree) or "").split("\n")[0]
     options = {o.name: o for o in _options(f"{source}: {attribute}", functions[0], kind)}
-    return Plugin(kind, name, doc, options, _constants(tree), source, origin, entry)
+    return Plugin(kind, name, doc, options, _constants(tree), source, origin, code, entry)
+
+
+def _parsed(what: str, source: Path) -> ast.Module:
+    try:
+        return ast.parse(source.read_bytes())
+    except SyntaxError as error:
+        line = f" line {error.lineno}" if error.lineno else ""
+        msg = f"{what} is not Python: {source}{line}: {error.msg}"
+        raise SerbenchError(msg) from error
+    except OSError as error:
+        msg = f"{what} cannot be read: {source}: {error.strerror}; see to its permissions"
+        raise SerbenchError(msg) from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        msg = f"{what} is not Python: {source}: {error}"
+        raise SerbenchError(msg) from error
 
 
 def _options(where: str, function: ast.FunctionDef, kind: Kind) -> list[Option]:

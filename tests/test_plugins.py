@@ -46,9 +46,9 @@ def test_describes_a_file_without_importing_it(mine: Path) -> None:
 
 
 def test_the_origin_of_a_file_follows_its_content(mine: Path) -> None:
-    before = plugins.find("upstreams", str(mine)).origin
+    before = plugins.find("upstreams", str(mine)).code
     mine.write_text(MINE + "# changed\n")
-    assert plugins.find("upstreams", str(mine)).origin != before
+    assert plugins.find("upstreams", str(mine)).code != before
 
 
 def test_validate_fills_defaults_and_converts(mine: Path) -> None:

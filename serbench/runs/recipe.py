@@ -61,7 +61,8 @@ class Part(_Frozen):
     Attributes:
         name: of the plugin, or the path of a file.
         options: all of them, defaults included.
-        origin: where the code comes from: "serbench", a distribution with its version, a digest.
+        origin: where the code comes from: "serbench", a distribution with its version, "file".
+        code: SHA-256 of the code of a plugin that does not come with serbench.
         layers: which of an upstream's layers are learnt from: "all", "last", or numbers from 0.
         contents: option name to SHA-256, for options that name a file or folder; the content
             counts in the recipe's digest, the path does not.
@@ -70,6 +71,7 @@ class Part(_Frozen):
     name: str
     options: dict[str, Any] = Field(default_factory=dict)
     origin: str = "serbench"
+    code: str = ""
     contents: dict[str, str] = Field(default_factory=dict)
     layers: Layers = "all"
 
@@ -78,7 +80,7 @@ class Part(_Frozen):
         name = Path(self.name).stem if self.name.endswith((".py", ".toml")) else self.name
         options = self.options | {k: f"sha256:{v}" for k, v in self.contents.items()}
         seen = {} if self.layers == "all" else {"layers": self.layers}
-        return {"name": name, "options": options, "origin": self.origin} | seen
+        return {"name": name, "options": options, "origin": self.code or self.origin} | seen
 
 
 class Recipe(_Frozen):
@@ -323,7 +325,9 @@ def _part(kind: plugins.Kind, name: str, options: Mapping[str, Any]) -> Part:
         path = local_path(value) if _is_free_text(plugin.options[key], value) else None
         if path is not None:
             contents[key] = _content(f"option '{key}' of {kind[:-1]} '{name}'", path)
-    return Part(name=name, options=options, origin=plugin.origin, contents=contents)
+    return Part(
+        name=name, options=options, origin=plugin.origin, code=plugin.code, contents=contents
+    )
 
 
 def _several(given: Any) -> list[Any]:
