@@ -30,9 +30,13 @@ _TAKEN = ("name", "layers")
 _TYPES: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool}
 
 
+REQUIRED: Any = type("Required", (), {"__repr__": lambda _: "(must be given)"})()
+"""In place of the default of an option that has none."""
+
+
 @dataclass(frozen=True)
 class Option:
-    """A keyword option of a plugin: its type and its default."""
+    """A keyword option of a plugin: its type and its default, or `REQUIRED`."""
 
     name: str
     type: Any
@@ -132,10 +136,21 @@ def validate(plugin: Plugin, options: Mapping[str, Any]) -> dict[str, Any]:
     for key in options:
         if key not in plugin.options:
             raise unknown(f"option of {label}", key, plugin.options)
+    for name, option in plugin.options.items():
+        if option.default is REQUIRED and name not in options:
+            msg = f"{label} needs option '{name}'; give --set {plugin.kind[:-1]}.{name}=VALUE"
+            raise SerbenchError(msg)
     return {
         option.name: _checked(label, option, options.get(option.name, option.default))
         for option in plugin.options.values()
     }
+
+
+def defaults(plugin: Plugin) -> dict[str, Any]:
+    """Return the options of a plugin that need not be given, with what they then are."""
+    own = {name: o.default for name, o in plugin.options.items() if o.default is not REQUIRED}
+    label = f"{plugin.kind[:-1]} '{plugin.name}'"
+    return {name: _checked(label, plugin.options[name], value) for name, value in own.items()}
 
 
 def make(plugin: Plugin, *args: Any, options: Mapping[str, Any]) -> Any:
@@ -242,13 +257,14 @@ def _options(where: str, function: ast.FunctionDef, kind: Kind) -> list[Option]:
             msg = f"{where}: a recipe means something else by '{arg.arg}'; rename the option"
             raise SerbenchError(msg)
         try:
-            if arg.annotation is None or default is None:
+            if arg.annotation is None:
                 raise ValueError
-            options.append(Option(arg.arg, _type(arg.annotation), ast.literal_eval(default)))
+            value = REQUIRED if default is None else ast.literal_eval(default)
+            options.append(Option(arg.arg, _type(arg.annotation), value))
         except (ValueError, KeyError) as error:
             msg = (
                 f"{where}: option '{arg.arg}' needs an annotation of int, float, str, bool, None, "
-                "Literal or tuple, and a literal default"
+                "Literal or tuple, and a literal default or none"
             )
             raise SerbenchError(msg) from error
     return options

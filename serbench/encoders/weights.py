@@ -72,7 +72,7 @@ def find(name: str, revision: str | None, sizes: Sizes, *, text: bool = False) -
 
     Args:
         name: a folder (anything that starts with `.`, `/` or `~`, or exists), a published size,
-            which wins over such a folder if it comes with the package, or a hub id (`owner/name`).
+            which wins over a folder of its name, or a hub id (`owner/name`).
         revision: branch, tag or commit on the hub; None for the newest.
         sizes: the published sizes by name.
         text: whether the files of a tokeniser belong to the weights and count in their digest.
@@ -82,8 +82,7 @@ def find(name: str, revision: str | None, sizes: Sizes, *, text: bool = False) -
             hub cannot be reached.
     """
     folder = Path(name).expanduser()
-    packaged = "packaged" in sizes.get(name, ())
-    if name.startswith((".", "/", "~")) or (folder.is_dir() and not packaged):
+    if name.startswith((".", "/", "~")) or (folder.is_dir() and name not in sizes):
         return _from_folder(name, folder, revision, text)
     if name not in sizes and "/" not in name:
         raise unknown(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from pydantic import ValidationError
 
 from serbench.errors import SerbenchError
+from serbench.leaderboard import identity
 from serbench.leaderboard.record import FORMAT, Result
 from serbench.scoring import predictions as tables
 
@@ -122,11 +123,33 @@ def load_result(path: Path) -> Entry:
     if path.absolute().parent.name != result.benchmark.name:
         remedy = f"move it and its .parquet into a folder {result.benchmark.name}"
         raise BrokenResultError(path, f"it is a result on '{result.benchmark.name}'", remedy)
+    if reason := _misnamed(result):
+        raise BrokenResultError(path, reason)
     table = path.with_suffix(".parquet")
     predictions = _read_predictions(table)
     if reason := _problem(result, predictions):
         raise BrokenResultError(table, reason)
     return Entry(result, predictions)
+
+
+def _misnamed(result: Result) -> str | None:
+    """Return in what a record differs from what its recipe says, or None.
+
+    Of recipes that another version digested in another way nothing is said.
+    """
+    if result.recipe.get("format") != identity.FORMAT:
+        return None
+    try:
+        digest = identity.digest_of(result.recipe, [each.utterance for each in result.left_out])
+        labels = identity.labels_of(result.recipe)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        return f"its recipe is not whole ({type(error).__name__}: {error})"
+    if digest != result.digest:
+        return f"its recipe has the digest {digest[:8]}, not {result.digest[:8]}"
+    if labels != result.labels:
+        said, meant = (" ".join(each.model_dump().values()) for each in (result.labels, labels))
+        return f"its row is called '{said}', but its recipe is '{meant}'"
+    return None
 
 
 def load_validation(path: Path, result: Result) -> DataFrame:

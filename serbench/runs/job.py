@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from serbench.devices import available, threads
@@ -23,7 +23,7 @@ class Job:
 
     Attributes:
         recipe: all that defines the run.
-        digest: of the recipe.
+        digest: of the recipe and of what of the corpus is left out.
         benchmark: the corpus and its task.
         protocol: how it is split.
         device: a torch device.
@@ -56,6 +56,10 @@ class Job:
         protocol = recipes.make_protocol(benchmark, recipe.protocol)
         digest = recipe.digest()
         return cls(recipe, digest, benchmark, protocol, device, progress, asked_threads)
+
+    def without(self, left_out: Collection[str]) -> Job:
+        """Return the same job on a corpus without some utterances, which its digest tells."""
+        return replace(self, digest=self.recipe.digest(left_out))
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:

@@ -61,6 +61,10 @@ def _compute(job: Job, data: Path | None, results: Path, *, anew: bool) -> Outco
     job.announce()
     with job.timed("audit"):
         prepared = prepare_for(job, data)
+    if prepared.left_out:
+        job = job.without(prepared.left_out)
+        if not anew and (found := results_of.find(job, results)):
+            return found
     with job.timed("adapt"), job.threaded("adapt"):
         adapted = adapt(job, prepared)
     with job.timed("finetune"), job.threaded("finetune"):
