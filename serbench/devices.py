@@ -37,6 +37,19 @@ def available(device: str | None) -> str:
     return device
 
 
+def described(device: str) -> str:
+    """Return what decides how a device rounds: the name of a GPU, the instructions of a CPU."""
+    import torch
+
+    kind = torch.device(device).type
+    if kind == "cpu":
+        return f"cpu {torch.backends.cpu.get_cpu_capability()}"
+    try:
+        return f"{kind} {torch.cuda.get_device_name(device)}" if kind == "cuda" else kind
+    except (RuntimeError, AssertionError):
+        return kind
+
+
 def has_bf16(device: str) -> bool:
     """Return whether a device computes bfloat16 in hardware."""
     import torch

@@ -35,6 +35,26 @@ def keys_apart(recipes: Sequence[dict[str, Any]]) -> list[str]:
     return [key for key in every if len({options.get(key, "") for options in flat}) > 1]
 
 
+def machines_apart(results: Sequence[Result]) -> list[str]:
+    """Return in which versions, device and threads results differ, "torch 2.11.0 (3), 2.11.1 (1)".
+
+    What a record does not say is not compared.
+    """
+    told = [
+        result.versions | {f"{k} threads": str(n) for k, n in result.threads.items()}
+        for result in results
+    ]
+    counts = {
+        key: Counter(each[key] for each in told if key in each)
+        for key in sorted({key for each in told for key in each})
+    }
+    return [
+        f"{key} {', '.join(f'{value} ({rows})' for value, rows in sorted(found.items()))}"
+        for key, found in counts.items()
+        if len(found) > 1
+    ]
+
+
 def _stages(recipes: Sequence[dict[str, Any]]) -> list[str]:
     """Return the tables of recipes that only some have, such as `finetune`."""
     tables = dict.fromkeys(
@@ -63,6 +83,8 @@ def _compare(recipes: Sequence[dict[str, Any]]) -> list[str]:
 def leaves(recipe: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the dotted path and the value of everything in a recipe that is not a table."""
     for key, entry in recipe.items():
+        if key == "defaults":  # beside the options themselves
+            continue
         here = f"{path}.{key}".strip(".")
         parts = entry if isinstance(entry, list) else [entry]
         if not (parts and all(isinstance(part, dict) for part in parts)):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from serbench.leaderboard import notes
-from serbench.leaderboard.differing import differing
+from serbench.leaderboard.differing import differing, machines_apart
 from serbench.leaderboard.record import BenchmarkRecord, ProtocolRecord, Result
 
 if TYPE_CHECKING:
@@ -194,6 +194,8 @@ def _caption(group: list[_Scored], splits: Sequence[str]) -> list[str]:
     if any(each.scores.seeds > 1 for each in group):
         sentences.append("Where there are several seeds, they are averaged first.")
     sentences += notes.about_setting(first.result)
+    if apart := machines_apart([each.result for each in group]):
+        sentences.append(f"Rows were computed, and so rounded, differently: {'; '.join(apart)}.")
     if others := [split[:8] for split in splits if split != first.result.split.hash]:
         sentences.append(
             f"Not comparable with split {', '.join(others)} of the same benchmark and protocol: "

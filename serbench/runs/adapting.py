@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from filelock import FileLock
 from serbench import plugins
 from serbench.devices import has_bf16
 from serbench.digests import digest_json, digest_path, local_path
+from serbench.editions import ADAPTATION, installed
 from serbench.home import home
 from serbench.leaderboard import notes, record
 from serbench.leaderboard.record import FineTuned
@@ -112,8 +112,9 @@ def _adapt(job: Job, part: Part, words: str, rows: DataFrame) -> Part:
     identity.pop("layers", None)  # whichever are learnt from, the weights are the same
     identity["options"] = {key: identity["options"][key] for key in plugin.adapted_by}
     heard = ordered[["recording", "speaker"]].to_numpy().tolist()
-    known = {"heard": heard, "serbench": version("serbench"), "bf16": has_bf16(job.device)}
-    digest = digest_json(identity | known)
+    known = {"heard": heard, "bf16": has_bf16(job.device)}
+    code = {"edition_of_all": ADAPTATION, "made_with": installed()}
+    digest = digest_json(identity | known | code)
     place = home() / "checkpoints" / digest[:32]
     place.parent.mkdir(parents=True, exist_ok=True)
     offered = Unlabelled(

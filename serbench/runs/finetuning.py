@@ -12,7 +12,6 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
@@ -20,6 +19,7 @@ from filelock import FileLock
 from serbench import plugins
 from serbench.devices import has_bf16
 from serbench.digests import digest_json
+from serbench.editions import FINETUNING, installed
 from serbench.errors import SerbenchError
 from serbench.home import home
 from serbench.leaderboard import record
@@ -180,7 +180,8 @@ class _Work:
             "finetune": self.stage.model_dump(mode="json"),
             "task": [self.job.benchmark.task.kind, *self.job.benchmark.task.outputs],
             "provenance": dict(upstream.provenance),
-            "serbench": version("serbench"),
+            "edition_of_all": FINETUNING,
+            "made_with": installed(),
             "bf16": self.stage.mixed and has_bf16(self.job.device),
         }
         return digest_json(self.part.identity() | known | rows)

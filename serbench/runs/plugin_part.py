@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, get_args
 
 from serbench import plugins
 from serbench.digests import digest_path, local_path
+from serbench.editions import installed
 from serbench.errors import SerbenchError
 from serbench.runs.parts import Part
 
@@ -38,7 +38,7 @@ def plugin_part(kind: plugins.Kind, name: str, options: Mapping[str, Any]) -> Pa
         origin=plugin.origin,
         code=plugin.code,
         edition=plugin.constants.get("EDITION", 1),
-        versions=_installed(plugin.constants.get("PACKAGES", ())),
+        versions=installed(plugin.constants.get("PACKAGES", ())),
         contents=contents,
     )
 
@@ -57,17 +57,6 @@ def _pinned(plugin: plugins.Plugin, options: dict[str, Any]) -> dict[str, Any]:
 
     commit = commit_of(published["id"], options["revision"])
     return options if commit is None else {**options, "revision": commit}
-
-
-def _installed(packages: tuple[str, ...]) -> dict[str, str]:
-    """Return the versions of those distributions that are installed."""
-    found = {}
-    for name in packages:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _may_be_path(plugin: plugins.Plugin, key: str, value: Any) -> bool:

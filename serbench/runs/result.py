@@ -6,10 +6,11 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from serbench.devices import described
+from serbench.editions import installed
 from serbench.leaderboard import store
 from serbench.leaderboard.record import BenchmarkRecord, Encoder, LeftOut, ProtocolRecord, Result
 from serbench.runs.conditioning import conditioning
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     from serbench.runs.trials import AllTrained
     from serbench.scoring.scores import Scores
 
-_VERSIONS = ("serbench", "torch", "torchaudio", "transformers", "speechbrain", "numpy")
+_VERSIONS = (
+    *("serbench", "numpy", "pandas", "scipy", "scikit-learn", "soundfile", "soxr", "torch"),
+    *("torchaudio", "transformers", "speechbrain", "espnet-s3prl", "s3prl"),
+)
 
 
 @dataclass(frozen=True)
@@ -96,14 +100,22 @@ def save(
         training=trained.fits,
         seconds={name: round(value, 1) for name, value in steps.items()},
         threads={name: count for name, count in job.threads.items() if name in steps},
-        versions={name: version(name) for name in _VERSIONS}
-        | {"python": platform.python_version()},
+        versions=installed(_VERSIONS) | _machine(job),
         created=datetime.now(UTC),
         complete=True,
         scores=scores.to_json(),
     )
     path = store.save(result, trained.predictions, results, trained.validation)
     return Outcome(result, scores, path)
+
+
+def _machine(job: Job) -> dict[str, str]:
+    """Return what computed: it rounds in its own way, but makes no other recipe."""
+    return {
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "device": described(job.device),
+    }
 
 
 def _encoder(adapted: Adapted, origin: Mapping[str, str]) -> Encoder:

@@ -322,3 +322,14 @@ def test_what_heard_the_test_part_is_marked():
     )
     assert [row.notes for row in shown.rows] == [(1,), (), ()]
     assert shown.notes[0].startswith("Transductive: the upstream was adapted to the audio of the")
+
+
+def test_rows_that_were_computed_on_other_versions_are_told_apart():
+    made = {"torch": "2.11.0", "device": "cpu AVX2"}
+    rows = [
+        (record(versions=made | {"torch": torch}, threads={"train": threads}), classified(1.0))
+        for torch, threads in (("2.11.0", 1), ("2.11.0", 1), ("2.11.1", 8))
+    ]
+    told = " ".join(board(*rows[1:]).caption)
+    assert "differently: torch 2.11.0 (1), 2.11.1 (1); train threads 1 (1), 8 (1)." in told
+    assert "differently" not in " ".join(board(*rows[:2]).caption)
