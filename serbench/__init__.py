@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from serbench.errors import SerbenchError
     from serbench.leaderboard.frame import load_results
     from serbench.runs.calling import run
+    from serbench.runs.fusing import fuse
     from serbench.runs.result import Outcome
     from serbench.scoring.metrics import (
         a_ccc,
@@ -35,6 +36,7 @@ _ROOMS = {
     "Splitter": "benchmarks.splitting.splitter",
     "a_ccc": "scoring.metrics",
     "concordance_cc": "scoring.metrics",
+    "fuse": "runs.fusing",
     "load_results": "leaderboard.frame",
     "macro_f1": "scoring.metrics",
     "o_ccc": "scoring.metrics",
@@ -67,6 +69,7 @@ __all__ = [
     "Splitter",
     "a_ccc",
     "concordance_cc",
+    "fuse",
     "load_results",
     "macro_f1",
     "o_ccc",

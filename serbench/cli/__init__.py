@@ -8,6 +8,7 @@ from serbench.cli import (
     check,
     convert,
     data,
+    fuse,
     leaderboard,
     listing,
     pretrain,
@@ -44,6 +45,7 @@ def _main(
 
 
 app.command("run")(run.run)
+app.command("fuse")(fuse.fuse)
 app.command("list")(listing.listing)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("reported")(reported.reported)

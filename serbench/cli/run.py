@@ -61,10 +61,7 @@ def run(
     again: Annotated[bool, typer.Option("--again", help="The same as --overwrite always.")] = False,
 ) -> None:
     """Run every fold and seed of a recipe and add a row to the leaderboard."""
-    from rich.console import Console
-
-    from serbench.cli.terminal import Terminal
-    from serbench.leaderboard.render import render_run
+    from serbench.cli.terminal import Terminal, show
     from serbench.runs import recipe as recipes
     from serbench.runs.run import run_recipe
 
@@ -79,10 +76,7 @@ def run(
         threads=threads,
         progress=Terminal(),
     )
-    console = Console(highlight=False, markup=False)
-    console.print()
-    console.print(render_run(outcome.result, outcome.scores))
-    console.print(f"result: {outcome.path}", soft_wrap=True)
+    show(outcome)
 
 
 def _raw(asked: Asked) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
@@ -17,6 +18,9 @@ from rich.progress import (
 )
 from rich.table import Column
 
+if TYPE_CHECKING:
+    from serbench.runs.result import Outcome
+
 # Takes what room there is, so that it is the note that is cut on a narrow terminal.
 _LAST = Column(ratio=1, no_wrap=True, overflow="ellipsis")
 
@@ -25,6 +29,16 @@ _QUIET = 20.0
 
 # Seconds in which resumed work counts what was finished before, which tells nothing of its speed.
 _COUNTING = 1.0
+
+
+def show(outcome: Outcome) -> None:
+    """Print a result, and where it lies."""
+    from serbench.leaderboard.render import render_run
+
+    console = Console(highlight=False, markup=False)
+    console.print()
+    console.print(render_run(outcome.result, outcome.scores))
+    console.print(f"result: {outcome.path}", soft_wrap=True)
 
 
 class Terminal:

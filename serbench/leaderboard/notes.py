@@ -75,6 +75,7 @@ def about_result(result: Result, scores: Scores) -> list[str]:
     sentences = [
         _incomplete(result, scores),
         _left_out(result),
+        _fused(result),
         _transductive(result),
         _conditioned(result),
         *(_contaminated(result, encoder) for encoder in result.encoders),
@@ -99,6 +100,20 @@ def _left_out(result: Result) -> str | None:
         named.append(f"{len(result.left_out) - NAMED} more")
     plural = "" if len(result.left_out) == 1 else "s"
     return f"{len(result.left_out)} utterance{plural} left out: {', '.join(named)}."
+
+
+def _fused(result: Result) -> str | None:
+    if not result.members:
+        return None
+    called = [
+        f"{each.labels.upstream} {each.labels.weights} + {each.labels.downstream}".replace(
+            " - ", " "
+        )
+        for each in result.members
+    ]
+    pairs = zip(called, result.members, strict=True)
+    named = ", ".join(f"{name} ({member.digest[:8]})" for name, member in pairs)
+    return f"{result.labels.downstream.capitalize()}, fused fold by fold: {named}."
 
 
 def about_adaptation(result: Result) -> list[str]:

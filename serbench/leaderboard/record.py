@@ -25,6 +25,7 @@ def _utc(moment: datetime) -> datetime:
 
 
 FileName = Annotated[str, Field(pattern=r"^[^./\\][^/\\]*$")]
+_DIGEST = r"^[0-9a-f]{8,}$"
 Number = Annotated[float, BeforeValidator(_null_is_nan)]
 
 
@@ -169,13 +170,20 @@ class Conditioning(_Record):
     unseen: int
 
 
+class Member(_Record):
+    """A finished run that was fused with others: its digest, and how its row is called."""
+
+    digest: Annotated[str, Field(pattern=_DIGEST)]
+    labels: Labels
+
+
 class Result(_Record):
     """All that is known of one run; the predictions lie beside it.
 
     Attributes:
         format: of the record.
         digest: of the recipe, hexadecimal; the name of the files.
-        recipe: all that defines the run, as plain JSON values.
+        recipe: all that defines the run, as plain JSON values; of fused runs, how and which.
         labels: how the row is called.
         benchmark: what was run on.
         protocol: how it was split, in words.
@@ -188,9 +196,12 @@ class Result(_Record):
         adaptation: how they were adapted, by the run or before; None if they were not.
         finetuned: how the run then trained them with labels, before the head; None: it did not.
         fused_with: the same of the other upstreams, where there are several.
+        members: the finished runs whose predictions were fused; empty for a run. The upstreams are
+            then those of all of them, and what only a training has is theirs alone.
         conditioning: what the head was told of who speaks; None if it was told nothing.
         training: what was chosen for each fold and seed.
-        seconds: wall-clock time of `audit`, `adapt`, `finetune`, `encode`, `train`.
+        seconds: wall-clock time of `audit`, `adapt`, `finetune`, `encode`, `train`;
+            of fused runs, of `fuse`.
         threads: that torch computed each of these on, which decides how it rounds; what a store or
             a stopped run had already was computed on theirs.
         versions: of serbench, Python and what the numbers depend on.
@@ -200,7 +211,7 @@ class Result(_Record):
     """
 
     format: Literal[1] = FORMAT
-    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{8,}$")]
+    digest: Annotated[str, Field(pattern=_DIGEST)]
     recipe: dict[str, Json]
     labels: Labels
     benchmark: BenchmarkRecord
@@ -213,6 +224,7 @@ class Result(_Record):
     adaptation: Adaptation | None = None
     finetuned: FineTuned | None = None
     fused_with: tuple[Encoder, ...] = ()
+    members: tuple[Member, ...] = ()
     conditioning: Conditioning | None = None
     training: tuple[Fit, ...] = ()
     seconds: dict[str, float] = {}

@@ -163,7 +163,7 @@ def load_validation(path: Path, result: Result) -> DataFrame:
         BrokenResultError: they are missing, damaged, or not those of the record.
     """
     table = path.with_suffix(_VALID)
-    if not table.exists():
+    if not has_validation(path):
         raise BrokenResultError(
             path, "it has no predictions for its validation parts", "repeat the run with --again"
         )
@@ -177,6 +177,43 @@ def find(root: Path, benchmark: str, digest: str) -> Entry | None:
     """Return the stored result of a recipe, or None; raises like `load_result` for a broken one."""
     path = place(root, benchmark, digest)
     return load_result(path) if path.exists() else None
+
+
+def look_up(root: Path, name: str) -> Path:
+    """Return where the record lies that a user means.
+
+    Args:
+        root: the results folder.
+        name: the path of a record, or how its digest begins.
+
+    Raises:
+        SerbenchError: there is none, or there are several.
+    """
+    if name.endswith(".json") or "/" in name:
+        return _existing(Path(name).expanduser())
+    found = [path for path in sorted(root.glob("*/*.json")) if path.stem.startswith(name.lower())]
+    if not found or not name:
+        msg = (
+            f"no result in '{root}' begins with '{name}'; `serbench leaderboard` shows the digests"
+        )
+        raise SerbenchError(msg)
+    if len(found) > 1:
+        begin = ", ".join(path.stem[: len(name) + 4] for path in found[:3])
+        msg = f"{len(found)} results in '{root}' begin with '{name}' ({begin}); give more digits"
+        raise SerbenchError(msg)
+    return found[0]
+
+
+def _existing(path: Path) -> Path:
+    if path.suffix != ".json" or not path.is_file():
+        msg = f"'{path}' is no record of a result; give its .json, or how its digest begins"
+        raise SerbenchError(msg)
+    return path
+
+
+def has_validation(path: Path) -> bool:
+    """Return whether a record has predictions for the validation parts beside it."""
+    return path.with_suffix(_VALID).exists()
 
 
 def read_all(root: Path) -> Shelf:

@@ -60,7 +60,11 @@ class Adapted:
 
 def adapt(job: Job, prepared: Prepared) -> tuple[Adapted, ...]:
     """Adapt the upstreams of a run, each as `adapt_upstream` does."""
-    return tuple(adapt_upstream(job, part, prepared) for part in job.recipe.upstreams)
+    adapted = []
+    for number, part in enumerate(job.recipe.upstreams):
+        with job.about(number):
+            adapted.append(adapt_upstream(job, part, prepared))
+    return tuple(adapted)
 
 
 def adapt_upstream(job: Job, part: Part, prepared: Prepared) -> Adapted:

@@ -43,17 +43,20 @@ def encode(job: Job, adapted: Sequence[Adapted], prepared: Prepared) -> list[Sou
         For each fold a source an upstream, the same for all folds if the upstream is: features, or
         waveforms for an upstream that is trained with the head.
     """
-    by_upstream = [_of_folds(job, each.parts, prepared) for each in adapted]
+    by_upstream = []
+    for number, each in enumerate(adapted):
+        with job.about(number):
+            by_upstream.append(_of_folds(job, number, each.parts, prepared))
     return list(zip(*by_upstream, strict=True))
 
 
 def _of_folds(
-    job: Job, parts: Sequence[Part], prepared: Prepared
+    job: Job, number: int, parts: Sequence[Part], prepared: Prepared
 ) -> list[StoredFeatures] | list[DecodedClips]:
     several = len(prepared.folds) if len(parts) == 1 else 1
     if job.recipe.training.finetune:
         return _decode(job, parts, prepared.table) * several
-    return [_encode(job, part, prepared.table) for part in parts] * several
+    return [_encode(job, number, part, prepared.table) for part in parts] * several
 
 
 def _decode(job: Job, parts: Sequence[Part], table: DataFrame) -> list[DecodedClips]:
@@ -76,7 +79,7 @@ def tell_of_precision(job: Job, tuning: FineTuning) -> None:
         )
 
 
-def _encode(job: Job, part: Part, table: DataFrame) -> StoredFeatures:
+def _encode(job: Job, number: int, part: Part, table: DataFrame) -> StoredFeatures:
     """Encode the corpus, once for all seeds and heads, and for all folds with this upstream."""
     from serbench.training import store
 
@@ -96,11 +99,12 @@ def _encode(job: Job, part: Part, table: DataFrame) -> StoredFeatures:
         job.recipe.precision,
     )
     if features.means is not None and features.means.std(dim=1).max() < _NO_SPREAD:
-        job.progress.tell(
+        warning = (
             "warning: the features of all utterances have the same mean over time, as after "
             "normalisation of each utterance (fbank: --set upstream.normalize=false), and this "
             "head uses nothing else: it can only guess"
         )
+        job.progress.tell(job.addressed(warning, number))
     return features
 
 

@@ -62,26 +62,28 @@ def finetune(job: Job, adapted: Sequence[Adapted], prepared: Prepared) -> tuple[
     tell_of_precision(job, stage)
     epochs = stage.training.most_epochs * len(adapted) * len(prepared.folds)
     with job.progress.step("fine-tune", epochs) as step:
-        return tuple(
-            _finetune(job, stage, each, prepared, step) if _learns(job, each) else each
-            for each in adapted
-        )
+        tuned = []
+        for number, each in enumerate(adapted):
+            with job.about(number):
+                if learns(job, each.parts[0]):
+                    tuned.append(_finetune(job, stage, each, prepared, step))
+                else:
+                    name = each.parts[0].name
+                    job.progress.tell(f"upstream '{name}' has no parameters; it is left as it is")
+                    tuned.append(each)
+        return tuple(tuned)
 
 
-def _learns(job: Job, adapted: Adapted) -> bool:
+def learns(job: Job, part: Part) -> bool:
     """Whether an upstream is fine-tuned: one of several that has no parameters is left as it is."""
-    part = adapted.parts[0]
-    if len(job.recipe.upstreams) == 1 or any(True for _ in make_upstream(part).trainable()):
-        return True
-    job.progress.tell(f"upstream '{part.name}' has no parameters; it is left as it is")
-    return False
+    return len(job.recipe.upstreams) == 1 or any(True for _ in make_upstream(part).trainable())
 
 
 def _finetune(job: Job, stage: Stage, adapted: Adapted, prepared: Prepared, step: Step) -> Adapted:
     """Fine-tune an upstream to each fold."""
     folds = prepared.folds
     before = adapted.parts * (len(folds) if len(adapted.parts) == 1 else 1)
-    upstream = _sound(before[0])
+    upstream = sound(before[0])
     made, fits = [], []
     for part, fold in zip(before, folds, strict=True):
         work = _Work(job, stage, part, prepared.table, fold, Named(step, fold.name))
@@ -104,7 +106,7 @@ def _finetune(job: Job, stage: Stage, adapted: Adapted, prepared: Prepared, step
     return replace(adapted, parts=tuple(made), tuned=known, base=base)
 
 
-def _sound(part: Part) -> Upstream:
+def sound(part: Part) -> Upstream:
     """Return an upstream that can be trained, saved and found again.
 
     Raises:

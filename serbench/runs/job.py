@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from serbench.devices import available, threads
+from serbench.errors import SerbenchError
 from serbench.runs import recipe as recipes
 
 if TYPE_CHECKING:
@@ -78,6 +79,27 @@ class Job:
         """
         with threads(self.asked_threads or usual) as self.threads[step]:
             yield
+
+    @contextmanager
+    def about(self, number: int) -> Iterator[None]:
+        """Let what is wrong with an upstream say which of several it is wrong with.
+
+        Args:
+            number: of the upstream, from 0.
+        """
+        try:
+            yield
+        except SerbenchError as error:
+            if len(self.recipe.upstreams) == 1:
+                raise
+            name = self.recipe.upstreams[number].name
+            msg = f"upstream {number + 1}, {name}: {self.addressed(str(error), number)}"
+            raise SerbenchError(msg) from error
+
+    def addressed(self, remedy: str, number: int) -> str:
+        """Return a remedy with the settings of an upstream as `--set` knows them among several."""
+        several = len(self.recipe.upstreams) > 1
+        return remedy.replace("upstream.", f"upstream.{number + 1}.") if several else remedy
 
     def announce(self) -> None:
         """Say what begins, and what everybody must know of it.

@@ -11,6 +11,7 @@ from serbench.runs.adapting import adapt
 from serbench.runs.corpus import prepare_for
 from serbench.runs.encoding import encode
 from serbench.runs.finetuning import finetune
+from serbench.runs.foreseeing import check_upstreams
 from serbench.runs.job import Job
 from serbench.runs.trials import forget, run_trials, usual_threads
 
@@ -61,6 +62,7 @@ def _compute(job: Job, data: Path | None, results: Path, *, anew: bool) -> Outco
     job.announce()
     with job.timed("audit"):
         prepared = prepare_for(job, data)
+        check_upstreams(job, prepared.table)
     if prepared.left_out:
         job = job.without(prepared.left_out)
         if not anew and (found := results_of.find(job, results)):

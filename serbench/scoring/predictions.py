@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from serbench.benchmarks import Fold, Task
 
+    Values = NDArray[np.float64]
+
 KEY = ["utterance", "fold", "seed"]
 """Columns whose values no two rows share."""
 
@@ -48,16 +50,38 @@ def tabulate(
     return frame.assign(**task.predicted(rows, scores))
 
 
+def truths(task: Task) -> list[str]:
+    """Return the columns that hold what is right, in the order of the task's `columns`."""
+    return [*dict.fromkeys(measure.truth for measure in task.measures)]
+
+
+def values(task: Task, predictions: DataFrame) -> Values:
+    """Return (n, C) what a system gave: probabilities of the classes, or values of dimensions."""
+    given = [name for name in task.numbers if name not in truths(task)]
+    return predictions[given].to_numpy(dtype=float)
+
+
+def with_values(task: Task, predictions: DataFrame, given: Values) -> DataFrame:
+    """Return the predictions that another system makes of the same utterances.
+
+    Args:
+        task: what is predicted.
+        predictions: of any system.
+        given: (n, C) what the other one gave.
+    """
+    rows = predictions.rename(columns=dict(zip(truths(task), task.columns, strict=True)))
+    return predictions[WHO].assign(**task.predicted(rows, given))
+
+
 def problem(task: Task, predictions: DataFrame) -> str | None:
     """Return the first reason why a table cannot hold predictions of a task, or None.
 
     All columns are there and no others; only what a head gives may be NaN.
     """
     words, numbers = [*task.words], [*task.numbers]
-    truths = [name for name in numbers if name.startswith("truth:")]
     return (
         _wrong_columns(predictions, [*WHO[:3], *words], ["seed", *numbers])
-        or gap(predictions, [*WHO, *words, *truths])
+        or gap(predictions, [*WHO, *words, *truths(task)])
         or _foreign_labels(predictions, task)
     )
 

@@ -101,6 +101,49 @@ def test_a_corpus_without_all_texts_is_told_which_clips_lack_them(tmp_path: Path
         run(str(benchmark), tmp_path / "results", finetune=True)
 
 
+def fused(benchmark: Path, upstreams: list[Any], results: Path, **keys: Any) -> Outcome:
+    raw = {"upstream": upstreams, "downstream": "mean_pool", "benchmark": str(benchmark)}
+    training = {"learning_rates": [1e-2], "epochs": 1}
+    made = recipe.resolve({"fusion": "late", "training": training} | raw | keys)
+    return run_recipe(made, data=None, results=results, progress=Silent())
+
+
+def test_text_and_speech_are_fused_late_and_not_early(tmp_path: Path) -> None:
+    benchmark = write(tmp_path, SPOKEN)
+    with pytest.raises(
+        SerbenchError, match=r"^fbank reads speech, bert reads text: .* give --fusion late$"
+    ):
+        fused(benchmark, ["fbank", TEXT], tmp_path / "results", fusion="early")
+    assert fused(benchmark, ["fbank", TEXT], tmp_path / "results").result.complete
+    both = [TEXT, TEXT | {"layers": [0]}]
+    assert fused(benchmark, both, tmp_path / "results", fusion="early").result.complete
+
+
+@pytest.mark.parametrize("keys", [{}, {"finetune": True}], ids=["frozen", "fine-tuned"])
+def test_missing_texts_are_found_before_another_upstream_works(
+    keys: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        pytest.fail("an upstream worked although another one has nothing to read")
+
+    monkeypatch.setattr(waveforms, "read_audio", refuse)
+    upstreams = ["fbank", {"name": "hubert", "weights": "nano"}, TEXT]
+    with pytest.raises(
+        SerbenchError, match=r"^upstream 3, bert: 18 of 36 utterances have no text \(0_1.wav, "
+    ):
+        fused(write(tmp_path, {"calm": "yes"}), upstreams, tmp_path / "results", **keys)
+
+
+def test_remedies_name_the_upstream_as_settings_do(tmp_path: Path) -> None:
+    upstreams = ["fbank", {"name": "mfcc", "layers": [9]}]
+    with pytest.raises(
+        SerbenchError, match=r"^upstream 2, mfcc: .* no layer 9; .* --set upstream.2.layers=all$"
+    ):
+        fused(write(tmp_path, SPOKEN), upstreams, tmp_path / "results")
+    with pytest.raises(SerbenchError, match=r"^this upstream has no layer 9; .* upstream.layers="):
+        fused(write(tmp_path, SPOKEN), upstreams[1:], tmp_path / "results", fusion=None)
+
+
 @pytest.mark.slow
 def test_twelve_sentences_in_all_emotions_tell_next_to_nothing(
     real_files: Callable[[str], Path], tmp_path: Path

@@ -1,0 +1,61 @@
+"""What would stop a run after hours of adaptation or fine-tuning, found before these begin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from serbench import plugins
+from serbench.errors import SerbenchError
+from serbench.runs.encoding import make_upstream
+from serbench.runs.finetuning import learns, sound
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from serbench.runs.job import Job
+
+
+def check_upstreams(job: Job, table: DataFrame) -> None:
+    """Refuse upstreams that cannot do what the recipe asks of them.
+
+    One upstream alone that is not fine-tuned is the next thing to be made anyway, unless its
+    features are there, and says the same then.
+
+    Args:
+        job: what is run.
+        table: the utterances.
+
+    Raises:
+        SerbenchError: weights or a layer that are not there, no transcripts, text and speech fused
+            early, nothing to train.
+    """
+    parts = job.recipe.upstreams
+    if len(parts) == 1 and job.recipe.finetune is None:
+        return
+    read = {}
+    for number, part in enumerate(parts):
+        with job.about(number):
+            read[part.name] = _read(job, number, table)
+    if job.recipe.fusion == "early" and len({*read.values()}) > 1:
+        named = ", ".join(f"{name} reads {what}" for name, what in read.items())
+        msg = (
+            f"{named}: tokens of a text have no place in time, so that they cannot be laid beside "
+            "frames of speech; give --fusion late"
+        )
+        raise SerbenchError(msg)
+
+
+def _read(job: Job, number: int, table: DataFrame) -> str:
+    """Return what an upstream reads, once it was found able to do its part."""
+    from serbench.training.waves import check_texts, check_trainable
+
+    part = job.recipe.upstreams[number]
+    if plugins.find("upstreams", part.name).adapted_by:
+        return "speech"  # which is adapted to; there is no such upstream before
+    upstream = make_upstream(part)
+    check_texts(table, upstream)
+    if job.recipe.finetune is not None and learns(job, part):
+        sound(part)
+    if job.recipe.training.finetune:
+        check_trainable(upstream)
+    return {"waves": "speech", "text": "text"}[upstream.reads]

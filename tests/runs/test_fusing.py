@@ -1,0 +1,298 @@
+"""Finished runs made into one: what comes out, and which runs do not go together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import serbench
+from serbench.benchmarks import Classification
+from serbench.cli import app
+from serbench.errors import SerbenchError
+from serbench.leaderboard import store
+from serbench.leaderboard.record import (
+    Adaptation,
+    BenchmarkRecord,
+    Conditioning,
+    Encoder,
+    Labels,
+    LeftOut,
+    ProtocolRecord,
+    Split,
+)
+from serbench.leaderboard.table import rank
+
+from ..leaderboard.result_samples import (  # noqa: TID252
+    AFFECT,
+    EMOTIONS,
+    FOLDS,
+    classified,
+    rated,
+    record,
+)
+
+SCORES = [f"score:{label}" for label in EMOTIONS.labels]
+
+
+def validation_of(tests: pd.DataFrame) -> pd.DataFrame:
+    """Return what a run predicts for validation parts: of each fold, a speaker of the next."""
+    heard = tests[tests["speaker"].astype(int) < FOLDS]
+    return heard.assign(fold=[str(1 + (int(fold) - 2) % FOLDS) for fold in heard["fold"]])
+
+
+def kept(
+    root: Path, predictions: pd.DataFrame, validated: bool = True, task: Any = EMOTIONS, **changes
+) -> str:
+    """Save a result as a run does and return its digest."""
+    result = record(task, seeds=tuple(sorted({*predictions["seed"]})), **changes)
+    store.save(result, predictions, root, validation_of(predictions) if validated else None)
+    return result.digest
+
+
+def labelled(upstream: str, weights: str = "nano", downstream: str = "mean_pool") -> dict[str, Any]:
+    """Return labels and a recipe of their own."""
+    labels = Labels(upstream=upstream, weights=weights, downstream=downstream)
+    return {"labels": labels, "recipe": {"of": labels.model_dump()}}
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> list[str]:
+    """Return the digests of two runs with two seeds each."""
+    return [
+        kept(tmp_path, classified(1.0, (0, 1), draw), **labelled(upstream))
+        for draw, upstream in enumerate(("hubert", "cpc"))
+    ]
+
+
+def test_the_mean_is_a_result_like_any_other(tmp_path: Path, two: list[str]) -> None:
+    outcome = serbench.fuse(two[0][:8], two[1][:8], results=tmp_path)
+    result, predictions = store.load_result(outcome.path)
+    by_hand = sum(
+        store.find(tmp_path, "emodb", digest).predictions.set_index(["utterance", "seed"])[SCORES]
+        for digest in two
+    )
+    found = predictions.set_index(["utterance", "seed"])[SCORES]
+    pd.testing.assert_frame_equal(found.sort_index(), (by_hand / 2).sort_index(), rtol=1e-14)
+    assert result.labels.model_dump() == {
+        "upstream": "cpc & hubert",
+        "weights": "nano, nano",
+        "downstream": "mean of 2 runs",
+    }
+    assert {member.digest for member in result.members} == {*two}
+    assert result.training == ()
+    assert [*result.seconds] == ["fuse"]
+    (board,) = rank(store.read_all(tmp_path).entries)
+    assert board.rows[0].result.digest == result.digest, "errors that differ cancel"
+    assert any("cpc nano + mean_pool" in note and two[1][:8] in note for note in board.notes)
+    assert set(serbench.load_results(tmp_path)["digest"]) == {result.digest, *two}
+
+
+def test_the_order_of_the_runs_means_nothing(tmp_path: Path, two: list[str]) -> None:
+    one, other = (serbench.fuse(*each, results=tmp_path) for each in (two, two[::-1]))
+    assert one.path == other.path
+    assert one.result.labels == other.result.labels
+    stacked = serbench.fuse(*two, method="stack", results=tmp_path)
+    assert stacked.result.digest != one.result.digest
+
+
+def test_a_mean_can_be_fused_again_and_stacked(tmp_path: Path, two: list[str]) -> None:
+    mean = serbench.fuse(*two, results=tmp_path)
+    third = kept(tmp_path, classified(0.0, (0, 1), 2), **labelled("fbank", "-"))
+    validation = store.load_validation(mean.path, mean.result)
+    halves = [
+        store.load_validation(store.place(tmp_path, "emodb", digest), store.find(
+            tmp_path, "emodb", digest).result).sort_values(["fold", "seed", "utterance"])
+        for digest in two
+    ]  # fmt: skip
+    np.testing.assert_allclose(validation[SCORES], (halves[0][SCORES] + halves[1][SCORES]) / 2)
+    stacked = serbench.fuse(str(mean.path), third, method="stack", results=tmp_path)
+    assert stacked.scores.rank == pytest.approx(mean.scores.rank, abs=0.03), "the third is noise"
+    assert stacked.result.labels.weights == "nano, nano, -"
+
+
+@pytest.mark.parametrize("method", ["mean", "stack"])
+def test_dimensions_are_fused_too(tmp_path: Path, method: str) -> None:
+    members = [rated(skill, draw=1) for skill in (0.9, 0.3)]
+    members[1][members[0].filter(like="truth").columns] = members[0].filter(like="truth")
+    digests = [
+        kept(tmp_path, member, task=AFFECT, **labelled(name))
+        for member, name in zip(members, "ab", strict=True)
+    ]
+    outcome = serbench.fuse(*digests, method=method, results=tmp_path)
+    assert outcome.scores.rank > 0.7
+    assert outcome.result.labels.downstream == f"{method} of 2 runs"
+
+
+def test_what_must_be_said_of_a_member_is_said_of_the_fusion(tmp_path: Path) -> None:
+    heard = Adaptation(on="all", transductive=True, utterances=9, hours=0.1, checkpoints=("ab",))
+    told = Conditioning(on="id", tested=10, unseen=10)
+    plain = {"id": "hubert"}
+    digests = [
+        kept(tmp_path, classified(1.0, draw=0), **labelled("hubert"), provenance=plain),
+        kept(
+            tmp_path,
+            classified(1.0, draw=1),
+            **labelled("tapt_hubert+hubert"),
+            provenance={"id": "tapt", "trained_on": "EmoDB"},
+            adaptation=heard,
+            fused_with=(Encoder(provenance=plain),),
+            conditioning=told,
+            left_out=(LeftOut(utterance="x", reason="silent"),),
+        ),
+    ]
+    outcome = serbench.fuse(*digests, results=tmp_path)
+    assert [each.provenance["id"] for each in outcome.result.encoders] == ["hubert", "tapt"]
+    (board,) = rank(store.read_all(tmp_path).entries)
+    row = next(row for row in board.rows if row.result.members)
+    notes = " ".join(board.notes[number - 1] for number in row.notes)
+    for part in (
+        "Transductive",
+        "trained on the test corpus",
+        "told who speaks",
+        "1 utterance left",
+    ):
+        assert part in notes
+
+
+def other_truths(predictions: pd.DataFrame) -> pd.DataFrame:
+    changed = predictions.copy()
+    changed.loc[7, "truth"] = next(x for x in EMOTIONS.labels if x != changed.loc[7, "truth"])
+    return changed
+
+
+_SPLIT = record().split
+_FOLDS = _SPLIT.folds
+OTHERS: dict[str, tuple[dict[str, Any], str]] = {
+    "corpus": (
+        {"benchmark": BenchmarkRecord(name="emodb", version="2", synthetic=False, task=EMOTIONS)},
+        "one is on 'emodb 1 .* the other on 'emodb 2 ",
+    ),
+    "labels": (
+        {
+            "benchmark": BenchmarkRecord(
+                name="emodb",
+                version="1",
+                synthetic=False,
+                task=Classification(labels=EMOTIONS.labels[::-1]),
+            )
+        },
+        "one predicts anger, .* the other sadness, ",
+    ),
+    "protocol": ({"protocol": ProtocolRecord(name="other")}, "the other on '.*other"),
+    "folds": ({"split": Split(hash="cd" * 32, folds=_FOLDS)}, "their folds are not the same"),
+    "recordings": (
+        {"split": Split(hash=_SPLIT.hash, recordings="ff", folds=_FOLDS)},
+        "they are on other recordings",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_runs_that_are_not_about_the_same_are_told_in_what(tmp_path: Path, what: str) -> None:
+    changes, sentence = OTHERS[what]
+    one = kept(tmp_path, classified(1.0))
+    other = kept(tmp_path, classified(1.0), **changes)
+    with pytest.raises(SerbenchError, match=f"{one[:8]} and {other[:8]}.*{sentence}"):
+        serbench.fuse(one, other, results=tmp_path)
+
+
+def test_other_labels_of_the_same_utterances_are_found(tmp_path: Path) -> None:
+    one = kept(tmp_path, classified(1.0))
+    other = kept(tmp_path, other_truths(classified(1.0)), **labelled("cpc"))
+    with pytest.raises(SerbenchError, match=r"other labels in 1 row \('00_07' is the first\)"):
+        serbench.fuse(one, other, results=tmp_path)
+
+
+def test_validation_parts_that_are_not_the_same_are_not_learnt_from(tmp_path: Path) -> None:
+    one = kept(tmp_path, classified(1.0))
+    result = record(**labelled("cpc"))
+    validation = validation_of(classified(1.0))
+    validation["utterance"] = validation["utterance"] + "x"
+    store.save(result, classified(1.0), tmp_path, validation)
+    for method in ("mean", "stack"):
+        with pytest.raises(SerbenchError, match=r"validation parts .* other utterances in 60 rows"):
+            serbench.fuse(one, result.digest, method=method, results=tmp_path)
+
+
+def test_trainings_are_paired_by_seed(tmp_path: Path, two: list[str]) -> None:
+    other = kept(tmp_path, classified(1.0, (0,)), **labelled("fbank"))
+    with pytest.raises(SerbenchError, match=r"has seeds 0, 1, the other 0, and .* paired by seed"):
+        serbench.fuse(two[0], other, results=tmp_path)
+
+
+def test_a_run_alone_or_twice_is_no_fusion(tmp_path: Path, two: list[str]) -> None:
+    with pytest.raises(SerbenchError, match="two finished runs or more, not 1"):
+        serbench.fuse(two[0], results=tmp_path)
+    path = store.place(tmp_path, "emodb", two[0])
+    with pytest.raises(SerbenchError, match=f"{two[0][:8]} is given twice"):
+        serbench.fuse(two[0], two[1], path, results=tmp_path)
+
+
+def test_a_stack_needs_validation_predictions_and_a_mean_does_not(tmp_path: Path) -> None:
+    one = kept(tmp_path, classified(1.0))
+    old = kept(tmp_path, classified(1.0, draw=1), validated=False, **labelled("cpc"))
+    with pytest.raises(SerbenchError, match=f"{old[:8]} has no predictions .*--again.*mean"):
+        serbench.fuse(one, old, method="stack", results=tmp_path)
+    mean = serbench.fuse(one, old, results=tmp_path)
+    assert not store.has_validation(mean.path)
+
+
+def test_a_stack_has_nothing_to_stack_again(tmp_path: Path, two: list[str]) -> None:
+    stacked = serbench.fuse(*two, method="stack", results=tmp_path)
+    assert not store.has_validation(stacked.path)
+    with pytest.raises(SerbenchError, match="give its members in its place"):
+        serbench.fuse(stacked.path, two[0], method="stack", results=tmp_path)
+    assert serbench.fuse(stacked.path, two[0], results=tmp_path).result.complete
+
+
+def test_unfinished_and_undefined_runs_are_refused(tmp_path: Path, two: list[str]) -> None:
+    whole = classified(1.0, (0, 1), 3)
+    part = record(seeds=(0, 1), complete=False)
+    store.save(part, whole[whole["fold"] != "3"], tmp_path)
+    with pytest.raises(SerbenchError, match=f"{part.digest[:8]} is incomplete"):
+        serbench.fuse(two[0], part.digest, results=tmp_path)
+    whole.loc[3, SCORES] = np.nan
+    undefined = kept(tmp_path, whole, **labelled("fbank"))
+    with pytest.raises(SerbenchError, match=f"{undefined[:8]} has predictions .* not finite"):
+        serbench.fuse(two[0], undefined, results=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("zz", "no result in '.*' begins with 'zz'"),
+        ("", "no result in '.*' begins with ''"),
+        ("./absent.json", "'absent.json' is no record of a result"),
+        ("./{}.parquet", "is no record of a result; give its .json"),
+    ],
+)
+def test_a_run_that_is_not_there(tmp_path: Path, two: list[str], name: str, sentence: str) -> None:
+    with pytest.raises(SerbenchError, match=sentence):
+        serbench.fuse(two[0], name.format(two[1]), results=tmp_path)
+
+
+def test_a_beginning_that_several_digests_share(tmp_path: Path) -> None:
+    digests = [kept(tmp_path, classified(1.0, draw=i), **labelled(f"u{i}")) for i in range(17)]
+    first = [digest[0] for digest in digests]
+    shared = next(letter for letter in first if first.count(letter) > 1)
+    with pytest.raises(SerbenchError, match=rf"begin with '{shared}' \(.*give more digits"):
+        serbench.fuse(shared, digests[0], results=tmp_path)
+
+
+def test_the_command_line_shows_the_fusion_and_where_it_lies(
+    tmp_path: Path, two: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    command = ["fuse", *(digest[:10] for digest in two), "--results", str(tmp_path)]
+    shown = CliRunner().invoke(app, [*command, "--method", "stack"])
+    assert shown.exit_code == 0, shown.output
+    assert "cpc & hubert + stack of 2 runs" in shown.output
+    (path,) = (line[8:] for line in shown.output.splitlines() if line.startswith("result: "))
+    assert store.load_result(Path(path)).result.recipe["fuse"] == "stack"
+    refused = CliRunner().invoke(app, command[:2])
+    assert isinstance(refused.exception, SerbenchError)
