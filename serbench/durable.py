@@ -206,7 +206,7 @@ def unreadable(path: Path, error: OSError) -> SerbenchError:
 def _reason(error: OSError) -> str:
     if isinstance(error, FileExistsError | NotADirectoryError):
         return f"'{error.filename}' is in the way of a folder"
-    return error.strerror or str(error)
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def _tidy(path: Path) -> None:

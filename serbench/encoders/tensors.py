@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -57,5 +58,6 @@ def _write(path: Path, tensors: Mapping[str, Tensor], about: dict[str, str] | No
     try:
         save_file({name: value.contiguous() for name, value in tensors.items()}, path, about)
     except SafetensorError as error:  # which it makes of every error of the system
-        raise OSError(errno.EIO, str(error)) from error
+        number = re.search(r"os error (\d+)", str(error))
+        raise OSError(int(number[1]) if number else errno.EIO, str(error)) from error
     path.chmod(readers)

@@ -90,7 +90,8 @@ def find(
     """
     lengths, shard, start = (np.zeros(sum(map(len, rows)), np.int64) for _ in range(3))
     for number, (file, own) in enumerate(zip(files, rows, strict=True)):
-        frames = np.load(lengths_of(file))
+        with _opened(lengths_of(file)) as opened:
+            frames = np.load(opened)
         values = (np.cumsum(frames) - frames) * depth * dim
         lengths[own], shard[own] = frames, number
         start[own] = _header(file) + values * getattr(torch, precision).itemsize
