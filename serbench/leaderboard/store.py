@@ -7,15 +7,14 @@ which is what fusion learns from; nothing is scored on it.
 from __future__ import annotations
 
 import json
-import os
-import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
+from serbench.durable import replacing
 from serbench.errors import SerbenchError
 from serbench.leaderboard import identity
 from serbench.leaderboard.record import FORMAT, Result
@@ -84,29 +83,20 @@ def save(
     if reason:
         msg = f"result {result.digest[:8]} is not written: {reason}"
         raise SerbenchError(msg)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(path, result, parts)
-    except OSError as error:
-        msg = f"cannot write {path}: {error.strerror}; give another folder for results"
-        raise SerbenchError(msg) from error
+    _write(path, result, parts)
     return path
 
 
 def _write(path: Path, result: Result, parts: Mapping[str, DataFrame]) -> None:
-    """Write a record and its predictions, by their suffixes."""
+    """Write a record and its predictions, by their suffixes; what is opened first ends last."""
     with ExitStack() as stack:
-        record = stack.enter_context(_temporary(path))
-        places = [path.with_suffix(suffix) for suffix in parts]
-        written = [stack.enter_context(_temporary(place)) for place in places]
-        for table, temporary in zip(parts.values(), written, strict=True):
-            table.to_parquet(temporary, index=False, compression="zstd")
+        record = stack.enter_context(replacing(path))
+        for suffix, table in parts.items():
+            temporary = stack.enter_context(replacing(path.with_suffix(suffix)))
+            table.to_parquet(temporary, index=False, compression="zstd", write_page_checksum=True)
         record.write_text(_to_json(result), encoding="utf-8")
         path.unlink(missing_ok=True)
         path.with_suffix(_VALID).unlink(missing_ok=True)
-        for temporary, final in zip(written, places, strict=True):
-            temporary.replace(final)
-        record.replace(path)
 
 
 def load_result(path: Path) -> Entry:
@@ -260,16 +250,6 @@ def _problem(
     )
 
 
-@contextmanager
-def _temporary(final: Path) -> Iterator[Path]:
-    """Give a name in the folder of `final` that nobody else has, and leave nothing there."""
-    path = final.with_name(f".{final.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}")
-    try:
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
-
-
 def _to_json(result: Result) -> str:
     # pydantic writes NaN as null, which JSON has, but does not sort
     plain = json.loads(result.model_dump_json())
@@ -317,7 +297,9 @@ def _read_predictions(path: Path) -> DataFrame:
     if not path.exists():
         raise BrokenResultError(path, "the predictions of this result are missing")
     try:
-        predictions: DataFrame = parquet.ParquetFile(path).read().to_pandas()
+        predictions: DataFrame = (
+            parquet.ParquetFile(path, page_checksum_verification=True).read().to_pandas()
+        )
     except (OSError, ValueError, pa.ArrowException) as error:
         raise BrokenResultError(path, f"is not a whole Parquet file ({error})") from error
     return predictions

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from serbench.durable import writable
 from serbench.errors import SerbenchError
+from serbench.home import home
 from serbench.runs import result as results_of
 from serbench.runs.adapting import adapt
 from serbench.runs.corpus import prepare_for
@@ -13,7 +15,7 @@ from serbench.runs.encoding import encode
 from serbench.runs.finetuning import finetune
 from serbench.runs.foreseeing import check_upstreams
 from serbench.runs.job import Job
-from serbench.runs.trials import forget, run_trials, usual_threads
+from serbench.runs.trials import alone, forget, run_trials, tidy, usual_threads
 
 if TYPE_CHECKING:
     from serbench.progress import Progress
@@ -36,7 +38,8 @@ def run_recipe(
 ) -> Outcome:
     """Run every fold and seed of a recipe, or return the result that is there.
 
-    A stopped run goes on with the next trial, and ends with the same numbers.
+    A stopped run goes on with the next trial, and ends with the same numbers. Of several processes
+    with one recipe, one computes and the others wait for its result.
 
     Args:
         recipe: all that defines the run.
@@ -55,7 +58,19 @@ def run_recipe(
     if found is None and overwrite == "never":
         msg = f"there is no result of this recipe in '{results}', and 'never' computes none"
         raise SerbenchError(msg)
-    return found or _compute(job, data, results, anew=overwrite == "always")
+    if found is not None:
+        tidy(job)
+        return found
+    return _alone(job, data, results, anew=overwrite == "always")
+
+
+def _alone(job: Job, data: Path | None, results: Path, *, anew: bool) -> Outcome:
+    """Compute a result, or take that of another process which was at work on it."""
+    for folder in (home(), results / job.benchmark.name):
+        writable(folder)
+    with alone(job):
+        found = None if anew else results_of.find(job, results)
+        return found or _compute(job, data, results, anew=anew)
 
 
 def _compute(job: Job, data: Path | None, results: Path, *, anew: bool) -> Outcome:

@@ -162,7 +162,9 @@ def test_a_failing_write_keeps_the_older_result(saved: Path, monkeypatch: pytest
 
 def test_a_file_where_the_folder_should_be(tmp_path: Path):
     (tmp_path / "emodb").write_text("")
-    with pytest.raises(SerbenchError, match=r"cannot write .*emodb.*give another folder"):
+    with pytest.raises(
+        SerbenchError, match=r"cannot write .*emodb.*in the way.*give another folder"
+    ):
         store.save(record(), classified(1.5), tmp_path)
 
 

@@ -15,7 +15,7 @@ from pandas import DataFrame
 
 from serbench.benchmarks.reading.audio import AudioError, Samples, Seconds, open_audio, read_segment
 from serbench.devices import cores
-from serbench.errors import SerbenchError
+from serbench.durable import kept, usable
 from serbench.home import home
 from serbench.progress import Progress
 
@@ -64,7 +64,7 @@ def measure(name: str, table: DataFrame, progress: Progress) -> DataFrame:
     """
     wanted = _keys(table)
     cache = home() / "audit" / f"{name}.{_FORMAT}.parquet"
-    known = _load(cache)
+    known = _load(cache, progress)
     seen = wanted.merge(known[_KEYS], how="left", on=_KEYS, indicator=True)["_merge"] == "both"
     fresh = wanted[~seen.to_numpy()].drop_duplicates(_KEYS)
     if len(fresh):
@@ -148,8 +148,9 @@ def _describe(samples: Samples, rate: int) -> Measured:
     )
 
 
-def _load(cache: Path) -> DataFrame:
+def _load(cache: Path, progress: Progress) -> DataFrame:
     """Return what is remembered; a cache that cannot be read is as good as none."""
+    usable(cache, "measurements in", progress.tell)
     try:
         return pd.read_parquet(cache, columns=[*_KEYS, *Measured._fields])
     except (OSError, ValueError, KeyError):
@@ -166,14 +167,5 @@ def _learn(known: DataFrame, wanted: DataFrame, found: dict[int, Measured]) -> D
 
 def _store(cache: Path, known: DataFrame) -> None:
     """Remember what is readable; what ails other files may go without change of size or time."""
-    partial = cache.with_suffix(f".{os.getpid()}.part")
-    try:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        known[known["problem"] == ""].to_parquet(partial, index=False)
-        partial.replace(cache)
-    except OSError as error:
-        msg = (
-            f"cannot write '{cache}' ({error.strerror}); set SERBENCH_HOME to a folder with room "
-            "that you may write to"
-        )
-        raise SerbenchError(msg) from error
+    with kept(cache) as fresh:
+        known[known["problem"] == ""].to_parquet(fresh, index=False)

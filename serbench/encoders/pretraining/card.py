@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from serbench.durable import seal
 from serbench.encoders.pretraining.audio import Audio
 from serbench.encoders.pretraining.head import FILE, OwnLabels, save_head
 from serbench.encoders.pretraining.masked import MaskedPrediction
@@ -82,11 +83,10 @@ class Card:
         return ", ".join(f"{corpus.name} ({corpus.hours:.1f} h)" for corpus in self.corpora)
 
     def write(self, folder: Path, parameters: int) -> None:
-        """Write `card.json`, with the encoder's number of parameters."""
+        """Write `card.json`, with the encoder's number of parameters, and seal the folder."""
         content = asdict(self) | {"parameters": parameters, "trained_on": self.trained_on}
-        fresh = folder / f"{CARD}.new"
-        fresh.write_text(json.dumps(content, indent=1) + "\n")
-        fresh.replace(folder / CARD)
+        (folder / CARD).write_text(json.dumps(content, indent=1) + "\n")
+        seal(folder)
 
 
 def versions() -> dict[str, str]:
@@ -143,7 +143,7 @@ def write_hubert(
     Args:
         model: trained.
         folder: gets config.json, model.safetensors, preprocessor_config.json, head.safetensors,
-            speakers.safetensors if there is a speaker table, and at last card.json.
+            speakers.safetensors if there is a speaker table, card.json, and at last SHA256SUMS.
         card: where they come from.
         normalize: whether waveforms were brought to mean 0 and variance 1.
         own: where the labels come from, if they are clusters of this very encoder's frames.
