@@ -58,23 +58,45 @@ class ProtocolRecord(_Record):
 
 
 class FoldRecord(_Record):
-    """Utterances in the three parts of a fold, and the hash of their ids."""
+    """Utterances in the three parts of a fold, and the hash of their ids.
+
+    `truths` has a hash for each of the parts `train`, `valid` and `test`: of the rows `utterance`,
+    `speaker` and truths that predictions for it must have (`digests.rows_of`, `digest_rows`); empty
+    where an older serbench did not say.
+    """
 
     name: str
     train: int
     valid: int
     test: int
     hash: str
+    truths: dict[str, str] = {}
 
 
 class Split(_Record):
-    """The folds, and the hash of all their ids: equal hashes mean comparable numbers.
+    """The folds, and what was in them: equal hashes mean comparable numbers.
 
-    `recordings` is a hash of all samples: it tells whether the audio was the same, too.
+    All but the first two are hashes over the utterances with their ids, whatever their order, and
+    empty where an older serbench did not say.
+
+    Attributes:
+        hash: of the ids in each part of each fold.
+        recordings: of all samples, whichever utterance they are.
+        ids: of the utterances.
+        audio: of the samples of each.
+        speakers: of who speaks each.
+        labels: of the truth of each, in all columns of the task.
+        texts: of what is said in each.
+        folds: their sizes.
     """
 
     hash: str
     recordings: str = ""
+    ids: str = ""
+    audio: str = ""
+    speakers: str = ""
+    labels: str = ""
+    texts: str = ""
     folds: tuple[FoldRecord, ...]
 
 

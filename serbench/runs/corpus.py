@@ -18,7 +18,7 @@ from serbench.runs import recipe as recipes
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from serbench.benchmarks import Benchmark, Fold, Protocol
+    from serbench.benchmarks import Benchmark, Fold, Protocol, Task
     from serbench.benchmarks.auditing.audit import Finding
     from serbench.progress import Progress
     from serbench.runs.job import Job
@@ -80,10 +80,11 @@ def prepare(
     for doubt in doubts:
         progress.tell(f"warning: {doubt.message}")
     known = sum(f.severity == "known" for f in found.findings)
-    return Prepared(table, split, _in_numbers(table, split), found.broken, known)
+    numbers = _in_numbers(table, split, benchmark.task)
+    return Prepared(table, split, numbers, found.broken, known)
 
 
-def _in_numbers(table: DataFrame, split: list[Fold]) -> Split:
+def _in_numbers(table: DataFrame, split: list[Fold], task: Task) -> Split:
     """Return the sizes and the hashes of folds."""
     parts = tuple(
         FoldRecord(
@@ -92,6 +93,7 @@ def _in_numbers(table: DataFrame, split: list[Fold]) -> Split:
             valid=len(fold.valid),
             test=len(fold.test),
             hash=hashes.split_hash(table, [fold]),
+            truths=dict(hashes.part_truths(table, fold, task)),
         )
         for fold in split
     )
@@ -99,6 +101,7 @@ def _in_numbers(table: DataFrame, split: list[Fold]) -> Split:
         hash=hashes.split_hash(table, split),
         recordings=digest_json(sorted(table["recording"]))[:16],
         folds=parts,
+        **hashes.contents(table, task),
     )
 
 

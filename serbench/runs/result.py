@@ -10,12 +10,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from serbench.errors import SerbenchError
 from serbench.leaderboard import store
-from serbench.leaderboard.record import BenchmarkRecord, Encoder, LeftOut, ProtocolRecord, Result
+from serbench.leaderboard.record import Encoder, LeftOut, ProtocolRecord, Result
 from serbench.runs.conditioning import conditioning
+from serbench.runs.identity import changes, described
 from serbench.scoring.scores import score
 
 if TYPE_CHECKING:
+    from serbench.leaderboard.store import Entry
     from serbench.runs.adapting import Adapted
     from serbench.runs.corpus import Prepared
     from serbench.runs.encoding import Sources
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from serbench.scoring.scores import Scores
 
 _VERSIONS = ("serbench", "torch", "torchaudio", "transformers", "speechbrain", "numpy")
+
+UNSEEN = "the stored result is shown as it is: nobody looked at the corpus"
 
 
 @dataclass(frozen=True)
@@ -35,18 +40,63 @@ class Outcome:
     path: Path
 
 
-def find(job: Job, results: Path) -> Outcome | None:
-    """Return the result of a recipe if it is there.
+def find(job: Job, results: Path) -> Entry | None:
+    """Return the stored result of a recipe, whatever it was computed from.
 
     Raises:
         SerbenchError: it is there, but broken.
     """
-    entry = store.find(results, job.benchmark.name, job.digest)
-    if entry is None:
-        return None
-    job.progress.tell("this recipe has been run; --again computes it anew")
-    path = store.place(results, job.benchmark.name, job.digest)
-    return Outcome(entry.result, score(job.benchmark.task, entry.predictions), path)
+    return store.find(results, job.benchmark.name, job.digest)
+
+
+def outcome_of(entry: Entry, results: Path) -> Outcome:
+    """Return a stored result with the scores of its predictions."""
+    result = entry.result
+    path = store.place(results, result.benchmark.name, result.digest)
+    return Outcome(result, score(result.benchmark.task, entry.predictions), path)
+
+
+def looked_up(job: Job, stored: Entry | None, results: Path) -> Outcome:
+    """Return the stored result of a recipe as it is, and say that nobody looked at the corpus.
+
+    Raises:
+        SerbenchError: there is none.
+    """
+    if stored is None:
+        msg = f"there is no result of this recipe in '{results}', and 'never' computes none"
+        raise SerbenchError(msg)
+    job.progress.tell(UNSEEN)
+    return outcome_of(stored, results)
+
+
+def holds(job: Job, stored: Result, prepared: Prepared) -> bool:
+    """Return whether a stored result is all that a run would give: if not, the run goes on.
+
+    What an older record does not tell cannot be compared; this is said, and counts as equal.
+
+    Raises:
+        SerbenchError: it is of other data than are here.
+    """
+    then, now = (stored.benchmark, stored.split), (described(job.benchmark), prepared.split)
+    changed, unknown = changes(then, now)
+    if changed:
+        msg = (
+            f"there is a result of this recipe, {stored.digest[:8]}, but of other data: not the "
+            f"same {' and '.join(changed)}. `serbench show {stored.digest[:8]}` shows it; "
+            "--overwrite always computes one of the data here in its place, and "
+            "--results FOLDER elsewhere"
+        )
+        raise SerbenchError(msg)
+    if unknown:
+        job.progress.tell(
+            f"the stored result is of an older serbench and does not say of which "
+            f"{', '.join(unknown)}: not compared"
+        )
+    if stored.complete:
+        job.progress.tell("this recipe has been run on the same data; --again computes it anew")
+    else:
+        job.progress.tell("the stored result is incomplete; the run goes on")
+    return stored.complete
 
 
 def save(
@@ -82,7 +132,7 @@ def save(
         digest=job.digest,
         recipe=job.recipe.plain(),
         labels=job.recipe.labels,
-        benchmark=_benchmark(job),
+        benchmark=described(job.benchmark),
         protocol=ProtocolRecord(name=job.protocol.name, options=options, shares=shares),
         split=prepared.split,
         seeds=job.recipe.seeds,
@@ -110,9 +160,3 @@ def _encoder(adapted: Adapted, origin: Mapping[str, str]) -> Encoder:
     """Return what an upstream was before the run, and what the run made of it."""
     provenance = dict(origin if adapted.base is None else adapted.base)
     return Encoder(provenance=provenance, adaptation=adapted.record, finetuned=adapted.tuned)
-
-
-def _benchmark(job: Job) -> BenchmarkRecord:
-    made = job.benchmark
-    plain = {"name": made.name, "version": made.version, "synthetic": made.synthetic}
-    return BenchmarkRecord.model_validate(plain | {"task": made.task})

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from serbench.errors import SerbenchError
 from serbench.runs import result as results_of
 from serbench.runs.adapting import adapt
 from serbench.runs.corpus import prepare_for
@@ -16,11 +15,13 @@ from serbench.runs.trials import forget, run_trials, usual_threads
 
 if TYPE_CHECKING:
     from serbench.progress import Progress
+    from serbench.runs.corpus import Prepared
     from serbench.runs.recipe import Recipe
     from serbench.runs.result import Outcome
 
 Overwrite = Literal["always", "only-missing", "never"]
-"""What becomes of an older result: it is computed anew, taken if it is there, or only looked up."""
+"""What becomes of an older result: it is computed anew; or shown, if it is of the data that are
+here; or only looked up, whatever the data are."""
 
 
 def run_recipe(
@@ -49,18 +50,20 @@ def run_recipe(
     Raises:
         SerbenchError: anything the user can mend; what was computed is kept.
     """
-    job = Job.of(recipe, device, progress, threads)
-    found = None if overwrite == "always" else results_of.find(job, results)
-    if found is None and overwrite == "never":
-        msg = f"there is no result of this recipe in '{results}', and 'never' computes none"
-        raise SerbenchError(msg)
-    return found or _compute(job, data, results, anew=overwrite == "always")
-
-
-def _compute(job: Job, data: Path | None, results: Path, *, anew: bool) -> Outcome:
-    job.announce()
+    job = Job.of(recipe, device, progress, threads, anew=overwrite == "always")
+    stored = None if job.anew else results_of.find(job, results)
+    if overwrite == "never":
+        return results_of.looked_up(job, stored, results)
+    if stored is None or not stored.result.complete:
+        job.announce()
     with job.timed("audit"):
         prepared = prepare_for(job, data)
+    if stored is not None and results_of.holds(job, stored.result, prepared):
+        return results_of.outcome_of(stored, results)
+    return _compute(job, prepared, results)
+
+
+def _compute(job: Job, prepared: Prepared, results: Path) -> Outcome:
     with job.timed("adapt"), job.threaded("adapt"):
         adapted = adapt(job, prepared)
     with job.timed("finetune"), job.threaded("finetune"):
@@ -68,7 +71,7 @@ def _compute(job: Job, data: Path | None, results: Path, *, anew: bool) -> Outco
     with job.timed("encode"), job.threaded("encode"):
         sources = encode(job, adapted, prepared)
     with job.timed("train"), job.threaded("train", usual_threads(job, sources[0])):
-        trained = run_trials(job, prepared, sources, anew=anew)
+        trained = run_trials(job, prepared, sources)
     outcome = results_of.save(job, prepared, adapted, sources[0], trained, results)
     forget(job, prepared)
     return outcome

@@ -52,18 +52,15 @@ class AllTrained(NamedTuple):
     validation: DataFrame
 
 
-def run_trials(
-    job: Job, prepared: Prepared, sources: Sequence[Sources], *, anew: bool
-) -> AllTrained:
+def run_trials(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> AllTrained:
     """Train and predict every fold with every seed that is not finished.
 
     Args:
         job: what is run.
         prepared: the corpus and its folds.
         sources: what each fold learns from.
-        anew: forget what was finished before.
     """
-    if anew:
+    if job.anew:
         forget(job, prepared)
     state = _state(job, prepared)
     recipe, epochs, fits = job.recipe, job.recipe.training.most_epochs, []

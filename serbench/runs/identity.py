@@ -1,0 +1,76 @@
+"""What numbers were computed from: whether a stored result is one of the data that are here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from pydantic import ValidationError
+
+from serbench.errors import SerbenchError
+from serbench.leaderboard.record import BenchmarkRecord, Split
+
+if TYPE_CHECKING:
+    from serbench.benchmarks import Benchmark
+
+# What is compared of two splits, as people call it.
+_CONTENTS = {"audio": "audio", "labels": "labels", "speakers": "speakers", "texts": "transcripts"}
+
+
+class Changes(NamedTuple):
+    """What two corpora differ in, and what an older record does not tell of its own."""
+
+    changed: list[str]
+    unknown: list[str]
+
+
+def described(benchmark: Benchmark) -> BenchmarkRecord:
+    """Return what a record says of a benchmark.
+
+    Raises:
+        SerbenchError: the benchmark does not keep its contract, so that no record can hold it.
+    """
+    plain = {"name": benchmark.name, "version": benchmark.version}
+    try:
+        return BenchmarkRecord.model_validate(
+            plain | {"synthetic": benchmark.synthetic, "task": benchmark.task}
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        msg = (
+            f"benchmark '{benchmark.name}' has {where} {first['input']!r}: {first['msg']}; "
+            "`serbench check benchmark` tests all that it declares"
+        )
+        raise SerbenchError(msg) from error
+
+
+def changes(before: tuple[BenchmarkRecord, Split], after: tuple[BenchmarkRecord, Split]) -> Changes:
+    """Compare what two results were computed from.
+
+    What an older record does not tell counts as equal.
+    """
+    (benchmark, split), (now, there) = before, after
+    changed = [*_definition(benchmark, now)]
+    if split.ids != there.ids and split.ids and there.ids:
+        # everything else is tied to the ids
+        return Changes([*changed, "utterances"], [])
+    told = {key: (getattr(split, key), getattr(there, key)) for key in _CONTENTS}
+    if not all(told["audio"]):
+        told["audio"] = (split.recordings, there.recordings)
+    changed += [_CONTENTS[key] for key, pair in told.items() if all(pair) and len({*pair}) > 1]
+    if _folds(split) != _folds(there):
+        changed.append("folds")
+    return Changes(changed, [_CONTENTS[key] for key, pair in told.items() if not all(pair)])
+
+
+def _definition(before: BenchmarkRecord, after: BenchmarkRecord) -> Iterator[str]:
+    """Yield what a benchmark itself says otherwise now."""
+    if before.version != after.version:
+        yield f"version {before.version} of the benchmark (now {after.version})"
+    if before.task != after.task:
+        yield "task"
+
+
+def _folds(split: Split) -> tuple[str, list[str]]:
+    return split.hash, [fold.name for fold in split.folds]
