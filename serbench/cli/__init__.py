@@ -14,6 +14,7 @@ from serbench.cli import (
     recipes,
     reported,
     run,
+    show,
 )
 
 app = typer.Typer(
@@ -46,6 +47,7 @@ def _main(
 app.command("run")(run.run)
 app.command("list")(listing.listing)
 app.command("leaderboard")(leaderboard.leaderboard)
+app.command("show")(show.show)
 app.command("reported")(reported.reported)
 app.add_typer(recipes.app, name="recipes")
 app.add_typer(data.app, name="data")

@@ -56,7 +56,9 @@ def run(
     threads: Threads = None,
     overwrite: Annotated[
         Overwrite,
-        typer.Option(help="Whether an older result is computed anew; never: only shown."),
+        typer.Option(
+            help="Whether an older result is computed anew; never: shown, whatever the corpus."
+        ),
     ] = Overwrite.ONLY_MISSING,
     again: Annotated[bool, typer.Option("--again", help="The same as --overwrite always.")] = False,
 ) -> None:

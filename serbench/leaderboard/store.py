@@ -6,6 +6,7 @@ which is what fusion learns from; nothing is scored on it.
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import uuid
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _VALID = ".valid.parquet"
+_SHOWN = 5
 
 REDO = "repeat the run with --again, or delete the file"
 
@@ -148,6 +150,34 @@ def load_validation(path: Path, result: Result) -> DataFrame:
     if reason := _problem(result, predictions, "valid"):
         raise BrokenResultError(table, reason)
     return predictions
+
+
+def look_up(root: Path, text: str) -> Path:
+    """Return the record that a text means: its path, or the beginning of its digest.
+
+    Args:
+        root: the results folder.
+        text: as the user wrote it.
+
+    Raises:
+        SerbenchError: there is none, or there are several.
+    """
+    if text.endswith(".json"):
+        path = Path(text).expanduser()
+        if path.is_file():
+            return path
+        raise SerbenchError(
+            f"there is no record '{text}'; `serbench leaderboard` shows the digests"
+        )
+    found = sorted(root.glob(f"*/{glob.escape(text)}*.json")) if text else []
+    if len(found) == 1:
+        return found[0]
+    if found:
+        digests = ", ".join(path.stem[: len(text) + 4] for path in found[:_SHOWN])
+        msg = f"{len(found)} results in '{root}' begin with '{text}' ({digests}); give more of it"
+        raise SerbenchError(msg)
+    msg = f"no result in '{root}' begins with '{text}'; `serbench leaderboard` shows the digests"
+    raise SerbenchError(msg)
 
 
 def find(root: Path, benchmark: str, digest: str) -> Entry | None:
