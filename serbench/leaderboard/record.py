@@ -216,6 +216,7 @@ class Result(_Record):
         threads: that torch computed each of these on, which decides how it rounds; what a store or
             a stopped run had already was computed on theirs.
         versions: of serbench, Python and what the numbers depend on.
+        device: what it was computed on; of a run that was stopped, its last part.
         created: UTC, to the second.
         complete: whether the predictions have every fold with every seed.
         scores: for people to read; tables recompute them from the predictions.
@@ -240,6 +241,7 @@ class Result(_Record):
     seconds: dict[str, float] = {}
     threads: dict[str, int] = {}
     versions: dict[str, str] = {}
+    device: str = ""
     created: Annotated[AwareDatetime, AfterValidator(_utc)]
     complete: bool
     scores: dict[str, Json]

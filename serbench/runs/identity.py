@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
+from serbench import devices
 from serbench.errors import SerbenchError
 from serbench.leaderboard.record import BenchmarkRecord, Split
 
 if TYPE_CHECKING:
     from serbench.benchmarks import Benchmark
+    from serbench.runs.corpus import Prepared
+    from serbench.runs.encoding import Sources
+    from serbench.runs.job import Job
 
 # What is compared of two splits, as people call it.
 _CONTENTS = {"audio": "audio", "labels": "labels", "speakers": "speakers", "texts": "transcripts"}
@@ -43,6 +47,26 @@ def described(benchmark: Benchmark) -> BenchmarkRecord:
             "`serbench check benchmark` tests all that it declares"
         )
         raise SerbenchError(msg) from error
+
+
+def computed_from(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> dict[str, Any]:
+    """Return all that decides the numbers of a trial, as JSON values.
+
+    Args:
+        job: what is run.
+        prepared: the corpus and its folds.
+        sources: what each fold learns from.
+    """
+    tuning = job.recipe.training.tuning if job.recipe.training.finetune else None
+    return {
+        "recipe": job.digest,
+        "benchmark": described(job.benchmark).model_dump(mode="json"),
+        "split": prepared.split.model_dump(mode="json"),
+        "weights": [[dict(source.provenance) for source in several] for several in sources],
+        "versions": devices.versions(),
+        "device": job.device.partition(":")[0],
+        "bf16": tuning is not None and tuning.mixed and devices.has_bf16(job.device),
+    }
 
 
 def changes(before: tuple[BenchmarkRecord, Split], after: tuple[BenchmarkRecord, Split]) -> Changes:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from serbench import devices
 from serbench.errors import SerbenchError
 from serbench.leaderboard import store
 from serbench.leaderboard.record import Encoder, LeftOut, ProtocolRecord, Result
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from serbench.runs.trials import AllTrained
     from serbench.scoring.scores import Scores
 
-_VERSIONS = ("serbench", "torch", "torchaudio", "transformers", "speechbrain", "numpy")
 
 UNSEEN = "the stored result is shown as it is: nobody looked at the corpus"
 
@@ -146,8 +144,8 @@ def save(
         training=trained.fits,
         seconds={name: round(value, 1) for name, value in steps.items()},
         threads={name: count for name, count in job.threads.items() if name in steps},
-        versions={name: version(name) for name in _VERSIONS}
-        | {"python": platform.python_version()},
+        versions=devices.versions(),
+        device=devices.described(job.device),
         created=datetime.now(UTC),
         complete=True,
         scores=scores.to_json(),

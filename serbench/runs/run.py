@@ -73,5 +73,5 @@ def _compute(job: Job, prepared: Prepared, results: Path) -> Outcome:
     with job.timed("train"), job.threaded("train", usual_threads(job, sources[0])):
         trained = run_trials(job, prepared, sources)
     outcome = results_of.save(job, prepared, adapted, sources[0], trained, results)
-    forget(job, prepared)
+    forget(job, prepared, sources)
     return outcome

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from serbench import plugins
+from serbench.digests import digest_json
 from serbench.home import home
 from serbench.leaderboard.record import Fit
 from serbench.progress import Named
 from serbench.runs.conditioning import head_of, voices
+from serbench.runs.identity import computed_from
 from serbench.scoring.predictions import tabulate
 
 if TYPE_CHECKING:
@@ -61,8 +63,9 @@ def run_trials(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> AllT
         sources: what each fold learns from.
     """
     if job.anew:
-        forget(job, prepared)
-    state = _state(job, prepared)
+        forget(job, prepared, sources)
+    state = _state(job, prepared, sources)
+    _tell_of_others(job, state)
     recipe, epochs, fits = job.recipe, job.recipe.training.most_epochs, []
     heard = voices(job, prepared.table)
     with job.progress.step("train", epochs * len(prepared.folds) * len(recipe.seeds)) as step:
@@ -89,15 +92,28 @@ def run_trials(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> AllT
     return AllTrained(tuple(fits), collect(state, _TEST), collect(state, _VALID))
 
 
-def forget(job: Job, prepared: Prepared) -> None:
+def forget(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> None:
     """Delete what is kept of the finished trials of a run."""
-    shutil.rmtree(_state(job, prepared), ignore_errors=True)
+    shutil.rmtree(_state(job, prepared, sources), ignore_errors=True)
 
 
-def _state(job: Job, prepared: Prepared) -> Path:
-    """Return the folder of what is finished, named by the recipe, the folds and the audio."""
-    split = prepared.split
-    return home() / "runs" / f"{job.digest[:32]}-{split.hash}-{split.recordings}"
+def _state(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> Path:
+    """Return the folder of what is finished, named by the recipe and by all that decides numbers.
+
+    So trials of other data, weights or versions never meet in one result.
+    """
+    key = digest_json(computed_from(job, prepared, sources))
+    return home() / "runs" / f"{job.digest[:32]}-{key[:32]}"
+
+
+def _tell_of_others(job: Job, state: Path) -> None:
+    """Say that trials of a stopped run of this recipe are not taken, as they may not be mixed."""
+    others = [path for path in state.parent.glob(f"{job.digest[:32]}-*") if path != state]
+    if others and not state.exists():
+        job.progress.tell(
+            "a run of this recipe was stopped that had other data, weights, versions or another "
+            "device: all folds are computed anew"
+        )
 
 
 def usual_threads(job: Job, sources: Sources) -> int | None:
