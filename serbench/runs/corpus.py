@@ -51,6 +51,7 @@ def prepare_for(job: Job, data: Path | None) -> Prepared:
         data=data,
         leave_out_broken=job.recipe.leave_out_broken,
         progress=job.progress,
+        anew=job.anew,
     )
 
 
@@ -61,6 +62,7 @@ def prepare(
     data: Path | None,
     leave_out_broken: bool,
     progress: Progress,
+    anew: bool = False,
 ) -> Prepared:
     """Read and audit a corpus, split it and audit the folds.
 
@@ -70,11 +72,12 @@ def prepare(
         data: folder of the corpora; None: `SERBENCH_DATA`.
         leave_out_broken: go on without recordings that cannot be used.
         progress: where the work is shown.
+        anew: believe nothing that an earlier audit remembers.
 
     Raises:
         SerbenchError: the corpus is not there, has errors, or the folds leak.
     """
-    found = audit.audit_corpus(benchmark, read_corpus(benchmark, data), progress)
+    found = audit.audit_corpus(benchmark, read_corpus(benchmark, data), progress, anew=anew)
     table = found.usable(leave_out_broken=leave_out_broken)
     split, doubts = folds.sound_folds(table, protocol, benchmark.task)
     for doubt in doubts:

@@ -82,7 +82,9 @@ class CorpusAudit:
         return "\n".join([*lines, remedy])
 
 
-def audit_corpus(benchmark: Benchmark, table: DataFrame, progress: Progress) -> CorpusAudit:
+def audit_corpus(
+    benchmark: Benchmark, table: DataFrame, progress: Progress, *, anew: bool = False
+) -> CorpusAudit:
     """Find everything that is wrong with a corpus, in one pass over its audio.
 
     The checks are those of `check_table` and `check_audio`. What the benchmark lists as a known
@@ -93,13 +95,14 @@ def audit_corpus(benchmark: Benchmark, table: DataFrame, progress: Progress) -> 
         table: as the benchmark reads it. If it has a column `row`, the row of the file that an
             utterance comes from, findings name that too.
         progress: advances by one a file.
+        anew: read every file, whatever an earlier audit remembers of it.
 
     Raises:
         SerbenchError: the table is empty or lacks a column of the contract.
     """
     check_columns(benchmark, table)
     table = table.reset_index(drop=True)
-    facts = measure(benchmark.name, table, progress)
+    facts = measure(benchmark.name, table, progress, anew=anew)
     checked = table.assign(recording=facts["recording"], seconds=facts["seconds"])
     findings = [
         *check_table(benchmark.task, checked),
