@@ -9,10 +9,9 @@ from pydantic import ValidationError
 
 from serbench import devices
 from serbench.errors import SerbenchError
-from serbench.leaderboard.record import BenchmarkRecord, Split
+from serbench.leaderboard.record import BenchmarkRecord, ProtocolRecord, Split
 
 if TYPE_CHECKING:
-    from serbench.benchmarks import Benchmark
     from serbench.runs.corpus import Prepared
     from serbench.runs.encoding import Sources
     from serbench.runs.job import Job
@@ -28,23 +27,27 @@ class Changes(NamedTuple):
     unknown: list[str]
 
 
-def described(benchmark: Benchmark) -> BenchmarkRecord:
-    """Return what a record says of a benchmark.
+def described(job: Job) -> tuple[BenchmarkRecord, ProtocolRecord]:
+    """Return what a record says of a run's benchmark and protocol.
 
     Raises:
-        SerbenchError: the benchmark does not keep its contract, so that no record can hold it.
+        SerbenchError: they do not keep their contract, so that no record can hold them.
     """
-    plain = {"name": benchmark.name, "version": benchmark.version}
+    made, protocol = job.benchmark, job.protocol
+    plain = {"name": made.name, "version": made.version, "synthetic": made.synthetic}
+    options = job.recipe.protocol.model_dump(mode="json")["options"]
+    shares = tuple(sorted(protocol.shares))
     try:
-        return BenchmarkRecord.model_validate(
-            plain | {"synthetic": benchmark.synthetic, "task": benchmark.task}
+        return (
+            BenchmarkRecord.model_validate(plain | {"task": made.task}),
+            ProtocolRecord(name=protocol.name, options=options, shares=shares),
         )
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         msg = (
-            f"benchmark '{benchmark.name}' has {where} {first['input']!r}: {first['msg']}; "
-            "`serbench check benchmark` tests all that it declares"
+            f"benchmark '{made.name}' cannot be recorded: its {where} is {first['input']!r} "
+            f"({first['msg']}); `serbench check benchmark` tests all that it declares"
         )
         raise SerbenchError(msg) from error
 
@@ -60,7 +63,7 @@ def computed_from(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> d
     tuning = job.recipe.training.tuning if job.recipe.training.finetune else None
     return {
         "recipe": job.digest,
-        "benchmark": described(job.benchmark).model_dump(mode="json"),
+        "benchmark": described(job)[0].model_dump(mode="json"),
         "split": prepared.split.model_dump(mode="json"),
         "weights": [[dict(source.provenance) for source in several] for several in sources],
         "versions": devices.versions(),

@@ -6,7 +6,7 @@ import inspect
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from serbench.benchmarks import Benchmark, Protocol
 
 M = TypeVar("M", bound=BaseModel)
+# As large as every library takes it.
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Layers = Literal["all", "last"] | tuple[NonNegativeInt, ...]
 
 # Raised when a change of the code changes the numbers of an unchanged recipe.
@@ -105,7 +107,7 @@ class Recipe(_Frozen):
     benchmark: Part
     protocol: Part
     training: Training
-    seeds: tuple[NonNegativeInt, ...] = Field(default=(0,), min_length=1)
+    seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1)
     leave_out_broken: bool = False
     fusion: Fusion | None = None
     finetune: Stage | None = None

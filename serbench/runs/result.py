@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from serbench import devices
 from serbench.errors import SerbenchError
 from serbench.leaderboard import store
-from serbench.leaderboard.record import Encoder, LeftOut, ProtocolRecord, Result
+from serbench.leaderboard.record import Encoder, LeftOut, Result
 from serbench.runs.conditioning import conditioning
 from serbench.runs.identity import changes, described
 from serbench.scoring.scores import score
@@ -75,7 +75,7 @@ def holds(job: Job, stored: Result, prepared: Prepared) -> bool:
     Raises:
         SerbenchError: it is of other data than are here.
     """
-    then, now = (stored.benchmark, stored.split), (described(job.benchmark), prepared.split)
+    then, now = (stored.benchmark, stored.split), (described(job)[0], prepared.split)
     changed, unknown = changes(then, now)
     if changed:
         msg = (
@@ -119,8 +119,7 @@ def save(
         SerbenchError: the folder cannot be written to.
     """
     scores = score(job.benchmark.task, trained.predictions)
-    shares = tuple(sorted(job.protocol.shares))
-    options = job.recipe.protocol.model_dump(mode="json")["options"]
+    benchmark, protocol = described(job)
     idle = {"adapt"} if all(each.idle for each in adapted) else set()
     idle |= {"finetune"} if job.recipe.finetune is None else set()
     steps = {name: value for name, value in job.seconds.items() if name not in idle}
@@ -130,8 +129,8 @@ def save(
         digest=job.digest,
         recipe=job.recipe.plain(),
         labels=job.recipe.labels,
-        benchmark=described(job.benchmark),
-        protocol=ProtocolRecord(name=job.protocol.name, options=options, shares=shares),
+        benchmark=benchmark,
+        protocol=protocol,
         split=prepared.split,
         seeds=job.recipe.seeds,
         left_out=tuple(LeftOut(utterance=u, reason=r) for u, r in prepared.left_out.items()),

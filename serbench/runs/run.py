@@ -10,6 +10,7 @@ from serbench.runs.adapting import adapt
 from serbench.runs.corpus import prepare_for
 from serbench.runs.encoding import encode
 from serbench.runs.finetuning import finetune
+from serbench.runs.identity import described
 from serbench.runs.job import Job
 from serbench.runs.trials import forget, run_trials, usual_threads
 
@@ -51,6 +52,7 @@ def run_recipe(
         SerbenchError: anything the user can mend; what was computed is kept.
     """
     job = Job.of(recipe, device, progress, threads, anew=overwrite == "always")
+    described(job)  # what no record can hold is refused before any work
     stored = None if job.anew else results_of.find(job, results)
     if overwrite == "never":
         return results_of.looked_up(job, stored, results)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from serbench.benchmarks import Benchmark
 from serbench.benchmarks.auditing.audio import AUDIO_KINDS, check_audio
 from serbench.benchmarks.auditing.recordings import measure
-from serbench.benchmarks.auditing.table import check_table
+from serbench.benchmarks.auditing.table import check_table, check_texts
 from serbench.benchmarks.reading.layout import COLUMNS
 from serbench.benchmarks.tasks.findings import Finding
 from serbench.errors import SerbenchError
@@ -87,8 +87,8 @@ def audit_corpus(
 ) -> CorpusAudit:
     """Find everything that is wrong with a corpus, in one pass over its audio.
 
-    The checks are those of `check_table` and `check_audio`. What the benchmark lists as a known
-    defect has severity "known", if a run survives it (silence, identical samples).
+    The checks are those of `check_texts`, `check_table` and `check_audio`. What the benchmark lists
+    as a known defect has severity "known", if a run survives it (silence, identical samples).
 
     Args:
         benchmark: for its name, task and known defects.
@@ -105,6 +105,7 @@ def audit_corpus(
     facts = measure(benchmark.name, table, progress, anew=anew)
     checked = table.assign(recording=facts["recording"], seconds=facts["seconds"])
     findings = [
+        *check_texts(checked),
         *check_table(benchmark.task, checked),
         *check_audio(benchmark.task, checked, facts),
     ]
