@@ -205,6 +205,7 @@ class Result(_Record):
         seeds: of the training runs of each fold.
         left_out: utterances of the corpus that were not used.
         known_defects: how many utterances have a defect that the benchmark lists.
+        warnings: what the audits of corpus and folds doubt, a sentence a kind, "what; remedy".
         provenance: of the upstream's weights: `id`, `revision`, `digest`, `licence`,
             `trained_on`, `method`, as far as they exist; of those before the run adapted them.
         adaptation: how they were adapted, by the run or before; None if they were not.
@@ -232,6 +233,7 @@ class Result(_Record):
     seeds: tuple[int, ...]
     left_out: tuple[LeftOut, ...] = ()
     known_defects: int = 0
+    warnings: tuple[str, ...] = ()
     provenance: dict[str, str] = {}
     adaptation: Adaptation | None = None
     finetuned: FineTuned | None = None

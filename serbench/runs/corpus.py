@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from serbench.benchmarks.auditing import audit, folds
 from serbench.benchmarks.splitting import hashes
+from serbench.benchmarks.tasks.findings import gathered
 from serbench.digests import digest_json
 from serbench.errors import SerbenchError
 from serbench.home import data_root
@@ -34,6 +35,7 @@ class Prepared:
         split: the folds in numbers, for the record.
         left_out: utterances that are not used, with the reason.
         known_defects: how many used utterances have a defect that the benchmark lists.
+        warnings: what the audits doubt, a sentence a kind.
     """
 
     table: DataFrame
@@ -41,6 +43,7 @@ class Prepared:
     split: Split
     left_out: Mapping[str, str]
     known_defects: int
+    warnings: tuple[str, ...] = ()
 
 
 def prepare_for(job: Job, data: Path | None) -> Prepared:
@@ -80,11 +83,13 @@ def prepare(
     found = audit.audit_corpus(benchmark, read_corpus(benchmark, data), progress, anew=anew)
     table = found.usable(leave_out_broken=leave_out_broken)
     split, doubts = folds.sound_folds(table, protocol, benchmark.task)
-    for doubt in doubts:
-        progress.tell(f"warning: {doubt.message}")
+    doubts += [*folds.few_speakers(table, split)]
+    warnings = gathered([f for f in found.findings if f.severity == "warning"] + doubts)
+    for warning in warnings:
+        progress.tell(f"warning: {warning}")
     known = sum(f.severity == "known" for f in found.findings)
     numbers = _in_numbers(table, split, benchmark.task)
-    return Prepared(table, split, numbers, found.broken, known)
+    return Prepared(table, split, numbers, found.broken, known, tuple(warnings))
 
 
 def _in_numbers(table: DataFrame, split: list[Fold], task: Task) -> Split:
@@ -129,6 +134,7 @@ def check_corpus(raw: Mapping[str, Any], *, data: Path | None, progress: Progres
     return [
         *found.findings,
         *folds.audit_folds(found.table, split, protocol, benchmark.task),
+        *folds.few_speakers(found.table, split),
     ]
 
 

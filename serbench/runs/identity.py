@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
@@ -37,6 +38,8 @@ def described(job: Job) -> tuple[BenchmarkRecord, ProtocolRecord]:
     plain = {"name": made.name, "version": made.version, "synthetic": made.synthetic}
     options = job.recipe.protocol.model_dump(mode="json")["options"]
     shares = tuple(sorted(protocol.shares))
+    for fault in made.task.faults():
+        raise SerbenchError(f"benchmark '{made.name}' has a task that cannot be run: {fault}")
     try:
         return (
             BenchmarkRecord.model_validate(plain | {"task": made.task}),
@@ -50,6 +53,26 @@ def described(job: Job) -> tuple[BenchmarkRecord, ProtocolRecord]:
             f"({first['msg']}); `serbench check benchmark` tests all that it declares"
         )
         raise SerbenchError(msg) from error
+
+
+def without_folders(recipe: dict[str, Any]) -> dict[str, Any]:
+    """Return a plain recipe that tells of a user's files the names and digests, not the folders."""
+    parts = ("downstream", "benchmark", "protocol")
+    upstreams = [_without_folders(part) for part in recipe["upstreams"]]
+    named = {key: _without_folders(recipe[key]) for key in parts}
+    return recipe | {"upstreams": upstreams} | named
+
+
+def _without_folders(part: dict[str, Any]) -> dict[str, Any]:
+    name, options = part["name"], part["options"]
+    if name.endswith((".py", ".toml")):
+        name = Path(name).name
+    kept = {
+        key: Path(options[key]).expanduser().absolute().name
+        for key in part["contents"]
+        if key in options
+    }
+    return part | {"name": name, "options": options | kept}
 
 
 def computed_from(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> dict[str, Any]:

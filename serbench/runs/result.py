@@ -13,7 +13,7 @@ from serbench.errors import SerbenchError
 from serbench.leaderboard import store
 from serbench.leaderboard.record import Encoder, LeftOut, Result
 from serbench.runs.conditioning import conditioning
-from serbench.runs.identity import changes, described
+from serbench.runs.identity import changes, described, without_folders
 from serbench.scoring.scores import score
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def save(
     first, *others = (_encoder(each, source.provenance) for each, source in pairs)
     result = Result(
         digest=job.digest,
-        recipe=job.recipe.plain(),
+        recipe=without_folders(job.recipe.plain()),
         labels=job.recipe.labels,
         benchmark=benchmark,
         protocol=protocol,
@@ -135,6 +135,7 @@ def save(
         seeds=job.recipe.seeds,
         left_out=tuple(LeftOut(utterance=u, reason=r) for u, r in prepared.left_out.items()),
         known_defects=prepared.known_defects,
+        warnings=prepared.warnings,
         provenance=first.provenance,
         adaptation=first.adaptation,
         finetuned=first.finetuned,

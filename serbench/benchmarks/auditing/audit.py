@@ -114,7 +114,7 @@ def audit_corpus(
     broken: dict[str, str] = {}
     for finding in findings:
         if finding.severity == "error" and finding.kind in AUDIO_KINDS and finding.utterance:
-            broken.setdefault(finding.utterance, finding.message)
+            broken.setdefault(finding.utterance, finding.public)
     return CorpusAudit(benchmark.name, checked, tuple(findings), broken)
 
 

@@ -15,6 +15,9 @@ from serbench.benchmarks.splitting.hashes import parts
 from serbench.benchmarks.tasks.findings import Finding, Severity, named
 from serbench.errors import SerbenchError
 
+FEW = 3
+"""Speakers of a validation part, below which their choice is worth a warning."""
+
 _PARTS = ("train", "valid", "test")
 
 
@@ -71,6 +74,24 @@ def audit_folds(
     findings += _lacking(table, folds, task)
     findings += _coverage(table, folds)
     return sorted(findings, key=lambda finding: finding.severity != "error")
+
+
+def few_speakers(table: DataFrame, folds: Sequence[Fold]) -> list[Finding]:
+    """Return, as a warning, that the validation parts have so few speakers that chance chooses.
+
+    Args:
+        table: the utterances.
+        folds: row numbers of this table.
+    """
+    counts = [table["speaker"].iloc[fold.valid].nunique() for fold in folds]
+    few = [count for count in counts if count < FEW]
+    if not few:
+        return []
+    message = (
+        f"{len(few)} of {len(folds)} validation parts have fewer than {FEW} speakers: what is "
+        "chosen by them may suit nobody else; use fewer folds if there are more speakers"
+    )
+    return [Finding("few_speakers", "warning", message)]
 
 
 def _names(folds: Sequence[Fold]) -> Iterator[Finding]:
