@@ -13,6 +13,7 @@ from serbench.cli import (
     pretrain,
     recipes,
     reported,
+    rerun,
     run,
     show,
 )
@@ -48,6 +49,7 @@ app.command("run")(run.run)
 app.command("list")(listing.listing)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("show")(show.show)
+app.command("rerun")(rerun.rerun)
 app.command("reported")(reported.reported)
 app.add_typer(recipes.app, name="recipes")
 app.add_typer(data.app, name="data")
