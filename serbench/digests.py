@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,16 @@ def digest_json(value: Any) -> str:
     """Return the SHA-256 (64 hex) of a value's canonical JSON: sorted keys, no spaces, no NaN."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def rows_of(*columns: Iterable[str | float]) -> list[str]:
+    """Return each row of some columns as one line of JSON, for `digest_rows`."""
+    return [json.dumps(row) for row in zip(*columns, strict=True)]
+
+
+def digest_rows(rows: Iterable[str]) -> str:
+    """Return 16 hex digits of the SHA-256 over the sorted rows, whatever order they come in."""
+    return hashlib.sha256("\n".join(sorted(rows)).encode()).hexdigest()[:16]
 
 
 def digest_path(path: Path) -> str:

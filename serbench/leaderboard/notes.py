@@ -52,8 +52,21 @@ def about_numbers(result: Result, scores: Scores) -> list[str]:
         sentences.append(f"Classes: {', '.join(task.classes)}.")
     for figure in task.figures:
         if figure.over == "speakers":
-            return [*sentences, _about_speakers(figure, scores)]
+            return [*sentences, _about_speakers(figure, scores), *about_constant(result, scores)]
     return sentences
+
+
+def about_constant(result: Result, scores: Scores) -> list[str]:
+    """Return how many speakers have ratings that no prediction can go along with, if any."""
+    task = result.benchmark.task
+    people = scores.by_speaker[f"a_{task.main}"]
+    if not people.constant:
+        return []
+    where = " in a dimension" if len(task.scales) > 1 else ""
+    return [
+        f"The ratings of {people.constant} of {people.speakers} speakers are all equal{where}: "
+        f"their {task.main.upper()} is 0 or undefined, whatever is predicted."
+    ]
 
 
 def _about_speakers(figure: Figure, scores: Scores) -> str:
@@ -76,6 +89,7 @@ def about_result(result: Result, scores: Scores) -> list[str]:
         _incomplete(result, scores),
         _left_out(result),
         _fused(result),
+        _warned(result),
         _transductive(result),
         _conditioned(result),
         *(_contaminated(result, encoder) for encoder in result.encoders),
@@ -114,6 +128,14 @@ def _fused(result: Result) -> str | None:
     pairs = zip(called, result.members, strict=True)
     named = ", ".join(f"{name} ({member.digest[:8]})" for name, member in pairs)
     return f"{result.labels.downstream.capitalize()}, fused fold by fold: {named}."
+
+
+def _warned(result: Result) -> str | None:
+    if not result.warnings:
+        return None
+    # what is wrong, without what could be done about it
+    facts = [warning.partition("; ")[0] for warning in result.warnings]
+    return f"Doubts about the corpus or its folds: {'; '.join(facts)}."
 
 
 def about_adaptation(result: Result) -> list[str]:

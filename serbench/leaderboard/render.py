@@ -52,6 +52,7 @@ def render_run(result: Result, scores: Scores) -> RenderableType:
     sentences = [
         _meaning(scores),
         _extremes(result, scores),
+        *notes.about_constant(result, scores),
         *notes.about_adaptation(result),
         *_course(result),
         *notes.about_setting(result),

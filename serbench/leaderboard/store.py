@@ -6,6 +6,7 @@ which is what fusion learns from; nothing is scored on it.
 
 from __future__ import annotations
 
+import glob
 import json
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _VALID = ".valid.parquet"
+_SHOWN = 5
 
 REDO = "repeat the run with --again, or delete the file"
 
@@ -181,8 +183,8 @@ def look_up(root: Path, name: str) -> Path:
     """
     if name.endswith(".json") or "/" in name:
         return _existing(Path(name).expanduser())
-    found = [path for path in sorted(root.glob("*/*.json")) if path.stem.startswith(name.lower())]
-    if not found or not name:
+    found = sorted(root.glob(f"*/{glob.escape(name.lower())}*.json")) if name else []
+    if not found:
         msg = (
             f"no result in '{root}' begins with '{name}'; `serbench leaderboard` shows the digests"
         )

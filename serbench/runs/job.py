@@ -30,6 +30,7 @@ class Job:
         device: a torch device.
         progress: where the work is shown.
         asked_threads: torch threads of every step; None: as many as each is worth.
+        anew: nothing that was computed before is used.
         seconds: wall-clock time of each step that is over.
         threads: of torch, that each step computed on.
     """
@@ -41,12 +42,19 @@ class Job:
     device: str
     progress: Progress
     asked_threads: int | None = None
+    anew: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
     threads: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(
-        cls, recipe: Recipe, device: str, progress: Progress, asked_threads: int | None = None
+        cls,
+        recipe: Recipe,
+        device: str,
+        progress: Progress,
+        asked_threads: int | None = None,
+        *,
+        anew: bool = False,
     ) -> Job:
         """Return the job that a recipe asks for.
 
@@ -56,7 +64,7 @@ class Job:
         benchmark = recipes.make_benchmark(recipe.benchmark)
         protocol = recipes.make_protocol(benchmark, recipe.protocol)
         digest = recipe.digest()
-        return cls(recipe, digest, benchmark, protocol, device, progress, asked_threads)
+        return cls(recipe, digest, benchmark, protocol, device, progress, asked_threads, anew)
 
     def without(self, left_out: Collection[str]) -> Job:
         """Return the same job on a corpus without some utterances, which its digest tells."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -19,6 +19,8 @@ from serbench.leaderboard.identity import FORMAT, digest_of, identity_of, labels
 from serbench.leaderboard.record import Labels
 from serbench.training.settings import Precision, Stage, Training
 
+# As large as every library takes it.
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Layers = Literal["all", "last"] | tuple[NonNegativeInt, ...]
 Fusion = Literal["early", "late"]
 
@@ -104,7 +106,7 @@ class Recipe(_Frozen):
     benchmark: Part
     protocol: Part
     training: Training
-    seeds: tuple[NonNegativeInt, ...] = Field(default=(0,), min_length=1)
+    seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1)
     leave_out_broken: bool = False
     fusion: Fusion | None = None
     finetune: Stage | None = None

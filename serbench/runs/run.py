@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from serbench.durable import writable
-from serbench.errors import SerbenchError
 from serbench.home import home
 from serbench.runs import result as results_of
 from serbench.runs.adapting import adapt
@@ -14,16 +13,19 @@ from serbench.runs.corpus import prepare_for
 from serbench.runs.encoding import encode
 from serbench.runs.finetuning import finetune
 from serbench.runs.foreseeing import check_upstreams
+from serbench.runs.identity import described
 from serbench.runs.job import Job
 from serbench.runs.trials import alone, forget, run_trials, tidy, usual_threads
 
 if TYPE_CHECKING:
     from serbench.progress import Progress
+    from serbench.runs.corpus import Prepared
     from serbench.runs.recipe import Recipe
     from serbench.runs.result import Outcome
 
 Overwrite = Literal["always", "only-missing", "never"]
-"""What becomes of an older result: it is computed anew, taken if it is there, or only looked up."""
+"""What becomes of an older result: it is computed anew; or shown, if it is of the data that are
+here; or only looked up, whatever the data are."""
 
 
 def run_recipe(
@@ -53,35 +55,33 @@ def run_recipe(
     Raises:
         SerbenchError: anything the user can mend; what was computed is kept.
     """
-    job = Job.of(recipe, device, progress, threads)
-    found = None if overwrite == "always" else results_of.find(job, results)
-    if found is None and overwrite == "never":
-        msg = f"there is no result of this recipe in '{results}', and 'never' computes none"
-        raise SerbenchError(msg)
-    if found is not None:
-        tidy(job)
-        return found
-    return _alone(job, data, results, anew=overwrite == "always")
-
-
-def _alone(job: Job, data: Path | None, results: Path, *, anew: bool) -> Outcome:
-    """Compute a result, or take that of another process which was at work on it."""
+    job = Job.of(recipe, device, progress, threads, anew=overwrite == "always")
+    described(job)  # what no record can hold is refused before any work
+    stored = None if job.anew else results_of.find(job, results)
+    if overwrite == "never":
+        return results_of.looked_up(job, stored, results)
     for folder in (home(), results / job.benchmark.name):
         writable(folder)
-    with alone(job):
-        found = None if anew else results_of.find(job, results)
-        return found or _compute(job, data, results, anew=anew)
+    if stored is None or not stored.result.complete:
+        job.announce()
+    with job.blaming():
+        return _of_these_data(job, data, results)
 
 
-def _compute(job: Job, data: Path | None, results: Path, *, anew: bool) -> Outcome:
-    job.announce()
+def _of_these_data(job: Job, data: Path | None, results: Path) -> Outcome:
+    """Return the stored result if it is of the data that are here, or compute it."""
     with job.timed("audit"):
         prepared = prepare_for(job, data)
-        check_upstreams(job, prepared.table)
-    if prepared.left_out:
-        job = job.without(prepared.left_out)
-        if not anew and (found := results_of.find(job, results)):
-            return found
+    job = job.without(prepared.left_out)
+    with alone(job):
+        found = results_of.current(job, prepared, results) or _compute(job, prepared, results)
+    tidy(job)
+    return found
+
+
+def _compute(job: Job, prepared: Prepared, results: Path) -> Outcome:
+    job.vet()
+    check_upstreams(job, prepared.table)
     with job.timed("adapt"), job.threaded("adapt"):
         adapted = adapt(job, prepared)
     with job.timed("finetune"), job.threaded("finetune"):
@@ -89,7 +89,7 @@ def _compute(job: Job, data: Path | None, results: Path, *, anew: bool) -> Outco
     with job.timed("encode"), job.threaded("encode"):
         sources = encode(job, adapted, prepared)
     with job.timed("train"), job.threaded("train", usual_threads(job, sources[0])):
-        trained = run_trials(job, prepared, sources, anew=anew)
+        trained = run_trials(job, prepared, sources)
     outcome = results_of.save(job, prepared, adapted, sources[0], trained, results)
-    forget(job, prepared)
+    forget(job, prepared, sources)
     return outcome

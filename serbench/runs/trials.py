@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from serbench import plugins
+from serbench.digests import digest_json
 from serbench.durable import kept, sound, usable
 from serbench.home import home
 from serbench.leaderboard.record import Fit
 from serbench.locks import if_free, locked
 from serbench.progress import Named
 from serbench.runs.conditioning import head_of, voices
+from serbench.runs.identity import computed_from
 from serbench.scoring.predictions import tabulate
 
 if TYPE_CHECKING:
@@ -63,20 +65,18 @@ class _Done(NamedTuple):
     validated: DataFrame
 
 
-def run_trials(
-    job: Job, prepared: Prepared, sources: Sequence[Sources], *, anew: bool
-) -> AllTrained:
+def run_trials(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> AllTrained:
     """Train and predict every fold with every seed that is not finished.
 
     Args:
         job: what is run.
         prepared: the corpus and its folds.
         sources: what each fold learns from.
-        anew: forget what was finished before.
     """
-    if anew:
-        forget(job, prepared)
-    state = _state(job, prepared)
+    if job.anew:
+        forget(job, prepared, sources)
+    state = _state(job, prepared, sources)
+    _tell_of_others(job, state)
     recipe, epochs = job.recipe, job.recipe.training.most_epochs
     done: dict[tuple[int, int], _Done] = {}
     heard = voices(job, prepared.table)
@@ -119,9 +119,9 @@ def _joined(done: Mapping[tuple[int, int], _Done]) -> AllTrained:
     )
 
 
-def forget(job: Job, prepared: Prepared) -> None:
+def forget(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> None:
     """Delete what is kept of the finished trials of a run."""
-    shutil.rmtree(_state(job, prepared), ignore_errors=True)
+    shutil.rmtree(_state(job, prepared, sources), ignore_errors=True)
 
 
 def alone(job: Job) -> AbstractContextManager[None]:
@@ -143,10 +143,23 @@ def _lock(job: Job) -> Path:
     return home() / "locks" / f"{job.digest[:32]}.lock"
 
 
-def _state(job: Job, prepared: Prepared) -> Path:
-    """Return the folder of what is finished, named by the recipe, the folds and the audio."""
-    split = prepared.split
-    return home() / "runs" / f"{job.digest[:32]}-{split.hash}-{split.recordings}"
+def _state(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> Path:
+    """Return the folder of what is finished, named by the recipe and by all that decides numbers.
+
+    So trials of other data, weights or versions never meet in one result.
+    """
+    key = digest_json(computed_from(job, prepared, sources))
+    return home() / "runs" / f"{job.digest[:32]}-{key[:32]}"
+
+
+def _tell_of_others(job: Job, state: Path) -> None:
+    """Say that trials of a stopped run of this recipe are not taken, as they may not be mixed."""
+    others = [path for path in state.parent.glob(f"{job.digest[:32]}-*") if path != state]
+    if others and not state.exists():
+        job.progress.tell(
+            "a run of this recipe was stopped that had other data, weights, versions or another "
+            "device: all folds are computed anew"
+        )
 
 
 def usual_threads(job: Job, sources: Sources) -> int | None:

@@ -213,3 +213,25 @@ def test_what_contradicts_itself_is_refused(tmp_path: Path) -> None:
     assert done.stderr == (
         "serbench: error: --again computes and --overwrite never does not; give one of them\n"
     )
+
+
+def test_a_stored_result_is_shown_by_its_digest_as_its_run_ended(results: Path) -> None:
+    (record,) = results.glob("demo/*.json")
+    for name in (record.stem[:8], record):
+        ended = serbench("show", name, "--results", results)
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stdout.strip() == (results / "printed.txt").read_text().strip()
+        assert "nobody looked at the corpus" in ended.stderr
+
+
+def test_what_is_shown_must_be_one_result(results: Path, tmp_path: Path) -> None:
+    (record,) = results.glob("demo/*.json")
+    (tmp_path / "demo").mkdir()
+    for end in ("0", "1"):
+        (tmp_path / "demo" / f"{record.stem[:10]}{end}.json").write_text("{}")
+    told = fails("show", record.stem[:10], "--results", tmp_path)
+    assert "2 results" in told
+    assert f"{record.stem[:10]}0, {record.stem[:10]}1" in told
+    assert "begins with 'ffffffff'" in fails("show", "ffffffff", "--results", tmp_path)
+    assert "begins with ''" in fails("show", "", "--results", results)
+    assert "no record" in fails("show", tmp_path / "demo" / "none.json")

@@ -33,6 +33,26 @@ class Finding:
     utterance: str | None = None
     path: Path | None = None
 
+    @property
+    def public(self) -> str:
+        """The message without the folder that the file lies in on this machine."""
+        return self.message.replace(str(self.path), self.path.name) if self.path else self.message
+
+
+def gathered(findings: Iterable[Finding]) -> list[str]:
+    """Return one sentence for each kind of finding: the first, and how many there are more."""
+    kinds: dict[str, list[Finding]] = {}
+    for finding in findings:
+        kinds.setdefault(finding.kind, []).append(finding)
+    return [_with_more(*found) for found in kinds.values()]
+
+
+def _with_more(first: Finding, *others: Finding) -> str:
+    what, _, remedy = first.public.partition("; ")
+    where = f"{first.utterance}: " if first.utterance else ""
+    more = f" (and {len(others)} more like this)" if others else ""
+    return f"{where}{what}{more}" + (f"; {remedy}" if remedy else "")
+
 
 def absent(values: Series) -> Series:
     """Return (N,) whether a value is None, NaN or an empty text."""

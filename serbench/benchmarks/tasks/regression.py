@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Regression(Task):
-    """One number an utterance for each of `dimensions` (column names), on the scale [low, high]."""
+    """One number an utterance for each of `dimensions` (column names), on the scale [low, high].
+
+    Only speakers with `min_utterances` or more count in A-CCC.
+    """
 
     __pydantic_config__: ClassVar[Any] = STRICT
 
@@ -25,6 +28,7 @@ class Regression(Task):
     low: float
     high: float
     kind: Literal["regression"] = "regression"
+    min_utterances: int = 2
 
     correlates: ClassVar[bool] = True
     main: ClassVar[str] = "ccc"
@@ -98,6 +102,8 @@ class Regression(Task):
             yield f"{named} must be different from each other, and at least one"
         if not self.low < self.high:
             yield f"'low' is {self.low:g}, which is not below 'high', {self.high:g}"
+        if self.min_utterances < 2:
+            yield f"min_utterances is {self.min_utterances}; the CCC of a speaker needs 2 or more"
 
     def strata(self, table: DataFrame) -> list[NDArray[np.int64]]:
         """Return, for each dimension, (N,) the third of the corpus' values that a row is in."""

@@ -61,6 +61,11 @@ class Task(ABC):
     over_folds: ClassVar[str] = ""
 
     @property
+    def min_utterances(self) -> int:
+        """Utterances that a speaker needs to count, where metrics correlate."""
+        return 2
+
+    @property
     def rank(self) -> str:
         """The score that ranks, as a mean of folds."""
         return self.over_folds + self.main

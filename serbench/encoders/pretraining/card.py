@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from serbench.devices import versions
 from serbench.durable import seal
 from serbench.encoders.pretraining.audio import Audio
 from serbench.encoders.pretraining.head import FILE, OwnLabels, save_head
@@ -21,8 +20,6 @@ from serbench.encoders.tensors import write_tensors
 from serbench.encoders.transformers import write_preprocessor
 from serbench.encoders.weights import CARD, SPEAKERS
 from serbench.errors import SerbenchError
-
-_LIBRARIES = ("serbench", "torch", "torchaudio", "transformers", "scikit-learn", "numpy")
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ class Card:
     seed: int
     options: dict[str, Any] = field(default_factory=dict)
     base: dict[str, str] = field(default_factory=dict)
-    versions: dict[str, str] = field(default_factory=lambda: versions())
+    versions: dict[str, str] = field(default_factory=versions)
 
     @property
     def trained_on(self) -> str:
@@ -87,17 +84,6 @@ class Card:
         content = asdict(self) | {"parameters": parameters, "trained_on": self.trained_on}
         (folder / CARD).write_text(json.dumps(content, indent=1) + "\n")
         seal(folder)
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries that decide numbers."""
-    found = {"python": platform.python_version()}
-    for name in _LIBRARIES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def stage(name: str, log: Path, loss: str, **more: Any) -> dict[str, Any]:
