@@ -54,11 +54,15 @@ def run_recipe(
     if found is None and overwrite == "never":
         msg = f"there is no result of this recipe in '{results}', and 'never' computes none"
         raise SerbenchError(msg)
-    return found or _compute(job, data, results, anew=overwrite == "always")
+    if found is not None:
+        return found
+    with job.blaming():
+        return _compute(job, data, results, anew=overwrite == "always")
 
 
 def _compute(job: Job, data: Path | None, results: Path, *, anew: bool) -> Outcome:
     job.announce()
+    job.vet()
     with job.timed("audit"):
         prepared = prepare_for(job, data)
     if prepared.left_out:
