@@ -190,9 +190,13 @@ def module(plugin: Plugin) -> ModuleType:
     Raises:
         SerbenchError: something that it imports is not there, or it fails.
     """
+    with blamed(plugin):
+        return _found(plugin)
+
+
+def _found(plugin: Plugin) -> ModuleType:
     try:
-        with blamed(plugin):
-            return _imported(plugin)
+        return _imported(plugin)
     except ModuleNotFoundError as error:
         moved = "; serbench's modules have moved, CONTRIBUTING.md shows where"
         remedy = moved if (error.name or "").startswith("serbench") else "; install it"
