@@ -59,6 +59,14 @@ class Plugin:
     entry: EntryPoint | None = None
 
     @property
+    def sizes(self) -> Mapping[str, Mapping[str, str]]:
+        """Published weights by name: its `WEIGHTS`, or those of the upstream in `SIZES_OF`."""
+        if "SIZES_OF" in self.constants:
+            return find(self.kind, self.constants["SIZES_OF"]).sizes
+        published: Mapping[str, Mapping[str, str]] = self.constants.get("WEIGHTS", {})
+        return published
+
+    @property
     def adapted_by(self) -> tuple[str, ...]:
         """Options that decide how it adapts to a corpus before it encodes; empty: it does not."""
         return tuple(self.constants.get("ADAPTED_BY", ()))

@@ -92,7 +92,7 @@ def _show_plugin(kind: str, name: str) -> None:
     plugin = plugins.find(known, name)
     typer.echo(plugin.summary)
     _show_options({option.name: option.default for option in plugin.options.values()})
-    for size, entry in plugin.constants.get("WEIGHTS", {}).items():
+    for size, entry in plugin.sizes.items():
         licence, trained_on = entry["licence"], entry["trained_on"]
         typer.echo(f"  --weights {size}: {entry['id']} ({licence}); {trained_on}")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from importlib.metadata import version
 from typing import Any
 
 from serbench import plugins
@@ -37,7 +39,7 @@ def vet(
     """
     if not plugin.code:
         return
-    known = home() / "checked" / digest_json({"kind": plugin.kind, **identity})
+    known = home() / "checked" / digest_json([plugin.kind, version("serbench"), dict(identity)])
     if known.is_file():
         return
     kind, name = plugin.kind[:-1], plugin.name
@@ -47,8 +49,9 @@ def vet(
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
         msg = f"{kind} '{name}' is not run: {failures[0]}{more}; `serbench check {kind}` says all"
         raise SerbenchError(msg)
-    known.parent.mkdir(parents=True, exist_ok=True)
-    known.write_text(f"{kind} {name}, {plugin.origin}\n", encoding="utf-8")
+    with suppress(OSError):  # it is then checked again
+        known.parent.mkdir(parents=True, exist_ok=True)
+        known.write_text(f"{kind} {name}, {plugin.origin}\n", encoding="utf-8")
 
 
 def _failures(plugin: plugins.Plugin, given: Mapping[str, Any], progress: Progress) -> list[str]:
