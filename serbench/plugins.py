@@ -12,35 +12,23 @@ import ast
 import functools
 import importlib
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, Optional, Union
+from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from serbench import loading, sources
+from serbench import blame, describing, loading, sources
+from serbench.describing import REQUIRED, Option
 from serbench.errors import SerbenchError, unknown
 
 Kind = Literal["upstreams", "downstreams", "benchmarks"]
 KINDS: tuple[Kind, ...] = ("upstreams", "downstreams", "benchmarks")
 # What a recipe says of a plugin beside its options; the second of an upstream alone.
 _TAKEN = ("name", "layers")
-_TYPES: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool}
-
-
-REQUIRED: Any = type("Required", (), {"__repr__": lambda _: "(must be given)"})()
-"""In place of the default of an option that has none."""
-
-
-@dataclass(frozen=True)
-class Option:
-    """A keyword option of a plugin: its type and its default, or `REQUIRED`."""
-
-    name: str
-    type: Any
-    default: Any
 
 
 @dataclass(frozen=True)
@@ -69,6 +57,14 @@ class Plugin:
     origin: str
     code: str = ""
     entry: EntryPoint | None = None
+
+    @property
+    def sizes(self) -> Mapping[str, Mapping[str, str]]:
+        """Published weights by name: its `WEIGHTS`, or those of the upstream in `SIZES_OF`."""
+        if "SIZES_OF" in self.constants:
+            return find(self.kind, self.constants["SIZES_OF"]).sizes
+        published: Mapping[str, Mapping[str, str]] = self.constants.get("WEIGHTS", {})
+        return published
 
     @property
     def adapted_by(self) -> tuple[str, ...]:
@@ -154,8 +150,24 @@ def defaults(plugin: Plugin) -> dict[str, Any]:
 
 
 def make(plugin: Plugin, *args: Any, options: Mapping[str, Any]) -> Any:
-    """Import a plugin and call its `make`."""
-    return _load(plugin)(*args, **validate(plugin, options))
+    """Import a plugin and call its `make`.
+
+    Raises:
+        SerbenchError: a wrong option, or the plugin fails.
+    """
+    complete, function = validate(plugin, options), _load(plugin)
+    with blamed(plugin):
+        return function(*args, **complete)
+
+
+def blamed(plugin: Plugin) -> AbstractContextManager[None]:
+    """Return in what an exception that comes out of a plugin of others becomes one sentence."""
+    if not plugin.code:
+        return nullcontext()
+    found = (
+        sources.of_file(plugin.source) if plugin.entry is None else sources.of_entry(plugin.entry)
+    )
+    return blame.blamed(f"{plugin.kind[:-1]} '{plugin.name}'", found.values)
 
 
 def adapter(plugin: Plugin) -> Callable[..., dict[str, Any]]:
@@ -167,7 +179,7 @@ def adapter(plugin: Plugin) -> Callable[..., dict[str, Any]]:
     for name in plugin.adapted_by:
         if name not in plugin.options:
             raise unknown(f"option of '{plugin.name}' (in ADAPTED_BY)", name, plugin.options)
-    function: Callable[..., dict[str, Any]] | None = getattr(_module(plugin), "adapt", None)
+    function: Callable[..., dict[str, Any]] | None = getattr(module(plugin), "adapt", None)
     if function is None:
         msg = f"{plugin.source} has the constant ADAPTED_BY but no function 'adapt'; define one"
         raise SerbenchError(msg)
@@ -176,11 +188,21 @@ def adapter(plugin: Plugin) -> Callable[..., dict[str, Any]]:
 
 def _load(plugin: Plugin) -> Callable[..., Any]:
     attribute = plugin.entry.attr if plugin.entry is not None else "make"
-    function: Callable[..., Any] = getattr(_module(plugin), attribute)
+    function: Callable[..., Any] = getattr(module(plugin), attribute)
     return function
 
 
-def _module(plugin: Plugin) -> ModuleType:
+def module(plugin: Plugin) -> ModuleType:
+    """Import a plugin.
+
+    Raises:
+        SerbenchError: something that it imports is not there, or it fails.
+    """
+    with blamed(plugin):
+        return _found(plugin)
+
+
+def _found(plugin: Plugin) -> ModuleType:
     try:
         return _imported(plugin)
     except ModuleNotFoundError as error:
@@ -223,86 +245,16 @@ def _describe(
     code: str = "",
     entry: EntryPoint | None = None,
 ) -> Plugin:
-    tree = _parsed(f"{kind[:-1]} '{name}'", source)
+    tree = describing.parsed(f"{kind[:-1]} '{name}'", source)
     attribute = entry.attr if entry is not None else "make"
     functions = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == attribute]
     if not functions:
         msg = f"{kind[:-1]} '{name}': {source} has no function '{attribute}'; define one"
         raise SerbenchError(msg)
     doc = (ast.get_docstring(tree) or "").split("\n")[0]
-    options = {o.name: o for o in _options(f"{source}: {attribute}", functions[0], kind)}
-    return Plugin(kind, name, doc, options, _constants(tree), source, origin, code, entry)
-
-
-def _parsed(what: str, source: Path) -> ast.Module:
-    try:
-        return ast.parse(source.read_bytes())
-    except SyntaxError as error:
-        line = f" line {error.lineno}" if error.lineno else ""
-        msg = f"{what} is not Python: {source}{line}: {error.msg}"
-        raise SerbenchError(msg) from error
-    except OSError as error:
-        msg = f"{what} cannot be read: {source}: {error.strerror}; see to its permissions"
-        raise SerbenchError(msg) from error
-    except (ValueError, RecursionError, MemoryError) as error:
-        msg = f"{what} is not Python: {source}: {error}"
-        raise SerbenchError(msg) from error
-
-
-def _options(where: str, function: ast.FunctionDef, kind: Kind) -> list[Option]:
-    options = []
     taken = _TAKEN if kind == "upstreams" else _TAKEN[:1]
-    for arg, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True):
-        if arg.arg in taken:
-            msg = f"{where}: a recipe means something else by '{arg.arg}'; rename the option"
-            raise SerbenchError(msg)
-        try:
-            if arg.annotation is None:
-                raise ValueError
-            value = REQUIRED if default is None else ast.literal_eval(default)
-            options.append(Option(arg.arg, _type(arg.annotation), value))
-        except (ValueError, KeyError) as error:
-            msg = (
-                f"{where}: option '{arg.arg}' needs an annotation of int, float, str, bool, None, "
-                "Literal or tuple, and a literal default or none"
-            )
-            raise SerbenchError(msg) from error
-    return options
-
-
-def _type(node: ast.expr) -> Any:
-    """Return the type that an annotation's syntax tree means; only plain types are known."""
-    match node:
-        case ast.Name(id=name):
-            return _TYPES[name]
-        case ast.Constant(value=None):
-            return None
-        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            return Union[_type(left), _type(right)]  # noqa: UP007 - built from values
-        case ast.Subscript(value=ast.Name(id="Literal"), slice=values):
-            return Literal[ast.literal_eval(values)]
-        case ast.Subscript(value=ast.Name(id="Optional"), slice=inner):
-            return Optional[_type(inner)]  # noqa: UP045 - built from values
-        case ast.Subscript(value=ast.Name(id="tuple"), slice=ast.Tuple(elts=[item, _])):
-            return tuple[_type(item), ...]  # type: ignore[misc]
-    raise ValueError
-
-
-def _constants(tree: ast.Module) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for node in tree.body:
-        match node:
-            case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                pass
-            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
-                pass
-            case _:
-                continue
-        try:
-            found[name] = ast.literal_eval(value)
-        except ValueError:
-            continue
-    return found
+    options = describing.options(f"{source}: {attribute}", functions[0], taken)
+    return Plugin(kind, name, doc, options, describing.constants(tree), source, origin, code, entry)
 
 
 def _checked(label: str, option: Option, value: Any) -> Any:

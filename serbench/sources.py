@@ -15,6 +15,7 @@ from importlib.metadata import EntryPoint, packages_distributions
 from pathlib import Path
 
 from serbench.digests import digest_json, digest_path
+from serbench.errors import SerbenchError
 
 # What is never meant by the name of a folder or file that happens to lie beside a plugin.
 _ELSEWHERE = sys.stdlib_module_names | {"serbench"}
@@ -56,8 +57,16 @@ def module_file(entry: EntryPoint) -> Path | None:
 
 
 def digest(files: dict[str, Path]) -> str:
-    """Return the SHA-256 (64 hex) of some files with their names."""
-    return digest_json({name: digest_path(path) for name, path in files.items()})
+    """Return the SHA-256 (64 hex) of some files with their names.
+
+    Raises:
+        SerbenchError: one cannot be read.
+    """
+    try:
+        return digest_json({name: digest_path(path) for name, path in files.items()})
+    except OSError as error:
+        msg = f"{error.filename} cannot be read ({error.strerror}); it is code of a plugin"
+        raise SerbenchError(msg) from error
 
 
 def beside(folder: Path, name: str) -> list[Path]:

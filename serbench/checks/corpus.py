@@ -16,9 +16,9 @@ from serbench.benchmarks.auditing.folds import audit_folds
 from serbench.benchmarks.auditing.table import check_table, check_texts
 from serbench.benchmarks.splitting.hashes import parts, split_hash
 from serbench.benchmarks.tasks.findings import Finding, named, some
-from serbench.checks.observing import sentences
 from serbench.errors import SerbenchError
 from serbench.runs.corpus import read_corpus
+from serbench.vetting.observing import sentences
 
 # Columns that the audit adds.
 _ADDED = ("recording", "seconds")

@@ -115,9 +115,9 @@ def _adapt(job: Job, part: Part, words: str, rows: DataFrame) -> Part:
     ordered = rows.sort_values(["recording", "speaker"])
     identity = part.identity()
     identity.pop("layers", None)  # whichever are learnt from, the weights are the same
-    identity["options"] = {
-        key: value for key, value in identity["options"].items() if key in plugin.adapted_by
-    }
+    # those at their default, too: what is kept outlives none that changes
+    values = part.options | part.contents
+    identity["options"] = {key: values[key] for key in plugin.adapted_by}
     heard = ordered[["recording", "speaker"]].to_numpy().tolist()
     known = {"heard": heard, "bf16": has_bf16(job.device)}
     code = {"edition_of_all": ADAPTATION, "made_with": installed()}

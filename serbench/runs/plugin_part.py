@@ -45,7 +45,7 @@ def plugin_part(kind: plugins.Kind, name: str, options: Mapping[str, Any]) -> Pa
 
 def _pinned(plugin: plugins.Plugin, options: dict[str, Any]) -> dict[str, Any]:
     """Return options with the commit in place of a branch, a tag or the newest of the hub."""
-    weights, sizes = options.get("weights"), plugin.constants.get("WEIGHTS", {})
+    weights, sizes = options.get("weights"), plugin.sizes
     if "revision" not in options or not isinstance(weights, str):
         return options
     if weights not in sizes and local_path(weights) is not None:
@@ -61,7 +61,7 @@ def _pinned(plugin: plugins.Plugin, options: dict[str, Any]) -> dict[str, Any]:
 
 def _may_be_path(plugin: plugins.Plugin, key: str, value: Any) -> bool:
     """Whether a value is a text, and no word of the option's type and no published size."""
-    if key == "weights" and value in plugin.constants.get("WEIGHTS", {}):
+    if key == "weights" and value in plugin.sizes:
         return False
     option = plugin.options[key]
     types = get_args(option.type) or (option.type,)

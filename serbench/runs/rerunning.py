@@ -38,7 +38,8 @@ def raw_of(result: Result) -> dict[str, Any]:
         raise SerbenchError(msg)
     upstreams = [_raw(part) | {"layers": part.get("layers", "all")} for part in recipe["upstreams"]]
     parts = {key: _raw(recipe[key]) for key in _ONE}
-    rest = {key: value for key, value in recipe.items() if key not in ("format", "upstreams", *_ONE)}
+    named = ("format", "upstreams", *_ONE)
+    rest = {key: value for key, value in recipe.items() if key not in named}
     return rest | parts | {"upstream": upstreams if len(upstreams) > 1 else upstreams[0]}
 
 

@@ -202,21 +202,25 @@ def test_a_record_names_no_folder_of_this_machine(tmp_path: Path) -> None:
     assert digest_of(made.plain()) == made.digest()
 
 
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [("wavlm", "microsoft--wavlm-large"), ("papt_hubert", "facebook--hubert-large-ll60k")],
+)
 def test_a_branch_of_the_hub_is_the_commit_that_it_is_now(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    raw = {"upstream": {"name": "wavlm", "weights": "large"}, "downstream": "mlp"}
-    digests, cache = [recipe.resolve(raw).digest()], tmp_path / "models--microsoft--wavlm-large"
+    raw = {"upstream": {"name": name, "weights": "large"}, "downstream": "mlp"}
+    digests, cache = [recipe.resolve(raw).digest()], tmp_path / f"models--{folder}"
     for commit in ("a" * 40, "b" * 40):
         (cache / "snapshots" / commit).mkdir(parents=True)
         (cache / "refs").mkdir(exist_ok=True)
         (cache / "refs" / "main").write_text(commit)
         made = recipe.resolve(raw)
         assert made.upstreams[0].options["revision"] == commit
-        pinned = {"name": "wavlm", "weights": "large", "revision": commit}
+        pinned = {"name": name, "weights": "large", "revision": commit}
         assert recipe.resolve(raw | {"upstream": pinned}).digest() == made.digest()
         digests.append(made.digest())
     assert len(set(digests)) == 3
@@ -254,6 +258,7 @@ def test_words_of_an_option_are_no_folders(tmp_path: Path, monkeypatch: pytest.M
         ("cpc", "mine", True),
         ("hubert", "base", False),
         ("hubert", "./base", True),
+        ("tapt_hubert", "base", False),
     ):
         upstream = {"name": name, "weights": weights}
         made = recipe.resolve({"upstream": upstream, "downstream": "mean_pool"})
