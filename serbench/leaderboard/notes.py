@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 NAMED = 3
 """How many utterances a sentence names before it only counts."""
 
+_MISSING = "nothing"
+# Of the scores in every record, and what each metric has in `by_fold` and `by_speaker`.
+_ALWAYS = (
+    *("rank", "by_fold", "by_speaker", "folds", "speakers", "seeds"),
+    *("mean_of_folds", "mean_of_speakers", "pooled"),
+)
+_LONGEST = 40  # characters of a value in a sentence
+
 
 def about_setting(result: Result) -> list[str]:
     """Return what holds for every result of the same benchmark and protocol."""
@@ -79,7 +87,7 @@ def about_result(result: Result, scores: Scores) -> list[str]:
         _conditioned(result),
         *(_contaminated(result, encoder) for encoder in result.encoders),
         _undefined(scores),
-        _mismatch(result, scores),
+        mismatch(result, scores),
     ]
     return [sentence for sentence in sentences if sentence]
 
@@ -191,31 +199,35 @@ def _undefined(scores: Scores) -> str | None:
     return f"Undefined (nan): {first.rstrip('.')}{more}."
 
 
-def _mismatch(result: Result, scores: Scores) -> str | None:
+def mismatch(result: Result, scores: Scores) -> str | None:
+    """Return how the scores of a record are not those of its predictions, or None."""
     different = next(_differences(result.scores, scores.to_json()), None)
     if different is None:
         return None
     where, stored, computed = different
     return (
-        f"The record's scores are not those of its predictions ({where}: {_shown(stored)} stored, "
-        f"{_shown(computed)} recomputed); shown is what the predictions give."
+        "Not ranked, as the record's scores are not those of its predictions "
+        f"({where}: {_shown(stored)} stored, {_shown(computed)} recomputed): one of the two was "
+        "changed. Shown is what the predictions give."
     )
 
 
 def _differences(stored: Any, computed: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Yield the place and both values of each number in both that is not the same.
+    """Yield the place and both values of each number that is not the same, or should be stored.
 
-    What only one of them has is no difference: releases add and drop metrics.
+    What is stored alone is no difference, nor are details that older releases did not store.
     """
     if isinstance(stored, dict) and isinstance(computed, dict):
-        for key in (key for key in stored if key in computed):
-            yield from _differences(stored[key], computed[key], f"{where}.{key}".strip("."))
+        for key, value in computed.items():
+            if key in stored or key in _ALWAYS or where in _ALWAYS:
+                here = f"{where}.{key}".strip(".")
+                yield from _differences(stored.get(key, _MISSING), value, here)
     elif isinstance(stored, list) and isinstance(computed, list):
         if len(stored) != len(computed):
             yield f"the length of {where}", len(stored), len(computed)
         for i, pair in enumerate(zip(stored, computed, strict=False)):
             yield from _differences(*pair, f"{where}.{i}")
-    elif not isinstance(stored, str) and not _equal(stored, computed):
+    elif not _equal(stored, computed):
         yield where, stored, computed
 
 
@@ -226,4 +238,5 @@ def _equal(stored: Any, computed: Any) -> bool:
 
 
 def _shown(value: Any) -> str:
-    return f"{value:.9g}" if isinstance(value, float) else str(value)
+    text = f"{value:.9g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -32,7 +32,8 @@ class Row:
     """A result on a board.
 
     Attributes:
-        rank: 1 is best, equal scores have equal ranks; None for an incomplete result.
+        rank: 1 is best, equal scores have equal ranks; None for an incomplete result, and for one
+            whose record has other scores.
         result: the record.
         values: the key of each column of the board to its value.
         seeds: how many are averaged.
@@ -82,6 +83,10 @@ class _Scored(NamedTuple):
     result: Result
     scores: Scores
     about: list[str]
+
+    @property
+    def ranked(self) -> bool:
+        return self.result.complete and notes.mismatch(self.result, self.scores) is None
 
 
 def rank(results: Iterable[tuple[Result, DataFrame]]) -> list[Board]:
@@ -160,15 +165,15 @@ def _board(group: list[_Scored], splits: Sequence[str]) -> Board:
 def _order(each: _Scored) -> tuple[bool, bool, float, str]:
     value = each.scores.rank
     undefined = math.isnan(value)
-    return not each.result.complete, undefined, 0.0 if undefined else -value, each.result.digest
+    return not each.ranked, undefined, 0.0 if undefined else -value, each.result.digest
 
 
 def _rank(each: _Scored, group: list[_Scored]) -> int | None:
-    if not each.result.complete:
+    if not each.ranked:
         return None
     # equal predictions summed in another order are a tie
     own = round(_defined(each), 12)
-    return 1 + sum(other.result.complete and round(_defined(other), 12) > own for other in group)
+    return 1 + sum(other.ranked and round(_defined(other), 12) > own for other in group)
 
 
 def _defined(each: _Scored) -> float:

@@ -13,9 +13,9 @@ import pytest
 
 from serbench.leaderboard.export import to_csv, to_markdown
 from serbench.leaderboard.record import Adaptation, Labels, ProtocolRecord
-from serbench.leaderboard.table import Board, rank
+from serbench.leaderboard.table import Board
 
-from .result_samples import AFFECT, classified, rated, record
+from .result_samples import AFFECT, classified, ranked, rated, record
 
 ODD = Labels(upstream="mine|*yours*", weights="a<b>_c_", downstream="mean_pool")
 
@@ -25,7 +25,7 @@ def boards() -> list[Board]:
     """Return a board of classes with all that is odd, and one of dimensions."""
     mlp = Labels(upstream="fbank", downstream="mlp")
     broken = rated(0.3).assign(**{"prediction:valence": np.nan})
-    return rank(
+    return ranked(
         [
             (record(labels=ODD, seeds=(0, 1)), classified(2.0, (0, 1))),
             (record(labels=mlp, recipe={"hidden": 64}), classified(1.0)),
@@ -81,7 +81,7 @@ def test_markdown_has_columns_only_where_needed(boards: list[Board]):
     assert [row["differs in"] for row in first] == ["", "hidden=64", "hidden=[256,64]", ""]
     assert [row["note"] for row in first] == ["", "", "", "1"]
     assert "differs in" not in second[0]
-    (lonely,) = tables(to_markdown(rank([(record(), classified(1.0))])))
+    (lonely,) = tables(to_markdown(ranked([(record(), classified(1.0))])))
     assert "note" not in lonely[0]
 
 
@@ -118,7 +118,7 @@ def test_csv_says_what_the_rows_are():
         (record(protocol=random, benchmark=made, adaptation=heard), classified(1.0)),
         (record(AFFECT, seeds=(0, 1)), rated(0.5, (0, 1))),
     ]
-    emotions, affect = csv.DictReader(StringIO(to_csv(rank(results))))
+    emotions, affect = csv.DictReader(StringIO(to_csv(ranked(results))))
     assert (emotions["synthetic"], affect["synthetic"]) == ("true", "false")
     assert emotions["shares"] == "session speaker"
     assert json.loads(emotions["protocol_options"]) == {"k": 5}
@@ -135,7 +135,7 @@ def test_csv_of_one_fold_has_no_spread_and_of_nan_says_nan():
     fold = record().split.folds[0].model_copy(update={"test": 120})
     split = record().split.model_copy(update={"folds": (fold,)})
     broken = rated(0.3).assign(fold="1", **{"prediction:valence": np.nan})
-    (line,) = csv.DictReader(StringIO(to_csv(rank([(record(AFFECT, split=split), broken)]))))
+    (line,) = csv.DictReader(StringIO(to_csv(ranked([(record(AFFECT, split=split), broken)]))))
     assert line["o_ccc:arousal:std_over_folds"] == ""
     assert math.isnan(float(line["o_ccc:valence"]))
 

@@ -16,12 +16,12 @@ from serbench.leaderboard.notes import mentions
 from serbench.leaderboard.record import Adaptation, Labels, LeftOut, ProtocolRecord
 from serbench.leaderboard.table import Board, rank
 
-from .result_samples import AFFECT, EMOTIONS, classified, rated, record, score
+from .result_samples import AFFECT, EMOTIONS, classified, ranked, rated, record, score, scored
 
 
 def board(*results: store.Entry | tuple) -> Board:
     """Return the only board of results."""
-    (only,) = rank(results)
+    (only,) = ranked(results)
     return only
 
 
@@ -113,16 +113,16 @@ def test_only_the_comparable_share_a_board():
     results = [(record(**change), classified(1.0)) for change in [*changes, {"split": split}]]
     results.append((record(AFFECT), rated(0.5)))
     results.append((record(recipe={"other": 1}), classified(0.5)))
-    boards = rank(results)
+    boards = ranked(results)
     assert [len(each.rows) for each in boards].count(2) == 1
     assert len(boards) == 6
     assert {len(each.rows) for each in boards} == {1, 2}
-    assert rank(reversed(results)) == boards
+    assert ranked(reversed(results)) == boards
 
 
 def test_another_split_of_the_same_protocol_says_why():
     other = record().split.model_copy(update={"hash": "cd" * 32})
-    one, two = rank([(record(), classified(1)), (record(split=other), classified(1))])
+    one, two = ranked([(record(), classified(1)), (record(split=other), classified(1))])
     assert one.title.endswith("· split abababab")
     assert "Not comparable with split cdcdcdcd of the same benchmark" in one.caption[-1]
     assert "Not comparable with split abababab of the same benchmark" in two.caption[-1]
@@ -202,7 +202,7 @@ def test_stored_scores_that_agree_are_not_mentioned(tmp_path: Path):
     entries = store.read_all(tmp_path).entries
     assert len(entries) == 2
     assert all(entry.result.scores for entry in entries)
-    assert [each.notes for each in rank(entries)] == [(), ()]
+    assert [each.notes for each in ranked(entries)] == [(), ()]
 
 
 def test_stored_scores_that_differ_are_named(tmp_path: Path):
@@ -219,21 +219,48 @@ def test_stored_scores_that_differ_are_named(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("stored", "said"),
+    ("place", "value", "said"),
     [
-        ({"rank": None}, "rank: None stored"),
-        ({"by_fold": {"ua": {"mean_of_folds": 0.99}}}, "by_fold.ua.mean_of_folds: 0.99 stored"),
-        ({"folds": [{"ua": 1.0}]}, "the length of folds: 1 stored, 5 recomputed"),
-        ({"seeds": 2}, "seeds: 2 stored, 1 recomputed"),
+        ("rank", None, "rank: None stored"),
+        ("by_fold.ua.mean_of_folds", 0.99, "by_fold.ua.mean_of_folds: 0.99 stored"),
+        ("by_fold.ua", "x" * 99, f"by_fold.ua: {'x' * 40}… stored"),
+        ("folds", [{"ua": 1.0}], "the length of folds: 1 stored, 5 recomputed"),
+        ("speakers", {}, "speakers: {} stored"),
+        ("seeds", 2, "seeds: 2 stored, 1 recomputed"),
     ],
 )
-def test_any_stored_number_is_compared(stored: dict, said: str):
+def test_any_stored_number_is_compared(place: str, value: object, said: str):
+    stored = score(record(), classified(0.5)).to_json()
+    *above, last = place.split(".")
+    at = stored
+    for key in above:
+        at = at[key]
+    at[last] = value
     shown = board((record(scores=stored), classified(0.5)))
     assert said in shown.notes[0]
+    assert shown.rows[0].rank is None
 
 
-def test_metrics_of_another_release_are_no_difference():
-    assert board((record(scores={"rank_of_the_future": 1.0}), classified(0.5))).notes == ()
+@pytest.mark.parametrize("place", ["", "rank", "by_fold", "by_fold.ua", "by_fold.ua.mean_of_folds"])
+def test_a_score_that_is_not_stored_is_a_mismatch_and_not_ranked(place: str, tmp_path: Path):
+    stored = score(record(), classified(0.5)).to_json()
+    *above, last = place.split(".")
+    at = stored
+    for key in above:
+        at = at[key]
+    at.pop(last) if place else at.clear()
+    other = record(recipe={"other": 1})
+    store.save(record(scores=stored), classified(9.0), tmp_path)
+    store.save(scored(other, classified(0.5)), classified(0.5), tmp_path)
+    (shown,) = rank(store.read_all(tmp_path).entries)
+    assert [row.rank for row in shown.rows] == [1, None]
+    assert "stored" in shown.notes[0]
+
+
+def test_metrics_and_details_of_another_release_are_no_difference():
+    stored = score(record(), classified(0.5)).to_json() | {"rank_of_the_future": 1.0}
+    del stored["by_fold"]["ua"]["std_over_seeds"]
+    assert board((record(scores=stored), classified(0.5))).notes == ()
 
 
 def test_left_out_utterances_are_named():

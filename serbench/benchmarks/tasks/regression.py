@@ -46,6 +46,11 @@ class Regression(Task):
         return self.dimensions
 
     @property
+    def ends(self) -> tuple[float, float]:
+        """The ends of the scale."""
+        return self.low, self.high
+
+    @property
     def measures(self) -> tuple[Measure, ...]:
         """The CCC of each dimension."""
         return tuple(
