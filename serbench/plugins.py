@@ -75,6 +75,11 @@ def names(kind: Kind) -> list[str]:
     return sorted({*_builtin(kind), *_foreign(kind)})
 
 
+def builtin(kind: Kind, name: str) -> str | None:
+    """Return the built-in plugin that has a name, in whatever case it is written, or None."""
+    return {own.casefold(): own for own in _builtin(kind)}.get(name.casefold())
+
+
 def find(kind: Kind, name: str) -> Plugin:
     """Return what is known of a plugin, without importing it.
 
@@ -188,7 +193,7 @@ def _builtin(kind: Kind) -> dict[str, Path]:
 @functools.cache
 def _foreign(kind: Kind) -> dict[str, EntryPoint]:
     found = {e.name: e for e in entry_points(group=f"serbench.{kind}")}
-    taken = sorted(found.keys() & _builtin(kind).keys())
+    taken = sorted(name for name in found if builtin(kind, name))
     if taken:
         dist = found[taken[0]].dist
         msg = (

@@ -110,11 +110,11 @@ def read_predictions(path: Path, task: Task, most: int) -> DataFrame:
             with parquet.ParquetFile(path, read_dictionary=words) as file:
                 table = file.read()
             reason = _too_long(table)
-    except (OSError, ValueError, pa.ArrowException) as error:
+        if reason is None:
+            return _frame(table)
+    except (OSError, ValueError, LookupError, pa.ArrowException) as error:
         raise BrokenResultError(path, f"is not a whole Parquet file ({error})") from error
-    if reason is not None:
-        raise BrokenResultError(path, reason)
-    return _frame(table)
+    raise BrokenResultError(path, reason)
 
 
 def _check_file(path: Path, most: int) -> None:

@@ -6,9 +6,10 @@ import inspect
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -20,7 +21,7 @@ from pydantic import (
 
 from serbench import plugins
 from serbench.digests import digest_json, digest_path, local_path
-from serbench.errors import SerbenchError, unknown
+from serbench.errors import SerbenchError, hidden, unknown
 from serbench.leaderboard.record import Labels
 from serbench.training.settings import FineTuning, Precision, Stage, Training
 
@@ -55,6 +56,15 @@ KEYS = ("upstream", "downstream", "benchmark", "protocol", "training", "finetune
 """What a recipe may name."""
 
 
+def _seen(value: Any) -> Any:
+    """Refuse what cannot be seen in a table, and what a terminal would obey."""
+    for text in value.values() if isinstance(value, dict) else [value]:
+        if isinstance(text, str) and (found := hidden(text)):
+            msg = f"has the character {found}, which cannot be seen; take it out"
+            raise ValueError(msg)
+    return value
+
+
 class Part(_Frozen):
     """One pluggable part of a run.
 
@@ -67,8 +77,8 @@ class Part(_Frozen):
             counts in the recipe's digest, the path does not.
     """
 
-    name: str
-    options: dict[str, Any] = Field(default_factory=dict)
+    name: Annotated[str, AfterValidator(_seen)]
+    options: Annotated[dict[str, Any], AfterValidator(_seen)] = Field(default_factory=dict)
     origin: str = "serbench"
     contents: dict[str, str] = Field(default_factory=dict)
     layers: Layers = "all"
@@ -279,13 +289,21 @@ def resolve_data(raw: Mapping[str, Any]) -> tuple[Part, Part]:
 
 
 def make_benchmark(part: Part) -> Benchmark:
-    """Return the benchmark that a part of a recipe means."""
+    """Return the benchmark that a part of a recipe means.
+
+    Raises:
+        SerbenchError: it cannot be made, or code of somebody else gives it a built-in one's name.
+    """
     if part.name.endswith(".toml"):
         from serbench.benchmarks.reading import custom
 
         return custom.read_benchmark(Path(part.name).expanduser())
     plugin = plugins.find("benchmarks", part.name)
     made: Benchmark = plugins.make(plugin, options=part.options)
+    called = str(getattr(made, "name", ""))
+    if plugin.origin != "serbench" and (own := plugins.builtin("benchmarks", called)):
+        msg = f"{plugin.source} names its benchmark '{called}', but '{own}' is built in; rename it"
+        raise SerbenchError(msg)
     return made
 
 
@@ -323,7 +341,8 @@ def _part(kind: plugins.Kind, name: str, options: Mapping[str, Any]) -> Part:
         path = local_path(value) if _is_free_text(plugin.options[key], value) else None
         if path is not None:
             contents[key] = _content(f"option '{key}' of {kind[:-1]} '{name}'", path)
-    return Part(name=name, options=options, origin=plugin.origin, contents=contents)
+    given = {"name": name, "options": options, "origin": plugin.origin, "contents": contents}
+    return _model(Part, kind[:-1], given)
 
 
 def _several(given: Any) -> list[Any]:

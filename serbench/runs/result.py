@@ -10,12 +10,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
+from serbench.benchmarks.tasks.findings import unseen
+from serbench.errors import SerbenchError, shown
 from serbench.leaderboard import store
 from serbench.leaderboard.record import BenchmarkRecord, Encoder, LeftOut, ProtocolRecord, Result
 from serbench.runs.conditioning import conditioning
 from serbench.scoring.scores import score
 
 if TYPE_CHECKING:
+    from serbench.benchmarks import Benchmark
     from serbench.runs.adapting import Adapted
     from serbench.runs.corpus import Prepared
     from serbench.runs.encoding import Sources
@@ -47,6 +52,24 @@ def find(job: Job, results: Path) -> Outcome | None:
     job.progress.tell("this recipe has been run; --again computes it anew")
     path = store.place(results, job.benchmark.name, job.digest)
     return Outcome(entry.result, score(job.benchmark.task, entry.predictions), path)
+
+
+def benchmark_record(benchmark: Benchmark) -> BenchmarkRecord:
+    """Return what a result says of its benchmark.
+
+    Raises:
+        SerbenchError: results cannot hold its name or its task.
+    """
+    plain = {key: getattr(benchmark, key) for key in BenchmarkRecord.model_fields}
+    faults = [*benchmark.task.faults(), *unseen([benchmark.version])]
+    try:
+        made = BenchmarkRecord.model_validate(plain)
+    except ValidationError as error:
+        first = error.errors()[0]
+        faults = [f"{'.'.join(map(str, first['loc']))} is {first['input']!r}: {first['msg']}"]
+    if faults:
+        raise SerbenchError(f"results cannot hold benchmark '{benchmark.name}': {faults[0]}")
+    return made
 
 
 def save(
@@ -82,11 +105,11 @@ def save(
         digest=job.digest,
         recipe=job.recipe.plain(),
         labels=job.recipe.labels,
-        benchmark=_benchmark(job),
+        benchmark=benchmark_record(job.benchmark),
         protocol=ProtocolRecord(name=job.protocol.name, options=options, shares=shares),
         split=prepared.split,
         seeds=job.recipe.seeds,
-        left_out=tuple(LeftOut(utterance=u, reason=r) for u, r in prepared.left_out.items()),
+        left_out=tuple(LeftOut(utterance=u, reason=_line(r)) for u, r in prepared.left_out.items()),
         known_defects=prepared.known_defects,
         provenance=first.provenance,
         adaptation=first.adaptation,
@@ -108,11 +131,11 @@ def save(
 
 def _encoder(adapted: Adapted, origin: Mapping[str, str]) -> Encoder:
     """Return what an upstream was before the run, and what the run made of it."""
-    provenance = dict(origin if adapted.base is None else adapted.base)
+    known = origin if adapted.base is None else adapted.base
+    provenance = {key: _line(text) for key, text in known.items()}
     return Encoder(provenance=provenance, adaptation=adapted.record, finetuned=adapted.tuned)
 
 
-def _benchmark(job: Job) -> BenchmarkRecord:
-    made = job.benchmark
-    plain = {"name": made.name, "version": made.version, "synthetic": made.synthetic}
-    return BenchmarkRecord.model_validate(plain | {"task": made.task})
+def _line(text: str) -> str:
+    """Return a text of others, such as a card's, in one line that a record takes."""
+    return shown(" ".join(text.split()))

@@ -50,6 +50,7 @@ def run_recipe(
         SerbenchError: anything the user can mend; what was computed is kept.
     """
     job = Job.of(recipe, device, progress, threads)
+    results_of.benchmark_record(job.benchmark)
     found = None if overwrite == "always" else results_of.find(job, results)
     if found is None and overwrite == "never":
         msg = f"there is no result of this recipe in '{results}', and 'never' computes none"

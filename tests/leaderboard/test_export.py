@@ -143,3 +143,30 @@ def test_csv_of_one_fold_has_no_spread_and_of_nan_says_nan():
 def test_nothing_to_show():
     assert to_markdown([]) == ""
     assert list(csv.DictReader(StringIO(to_csv([])))) == []
+
+
+EVIL = Labels(
+    upstream="[click](https://evil.example) <script>alert(1)</script>",
+    weights="=HYPERLINK(A1)",
+    downstream="a|b ![x](y) $x$ &lt; www.evil.example",
+)
+
+
+def test_markdown_shows_names_as_they_stand():
+    (board,) = ranked([(record(labels=EVIL), classified(1.0))])
+    ((row,),) = tables(to_markdown([board]))
+    assert row["upstream"] == EVIL.upstream
+    assert row["downstream"] == EVIL.downstream
+    line = next(line for line in to_markdown([board]).splitlines() if "click" in line)
+    assert not re.search(r"(?<!\\)[\[\]<>$&]|https://|www\.", line)
+    assert len(re.findall(r"(?<!\\)\|", line)) == len(row) + 1
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1+1", "@SUM(A1)", "\uff1d1"])
+def test_a_name_is_no_formula_of_a_spreadsheet(name: str):
+    labels = Labels(upstream=name, weights="-", downstream="mlp")
+    boards = ranked([(record(AFFECT, labels=labels), rated(-0.9))])
+    (line,) = csv.DictReader(StringIO(to_csv(boards)))
+    assert line["upstream"] == f"'{name}"
+    assert line["weights"] == "-"
+    assert float(line["o_ccc"]) < 0

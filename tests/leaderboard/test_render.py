@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console, RenderableType
 
+from serbench.benchmarks import Regression
 from serbench.leaderboard.record import (
     Adaptation,
     Conditioning,
@@ -102,6 +103,26 @@ def test_names_are_not_markup():
     labels = Labels(upstream="[bold]mine[/bold]", downstream="mean_pool")
     (board,) = ranked([(record(labels=labels), classified(1.0))])
     assert "[bold]mine[/bold] + mean_pool" in drawn(render_board(board), width=100)
+
+
+def test_folds_and_dimensions_are_not_markup():
+    task = Regression(("[bold]x",), low=1.0, high=7.0)
+    columns = {
+        f"{side}:{task.dimensions[0]}": f"{side}:arousal" for side in ("truth", "prediction")
+    }
+    predictions = rated(0.5).assign(**{new: rated(0.5)[old] for new, old in columns.items()})
+    predictions = predictions[["utterance", "speaker", "fold", "seed", *columns]]
+    predictions["fold"] = "[red]" + predictions["fold"]
+    folds = tuple(
+        fold.model_copy(update={"name": f"[red]{fold.name}"}) for fold in record().split.folds
+    )
+    split = record().split.model_copy(update={"folds": folds})
+    result = record(task, split=split)
+    (board,) = ranked([(result, predictions)])
+    assert "[bold]x" in drawn(render_board(board))
+    text = drawn(render_run(result, score(result, predictions)))
+    assert "[red]1" in text
+    assert "[bold]x" in text
 
 
 def test_what_differs_is_shown_under_equal_names():

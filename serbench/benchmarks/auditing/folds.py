@@ -12,7 +12,7 @@ from pandas import DataFrame
 from serbench.benchmarks import Fold, Protocol, Rows, Task
 from serbench.benchmarks.splitting.hashes import parts
 from serbench.benchmarks.tasks.findings import Finding, Severity, named
-from serbench.errors import SerbenchError
+from serbench.errors import SerbenchError, hidden
 
 _PARTS = ("train", "valid", "test")
 
@@ -45,7 +45,8 @@ def audit_folds(
 
     Errors: a speaker, a session or a recording (the same samples under another id) in two parts
     of a fold, unless it is in `protocol.shares`; an empty part; a class that is not trained on, a
-    dimension that has only one value in training; an utterance that is tested twice. Warnings:
+    dimension that has only one value in training; an utterance that is tested twice; a name with
+    a character that cannot be seen. Warnings:
     a class or a spread of values that is missing in the validation or test part; utterances that
     are never tested though there are several folds, or that a single fold does not use. A class
     that the whole corpus lacks is left to the audit of the corpus.
@@ -62,13 +63,20 @@ def audit_folds(
     if not folds:
         message = f"protocol '{protocol.name}' gives no folds; use another one"
         return [Finding("no_folds", "error", message)]
-    findings = [finding for fold in folds for finding in _empty(fold)]
+    findings = [*_names(folds), *(finding for fold in folds for finding in _empty(fold))]
     for column in ("speaker", "session", "recording"):
         if column in table and column not in protocol.shares:
             findings += _shared(table, folds, column)
     findings += _lacking(table, folds, task)
     findings += _coverage(table, folds)
     return sorted(findings, key=lambda finding: finding.severity != "error")
+
+
+def _names(folds: Sequence[Fold]) -> Iterator[Finding]:
+    for fold in folds:
+        if found := hidden(fold.name):
+            message = f"the name of fold '{fold.name}' has the character {found}; take it out"
+            yield Finding("unseen_character", "error", message)
 
 
 def _empty(fold: Fold) -> Iterator[Finding]:
