@@ -74,6 +74,7 @@ def _harmless(value: Any) -> Any:
 def _flat(board: Board, row: Row) -> dict[str, Any]:
     result = row.result
     return {
+        "board": board.title,
         **setting(result),
         "synthetic": str(result.benchmark.synthetic).lower(),
         "folds": len(result.split.folds),

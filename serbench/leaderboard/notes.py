@@ -42,6 +42,11 @@ def about_setting(result: Result) -> list[str]:
             f"{result.known_defects} utterances have known defects: "
             f"`serbench data check {result.benchmark.name}` lists them."
         )
+    if result.transductive:
+        found.append(
+            "Transductive: the upstream was adapted to the audio of the test part, too, without "
+            "labels; not comparable with results for speech that nobody has heard before."
+        )
     return found
 
 
@@ -83,7 +88,6 @@ def about_result(result: Result, scores: Scores) -> list[str]:
     sentences = [
         _incomplete(result, scores),
         _left_out(result),
-        _transductive(result),
         _conditioned(result),
         *(_contaminated(result, encoder) for encoder in result.encoders),
         _undefined(scores),
@@ -145,16 +149,6 @@ def _about_adaptation(encoder: Encoder, adaptation: Adaptation) -> str:
         found += f"; the rule for speakers unseen there: {adaptation.unseen}"
         found += ", by a minute of each one's audio" * (adaptation.unseen == "nearest")
     return f"{found}."
-
-
-def _transductive(result: Result) -> str | None:
-    adaptations = (encoder.adaptation for encoder in result.encoders)
-    if not any(adaptation is not None and adaptation.transductive for adaptation in adaptations):
-        return None
-    return (
-        "Transductive: the upstream was adapted to the audio of the test part, too, without "
-        "labels; not comparable with results for speech that nobody has heard before."
-    )
 
 
 def _conditioned(result: Result) -> str | None:

@@ -233,3 +233,9 @@ class Result(_Record):
             provenance=self.provenance, adaptation=self.adaptation, finetuned=self.finetuned
         )
         return (first, *self.fused_with)
+
+    @property
+    def transductive(self) -> bool:
+        """Whether an upstream was adapted to the audio of the test part."""
+        adaptations = (encoder.adaptation for encoder in self.encoders)
+        return any(each is not None and each.transductive for each in adaptations)

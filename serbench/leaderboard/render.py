@@ -13,10 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from serbench.leaderboard import notes
+from serbench.leaderboard.comparable import title
 from serbench.leaderboard.figures import number, with_spread
 from serbench.leaderboard.record import Labels, Result
 from serbench.leaderboard.reports import Reported
-from serbench.leaderboard.table import Board, Row, title
+from serbench.leaderboard.table import Board, Row
 
 if TYPE_CHECKING:
     from serbench.scoring.scores import Scores

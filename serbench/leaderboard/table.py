@@ -1,15 +1,14 @@
-"""Ranking: one board for each benchmark, protocol and split; only what is comparable meets."""
+"""Ranking: a board for each group of results that may be compared, best first."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from serbench.leaderboard import notes
+from serbench.leaderboard.comparable import Group, groups
 from serbench.leaderboard.differing import differing
 from serbench.leaderboard.record import BenchmarkRecord, ProtocolRecord, Result
 
@@ -59,7 +58,7 @@ class Board:
     """Comparable results, best first.
 
     Attributes:
-        title: benchmark, task and protocol in one line.
+        title: benchmark, task, protocol and what sets it apart from other boards, in one line.
         benchmark: what all rows were run on.
         protocol: how it was split.
         split: hash of the folds.
@@ -96,33 +95,7 @@ def rank(results: Iterable[tuple[Result, DataFrame]]) -> list[Board]:
         results: records with their predictions, in any order. Scores are computed from these;
             those stored in the records only have to agree.
     """
-    groups: dict[tuple[str, ...], list[_Scored]] = defaultdict(list)
-    for result, predictions in results:
-        groups[(*_setting(result), result.split.hash)].append(_scored(result, predictions))
-    splits: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for *setting, split in sorted(groups):
-        splits[tuple(setting)].append(split)
-    return [_board(groups[key], splits[key[:-1]]) for key in sorted(groups)]
-
-
-def title(benchmark: BenchmarkRecord, protocol: ProtocolRecord) -> str:
-    """Return "emodb 1 · emotion, 7 classes · speaker_folds (k=5)", and whatever qualifies it."""
-    corpus = f"{benchmark.name} {benchmark.version}" + ", synthetic" * benchmark.synthetic
-    given = {key: value for key, value in sorted(protocol.options.items()) if value != []}
-    options = ", ".join(f"{key}={_option(value)}" for key, value in given.items())
-    split = protocol.name + (f" ({options})" if options else "")
-    split += ", speaker-dependent" * ("speaker" in protocol.shares)
-    return f"{corpus} · {benchmark.task.summary} · {split}"
-
-
-def _option(value: object) -> str:
-    return "+".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _setting(result: Result) -> tuple[str, ...]:
-    benchmark, protocol = result.benchmark, result.protocol.model_dump(mode="json")
-    plain = [benchmark.model_dump(mode="json")["task"], protocol]
-    return benchmark.name, benchmark.version, *(json.dumps(part, sort_keys=True) for part in plain)
+    return [_board(group) for group in groups(results)]
 
 
 def _scored(result: Result, predictions: DataFrame) -> _Scored:
@@ -133,15 +106,14 @@ def _scored(result: Result, predictions: DataFrame) -> _Scored:
     return _Scored(result, scores, notes.about_result(result, scores))
 
 
-def _board(group: list[_Scored], splits: Sequence[str]) -> Board:
-    group = sorted(group, key=_order)
+def _board(compared: Group) -> Board:
+    group = sorted((_scored(*entry) for entry in compared.entries), key=_order)
     first = group[0].result
     shown = first.benchmark.task.figures
-    split = f" · split {first.split.hash[:8]}" if len(splits) > 1 else ""
     sentences = tuple(dict.fromkeys(sentence for each in group for sentence in each.about))
     differences = differing([each.result for each in group])
     return Board(
-        title=title(first.benchmark, first.protocol) + split,
+        title=compared.title,
         benchmark=first.benchmark,
         protocol=first.protocol,
         split=first.split.hash,
@@ -157,7 +129,7 @@ def _board(group: list[_Scored], splits: Sequence[str]) -> Board:
             )
             for each, differs in zip(group, differences, strict=True)
         ),
-        caption=tuple(_caption(group, splits)),
+        caption=(*_caption(group), *compared.sentences),
         notes=sentences,
     )
 
@@ -193,15 +165,9 @@ def spread(scores: Scores, column: Figure) -> Spread:
     return Spread(folds.mean_of_folds, folds.std_over_folds if several else None)
 
 
-def _caption(group: list[_Scored], splits: Sequence[str]) -> list[str]:
+def _caption(group: list[_Scored]) -> list[str]:
     first = group[0]
     sentences = notes.about_numbers(first.result, first.scores)
     if any(each.scores.seeds > 1 for each in group):
         sentences.append("Where there are several seeds, they are averaged first.")
-    sentences += notes.about_setting(first.result)
-    if others := [split[:8] for split in splits if split != first.result.split.hash]:
-        sentences.append(
-            f"Not comparable with split {', '.join(others)} of the same benchmark and protocol: "
-            "other utterances or other folds."
-        )
-    return sentences
+    return sentences + notes.about_setting(first.result)

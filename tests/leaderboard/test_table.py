@@ -6,6 +6,7 @@ from pathlib import Path
 
 import audmetric
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
@@ -13,7 +14,7 @@ from serbench.benchmarks import Regression
 from serbench.leaderboard import store
 from serbench.leaderboard.differing import differing
 from serbench.leaderboard.notes import mentions
-from serbench.leaderboard.record import Adaptation, Labels, LeftOut, ProtocolRecord
+from serbench.leaderboard.record import Adaptation, Encoder, Labels, LeftOut, ProtocolRecord
 from serbench.leaderboard.table import Board, rank
 
 from .result_samples import AFFECT, EMOTIONS, classified, ranked, rated, record, score, scored
@@ -337,15 +338,139 @@ def test_long_values_keep_their_ends():
     assert shown[0].startswith("weights=/home/")
 
 
-def test_what_heard_the_test_part_is_marked():
+def test_what_heard_the_test_part_has_a_board_of_its_own():
     heard = Adaptation(
         on="all", transductive=True, utterances=120, hours=0.1, unseen="mean", checkpoints=("ab",)
     )
     parts = heard.model_copy(update={"on": "train", "transductive": False})
-    shown = board(
-        (record(adaptation=heard), classified(1.5)),
-        (record(adaptation=parts), classified(1.0)),
-        (record(), classified(0.5)),
+    inductive, transductive = ranked(
+        [
+            (record(adaptation=heard), classified(1.5)),
+            (record(adaptation=parts), classified(1.0)),
+            (record(), classified(0.5)),
+        ]
     )
-    assert [row.notes for row in shown.rows] == [(1,), (), ()]
-    assert shown.notes[0].startswith("Transductive: the upstream was adapted to the audio of the")
+    assert [len(each.rows) for each in (inductive, transductive)] == [2, 1]
+    assert transductive.title == f"{inductive.title} · transductive"
+    assert transductive.caption[-1].startswith(
+        "Transductive: the upstream was adapted to the audio"
+    )
+    assert not any("Transductive" in sentence for sentence in inductive.caption)
+    fused = record(fused_with=(Encoder(adaptation=heard),))
+    assert ranked([(fused, classified(1.0))])[0].title.endswith("transductive")
+
+
+def relabelled(predictions: pd.DataFrame, *utterances: str) -> pd.DataFrame:
+    """Return predictions in which the truth of some utterances is what was predicted."""
+    wrong = predictions["utterance"].isin(utterances) if utterances else predictions["fold"] != ""
+    return predictions.assign(truth=predictions["truth"].mask(wrong, predictions["prediction"]))
+
+
+def test_a_truth_that_was_made_equal_to_the_prediction_never_meets_the_others():
+    plain = classified(0.5)
+    changed = relabelled(classified(0.1))
+    honest = [
+        (record(recipe={"id": "honest"}), plain),
+        (record(recipe={"id": "too"}), classified(0.9)),
+    ]
+    boards = ranked([*honest, (record(recipe={"id": "forged"}), changed)])
+    assert sorted(len(each.rows) for each in boards) == [1, 2]
+    assert all(len({*each.title.split(" · labels ")}) == 2 for each in boards)
+    assert boards[0].title != boards[1].title
+    for each in boards:
+        said = each.caption[-1]
+        assert said.startswith("Not comparable with labels ")
+        assert "other labels of 0" in said
+        assert "Which side is right cannot be known" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "said"),
+    [
+        ({"truth": "sadness"}, "labels", "other labels of 03_04."),
+        ({"speaker": "x"}, "speakers", "other speakers of 03_04."),
+    ],
+)
+def test_one_utterance_with_another_label_or_speaker_is_enough(change: dict, kind: str, said: str):
+    other = classified(0.5)
+    (name, value), row = *change.items(), other["utterance"] == "03_04"
+    assert other.loc[row, name].item() != value
+    other.loc[row, name] = value
+    one, two = ranked([(record(), classified(1)), (record(recipe={"other": 1}), other)])
+    assert f" · {kind} " in one.title
+    assert one.title != two.title
+    assert said in one.caption[-1]
+    assert said in two.caption[-1]
+
+
+def test_ratings_are_compared_up_to_rounding():
+    near = rated(0.3)
+    near["truth:valence"] += 1e-13
+    results = [(record(AFFECT), rated(0.5)), (record(AFFECT, recipe={"other": 1}), near)]
+    assert len(board(*results).rows) == 2
+    near.loc[5, "truth:valence"] += 1e-3
+    assert len(ranked(results)) == 2
+
+
+def test_other_audio_under_the_same_ids_is_another_board():
+    splits = [record().split.model_copy(update={"recordings": name * 8}) for name in ("ab", "cd")]
+    results = [
+        (record(split=split, recipe={"id": i}), classified(1.0)) for i, split in enumerate(splits)
+    ]
+    one, two = ranked(results)
+    assert one.title.endswith(" · audio abababab")
+    assert two.title.endswith(" · audio cdcdcdcd")
+    assert "Not comparable with audio cdcdcdcd" in one.caption[-1]
+    assert "other audio under the same ids" in one.caption[-1]
+    # an older record says nothing of its audio
+    assert len(board(results[0], (record(), classified(0.5))).rows) == 2
+
+
+def test_an_incomplete_result_meets_those_whose_utterances_it_shares():
+    partial = classified(0.5).query("fold != '5'")
+    other = relabelled(classified(0.1).query("fold != '1'"))
+    boards = ranked(
+        [
+            (record(complete=False), partial),
+            (record(), classified(1.0)),
+            (record(complete=False, recipe={"other": 1}), other),
+        ]
+    )
+    assert sorted(len(each.rows) for each in boards) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "synthetic", "origin", "reason"),
+    [
+        ("demo", True, "serbench", None),
+        ("demo", False, "serbench", "says synthetic: false"),
+        ("emodb", True, "serbench", "says synthetic: true"),
+        ("demo", True, "file 0123", "is made by other code (file 0123)"),
+        ("DEMO", True, "file 0123", "is made by other code (file 0123)"),
+        ("my_corpus", False, "file 0123", None),
+    ],
+)
+def test_what_takes_a_built_in_name_is_set_apart(
+    name: str, synthetic: bool, origin: str, reason: str | None
+):
+    plain = record().benchmark
+    own = plain.model_copy(update={"name": "demo", "synthetic": True})
+    says = plain.model_copy(update={"name": name, "synthetic": synthetic})
+    recipe = {"benchmark": {"name": "demo", "origin": origin}}
+    boards = ranked(
+        [
+            (record(benchmark=own), classified(1)),
+            (record(benchmark=says, recipe=recipe), classified(2)),
+        ]
+    )
+    foreign = [each for each in boards if "not serbench's own" in each.title]
+    assert len(foreign) == (reason is not None)
+    for each in foreign:
+        assert len(each.rows) == 1
+        assert f"serbench's own {name}: it has that name, but {reason}" in each.caption[-1]
+
+
+def test_a_name_of_a_record_runs_no_code(tmp_path: Path):
+    (tmp_path / "demo.py").write_text("raise SystemExit('ran')")
+    says = record().benchmark.model_copy(update={"name": str(tmp_path / "demo.py")})
+    assert ranked([(record(benchmark=says), classified(1.0))])
