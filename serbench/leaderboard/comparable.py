@@ -23,8 +23,10 @@ Entries = list[tuple[Result, "DataFrame"]]
 
 _NAMED = 3
 _ROUNDING = 1e-6
+_KINDS = {"hash": "split", "recordings": "set of audio"}  # of hashes in a record
 _OTHER = {
     "audio": "other audio under the same ids",
+    "set of audio": "other audio under the same ids",
     "labels": "other labels",
     "speakers": "other speakers",
 }
@@ -147,9 +149,8 @@ def _groups(entries: Entries) -> Iterator[Group]:
 
 
 def _material(result: Result, predictions: DataFrame) -> _Material:
-    split = result.split.model_dump(exclude={"folds", "hash", "recordings"})
-    hashes = {"split": result.split.hash, "audio": result.split.recordings}
-    hashes |= {kind: value for kind, value in split.items() if isinstance(value, str)}
+    split = result.split.model_dump(exclude={"folds"})
+    hashes = {_KINDS.get(key, key): value for key, value in split.items()}
     columns = ["speaker", *truths_of(result.benchmark.task)]
     facts = predictions.drop_duplicates("utterance").set_index("utterance")[columns]
     known = {kind: value for kind, value in hashes.items() if value}
@@ -168,6 +169,9 @@ def _differences(one: _Material, other: _Material) -> dict[str, list[str]]:
     }
     if "split" in found:
         return {"split": []}
+    if "audio" in both:
+        # which tells of each utterance what the other tells of all together
+        found.pop("set of audio", None)
     common = one.facts.index.intersection(other.facts.index)
     for kind in ("labels", "speakers"):
         for column in _columns(one.facts, kind):

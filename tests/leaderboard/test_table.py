@@ -418,9 +418,9 @@ def test_other_audio_under_the_same_ids_is_another_board():
         (record(split=split, recipe={"id": i}), classified(1.0)) for i, split in enumerate(splits)
     ]
     one, two = ranked(results)
-    assert one.title.endswith(" · audio abababab")
-    assert two.title.endswith(" · audio cdcdcdcd")
-    assert "Not comparable with audio cdcdcdcd" in one.caption[-1]
+    assert one.title.endswith(" · set of audio abababab")
+    assert two.title.endswith(" · set of audio cdcdcdcd")
+    assert "Not comparable with set of audio cdcdcdcd" in one.caption[-1]
     assert "other audio under the same ids" in one.caption[-1]
     # an older record says nothing of its audio
     assert len(board(results[0], (record(), classified(0.5))).rows) == 2

@@ -77,8 +77,9 @@ def test_whatever_defines_the_run_changes_the_digest(change: dict[str, Any]) -> 
     assert len(digests) == 2
 
 
+AS_SUPERB = PLAIN | {"upstream": {"name": "fbank", "normalize": True}}
 DIGESTS = {
-    "plain": (PLAIN, "eb52f7abc126c44f6da6a5ce3fa8f9dae347976b74ba1eaf7f3c570594a7ba5a"),
+    "plain": (AS_SUPERB, "eb52f7abc126c44f6da6a5ce3fa8f9dae347976b74ba1eaf7f3c570594a7ba5a"),
     "finetune": (
         {"upstream": "cpc", "downstream": "ecapa", "training": {"finetune": True}},
         "9d4563d7181a24ea5c982f5cd13e20553def62d35ab59d502910ec71e297da48",
@@ -92,7 +93,8 @@ DIGESTS = {
         "f8bf8b1c1e3fab92f1331a182ec9b9e130dee0b3c3604c680a5dfddbb2777bef",
     ),
     "dimensions": (
-        PLAIN | {"downstream": "mean_pool", "benchmark": {"name": "demo", "task": "dimensions"}},
+        AS_SUPERB
+        | {"downstream": "mean_pool", "benchmark": {"name": "demo", "task": "dimensions"}},
         "4607244f82c52948ba24ad52247849a651eb931f8ca4cad7980801b538cf1300",
     ),
 }
@@ -280,3 +282,11 @@ def test_names_and_options_have_no_characters_that_command_a_terminal(key: str, 
     option = {"name": "hubert", "weights": "a\u2066/b"}
     with pytest.raises(SerbenchError, match=r"has the character \\u2066"):
         recipe.resolve(raw | {"upstream": option})
+
+
+def test_log_mel_features_are_not_normalised_but_where_a_published_system_s_are():
+    made = recipe.resolve({"upstream": ["fbank", "mfcc"], "downstream": "mlp", "fusion": "early"})
+    assert [part.options["normalize"] for part in made.upstreams] == [False, False]
+    for name in ("superb", "morais_9", "morais_11", "li_sup"):
+        raw = recipe.read_recipe(recipe.path_of(name))
+        assert recipe.resolve(raw).upstreams[0].options["normalize"] is True
