@@ -66,6 +66,7 @@ def run(
     from serbench.cli.terminal import Terminal
     from serbench.leaderboard.render import render_run
     from serbench.runs import recipe as recipes
+    from serbench.runs.recommended import recommended
     from serbench.runs.run import run_recipe
 
     if again and overwrite is Overwrite.NEVER:
@@ -81,7 +82,7 @@ def run(
     )
     console = Console(highlight=False, markup=False)
     console.print()
-    console.print(render_run(outcome.result, outcome.scores))
+    console.print(render_run(outcome.result, outcome.scores, recommended))
     console.print(f"result: {outcome.path}", soft_wrap=True)
 
 

@@ -92,5 +92,6 @@ def _flat(board: Board, row: Row) -> dict[str, Any]:
         for name, value in (
             (column.key, row.values[column.key].mean),
             (f"{column.key}:std_over_{column.over}", row.values[column.key].std),
+            (f"{column.key}:std_over_seeds", row.values[column.key].seeds),
         )
     }

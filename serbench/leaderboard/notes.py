@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from serbench.leaderboard.record import Adaptation, Encoder, FineTuned, Result
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from serbench.benchmarks.tasks import Figure
     from serbench.scoring.scores import Scores
 
@@ -76,6 +78,18 @@ def _about_speakers(figure: Figure, scores: Scores) -> str:
         f"{figure.title}: mean of {people.speakers} speakers ± standard deviation over speakers "
         f"(ddof 0), those with {scores.min_utterances} utterances or more{left_out}."
     )
+
+
+def about_predictions(result: Result, predictions: DataFrame) -> list[str]:
+    """Return what predictions show without their scores: that they can only be guesses."""
+    from serbench.scoring.chance import can_only_guess
+
+    if not can_only_guess(result.benchmark.task, predictions):
+        return []
+    return [
+        "At chance by construction: what the predictions tell apart has nothing to do with the "
+        "truth (they are all the same, or the same for each sentence), so no training helps."
+    ]
 
 
 def about_result(result: Result, scores: Scores) -> list[str]:

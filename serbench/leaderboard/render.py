@@ -14,6 +14,7 @@ from rich.text import Text
 
 from serbench.leaderboard import notes
 from serbench.leaderboard.comparable import title
+from serbench.leaderboard.differing import Recommend, differing
 from serbench.leaderboard.figures import number, with_spread
 from serbench.leaderboard.record import Labels, Result
 from serbench.leaderboard.reports import Reported
@@ -43,14 +44,17 @@ def render_board(board: Board) -> RenderableType:
     return Group(page, _numbered(board.notes)) if board.notes else page
 
 
-def render_run(result: Result, scores: Scores) -> RenderableType:
+def render_run(
+    result: Result, scores: Scores, recommend: Recommend | None = None
+) -> RenderableType:
     """Return one result fold by fold, with its averages, its speakers and its notes.
 
     Args:
         result: the record.
         scores: of its predictions.
+        recommend: what tells the recommended settings, so that others are shown.
     """
-    heading = _system(result.labels)
+    heading = _system(result.labels, *differing([result], recommend))
     heading.append(f"\n{title(result.benchmark, result.protocol)}", style="bold")
     sentences = [
         _meaning(scores),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from serbench.leaderboard import notes
 from serbench.leaderboard.comparable import Group, groups
-from serbench.leaderboard.differing import differing
+from serbench.leaderboard.differing import Recommend, differing
 from serbench.leaderboard.record import BenchmarkRecord, ProtocolRecord, Result
 
 if TYPE_CHECKING:
@@ -20,10 +20,17 @@ if TYPE_CHECKING:
 
 
 class Spread(NamedTuple):
-    """A mean and the standard deviation (ddof 0) of what it averages; None for one value alone."""
+    """A mean and standard deviations (ddof 0); None for that of one value alone.
+
+    Attributes:
+        mean: over folds, or over speakers.
+        std: of what it averages.
+        seeds: of the mean, over the seeds of the training.
+    """
 
     mean: float
     std: float | None
+    seeds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,8 @@ class Row:
         result: the record.
         values: the key of each column of the board to its value.
         seeds: how many are averaged.
-        differs: what sets it apart from rows with the same labels, "hidden=256"; else empty.
+        differs: its settings that are not as recommended, or not those of rows with the same
+            labels, "hidden=256"; else empty.
         notes: numbers of the board's notes that concern it.
     """
 
@@ -88,14 +96,17 @@ class _Scored(NamedTuple):
         return self.result.complete and notes.mismatch(self.result, self.scores) is None
 
 
-def rank(results: Iterable[tuple[Result, DataFrame]]) -> list[Board]:
+def rank(
+    results: Iterable[tuple[Result, DataFrame]], recommend: Recommend | None = None
+) -> list[Board]:
     """Return the boards that results make, ordered by benchmark and protocol.
 
     Args:
         results: records with their predictions, in any order. Scores are computed from these;
             those stored in the records only have to agree.
+        recommend: what tells the recommended settings, so that rows show others.
     """
-    return [_board(group) for group in groups(results)]
+    return [_board(group, recommend) for group in groups(results)]
 
 
 def _scored(result: Result, predictions: DataFrame) -> _Scored:
@@ -103,15 +114,16 @@ def _scored(result: Result, predictions: DataFrame) -> _Scored:
     from serbench.scoring.scores import score
 
     scores = score(result.benchmark.task, predictions)
-    return _Scored(result, scores, notes.about_result(result, scores))
+    about = notes.about_predictions(result, predictions) + notes.about_result(result, scores)
+    return _Scored(result, scores, about)
 
 
-def _board(compared: Group) -> Board:
+def _board(compared: Group, recommend: Recommend | None) -> Board:
     group = sorted((_scored(*entry) for entry in compared.entries), key=_order)
     first = group[0].result
     shown = first.benchmark.task.figures
     sentences = tuple(dict.fromkeys(sentence for each in group for sentence in each.about))
-    differences = differing([each.result for each in group])
+    differences = differing([each.result for each in group], recommend)
     return Board(
         title=compared.title,
         benchmark=first.benchmark,
@@ -129,7 +141,7 @@ def _board(compared: Group) -> Board:
             )
             for each, differs in zip(group, differences, strict=True)
         ),
-        caption=(*_caption(group), *compared.sentences),
+        caption=(*_caption(group, differences), *compared.sentences),
         notes=sentences,
     )
 
@@ -154,20 +166,29 @@ def _defined(each: _Scored) -> float:
 
 
 def spread(scores: Scores, column: Figure) -> Spread:
-    """Return the value of a column; one fold or speaker alone has no spread."""
+    """Return the value of a column; one fold, speaker or seed alone has no spread."""
     if column.over == "speakers":
         people = scores.by_speaker[column.key]
-        return Spread(
-            people.mean_of_speakers, people.std_over_speakers if people.speakers > 1 else None
-        )
-    folds = scores.by_fold[column.key]
-    several = scores.folds["fold"].nunique() > 1
-    return Spread(folds.mean_of_folds, folds.std_over_folds if several else None)
+        mean, over_seeds = people.mean_of_speakers, people.std_over_seeds
+        std = people.std_over_speakers if people.speakers > 1 else None
+    else:
+        folds = scores.by_fold[column.key]
+        mean, over_seeds = folds.mean_of_folds, folds.std_over_seeds
+        std = folds.std_over_folds if scores.folds["fold"].nunique() > 1 else None
+    return Spread(mean, std, over_seeds if scores.seeds > 1 else None)
 
 
-def _caption(group: list[_Scored]) -> list[str]:
+def _caption(group: list[_Scored], differences: Sequence[str]) -> list[str]:
     first = group[0]
     sentences = notes.about_numbers(first.result, first.scores)
     if any(each.scores.seeds > 1 for each in group):
-        sentences.append("Where there are several seeds, they are averaged first.")
+        sentences.append(
+            "Where there are several seeds, they are averaged first; in brackets the standard "
+            "deviation of the mean over seeds."
+        )
+    if any(differences):
+        sentences.append(
+            "Settings are named where they are not the recommended ones, or set rows of one name "
+            "apart."
+        )
     return sentences + notes.about_setting(first.result)

@@ -67,7 +67,7 @@ def test_markdown_has_every_number(boards: list[Board]):
     first, second = tables(to_markdown(boards))
     for key, header in (("ua", "UA"), ("wa", "WA"), ("macro_f1", "macro F1")):
         value = classes.rows[0].values[key]
-        assert first[0][header] == f"{value.mean:.3f} ± {value.std:.3f}"
+        assert first[0][header] == f"{value.mean:.3f} ± {value.std:.3f} ({value.seeds:.3f})"
     for name in ("", ":arousal", ":valence", ":dominance"):
         for kind in ("O-CCC", "A-CCC"):
             value = dimensions.rows[0].values[f"{kind[0].lower()}_ccc{name}"]
@@ -106,6 +106,8 @@ def test_csv_has_every_row_with_all_digits(boards: list[Board]):
             spread = float(line[f"{column.key}:std_over_{column.over}"])
             assert float(line[column.key]) == pytest.approx(value.mean, rel=0, nan_ok=True)
             assert spread == pytest.approx(value.std, rel=0, nan_ok=True)
+            seeds = line[f"{column.key}:std_over_seeds"]
+            assert seeds == ("" if row.seeds == 1 else str(value.seeds))
 
 
 def test_csv_says_what_the_rows_are():

@@ -59,6 +59,7 @@ def test_a_board_of_classes():
         for value in row.values.values():
             assert f" {value.mean:.3f} " in text
             assert f"± {value.std:.3f} " in text
+            assert value.seeds is None or f"({value.seeds:.3f})" in text
     assert all(sentence in words(text) for sentence in board.caption)
     assert "1 The upstream was trained on the test corpus" in words(text)
     assert re.search(r"^ +note 1 *$", text, re.MULTILINE)

@@ -44,6 +44,7 @@ def test_numbers_are_means_of_folds_with_their_spread():
         )
         assert row.values[key].mean == pytest.approx(cells.mean(), rel=1e-12)
         assert row.values[key].std == pytest.approx(cells.mean(axis=1).std(), rel=1e-12)
+        assert row.values[key].seeds == pytest.approx(cells.mean(axis=0).std(), rel=1e-12)
     assert row.seeds == 3
 
 
@@ -57,11 +58,13 @@ def test_both_ccc_of_each_dimension():
             np.array([audmetric.concordance_cc(*own[columns].T.to_numpy()) for _, own in groups])
             for groups in (predictions.groupby("fold"), predictions.groupby("speaker"))
         )
-        assert row.values[f"o_ccc:{name}"] == pytest.approx((folds.mean(), folds.std()), rel=1e-9)
-        assert row.values[f"a_ccc:{name}"] == pytest.approx((people.mean(), people.std()), rel=1e-9)
+        for own, kind in ((folds, "o"), (people, "a")):
+            value = row.values[f"{kind}_ccc:{name}"]
+            assert value[:2] == pytest.approx((own.mean(), own.std()), rel=1e-9)
+            assert value.seeds is None
         speakers[name] = people
     overall = np.mean([*speakers.values()], axis=0)
-    assert row.values["a_ccc"] == pytest.approx((overall.mean(), overall.std()), rel=1e-9)
+    assert row.values["a_ccc"][:2] == pytest.approx((overall.mean(), overall.std()), rel=1e-9)
 
 
 def test_best_first_and_equal_scores_share_a_rank():
@@ -152,7 +155,8 @@ def test_captions_say_what_the_numbers_are():
         "dimensions ranks.",
         "A-CCC: mean of 10 speakers ± standard deviation over speakers (ddof 0), those with 2 "
         "utterances or more.",
-        "Where there are several seeds, they are averaged first.",
+        "Where there are several seeds, they are averaged first; in brackets the standard "
+        "deviation of the mean over seeds.",
     )
 
 
@@ -213,7 +217,7 @@ def test_stored_scores_that_differ_are_named(tmp_path: Path):
     right = predictions["truth"]
     predictions.assign(prediction=right).to_parquet(path.with_suffix(".parquet"), index=False)
     shown = board(*store.read_all(tmp_path).entries)
-    assert shown.rows[0].values["ua"] == (1.0, 0.0)
+    assert shown.rows[0].values["ua"][:2] == (1.0, 0.0)
     assert shown.rows[0].notes == (1,)
     assert "record's scores are not those of its predictions" in shown.notes[0]
     assert "1 recomputed" in shown.notes[0]
@@ -474,3 +478,11 @@ def test_a_name_of_a_record_runs_no_code(tmp_path: Path):
     (tmp_path / "demo.py").write_text("raise SystemExit('ran')")
     says = record().benchmark.model_copy(update={"name": str(tmp_path / "demo.py")})
     assert ranked([(record(benchmark=says), classified(1.0))])
+
+
+def test_a_row_that_can_only_guess_is_marked():
+    numbers = {f"score:{label}": 0.25 for label in EMOTIONS.labels}
+    guess = classified(1.0).assign(prediction="anger", **numbers)
+    shown = board((record(recipe={"id": "guess"}), guess), (record(), classified(0.2)))
+    assert [row.notes for row in shown.rows] == [(), (1,)]
+    assert shown.notes[0].startswith("At chance by construction")
