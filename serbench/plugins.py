@@ -77,6 +77,11 @@ def names(kind: Kind) -> list[str]:
     return sorted({*_builtin(kind), *_foreign(kind)})
 
 
+def builtin(kind: Kind, name: str) -> str | None:
+    """Return the built-in plugin that has a name, in whatever case it is written, or None."""
+    return {own.casefold(): own for own in _builtin(kind)}.get(name.casefold())
+
+
 def find(kind: Kind, name: str) -> Plugin:
     """Return what is known of a plugin, without importing it.
 

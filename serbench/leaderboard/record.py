@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic import JsonValue as Json
 
+from serbench.benchmarks import NAME
 from serbench.benchmarks.tasks import KINDS
 
 FORMAT: Literal[1] = 1
@@ -21,10 +22,13 @@ def _null_is_nan(value: Any) -> Any:
 
 
 def _utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(microsecond=0)
+    try:
+        return moment.astimezone(UTC).replace(microsecond=0)
+    except OverflowError as error:
+        raise ValueError("no moment of the calendar in UTC") from error
 
 
-FileName = Annotated[str, Field(pattern=r"^[^./\\][^/\\]*$")]
+FileName = Annotated[str, Field(pattern=f"^{NAME}$")]
 _DIGEST = r"^[0-9a-f]{8,}$"
 Number = Annotated[float, BeforeValidator(_null_is_nan)]
 
@@ -267,3 +271,9 @@ class Result(_Record):
             provenance=self.provenance, adaptation=self.adaptation, finetuned=self.finetuned
         )
         return (first, *self.fused_with)
+
+    @property
+    def transductive(self) -> bool:
+        """Whether an upstream was adapted to the audio of the test part."""
+        adaptations = (encoder.adaptation for encoder in self.encoders)
+        return any(each is not None and each.transductive for each in adaptations)

@@ -100,9 +100,9 @@ def _encode(job: Job, number: int, part: Part, table: DataFrame) -> StoredFeatur
     )
     if features.means is not None and features.means.std(dim=1).max() < _NO_SPREAD:
         warning = (
-            "warning: the features of all utterances have the same mean over time, as after "
-            "normalisation of each utterance (fbank: --set upstream.normalize=false), and this "
-            "head uses nothing else: it can only guess"
+            f"warning: the features that '{part.name}' makes of the utterances all have the same "
+            "mean over time, as after normalisation of each utterance (the option normalize of "
+            "fbank and mfcc), and this head uses nothing else: it can only guess"
         )
         job.progress.tell(job.addressed(warning, number))
     return features

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import ValidationError
 
 from serbench import devices
+from serbench.benchmarks.tasks.findings import unseen
 from serbench.errors import SerbenchError
 from serbench.leaderboard.record import BenchmarkRecord, ProtocolRecord, Split
 
@@ -37,7 +38,7 @@ def described(job: Job) -> tuple[BenchmarkRecord, ProtocolRecord]:
     plain = {"name": made.name, "version": made.version, "synthetic": made.synthetic}
     options = job.recipe.protocol.model_dump(mode="json")["options"]
     shares = tuple(sorted(protocol.shares))
-    for fault in made.task.faults():
+    for fault in (*made.task.faults(), *unseen([made.version])):
         raise SerbenchError(f"benchmark '{made.name}' has a task that cannot be run: {fault}")
     try:
         return (

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     NonNegativeInt,
+    ValidationError,
     field_validator,
     model_validator,
 )
 
+from serbench.errors import SerbenchError, hidden, unknown
 from serbench.leaderboard.identity import FORMAT, digest_of, identity_of, labels_of
 from serbench.leaderboard.record import Labels
 from serbench.training.settings import Precision, Stage, Training
 
+M = TypeVar("M", bound=BaseModel)
 # As large as every library takes it.
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Layers = Literal["all", "last"] | tuple[NonNegativeInt, ...]
@@ -40,6 +44,15 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _seen(value: Any) -> Any:
+    """Refuse what cannot be seen in a table, and what a terminal would obey."""
+    for text in value.values() if isinstance(value, dict) else [value]:
+        if isinstance(text, str) and (found := hidden(text)):
+            msg = f"has the character {found}, which cannot be seen; take it out"
+            raise ValueError(msg)
+    return value
+
+
 class Part(_Frozen):
     """One pluggable part of a run.
 
@@ -56,8 +69,8 @@ class Part(_Frozen):
             counts in the recipe's digest, the path does not.
     """
 
-    name: str
-    options: dict[str, Any] = Field(default_factory=dict)
+    name: Annotated[str, AfterValidator(_seen)]
+    options: Annotated[dict[str, Any], AfterValidator(_seen)] = Field(default_factory=dict)
     defaults: dict[str, Any] = Field(default_factory=dict)
     origin: str = "serbench"
     code: str = ""
@@ -172,3 +185,23 @@ def _without(tree: Mapping[str, Any], unsaid: Mapping[str, Any], above: str = ""
             nested = isinstance(value, Mapping)
             kept[key] = _without(value, unsaid, f"{path}.") if nested else value
     return kept
+
+
+def validated(model: type[M], what: str, values: Mapping[str, Any]) -> M:
+    """Return a model of some values.
+
+    Raises:
+        SerbenchError: a key that it does not have, or a wrong value.
+    """
+    for key in values:
+        if key not in model.model_fields:
+            raise unknown(f"{what} key", key, model.model_fields)
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(p) for p in first["loc"])
+        msg = f"{what} key '{field}': {first['msg']}, not {first['input']!r}"
+        if not field:
+            msg = f"{what}: {first['msg'].removeprefix('Value error, ')}"
+        raise SerbenchError(msg) from error

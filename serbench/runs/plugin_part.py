@@ -10,7 +10,7 @@ from serbench import plugins
 from serbench.digests import digest_path, local_path
 from serbench.editions import installed
 from serbench.errors import SerbenchError
-from serbench.runs.parts import Part
+from serbench.runs.parts import Part, validated
 
 
 def plugin_part(kind: plugins.Kind, name: str, options: Mapping[str, Any]) -> Part:
@@ -31,16 +31,17 @@ def plugin_part(kind: plugins.Kind, name: str, options: Mapping[str, Any]) -> Pa
         path = local_path(value) if _may_be_path(plugin, key, value) else None
         if path is not None:
             contents[key] = _content(f"option '{key}' of {kind[:-1]} '{name}'", path)
-    return Part(
-        name=name,
-        options=options,
-        defaults=plugins.defaults(plugin),
-        origin=plugin.origin,
-        code=plugin.code,
-        edition=plugin.constants.get("EDITION", 1),
-        versions=installed(plugin.constants.get("PACKAGES", ())),
-        contents=contents,
-    )
+    given = {
+        "name": name,
+        "options": options,
+        "defaults": plugins.defaults(plugin),
+        "origin": plugin.origin,
+        "code": plugin.code,
+        "edition": plugin.constants.get("EDITION", 1),
+        "versions": installed(plugin.constants.get("PACKAGES", ())),
+        "contents": contents,
+    }
+    return validated(Part, kind[:-1], given)
 
 
 def _pinned(plugin: plugins.Plugin, options: dict[str, Any]) -> dict[str, Any]:

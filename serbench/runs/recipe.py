@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from serbench import plugins
 from serbench.digests import digest_path
 from serbench.errors import SerbenchError, unknown
-from serbench.runs.parts import Part, Recipe
+from serbench.runs.parts import Part, Recipe, validated
 from serbench.runs.plugin_part import plugin_part
 from serbench.runs.recipe_files import path_of, read_recipe, shipped, summary
 from serbench.training.settings import FineTuning, Stage, Training
@@ -50,9 +50,9 @@ def resolve(raw: Mapping[str, Any]) -> Recipe:
         msg = f"recipe key 'training' must be a table of settings, not {given!r}"
         raise SerbenchError(msg)
     if isinstance(given.get("finetune"), Mapping):
-        tuning = _model(FineTuning, "training.finetune", given["finetune"])
+        tuning = validated(FineTuning, "training.finetune", given["finetune"])
         given = {**given, "finetune": tuning}
-    return _model(
+    return validated(
         Recipe,
         "recipe",
         {
@@ -60,7 +60,7 @@ def resolve(raw: Mapping[str, Any]) -> Recipe:
             "downstream": plugin_part("downstreams", *_split("downstream", raw.get("downstream"))),
             "benchmark": benchmark,
             "protocol": protocol,
-            "training": _model(Training, "training", {**recommended, **given}),
+            "training": validated(Training, "training", {**recommended, **given}),
             "finetune": _stage(raw.get("finetune")),
             **{k: raw[k] for k in _PLAIN if k in raw},
         },
@@ -74,7 +74,7 @@ def _stage(given: Any) -> Stage | None:
     if not isinstance(given, Mapping):
         msg = f"recipe key 'finetune' must be a table of settings, true or false, not {given!r}"
         raise SerbenchError(msg)
-    return _model(Stage, "finetune", given)
+    return validated(Stage, "finetune", given)
 
 
 def resolve_data(raw: Mapping[str, Any]) -> tuple[Part, Part]:
@@ -84,13 +84,21 @@ def resolve_data(raw: Mapping[str, Any]) -> tuple[Part, Part]:
 
 
 def make_benchmark(part: Part) -> Benchmark:
-    """Return the benchmark that a part of a recipe means."""
+    """Return the benchmark that a part of a recipe means.
+
+    Raises:
+        SerbenchError: it cannot be made, or code of somebody else gives it a built-in one's name.
+    """
     if part.name.endswith(".toml"):
         from serbench.benchmarks.reading import custom
 
         return custom.read_benchmark(Path(part.name).expanduser())
     plugin = plugins.find("benchmarks", part.name)
     made: Benchmark = plugins.make(plugin, options=part.options)
+    called = str(getattr(made, "name", ""))
+    if plugin.origin != "serbench" and (own := plugins.builtin("benchmarks", called)):
+        msg = f"{plugin.source} names its benchmark '{called}', but '{own}' is built in; rename it"
+        raise SerbenchError(msg)
     return made
 
 
@@ -134,7 +142,7 @@ def _upstream(given: Any) -> Part:
     if layers not in ("all", "last") and not isinstance(layers, list | tuple):
         msg = f"upstream key 'layers' is {layers!r}; give all, last, or a list such as [0, 3]"
         raise SerbenchError(msg)
-    return _model(
+    return validated(
         Part, "upstream", plugin_part("upstreams", name, options).model_dump() | {"layers": layers}
     )
 
@@ -171,21 +179,6 @@ def _protocol(benchmark: Benchmark, given: Any) -> Part:
     build = benchmark.protocols.get(name) or protocols.find(name)
     defaults = protocols.complete(build, {})
     return Part(name=name, options=protocols.complete(build, options), defaults=defaults)
-
-
-def _model(model: type[M], what: str, values: Mapping[str, Any]) -> M:
-    for key in values:
-        if key not in model.model_fields:
-            raise unknown(f"{what} key", key, model.model_fields)
-    try:
-        return model.model_validate(dict(values))
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(p) for p in first["loc"])
-        msg = f"{what} key '{field}': {first['msg']}, not {first['input']!r}"
-        if not field:
-            msg = f"{what}: {first['msg'].removeprefix('Value error, ')}"
-        raise SerbenchError(msg) from error
 
 
 __all__ = [

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serbench import devices
-from serbench.errors import SerbenchError
+from serbench.errors import SerbenchError, shown
 from serbench.leaderboard import store
 from serbench.leaderboard.record import Encoder, LeftOut, Result
 from serbench.runs.conditioning import conditioning
@@ -145,7 +145,7 @@ def save(
         protocol=protocol,
         split=prepared.split,
         seeds=job.recipe.seeds,
-        left_out=tuple(LeftOut(utterance=u, reason=r) for u, r in prepared.left_out.items()),
+        left_out=tuple(LeftOut(utterance=u, reason=_line(r)) for u, r in prepared.left_out.items()),
         known_defects=prepared.known_defects,
         warnings=prepared.warnings,
         provenance=first.provenance,
@@ -168,5 +168,11 @@ def save(
 
 def _encoder(adapted: Adapted, origin: Mapping[str, str]) -> Encoder:
     """Return what an upstream was before the run, and what the run made of it."""
-    provenance = dict(origin if adapted.base is None else adapted.base)
+    known = origin if adapted.base is None else adapted.base
+    provenance = {key: _line(text) for key, text in known.items()}
     return Encoder(provenance=provenance, adaptation=adapted.record, finetuned=adapted.tuned)
+
+
+def _line(text: str) -> str:
+    """Return a text of others, such as a card's, in one line that a record takes."""
+    return shown(" ".join(text.split()))

@@ -448,3 +448,17 @@ def test_a_table_without_a_column_of_the_contract(corpus, column):
 def test_an_empty_table(corpus):
     with pytest.raises(SerbenchError, match="has no utterances"):
         audit(corpus.iloc[:0])
+
+
+@pytest.mark.parametrize("column", ["utterance", "speaker", "session"])
+@pytest.mark.parametrize("character", ["\x1b", "\u202e", "\u200b", "\n"])
+def test_names_have_no_characters_that_command_a_terminal(corpus, column, character):
+    names = corpus[column].fillna("one").astype(object)
+    names[3] = f"a{character}b"
+    found = audit_corpus(benchmark(), corpus.assign(**{column: names}), Silent())
+    (finding,) = [f for f in found.findings if f.kind == "unseen_character"]
+    assert finding.severity == "error"
+    with pytest.raises(SerbenchError) as caught:
+        found.usable(leave_out_broken=True)
+    assert f"in '{column}' of 1 utterance" in str(caught.value)
+    assert character not in str(caught.value).replace("\n- ", "") or character == "\n"

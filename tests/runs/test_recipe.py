@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from serbench import plugins
 from serbench.cli.options import assign
 from serbench.errors import SerbenchError
 from serbench.leaderboard.identity import digest_of
+from serbench.progress import Silent
 from serbench.runs import recipe
+from serbench.runs.run import run_recipe
 
 PLAIN: dict[str, Any] = {"upstream": "fbank", "downstream": "ecapa"}
 
@@ -34,8 +37,6 @@ def test_options_without_a_name_are_those_of_the_default() -> None:
 
 
 def test_the_downstream_recommends_its_training() -> None:
-    from serbench import plugins
-
     recommended = plugins.find("downstreams", "ecapa").constants["TRAINING"]
     training = recipe.resolve(PLAIN | {"training": {"batch": 7}}).training
     assert training.batch == 7
@@ -356,3 +357,64 @@ def test_layers_that_mean_nothing_are_told_what_would(layers: object) -> None:
 def test_fusion_and_upstreams_must_agree(change: dict[str, object], message: str) -> None:
     with pytest.raises(SerbenchError, match=message):
         recipe.resolve({"upstream": "fbank", "downstream": "mlp"} | change)
+
+
+def plugin(folder: Path, name: str, version: str = "1", label: str = "calm") -> str:
+    """Write a benchmark file that gives itself a name, and return its path."""
+    code = f"""from serbench.benchmarks import Benchmark, Classification, protocols
+
+
+def make():
+    return Benchmark({name!r}, {version!r}, Classification(("angry", {label!r})), lambda _: None,
+                     {{"speaker_folds": protocols.speaker_folds}}, folder=None,
+                     licence="CC0", citation="me", obtain="ask")
+"""
+    path = folder / "mine.py"
+    path.write_text(code)
+    return str(path)
+
+
+@pytest.mark.parametrize("name", ["demo", "Demo", "EMODB"])
+def test_a_foreign_benchmark_has_no_built_in_one_s_name(name: str, tmp_path: Path):
+    path = plugin(tmp_path, name)
+    with pytest.raises(SerbenchError, match=f"'{name}', but '{name.lower()}' is built in"):
+        recipe.resolve({"upstream": "fbank", "downstream": "mlp", "benchmark": path})
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"name": "../up"}, "name is '../up'"),
+        ({"name": "a\x1b[2Jb"}, r"name is 'a\\x1b"),
+        ({"version": "1\u202e"}, r"'1\\u202e' has the character"),
+        ({"label": "\x9bm"}, r"'\\x9bm' has the character"),
+    ],
+)
+def test_what_results_cannot_hold_is_refused_before_anything_is_computed(
+    fields: dict[str, str], sentence: str, tmp_path: Path
+):
+    path = plugin(tmp_path, **{"name": "mine", **fields})
+    raw = {"upstream": "fbank", "downstream": "mlp", "benchmark": path}
+    with pytest.raises(SerbenchError, match=sentence):
+        run_recipe(recipe.resolve(raw), data=None, results=tmp_path, progress=Silent())
+
+
+@pytest.mark.parametrize("key", ["upstream", "downstream"])
+def test_names_and_options_have_no_characters_that_command_a_terminal(key: str, tmp_path: Path):
+    raw = {"upstream": "fbank", "downstream": "mlp"}
+    source = Path(plugins.__file__).parent / f"{key}s" / f"{raw[key]}.py"
+    copy = tmp_path / "a\x1b[2Jb.py"
+    copy.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
+    with pytest.raises(SerbenchError, match=r"has the character \\x1b"):
+        recipe.resolve(raw | {key: str(copy)})
+    option = {"name": "hubert", "weights": "a\u2066/b"}
+    with pytest.raises(SerbenchError, match=r"has the character \\u2066"):
+        recipe.resolve(raw | {"upstream": option})
+
+
+def test_log_mel_features_are_not_normalised_but_where_a_published_system_s_are():
+    made = recipe.resolve({"upstream": ["fbank", "mfcc"], "downstream": "mlp", "fusion": "early"})
+    assert [part.options["normalize"] for part in made.upstreams] == [False, False]
+    for name in ("superb", "morais_9", "morais_11", "li_sup"):
+        raw = recipe.read_recipe(recipe.path_of(name))
+        assert recipe.resolve(raw).upstreams[0].options["normalize"] is True

@@ -13,7 +13,7 @@ from pandas import DataFrame
 from serbench.benchmarks import Fold, Protocol, Rows, Task
 from serbench.benchmarks.splitting.hashes import parts
 from serbench.benchmarks.tasks.findings import Finding, Severity, named
-from serbench.errors import SerbenchError
+from serbench.errors import SerbenchError, hidden
 
 FEW = 3
 """Speakers of a validation part, below which their choice is worth a warning."""
@@ -102,6 +102,10 @@ def _names(folds: Sequence[Fold]) -> Iterator[Finding]:
     if doubled := [name for name, count in names.items() if count > 1]:
         message = f"several folds have one name: {named(doubled)}; give each its own"
         yield Finding("fold_name", "error", message)
+    for fold in folds:
+        if found := hidden(str(fold.name)):
+            message = f"the name of fold '{fold.name}' has the character {found}; take it out"
+            yield Finding("unseen_character", "error", message)
 
 
 def _empty(fold: Fold) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from serbench.benchmarks import Task
 from serbench.benchmarks.tasks.findings import Finding, absent, some
+from serbench.errors import hidden
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -23,7 +24,8 @@ _VALUES: dict[str, tuple[str, ...]] = {
 def check_table(task: Task, table: DataFrame) -> Iterator[Finding]:
     """Yield what is wrong with a table of utterances.
 
-    Errors: "duplicate_id", "no_speaker", "no_target", "unknown_label", "off_scale". Warnings:
+    Errors: "duplicate_id", "no_speaker", "unseen_character", "no_target", "unknown_label",
+    "off_scale". Warnings:
     "empty_class", "one_speaker_class". One finding speaks of all utterances with the same problem.
 
     Args:
@@ -35,6 +37,8 @@ def check_table(task: Task, table: DataFrame) -> Iterator[Finding]:
     if nobody.any():
         message = f"no speaker: {some(table[nobody])}; say who speaks, to keep speakers apart"
         yield Finding("no_speaker", "error", message)
+    for column in ("utterance", "speaker", "session"):
+        yield from _unseen(column, table)
     yield from task.audit(table)
 
 
@@ -60,6 +64,13 @@ def check_texts(table: DataFrame) -> Iterator[Finding]:
             first = rows[column].tolist()[0]
             message = f"'{column}' is {first!r} in {some(rows)}; it must be {what}"
             yield Finding("not_text", "error", message)
+
+
+def _unseen(column: str, table: DataFrame) -> Iterator[Finding]:
+    for name, rows in table.groupby(column, sort=False):
+        if found := hidden(str(name)):
+            message = f"the character {found} in '{column}' of {some(rows)}; take it out"
+            yield Finding("unseen_character", "error", message)
 
 
 def _ids(table: DataFrame) -> Iterator[Finding]:

@@ -108,7 +108,8 @@ def read_benchmark(path: Path) -> Benchmark:
         SerbenchError: a file is missing, or a key, a value or a column is wrong.
     """
     description = _describe(path)
-    if description.name in plugins.names("benchmarks"):
+    # in any case, as some file systems see no difference between folders of results
+    if description.name.casefold() in map(str.casefold, plugins.names("benchmarks")):
         raise _error(path, f"'name': '{description.name}' is taken by a benchmark; choose another")
     task = _task(path, description)
     _check_columns(path, description, task)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from serbench.errors import hidden
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -84,3 +86,10 @@ def _numbers(rows: DataFrame) -> str:
         return ""
     numbers = ", ".join(rows["row"].astype(str).head(_SHOWN))
     return f"; row{'s' if len(rows) > 1 else ''} {numbers}{', ...' if len(rows) > _SHOWN else ''}"
+
+
+def unseen(names: Iterable[str]) -> Iterator[str]:
+    """Yield which names have a character that cannot be seen, or that a terminal obeys."""
+    for name in names:
+        if found := hidden(str(name)):
+            yield f"the name '{name}' has the character {found}; take it out"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from serbench.benchmarks.tasks.findings import Finding, some
+from serbench.benchmarks.tasks.findings import Finding, some, unseen
 from serbench.benchmarks.tasks.task import STRICT, Figure, Measure, Rows, Task
 
 if TYPE_CHECKING:
@@ -48,6 +48,11 @@ class Regression(Task):
     def scales(self) -> tuple[str, ...]:
         """The dimensions."""
         return self.dimensions
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The ends of the scale."""
+        return self.low, self.high
 
     @property
     def measures(self) -> tuple[Measure, ...]:
@@ -97,6 +102,7 @@ class Regression(Task):
 
     def faults(self) -> Iterator[str]:
         """Yield what is wrong with the dimensions and their scale."""
+        yield from unseen(self.outputs)
         if not self.dimensions or len(set(self.dimensions)) < len(self.dimensions):
             named = f"dimensions {self.dimensions}"
             yield f"{named} must be different from each other, and at least one"

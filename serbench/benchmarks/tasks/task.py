@@ -91,6 +91,11 @@ class Task(ABC):
         return ()
 
     @property
+    def ends(self) -> tuple[float, float] | None:
+        """The ends of the scale of true numbers; None if there are none."""
+        return None
+
+    @property
     @abstractmethod
     def measures(self) -> tuple[Measure, ...]:
         """What is computed from predictions, in the order of tables."""
