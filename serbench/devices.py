@@ -1,11 +1,13 @@
-"""What a computation runs on: a torch device, threads, and randomness that leaves no trace."""
+"""What a computation runs on: libraries, a torch device, threads, and randomness without trace."""
 
 from __future__ import annotations
 
 import math
 import os
+import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,32 @@ from serbench.errors import SerbenchError
 
 if TYPE_CHECKING:
     import torch
+
+
+# What numbers depend on: it computes them, or reads what they are computed from.
+_LIBRARIES = (
+    *("serbench", "torch", "torchaudio", "transformers", "tokenizers", "speechbrain"),
+    *("espnet-s3prl", "numpy", "scipy", "scikit-learn", "pandas", "soundfile", "soxr"),
+)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the installed libraries that decide numbers."""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def described(device: str) -> str:
+    """Return what a torch device is: "cpu x86_64 AVX2", "cuda NVIDIA H100 80GB HBM3"."""
+    import torch
+
+    kind = torch.device(device).type
+    if kind == "cuda":
+        return f"{kind} {torch.cuda.get_device_name(device)}"
+    return f"{kind} {platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
 
 
 def available(device: str | None) -> str:

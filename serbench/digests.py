@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+# In small letters.
+_ABOUT = frozenset({"readme", "license", "licence", "notice", "usage_policy"})
+_LEFT = frozenset({"__pycache__", "__macosx", "thumbs.db", "desktop.ini"})
+_UNDER_WAY = frozenset({".lock", ".incomplete", ".metadata", ".part", ".tmp"})
 
 
 def digest_json(value: Any) -> str:
@@ -14,15 +20,34 @@ def digest_json(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def rows_of(*columns: Iterable[str | float]) -> list[str]:
+    """Return each row of some columns as one line of JSON, for `digest_rows`."""
+    return [json.dumps(row) for row in zip(*columns, strict=True)]
+
+
+def digest_rows(rows: Iterable[str]) -> str:
+    """Return 16 hex digits of the SHA-256 over the sorted rows, whatever order they come in."""
+    return hashlib.sha256("\n".join(sorted(rows)).encode()).hexdigest()[:16]
+
+
 def digest_path(path: Path) -> str:
     """Return the SHA-256 (64 hex) of a file's bytes, or of a folder's files with their names.
 
-    Hidden files of a folder do not count, so that a checkout and a download agree.
+    What hubs, version control and file managers leave in a folder does not count: hidden files and
+    all below hidden folders (`.cache`, `.git`), pages about it, locks; so a checkout, a download
+    and a copy of it agree.
     """
     if path.is_file():
         return _digest_file(path)
-    files = [f for f in path.rglob("*") if f.is_file() and not f.name.startswith(".")]
-    return digest_json({f.relative_to(path).as_posix(): _digest_file(f) for f in files})
+    files = {f.relative_to(path).as_posix(): f for f in path.rglob("*") if f.is_file()}
+    return digest_json({name: _digest_file(f) for name, f in files.items() if not _is_left(name)})
+
+
+def _is_left(name: str) -> bool:
+    """Whether a file of a folder only tells of it, or of how it came there."""
+    *folders, last = name.casefold().split("/")
+    hidden = any(part[0] == "." or part in _LEFT for part in (*folders, last))
+    return hidden or Path(last).stem in _ABOUT or Path(last).suffix in _UNDER_WAY
 
 
 def local_path(text: str) -> Path | None:

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
+
+# Of Unicode: control, format (bidirectional, too), surrogate, line and paragraph separator.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+_JOINERS = "\u200c\u200d"  # belong to the spelling of Persian and of Indic words
 
 
 class SerbenchError(Exception):
@@ -11,6 +17,39 @@ class SerbenchError(Exception):
 
     The command line prints it to stderr without a traceback and exits with 2.
     """
+
+    def __str__(self) -> str:
+        """Return the message, in which nothing that is quoted commands a terminal."""
+        return "\n".join(shown(line) for line in super().__str__().split("\n"))
+
+
+def hidden(text: str) -> str | None:
+    r"""Return the first character that a name may not hold, as an escape; None if there is none.
+
+    These are what a terminal obeys instead of showing it, and what cannot be seen: control and
+    format characters, those that turn the direction of writing among them.
+
+    >>> hidden("a\x1b[2Jb"), hidden("a\u202eb"), hidden("Bodø, 東京")
+    ('\\x1b', '\\u202e', None)
+    """
+    if text.isprintable():
+        return None
+    return next((_escape(each) for each in text if _is_unseen(each)), None)
+
+
+def shown(text: str) -> str:
+    """Return a text as it may reach a terminal: its `hidden` characters are written as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(_escape(each) if _is_unseen(each) else each for each in text)
+
+
+def _is_unseen(character: str) -> bool:
+    return character not in _JOINERS and unicodedata.category(character) in _UNSEEN
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def unknown(kind: str, name: str, known: Iterable[str], remedy: str = "") -> SerbenchError:

@@ -11,33 +11,24 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
-import importlib.util
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, Optional, Union
+from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from serbench.digests import digest_path
+from serbench import blame, describing, loading, sources
+from serbench.describing import REQUIRED, Option
 from serbench.errors import SerbenchError, unknown
 
 Kind = Literal["upstreams", "downstreams", "benchmarks"]
 KINDS: tuple[Kind, ...] = ("upstreams", "downstreams", "benchmarks")
 # What a recipe says of a plugin beside its options; the second of an upstream alone.
 _TAKEN = ("name", "layers")
-_TYPES: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool}
-
-
-@dataclass(frozen=True)
-class Option:
-    """A keyword option of a plugin: its type and its default."""
-
-    name: str
-    type: Any
-    default: Any
 
 
 @dataclass(frozen=True)
@@ -51,7 +42,9 @@ class Plugin:
         options: of its `make`, by name.
         constants: the module's literal constants, such as `TRAINING`.
         source: its Python file.
-        origin: "serbench", the distribution and version it came with, or the digest of its file.
+        origin: where it comes from: "serbench", a distribution with its version, or "file".
+        code: SHA-256 of all the code that it is made of (see `serbench.sources`); empty for one of
+            serbench.
         entry: the entry point, for a plugin of another distribution.
     """
 
@@ -62,7 +55,16 @@ class Plugin:
     constants: Mapping[str, Any]
     source: Path
     origin: str
+    code: str = ""
     entry: EntryPoint | None = None
+
+    @property
+    def sizes(self) -> Mapping[str, Mapping[str, str]]:
+        """Published weights by name: its `WEIGHTS`, or those of the upstream in `SIZES_OF`."""
+        if "SIZES_OF" in self.constants:
+            return find(self.kind, self.constants["SIZES_OF"]).sizes
+        published: Mapping[str, Mapping[str, str]] = self.constants.get("WEIGHTS", {})
+        return published
 
     @property
     def adapted_by(self) -> tuple[str, ...]:
@@ -73,6 +75,11 @@ class Plugin:
 def names(kind: Kind) -> list[str]:
     """Return the names of all installed plugins of a kind, sorted."""
     return sorted({*_builtin(kind), *_foreign(kind)})
+
+
+def builtin(kind: Kind, name: str) -> str | None:
+    """Return the built-in plugin that has a name, in whatever case it is written, or None."""
+    return {own.casefold(): own for own in _builtin(kind)}.get(name.casefold())
 
 
 def find(kind: Kind, name: str) -> Plugin:
@@ -90,20 +97,34 @@ def find(kind: Kind, name: str) -> Plugin:
         if not path.is_file():
             msg = f"{kind[:-1]} file '{name}' does not exist; give the path of a Python file"
             raise SerbenchError(msg)
-        return _describe(kind, path.stem, path, f"file {digest_path(path)[:16]}")
-    if name in _builtin(kind):
+        code = sources.digest(sources.of_file(path))
+        return _describe(kind, path.stem, path, "file", code)
+    if name in _builtin(kind) and name not in _foreign(kind):
         return _describe(kind, name, _builtin(kind)[name], "serbench")
     if name not in _foreign(kind):
         raise unknown(kind[:-1], name, names(kind), f"or give the path of a file, ./{name}.py")
-    entry = _foreign(kind)[name]
-    spec = importlib.util.find_spec(entry.module)
-    if spec is None or spec.origin is None or entry.dist is None:
+    return _installed(kind, name)
+
+
+def _installed(kind: Kind, name: str) -> Plugin:
+    """Return what is known of a plugin of another distribution."""
+    entry, *others = _foreign(kind)[name]
+    if others or name in _builtin(kind):
+        dists = [each.dist.name if each.dist else "a package" for each in (entry, *others)]
+        taken = " of a built-in one" if name in _builtin(kind) else ""
+        msg = (
+            f"{kind[:-1]} '{name}' of {' and '.join(dists)} has the name{taken or ' of another'}; "
+            "rename it or uninstall that package"
+        )
+        raise SerbenchError(msg)
+    source = sources.module_file(entry)
+    if source is None or entry.dist is None:
         msg = (
             f"{kind[:-1]} '{name}' is announced as {entry.value}, which is not there; reinstall it"
         )
         raise SerbenchError(msg)
-    origin = f"{entry.dist.name} {entry.dist.version}"
-    return _describe(kind, name, Path(spec.origin), origin, entry)
+    code = sources.digest(sources.of_entry(entry))
+    return _describe(kind, name, source, f"{entry.dist.name} {entry.dist.version}", code, entry)
 
 
 def validate(plugin: Plugin, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,15 +137,42 @@ def validate(plugin: Plugin, options: Mapping[str, Any]) -> dict[str, Any]:
     for key in options:
         if key not in plugin.options:
             raise unknown(f"option of {label}", key, plugin.options)
+    for name, option in plugin.options.items():
+        if option.default is REQUIRED and name not in options:
+            msg = f"{label} needs option '{name}'; give --set {plugin.kind[:-1]}.{name}=VALUE"
+            raise SerbenchError(msg)
     return {
         option.name: _checked(label, option, options.get(option.name, option.default))
         for option in plugin.options.values()
     }
 
 
+def defaults(plugin: Plugin) -> dict[str, Any]:
+    """Return the options of a plugin that need not be given, with what they then are."""
+    own = {name: o.default for name, o in plugin.options.items() if o.default is not REQUIRED}
+    label = f"{plugin.kind[:-1]} '{plugin.name}'"
+    return {name: _checked(label, plugin.options[name], value) for name, value in own.items()}
+
+
 def make(plugin: Plugin, *args: Any, options: Mapping[str, Any]) -> Any:
-    """Import a plugin and call its `make`."""
-    return _load(plugin)(*args, **validate(plugin, options))
+    """Import a plugin and call its `make`.
+
+    Raises:
+        SerbenchError: a wrong option, or the plugin fails.
+    """
+    complete, function = validate(plugin, options), _load(plugin)
+    with blamed(plugin):
+        return function(*args, **complete)
+
+
+def blamed(plugin: Plugin) -> AbstractContextManager[None]:
+    """Return in what an exception that comes out of a plugin of others becomes one sentence."""
+    if not plugin.code:
+        return nullcontext()
+    found = (
+        sources.of_file(plugin.source) if plugin.entry is None else sources.of_entry(plugin.entry)
+    )
+    return blame.blamed(f"{plugin.kind[:-1]} '{plugin.name}'", found.values)
 
 
 def adapter(plugin: Plugin) -> Callable[..., dict[str, Any]]:
@@ -136,7 +184,7 @@ def adapter(plugin: Plugin) -> Callable[..., dict[str, Any]]:
     for name in plugin.adapted_by:
         if name not in plugin.options:
             raise unknown(f"option of '{plugin.name}' (in ADAPTED_BY)", name, plugin.options)
-    function: Callable[..., dict[str, Any]] | None = getattr(_module(plugin), "adapt", None)
+    function: Callable[..., dict[str, Any]] | None = getattr(module(plugin), "adapt", None)
     if function is None:
         msg = f"{plugin.source} has the constant ADAPTED_BY but no function 'adapt'; define one"
         raise SerbenchError(msg)
@@ -145,11 +193,21 @@ def adapter(plugin: Plugin) -> Callable[..., dict[str, Any]]:
 
 def _load(plugin: Plugin) -> Callable[..., Any]:
     attribute = plugin.entry.attr if plugin.entry is not None else "make"
-    function: Callable[..., Any] = getattr(_module(plugin), attribute)
+    function: Callable[..., Any] = getattr(module(plugin), attribute)
     return function
 
 
-def _module(plugin: Plugin) -> ModuleType:
+def module(plugin: Plugin) -> ModuleType:
+    """Import a plugin.
+
+    Raises:
+        SerbenchError: something that it imports is not there, or it fails.
+    """
+    with blamed(plugin):
+        return _found(plugin)
+
+
+def _found(plugin: Plugin) -> ModuleType:
     try:
         return _imported(plugin)
     except ModuleNotFoundError as error:
@@ -163,20 +221,10 @@ def _module(plugin: Plugin) -> ModuleType:
 
 def _imported(plugin: Plugin) -> ModuleType:
     if plugin.entry is not None:
-        return importlib.import_module(plugin.entry.module)
-    if plugin.origin == "serbench":
+        return loading.import_installed(plugin.entry.module, plugin.code)
+    if not plugin.code:
         return importlib.import_module(f"serbench.{plugin.kind}.{plugin.name}")
-    return _import_file(plugin.source)
-
-
-def _import_file(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"serbench_file_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        msg = f"'{path}' cannot be imported; give a Python file"
-        raise SerbenchError(msg)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loading.import_file(plugin.source, plugin.code)
 
 
 @functools.cache
@@ -186,90 +234,32 @@ def _builtin(kind: Kind) -> dict[str, Path]:
 
 
 @functools.cache
-def _foreign(kind: Kind) -> dict[str, EntryPoint]:
-    found = {e.name: e for e in entry_points(group=f"serbench.{kind}")}
-    taken = sorted(found.keys() & _builtin(kind).keys())
-    if taken:
-        dist = found[taken[0]].dist
-        msg = (
-            f"{kind[:-1]} '{taken[0]}' of {dist.name if dist else 'a package'} has the name of a "
-            "built-in one; rename it or uninstall that package"
-        )
-        raise SerbenchError(msg)
+def _foreign(kind: Kind) -> dict[str, list[EntryPoint]]:
+    """Return the entry points of a kind by their names, of which there should be one each."""
+    found: dict[str, list[EntryPoint]] = {}
+    for entry in entry_points(group=f"serbench.{kind}"):
+        found.setdefault(entry.name, []).append(entry)
     return found
 
 
 def _describe(
-    kind: Kind, name: str, source: Path, origin: str, entry: EntryPoint | None = None
+    kind: Kind,
+    name: str,
+    source: Path,
+    origin: str,
+    code: str = "",
+    entry: EntryPoint | None = None,
 ) -> Plugin:
-    try:
-        tree = ast.parse(source.read_text(encoding="utf-8"))
-    except SyntaxError as error:
-        msg = f"{kind[:-1]} '{name}' is not Python: {source} line {error.lineno}: {error.msg}"
-        raise SerbenchError(msg) from error
+    tree = describing.parsed(f"{kind[:-1]} '{name}'", source)
     attribute = entry.attr if entry is not None else "make"
     functions = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == attribute]
     if not functions:
         msg = f"{kind[:-1]} '{name}': {source} has no function '{attribute}'; define one"
         raise SerbenchError(msg)
     doc = (ast.get_docstring(tree) or "").split("\n")[0]
-    options = {o.name: o for o in _options(f"{source}: {attribute}", functions[0], kind)}
-    return Plugin(kind, name, doc, options, _constants(tree), source, origin, entry)
-
-
-def _options(where: str, function: ast.FunctionDef, kind: Kind) -> list[Option]:
-    options = []
     taken = _TAKEN if kind == "upstreams" else _TAKEN[:1]
-    for arg, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True):
-        if arg.arg in taken:
-            msg = f"{where}: a recipe means something else by '{arg.arg}'; rename the option"
-            raise SerbenchError(msg)
-        try:
-            if arg.annotation is None or default is None:
-                raise ValueError
-            options.append(Option(arg.arg, _type(arg.annotation), ast.literal_eval(default)))
-        except (ValueError, KeyError) as error:
-            msg = (
-                f"{where}: option '{arg.arg}' needs an annotation of int, float, str, bool, None, "
-                "Literal or tuple, and a literal default"
-            )
-            raise SerbenchError(msg) from error
-    return options
-
-
-def _type(node: ast.expr) -> Any:
-    """Return the type that an annotation's syntax tree means; only plain types are known."""
-    match node:
-        case ast.Name(id=name):
-            return _TYPES[name]
-        case ast.Constant(value=None):
-            return None
-        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            return Union[_type(left), _type(right)]  # noqa: UP007 - built from values
-        case ast.Subscript(value=ast.Name(id="Literal"), slice=values):
-            return Literal[ast.literal_eval(values)]
-        case ast.Subscript(value=ast.Name(id="Optional"), slice=inner):
-            return Optional[_type(inner)]  # noqa: UP045 - built from values
-        case ast.Subscript(value=ast.Name(id="tuple"), slice=ast.Tuple(elts=[item, _])):
-            return tuple[_type(item), ...]  # type: ignore[misc]
-    raise ValueError
-
-
-def _constants(tree: ast.Module) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for node in tree.body:
-        match node:
-            case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                pass
-            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
-                pass
-            case _:
-                continue
-        try:
-            found[name] = ast.literal_eval(value)
-        except ValueError:
-            continue
-    return found
+    options = describing.options(f"{source}: {attribute}", functions[0], taken)
+    return Plugin(kind, name, doc, options, describing.constants(tree), source, origin, code, entry)
 
 
 def _checked(label: str, option: Option, value: Any) -> Any:

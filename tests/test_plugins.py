@@ -46,9 +46,9 @@ def test_describes_a_file_without_importing_it(mine: Path) -> None:
 
 
 def test_the_origin_of_a_file_follows_its_content(mine: Path) -> None:
-    before = plugins.find("upstreams", str(mine)).origin
+    before = plugins.find("upstreams", str(mine)).code
     mine.write_text(MINE + "# changed\n")
-    assert plugins.find("upstreams", str(mine)).origin != before
+    assert plugins.find("upstreams", str(mine)).code != before
 
 
 def test_validate_fills_defaults_and_converts(mine: Path) -> None:
@@ -75,7 +75,6 @@ def test_a_wrong_option_is_named(mine: Path, options: dict[str, object], message
     [
         ("def other(): ...", "has no function 'make'"),
         ("def make(*, size=3): ...", "option 'size' needs an annotation"),
-        ("def make(*, size: int): ...", "a literal default"),
         ("def make(*, size: int = other()): ...", "a literal default"),
         ("def make(*, size: Tensor = None): ...", "option 'size' needs an annotation"),
         ("def make(*, name: str = 'x'): ...", "a recipe means something else by 'name'"),
@@ -87,6 +86,18 @@ def test_a_file_that_is_no_plugin(tmp_path: Path, text: str, message: str) -> No
     path.write_text(text)
     with pytest.raises(SerbenchError, match=message):
         plugins.find("upstreams", str(path))
+
+
+def test_an_option_without_a_default_must_be_given(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("def make(*, size: int, most: int = 3):\n    return size, most\n")
+    plugin = plugins.find("upstreams", str(path))
+    assert plugins.make(plugin, options={"size": "2"}) == (2, 3)
+    assert plugins.defaults(plugin) == {"most": 3}
+    with pytest.raises(
+        SerbenchError, match=r"needs option 'size'; give --set upstream\.size=VALUE"
+    ):
+        plugins.make(plugin, options={})
 
 
 def test_a_miss_names_the_near_miss_and_the_rest() -> None:

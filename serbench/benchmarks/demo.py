@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 import soundfile
-from filelock import FileLock
 
 from serbench.benchmarks import Benchmark, Classification, Regression, Task
 from serbench.benchmarks.splitting import protocols
 from serbench.benchmarks.synthesis.affect import CENTRES, HIGH, LOW, Affect
 from serbench.benchmarks.synthesis.corpus import Utterance, utterances
 from serbench.benchmarks.synthesis.waveform import RATE
+from serbench.durable import SUMS, harm, seal, unwritable
 from serbench.errors import SerbenchError
 from serbench.home import home
+from serbench.locks import locked
 
 VERSION = "1"
 
@@ -65,32 +67,34 @@ def _read(root: Path | None) -> pd.DataFrame:
 def _folder() -> Path:
     """Return the folder of the corpus, made if it is not there; whole or not there at all."""
     folder = (home() / "corpora" / f"demo-{VERSION}").absolute()
-    if folder.is_dir():
-        return folder
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):
+    if not folder.is_dir():
+        with locked(folder.with_name(f"{folder.name}.lock"), lambda _: None, "makes the corpus"):
             if not folder.is_dir():
                 _write(folder)
-    except OSError as error:
-        msg = (
-            f"cannot write the demo corpus to '{folder}' ({error.strerror}); "
-            "set SERBENCH_HOME to a folder with room that you may write to"
-        )
-        raise SerbenchError(msg) from error
+    for part in (folder, folder / "wav"):
+        if (part / SUMS).exists() and (reason := harm(part)):
+            msg = f"the demo corpus in '{folder}' is damaged ({reason}); delete that folder: "
+            raise SerbenchError(msg + "the same command makes it anew")
     return folder
 
 
 def _write(folder: Path) -> None:
     part = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)  # of a process that was killed
-    (part / "wav").mkdir(parents=True)
-    rows = []
-    for utterance in utterances():
-        soundfile.write(part / "wav" / f"{utterance.name}.wav", utterance.sound, RATE, "PCM_16")
-        rows.append(_row(utterance))
-    pd.DataFrame(rows).to_csv(part / "utterances.csv", index=False, lineterminator="\n")
-    part.rename(folder)
+    try:
+        (part / "wav").mkdir(parents=True)
+        rows = []
+        for utterance in utterances():
+            sound = io.BytesIO()  # libsndfile itself says nothing of a full disk
+            soundfile.write(sound, utterance.sound, RATE, "PCM_16", format="WAV")
+            (part / "wav" / f"{utterance.name}.wav").write_bytes(sound.getvalue())
+            rows.append(_row(utterance))
+        pd.DataFrame(rows).to_csv(part / "utterances.csv", index=False, lineterminator="\n")
+        seal(part / "wav")
+        seal(part)
+        part.rename(folder)
+    except OSError as error:
+        raise unwritable(folder, error) from error
 
 
 def _row(utterance: Utterance) -> dict[str, str | float]:

@@ -6,8 +6,14 @@ Each says in one sentence what is wrong; a plugin that keeps its contract gets n
 from __future__ import annotations
 
 from serbench.checks.benchmark import check_benchmark
-from serbench.checks.downstream import check_downstream
-from serbench.checks.plugin import check_plugin
-from serbench.checks.upstream import check_upstream
+from serbench.checks.plugin import check_plugin, unchecked
+from serbench.vetting.downstream import check_downstream
+from serbench.vetting.upstream import check_upstream
 
-__all__ = ["check_benchmark", "check_downstream", "check_plugin", "check_upstream"]
+__all__ = [
+    "check_benchmark",
+    "check_downstream",
+    "check_plugin",
+    "check_upstream",
+    "unchecked",
+]

@@ -18,12 +18,13 @@ from serbench.benchmarks import NAME, Benchmark, Protocol, Task
 from serbench.benchmarks.reading.custom_table import RESERVED
 from serbench.benchmarks.reading.layout import COLUMNS
 from serbench.benchmarks.tasks import KINDS
+from serbench.blame import PluginError
 from serbench.checks.corpus import check_corpus
-from serbench.checks.observing import sentences, watched
 from serbench.errors import SerbenchError
 from serbench.progress import Progress, Silent
 from serbench.runs import recipe as recipes
 from serbench.runs.corpus import is_there
+from serbench.vetting.observing import sentences, watched
 
 _TEXTS = ("version", "licence", "citation", "obtain")
 _SHAREABLE = frozenset({"speaker", "session", "recording"})
@@ -81,6 +82,8 @@ def check_benchmark(
 def _failures(part: recipes.Part, data: Path | None, progress: Progress) -> list[str]:
     try:
         benchmark = _make(part)
+    except PluginError as error:
+        return [str(error)]
     except SerbenchError:
         raise
     except Exception as error:

@@ -13,19 +13,13 @@ from pandas.api.types import is_float_dtype, is_numeric_dtype
 from serbench.benchmarks import Benchmark, Fold
 from serbench.benchmarks.auditing.audit import check_columns
 from serbench.benchmarks.auditing.folds import audit_folds
-from serbench.benchmarks.auditing.table import check_table
+from serbench.benchmarks.auditing.table import check_table, check_texts
 from serbench.benchmarks.splitting.hashes import parts, split_hash
 from serbench.benchmarks.tasks.findings import Finding, named, some
-from serbench.checks.observing import sentences
 from serbench.errors import SerbenchError
 from serbench.runs.corpus import read_corpus
+from serbench.vetting.observing import sentences
 
-_NEEDED = ("utterance", "path", "speaker")
-_OPTIONAL = ("session", "gender", "text", "split")
-_VALUES: dict[str, tuple[str, ...]] = {
-    "gender": ("female", "male"),
-    "split": ("train", "valid", "test"),
-}
 # Columns that the audit adds.
 _ADDED = ("recording", "seconds")
 
@@ -66,7 +60,7 @@ def _table(benchmark: Benchmark, table: DataFrame) -> Iterator[str]:
     except SerbenchError as error:
         yield str(error)
         return
-    wrong = [*_texts(table), *_numbers(table, benchmark.task.scales)]
+    wrong = [*(f.message for f in check_texts(table)), *_numbers(table, benchmark.task.scales)]
     yield from wrong
     if wrong:
         return
@@ -78,21 +72,6 @@ def _table(benchmark: Benchmark, table: DataFrame) -> Iterator[str]:
     unknown = set(benchmark.known_defects) - set(table["utterance"])
     if unknown:
         yield f"known defects of utterances that do not exist: {named(unknown)}"
-
-
-def _texts(table: DataFrame) -> Iterator[str]:
-    for column in (*_NEEDED, *_OPTIONAL):
-        values, allowed = table[column], _VALUES.get(column)
-        right = values.map(lambda value: isinstance(value, str)).astype(bool)
-        if allowed:
-            right &= values.isin(allowed)
-        if column in _OPTIONAL:
-            right |= values.isna()
-        if not right.all():
-            what = " or ".join(map(repr, allowed)) if allowed else "a text"
-            what += " or None" if column in _OPTIONAL else ""
-            rows = table[~right]
-            yield f"'{column}' is {rows[column].tolist()[0]!r} in {some(rows)}; it must be {what}"
 
 
 def _numbers(table: DataFrame, scales: Sequence[str]) -> Iterator[str]:
@@ -128,9 +107,6 @@ def _folds(benchmark: Benchmark, table: DataFrame, name: str) -> Iterator[str]:
     shuffled = table.iloc[order].reset_index(drop=True)
     if _named(shuffled, protocol.split(shuffled, task)) != _named(table, folds):
         yield f"protocol '{name}' gives other folds if the rows come in another order"
-    names = Counter(fold.name for fold in folds)
-    if doubled := [fold for fold, count in names.items() if count > 1]:
-        yield f"protocol '{name}' gives several folds one name: {named(doubled)}"
     for finding in _errors(audit_folds(table, folds, protocol, task)):
         yield f"protocol '{name}': {finding}"
 

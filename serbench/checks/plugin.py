@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from serbench import plugins
-from serbench.checks.adapting import make_upstream
+from serbench.blame import PluginError
 from serbench.checks.benchmark import check_benchmark
-from serbench.checks.downstream import check_downstream
-from serbench.checks.upstream import check_upstream
+from serbench.errors import unknown
 from serbench.progress import Progress, Silent
+from serbench.runs import recipe as recipes
+from serbench.runs.corpus import is_there
+from serbench.training.settings import Training
+from serbench.vetting.adapting import make_twice
+from serbench.vetting.downstream import check_downstream
+from serbench.vetting.observing import sentences
+from serbench.vetting.upstream import check_upstream
 
 
 def check_plugin(
@@ -37,13 +45,54 @@ def check_plugin(
     Raises:
         SerbenchError: no such plugin, a wrong option, or what an upstream says when it is made.
     """
-    progress = progress or Silent()
+    try:
+        return _failures(kind, name, options, data, progress or Silent())
+    except PluginError as error:
+        return [str(error)]
+
+
+def _failures(
+    kind: plugins.Kind,
+    name: str,
+    options: Mapping[str, Any],
+    data: Path | None,
+    progress: Progress,
+) -> list[str]:
     match kind:
         case "upstreams":
-            return check_upstream(make_upstream(plugins.find(kind, name), options, progress))
+            return check_upstream(*make_twice(plugins.find(kind, name), options, progress))
         case "downstreams":
             plugin = plugins.find(kind, name)
             complete = plugins.validate(plugin, options)
-            return check_downstream(lambda dim: plugins.make(plugin, dim, options=complete))
+            made = check_downstream(lambda dim: plugins.make(plugin, dim, options=complete))
+            return made + sentences("reading TRAINING", _recommended, plugin)
         case "benchmarks":
             return check_benchmark(name, options, data=data, progress=progress)
+
+
+def unchecked(
+    kind: plugins.Kind, name: str, options: Mapping[str, Any], data: Path | None = None
+) -> str:
+    """Return what `check_plugin` could not look at, "" if it saw all; the arguments are its own."""
+    if kind != "benchmarks":
+        return ""
+    made = recipes.make_benchmark(recipes.benchmark_part({**options, "name": name}))
+    return "" if is_there(made, data) else "its table and folds, as the corpus is not there"
+
+
+def _recommended(plugin: plugins.Plugin) -> Iterator[str]:
+    """Yield what is wrong with the training that a head recommends."""
+    found = getattr(plugins.module(plugin), "TRAINING", {})
+    if found != plugin.constants.get("TRAINING", {}):
+        yield "TRAINING is read without importing; write it as a literal, {'epochs': 50}"
+        return
+    for key in found:
+        if key not in Training.model_fields:
+            yield str(unknown("setting of TRAINING", key, Training.model_fields))
+            return
+    try:
+        Training.model_validate(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        yield f"TRAINING: '{where}': {first['msg']}, not {first['input']!r}"

@@ -14,7 +14,9 @@ from serbench.cli import (
     pretrain,
     recipes,
     reported,
+    rerun,
     run,
+    show,
 )
 
 app = typer.Typer(
@@ -48,6 +50,8 @@ app.command("run")(run.run)
 app.command("fuse")(fuse.fuse)
 app.command("list")(listing.listing)
 app.command("leaderboard")(leaderboard.leaderboard)
+app.command("show")(show.show)
+app.command("rerun")(rerun.rerun)
 app.command("reported")(reported.reported)
 app.add_typer(recipes.app, name="recipes")
 app.add_typer(data.app, name="data")

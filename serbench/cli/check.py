@@ -63,4 +63,8 @@ def _check(
         typer.echo(f"{name}: {failure}")
     if failures:
         raise typer.Exit(1)
-    typer.echo(f"{name}: keeps the contract")
+    left = checks.unchecked(kind, name, options, data)
+    if left:
+        typer.echo(f"{name}: what was checked keeps the contract; not checked: {left}")
+    else:
+        typer.echo(f"{name}: keeps the contract")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from serbench.cli.options import Data, Set, assign
+from serbench.errors import shown
 
 app = typer.Typer(help="Look at corpora.", no_args_is_help=True)
 
@@ -34,7 +35,7 @@ def check(
     findings = check_corpus(raw, data=data, progress=Terminal())
     for finding in findings:
         where = f"{finding.utterance}: " if finding.utterance else ""
-        typer.echo(f"{finding.severity}: {where}{finding.message}")
+        typer.echo(shown(f"{finding.severity}: {where}{finding.message}"))
     errors = sum(f.severity == "error" for f in findings)
     known = sum(f.severity == "known" for f in findings)
     warnings = len(findings) - errors - known

@@ -32,11 +32,12 @@ def leaderboard(
 ) -> None:
     """Rank the results, per benchmark and protocol; scores are recomputed from the predictions."""
     from serbench.leaderboard import export, store, table
+    from serbench.runs.recommended import recommended
 
     shelf = store.read_all(results)
     for problem in shelf.problems:
         typer.echo(f"serbench: left out: {problem}", err=True)
-    boards = table.rank(store.on_benchmark(shelf, results, benchmark))
+    boards = table.rank(store.on_benchmark(shelf, results, benchmark), recommended)
     if output is Format.TERMINAL:
         _draw(boards, reported=reported)
     else:

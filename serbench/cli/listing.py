@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from serbench.errors import unknown
+from serbench.errors import SerbenchError, unknown
+
+if TYPE_CHECKING:
+    from serbench import plugins
 
 _KINDS = ("upstreams", "downstreams", "benchmarks", "protocols", "recipes")
 
@@ -43,19 +46,28 @@ def _entries(kind: str) -> dict[str, str]:
         return {path.stem: recipe.summary(path) for path in recipe.shipped()}
     from serbench import plugins
 
-    found = [plugins.find(k, n) for k in plugins.KINDS if k == kind for n in plugins.names(k)]
-    if kind != "benchmarks":
-        return {p.name: p.summary + _from(p) for p in found}
-    made = [plugins.make(p, options={}) for p in found]
-    return {
-        b.name: f"{p.summary}\nlicence: {b.licence}\nget it: {b.obtain}"
-        for p, b in zip(found, made, strict=True)
-    }
+    (known,) = (k for k in plugins.KINDS if k == kind)
+    return {name: _line(known, name) for name in plugins.names(known)}
 
 
-def _from(plugin: object) -> str:
-    origin = getattr(plugin, "origin", "serbench")
-    return "" if origin == "serbench" else f" [{origin}]"
+def _line(kind: plugins.Kind, name: str) -> str:
+    """Return what is said of a plugin, or why nothing can be: one costs no other its line."""
+    from serbench import plugins
+
+    told = "cannot be used"
+    try:
+        plugin = plugins.find(kind, name)
+        told = plugin.summary + _from(plugin)
+        if kind == "benchmarks":
+            made = plugins.make(plugin, options={})
+            told += f"\nlicence: {made.licence}\nget it: {made.obtain}"
+    except SerbenchError as error:
+        told += f": {error}"
+    return told
+
+
+def _from(plugin: plugins.Plugin) -> str:
+    return "" if plugin.origin == "serbench" else f" [{plugin.origin}]"
 
 
 def _show(kind: str, name: str) -> None:
@@ -80,7 +92,7 @@ def _show_plugin(kind: str, name: str) -> None:
     plugin = plugins.find(known, name)
     typer.echo(plugin.summary)
     _show_options({option.name: option.default for option in plugin.options.values()})
-    for size, entry in plugin.constants.get("WEIGHTS", {}).items():
+    for size, entry in plugin.sizes.items():
         licence, trained_on = entry["licence"], entry["trained_on"]
         typer.echo(f"  --weights {size}: {entry['id']} ({licence}); {trained_on}")
 

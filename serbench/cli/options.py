@@ -15,6 +15,7 @@ Data = Annotated[
     Path | None,
     typer.Option("--data", help="Folder that holds the corpora, one folder each [SERBENCH_DATA]."),
 ]
+Device = Annotated[str, typer.Option(help="Torch device: cpu, cuda, cuda:1, ...")]
 Results = Annotated[Path, typer.Option("--results", help="Folder of the result files.")]
 Set = Annotated[
     list[str] | None,

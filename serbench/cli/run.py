@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from serbench.cli.groups import grouped
-from serbench.cli.options import Data, Results, Set, Threads, Weights, assign
+from serbench.cli.options import Data, Device, Results, Set, Threads, Weights, assign
 from serbench.errors import SerbenchError
 
 
@@ -52,11 +52,13 @@ def run(
     asked: Asked,
     data: Data = None,
     results: Results = Path("results"),
-    device: Annotated[str, typer.Option(help="Torch device: cpu, cuda, cuda:1, ...")] = "cpu",
+    device: Device = "cpu",
     threads: Threads = None,
     overwrite: Annotated[
         Overwrite,
-        typer.Option(help="Whether an older result is computed anew; never: only shown."),
+        typer.Option(
+            help="Whether an older result is computed anew; never: shown, whatever the corpus."
+        ),
     ] = Overwrite.ONLY_MISSING,
     again: Annotated[bool, typer.Option("--again", help="The same as --overwrite always.")] = False,
 ) -> None:

@@ -54,7 +54,7 @@ class Terminal:
             yield _Lines(title, total, self.tell)
             return
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=8, table_column=Column(min_width=8)),
             TaskProgressColumn(table_column=Column(min_width=4, no_wrap=True)),
             TimeRemainingColumn(compact=True, table_column=Column(min_width=5, no_wrap=True)),

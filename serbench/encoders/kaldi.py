@@ -78,7 +78,7 @@ def _normalized(frames: Tensor) -> Tensor:
     return ((exact - exact.mean(dim=0)) / (spread + _FLOOR)).float()
 
 
-def mfcc(*, cepstra: int = 13, deltas: int = 2, normalize: bool = True) -> KaldiFeatures:
+def mfcc(*, cepstra: int = 13, deltas: int = 2, normalize: bool = False) -> KaldiFeatures:
     """Return Kaldi's MFCC; see upstream `mfcc`.
 
     Raises:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,19 +11,32 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from serbench.durable import kept, replacing
 from serbench.errors import SerbenchError
 
 
 def write_tensors(
     path: Path, tensors: Mapping[str, Tensor], about: dict[str, str] | None = None
 ) -> None:
-    """Write safetensors under a temporary name, then put the file in its place at once."""
-    fresh = path.with_name(path.name + ".new")
-    fresh.touch()
-    readers = fresh.stat().st_mode  # safetensors would leave its owner alone able to read it
-    save_file({name: value.contiguous() for name, value in tensors.items()}, fresh, about)
-    fresh.chmod(readers)
-    fresh.replace(path)
+    """Write safetensors, at once, for a folder that is sealed in the end.
+
+    Raises:
+        SerbenchError: the file cannot be written.
+    """
+    with replacing(path) as fresh:
+        _write(fresh, tensors, about)
+
+
+def keep_tensors(
+    path: Path, tensors: Mapping[str, Tensor], about: dict[str, str] | None = None
+) -> None:
+    """Write safetensors, at once, with a checksum beside them, for work that is gone on with.
+
+    Raises:
+        SerbenchError: the file cannot be written.
+    """
+    with kept(path) as fresh:
+        _write(fresh, tensors, about)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -35,3 +50,14 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise SerbenchError(f"{path} cannot be read as safetensors: {error}") from error
+
+
+def _write(path: Path, tensors: Mapping[str, Tensor], about: dict[str, str] | None) -> None:
+    path.touch()
+    readers = path.stat().st_mode  # safetensors would leave its owner alone able to read it
+    try:
+        save_file({name: value.contiguous() for name, value in tensors.items()}, path, about)
+    except SafetensorError as error:  # which it makes of every error of the system
+        number = re.search(r"os error (\d+)", str(error))
+        raise OSError(int(number[1]) if number else errno.EIO, str(error)) from error
+    path.chmod(readers)

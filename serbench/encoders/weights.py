@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from serbench.durable import SUMS, harm
 from serbench.errors import SerbenchError, unknown
 
 # size to its hub id, its licence and what it was trained on; "packaged" is a folder of PACKAGED
@@ -72,7 +73,7 @@ def find(name: str, revision: str | None, sizes: Sizes, *, text: bool = False) -
 
     Args:
         name: a folder (anything that starts with `.`, `/` or `~`, or exists), a published size,
-            which wins over such a folder if it comes with the package, or a hub id (`owner/name`).
+            which wins over a folder of its name, or a hub id (`owner/name`).
         revision: branch, tag or commit on the hub; None for the newest.
         sizes: the published sizes by name.
         text: whether the files of a tokeniser belong to the weights and count in their digest.
@@ -82,8 +83,7 @@ def find(name: str, revision: str | None, sizes: Sizes, *, text: bool = False) -
             hub cannot be reached.
     """
     folder = Path(name).expanduser()
-    packaged = "packaged" in sizes.get(name, ())
-    if name.startswith((".", "/", "~")) or (folder.is_dir() and not packaged):
+    if name.startswith((".", "/", "~")) or (folder.is_dir() and name not in sizes):
         return _from_folder(name, folder, revision, text)
     if name not in sizes and "/" not in name:
         raise unknown(
@@ -112,6 +112,7 @@ def _from_folder(name: str, folder: Path, revision: str | None, text: bool) -> W
         msg = f"weights '{name}' are a folder, which has no revision '{revision}'; leave it out"
         raise SerbenchError(msg)
     _require(name, folder)
+    _unharmed(name, folder)
     known = {"id": folder.resolve().name} | _card(folder)
     return Weights(name, folder, {**known, "digest": digest(folder, text=text)})
 
@@ -151,6 +152,16 @@ def _require(name: str, folder: Path) -> None:
         raise SerbenchError(msg)
     if not _tensor_files(folder):
         msg = f"weights '{name}': neither {SAFE[0]} nor {PICKLED[0]} (nor their parts) in {folder}"
+        raise SerbenchError(msg)
+
+
+def _unharmed(name: str, folder: Path) -> None:
+    """Refuse a folder that was sealed when it was trained, and damaged since."""
+    if (folder / SUMS).exists() and (reason := harm(folder)):
+        msg = (
+            f"weights '{name}' are damaged: in {folder}, {reason}. Copy the folder again or train "
+            f"it anew; if it was changed on purpose, delete its {SUMS}"
+        )
         raise SerbenchError(msg)
 
 

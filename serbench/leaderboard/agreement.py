@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from serbench.leaderboard.comparable import title
 from serbench.leaderboard.store import Entry
-from serbench.leaderboard.table import title
 from serbench.scoring import predictions as tables
 
 if TYPE_CHECKING:

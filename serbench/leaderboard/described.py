@@ -9,7 +9,7 @@ from serbench.leaderboard.record import Result
 
 
 def setting(result: Result) -> dict[str, Any]:
-    """Return what was measured and how it was split; only what is equal here is comparable."""
+    """Return what was measured, how it was split, and whether the test part was heard before."""
     benchmark, protocol = result.benchmark, result.protocol
     return {
         "benchmark": benchmark.name,
@@ -21,6 +21,7 @@ def setting(result: Result) -> dict[str, Any]:
         "protocol_options": json.dumps(protocol.options, sort_keys=True),
         "shares": " ".join(protocol.shares),
         "split": result.split.hash,
+        "transductive": str(result.transductive).lower(),
     }
 
 

@@ -1,10 +1,10 @@
-"""What tells rows apart that are called the same."""
+"""What the settings of a row are, where they are not the usual ones or not those of its like."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from serbench.leaderboard.record import Result
@@ -12,27 +12,86 @@ from serbench.leaderboard.record import Result
 LONGEST = 24
 """Characters of a value that are shown."""
 
+Recommend = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""From the recipe of a record to the same with what its plugins recommend."""
 
-def differing(results: Sequence[Result]) -> list[str]:
-    """Return for each result the options of its recipe that set it apart, "hidden=256, lr=0.1".
+_STAGES = ("finetune", "training.finetune")
 
-    Only results with equal labels are compared; the others get an empty text.
+
+def differing(results: Sequence[Result], recommend: Recommend | None = None) -> list[str]:
+    """Return for each result the settings to mention, "epochs=3, normalize=true".
+
+    These are what is not as recommended, and what sets results with equal labels apart.
+
+    Args:
+        results: of one board.
+        recommend: what tells the recommended settings; None: they are not known.
     """
+    recipes = [_texts(result.recipe) for result in results]
+    keys = [
+        _apart(recipe, recommend, result) for recipe, result in zip(recipes, results, strict=True)
+    ]
     groups: dict[str, list[int]] = defaultdict(list)
     for row, result in enumerate(results):
         groups[result.labels.model_dump_json()].append(row)
-    texts = [""] * len(results)
     for rows in groups.values():
-        for row, text in zip(rows, _compare([results[row].recipe for row in rows]), strict=True):
-            texts[row] = text
-    return texts
+        common = _between([recipes[row] for row in rows])
+        for row in rows:
+            keys[row] = {**dict.fromkeys(common), **keys[row]}
+    names = _short(key for own in keys for key in own)
+    return [
+        ", ".join(f"{names[key]}={_shortened(recipe.get(key, _absent(key)))}" for key in own)
+        for recipe, own in zip(recipes, keys, strict=True)
+    ]
+
+
+def _apart(
+    recipe: Mapping[str, str], recommend: Recommend | None, result: Result
+) -> dict[str, None]:
+    """Return the keys whose values are not the recommended ones."""
+    if recommend is None:
+        return {}
+    usual = _texts(recommend(result.recipe)) | dict.fromkeys(_STAGES, "no")
+    return {key: None for key, text in recipe.items() if usual.get(key) != text}
+
+
+def _between(recipes: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return where recipes differ; that there is a stage says more than each of its settings."""
+    keys = _unequal(recipes)
+    some = [f"{stage}." for stage in _STAGES if stage in keys]
+    return [key for key in keys if not key.startswith(tuple(some))]
+
+
+def _short(keys: Iterable[str]) -> dict[str, str]:
+    """Return what each key is called: its last part, where no other has the same."""
+    every = dict.fromkeys(keys)
+    last = Counter(key.rpartition(".")[2] for key in every)
+    return {key: name if last[name := key.rpartition(".")[2]] == 1 else key for key in every}
 
 
 def keys_apart(recipes: Sequence[dict[str, Any]]) -> list[str]:
     """Return the dotted paths at which some recipes are not the same, or not all have a value."""
-    flat = [_texts(recipe) for recipe in recipes]
-    every = dict.fromkeys(key for options in flat for key in options)
-    return [key for key in every if len({options.get(key, "") for options in flat}) > 1]
+    return _unequal([{path: as_text(value) for path, value in leaves(each)} for each in recipes])
+
+
+def machines_apart(results: Sequence[Result]) -> list[str]:
+    """Return in which versions, device and threads results differ, "torch 2.11.0 (3), 2.11.1 (1)".
+
+    What a record does not say is not compared.
+    """
+    told = [
+        result.versions | {f"{k} threads": str(n) for k, n in result.threads.items()}
+        for result in results
+    ]
+    counts = {
+        key: Counter(each[key] for each in told if key in each)
+        for key in sorted({key for each in told for key in each})
+    }
+    return [
+        f"{key} {', '.join(f'{value} ({rows})' for value, rows in sorted(found.items()))}"
+        for key, found in counts.items()
+        if len(found) > 1
+    ]
 
 
 def _stages(recipes: Sequence[dict[str, Any]]) -> list[str]:
@@ -43,26 +102,20 @@ def _stages(recipes: Sequence[dict[str, Any]]) -> list[str]:
     return [key for key in tables if not all(isinstance(r.get(key), dict) for r in recipes)]
 
 
-def _compare(recipes: Sequence[dict[str, Any]]) -> list[str]:
-    # that there is a stage says more than each of its settings, where others have none
-    stages = _stages(recipes)
-    short = [
-        {k: ("yes" if isinstance(v, dict) else "no") if k in stages else v for k, v in r.items()}
-        | {k: "no" for k in stages if k not in r}
-        for r in recipes
-    ]
-    flat, keys = [_texts(recipe) for recipe in short], keys_apart(short)
-    last = Counter(key.rpartition(".")[2] for key in keys)
-    names = {key: name if last[name := key.rpartition(".")[2]] == 1 else key for key in keys}
-    return [
-        ", ".join(f"{names[key]}={_shortened(options.get(key, '-'))}" for key in keys)
-        for options in flat
-    ]
+def _unequal(recipes: Sequence[Mapping[str, str]]) -> list[str]:
+    every = dict.fromkeys(key for recipe in recipes for key in recipe)
+    return [key for key in every if len({each.get(key, _absent(key)) for each in recipes}) > 1]
 
 
-def leaves(recipe: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+def _absent(key: str) -> str:
+    return "no" if key in _STAGES else "-"
+
+
+def leaves(recipe: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the dotted path and the value of everything in a recipe that is not a table."""
     for key, entry in recipe.items():
+        if key == "defaults":  # beside the options themselves
+            continue
         here = f"{path}.{key}".strip(".")
         parts = entry if isinstance(entry, list) else [entry]
         if not (parts and all(isinstance(part, dict) for part in parts)):
@@ -72,8 +125,16 @@ def leaves(recipe: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
             yield from leaves(part, here if len(parts) == 1 else f"{here}.{number}")
 
 
-def _texts(recipe: dict[str, Any]) -> dict[str, str]:
-    return {path: as_text(value) for path, value in leaves(recipe)}
+def _texts(recipe: Mapping[str, Any]) -> dict[str, str]:
+    """Return every value by its path, and of each stage of training whether it is there."""
+    found = {path: as_text(value) for path, value in leaves(recipe)}
+    training = recipe.get("training")
+    tables = (recipe, training if isinstance(training, dict) else {})
+    stages = {path: table.get("finetune") for path, table in zip(_STAGES, tables, strict=True)}
+    return {
+        **{path: "yes" for path, stage in stages.items() if stage},
+        **{path: text for path, text in found.items() if path not in _STAGES},
+    }
 
 
 def as_text(value: Any) -> str:

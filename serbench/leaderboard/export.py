@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from serbench.leaderboard.described import setting, system
 from serbench.leaderboard.figures import with_spread
 from serbench.leaderboard.table import Board, Row
+
+# How a formula begins, in full width, too; a minus alone is none.
+_FORMULA = re.compile("[=+@\t\r\uff1d\uff0b\uff20]|[-\uff0d].")
 
 
 def to_markdown(boards: Sequence[Board]) -> str:
@@ -42,8 +46,8 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    for character in "\\`|*<":
-        text = text.replace(character, f"\\{character}")
+    """Return a text as Markdown that shows it as it stands: no cell, link, HTML or formula."""
+    text = re.sub(r"[\\`|*~$&<>\[\]]|:(?=//)|(?<=www)\.", r"\\\g<0>", text, flags=re.IGNORECASE)
     return " ".join(text.split())
 
 
@@ -58,13 +62,19 @@ def to_csv(boards: Sequence[Board]) -> str:
     names = list(dict.fromkeys(name for row in rows for name in row))
     writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: _harmless(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
+
+
+def _harmless(value: Any) -> Any:
+    """Return a cell that no spreadsheet computes: a text that would be a formula is quoted."""
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
 def _flat(board: Board, row: Row) -> dict[str, Any]:
     result = row.result
     return {
+        "board": board.title,
         **setting(result),
         "synthetic": str(result.benchmark.synthetic).lower(),
         "folds": len(result.split.folds),
@@ -82,5 +92,6 @@ def _flat(board: Board, row: Row) -> dict[str, Any]:
         for name, value in (
             (column.key, row.values[column.key].mean),
             (f"{column.key}:std_over_{column.over}", row.values[column.key].std),
+            (f"{column.key}:std_over_seeds", row.values[column.key].seeds),
         )
     }

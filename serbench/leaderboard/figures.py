@@ -13,7 +13,9 @@ def number(value: float) -> str:
 
 
 def with_spread(value: Spread, gap: str = " ") -> str:
-    """Return "0.852 ± 0.031", or the mean alone if there is no spread."""
-    if value.std is None or math.isnan(value.mean):
-        return number(value.mean)
-    return f"{number(value.mean)}{gap}± {number(value.std)}"
+    """Return "0.852 ± 0.031 (0.004)", over folds and, in brackets, over seeds, as far as known."""
+    parts = [number(value.mean)]
+    if not math.isnan(value.mean):
+        parts += [] if value.std is None else [f"± {number(value.std)}"]
+        parts += [] if value.seeds is None else [f"({number(value.seeds)})"]
+    return gap.join(parts)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from serbench.errors import unknown
 from serbench.leaderboard import store
+from serbench.leaderboard.comparable import groups
 from serbench.leaderboard.described import setting, system
 from serbench.leaderboard.differing import as_text, keys_apart, leaves
 
@@ -30,8 +31,7 @@ def load_results(
     """Return every score in a results folder, one row a result x fold (or speaker) x seed x metric.
 
     Scores are computed from the stored predictions, not read from the records. Results are
-    comparable where `benchmark`, `version`, `targets`, `protocol`, `protocol_options` and `split`
-    are equal.
+    comparable where `board` is equal.
 
     Args:
         results: the folder.
@@ -41,12 +41,12 @@ def load_results(
             whose mean over speakers is the A-CCC. The CCC of a speaker with one utterance is NaN.
 
     Returns:
-        The columns `digest`, `benchmark`, `version`, `synthetic`, `task`, `targets`, `protocol`,
-        `protocol_options`, `shares` (what train and test have in common; "" for nothing), `split`,
-        `upstream`, `weights`, `downstream`, `adapted_on`, `complete`; one for each option that
-        alone sets some results apart, by its name in a recipe (`training.epochs`; NaN where a
-        recipe has none, a list as JSON); then `fold` or `speaker`, `seed`, `utterances`, `metric`
-        and `value`.
+        The columns `digest`, `board` (the heading of the leaderboard), `benchmark`, `version`,
+        `synthetic`, `task`, `targets`, `protocol`, `protocol_options`, `shares` (what train and
+        test have in common; "" for nothing), `split`, `transductive`, `upstream`, `weights`,
+        `downstream`, `adapted_on`, `complete`; one for each option that alone sets some results
+        apart, by its name in a recipe (`training.epochs`; NaN where a recipe has none, a list as
+        JSON); then `fold` or `speaker`, `seed`, `utterances`, `metric` and `value`.
 
     Raises:
         SerbenchError: there are no such results.
@@ -68,7 +68,10 @@ def load_results(
     for problem in shelf.problems:
         warnings.warn(f"left out: {problem}", stacklevel=2)
     entries = store.on_benchmark(shelf, root, benchmark)
+    headings = {id(result): group.title for group in groups(entries) for result, _ in group.entries}
+    boards = [headings[id(entry.result)] for entry in entries]
     named = pd.DataFrame(_named([entry.result for entry in entries]))
+    named.insert(1, "board", boards)
     observed = [_observed(entry, by) for entry in entries]
     repeated = named.loc[named.index.repeat([len(rows) for rows in observed])]
     return repeated.reset_index(drop=True).join(pd.concat(observed, ignore_index=True))

@@ -10,11 +10,21 @@ from typing import TYPE_CHECKING, Any
 from serbench.leaderboard.record import Adaptation, Encoder, FineTuned, Result
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from serbench.benchmarks.tasks import Figure
     from serbench.scoring.scores import Scores
 
 NAMED = 3
 """How many utterances a sentence names before it only counts."""
+
+_MISSING = "nothing"
+# Of the scores in every record, and what each metric has in `by_fold` and `by_speaker`.
+_ALWAYS = (
+    *("rank", "by_fold", "by_speaker", "folds", "speakers", "seeds"),
+    *("mean_of_folds", "mean_of_speakers", "pooled"),
+)
+_LONGEST = 40  # characters of a value in a sentence
 
 
 def about_setting(result: Result) -> list[str]:
@@ -34,6 +44,11 @@ def about_setting(result: Result) -> list[str]:
             f"{result.known_defects} utterances have known defects: "
             f"`serbench data check {result.benchmark.name}` lists them."
         )
+    if result.transductive:
+        found.append(
+            "Transductive: the upstream was adapted to the audio of the test part, too, without "
+            "labels; not comparable with results for speech that nobody has heard before."
+        )
     return found
 
 
@@ -52,8 +67,21 @@ def about_numbers(result: Result, scores: Scores) -> list[str]:
         sentences.append(f"Classes: {', '.join(task.classes)}.")
     for figure in task.figures:
         if figure.over == "speakers":
-            return [*sentences, _about_speakers(figure, scores)]
+            return [*sentences, _about_speakers(figure, scores), *about_constant(result, scores)]
     return sentences
+
+
+def about_constant(result: Result, scores: Scores) -> list[str]:
+    """Return how many speakers have ratings that no prediction can go along with, if any."""
+    task = result.benchmark.task
+    people = scores.by_speaker[f"a_{task.main}"]
+    if not people.constant:
+        return []
+    where = " in a dimension" if len(task.scales) > 1 else ""
+    return [
+        f"The ratings of {people.constant} of {people.speakers} speakers are all equal{where}: "
+        f"their {task.main.upper()} is 0 or undefined, whatever is predicted."
+    ]
 
 
 def _about_speakers(figure: Figure, scores: Scores) -> str:
@@ -63,6 +91,18 @@ def _about_speakers(figure: Figure, scores: Scores) -> str:
         f"{figure.title}: mean of {people.speakers} speakers ± standard deviation over speakers "
         f"(ddof 0), those with {scores.min_utterances} utterances or more{left_out}."
     )
+
+
+def about_predictions(result: Result, predictions: DataFrame) -> list[str]:
+    """Return what predictions show without their scores: that they can only be guesses."""
+    from serbench.scoring.chance import can_only_guess
+
+    if not can_only_guess(result.benchmark.task, predictions):
+        return []
+    return [
+        "At chance by construction: what the predictions tell apart has nothing to do with the "
+        "truth (they are all the same, or the same for each sentence), so no training helps."
+    ]
 
 
 def about_result(result: Result, scores: Scores) -> list[str]:
@@ -76,11 +116,11 @@ def about_result(result: Result, scores: Scores) -> list[str]:
         _incomplete(result, scores),
         _left_out(result),
         _fused(result),
-        _transductive(result),
+        _warned(result),
         _conditioned(result),
         *(_contaminated(result, encoder) for encoder in result.encoders),
         _undefined(scores),
-        _mismatch(result, scores),
+        mismatch(result, scores),
     ]
     return [sentence for sentence in sentences if sentence]
 
@@ -114,6 +154,14 @@ def _fused(result: Result) -> str | None:
     pairs = zip(called, result.members, strict=True)
     named = ", ".join(f"{name} ({member.digest[:8]})" for name, member in pairs)
     return f"{result.labels.downstream.capitalize()}, fused fold by fold: {named}."
+
+
+def _warned(result: Result) -> str | None:
+    if not result.warnings:
+        return None
+    # what is wrong, without what could be done about it
+    facts = [warning.partition("; ")[0] for warning in result.warnings]
+    return f"Doubts about the corpus or its folds: {'; '.join(facts)}."
 
 
 def about_adaptation(result: Result) -> list[str]:
@@ -152,16 +200,6 @@ def _about_adaptation(encoder: Encoder, adaptation: Adaptation) -> str:
         found += f"; the rule for speakers unseen there: {adaptation.unseen}"
         found += ", by a minute of each one's audio" * (adaptation.unseen == "nearest")
     return f"{found}."
-
-
-def _transductive(result: Result) -> str | None:
-    adaptations = (encoder.adaptation for encoder in result.encoders)
-    if not any(adaptation is not None and adaptation.transductive for adaptation in adaptations):
-        return None
-    return (
-        "Transductive: the upstream was adapted to the audio of the test part, too, without "
-        "labels; not comparable with results for speech that nobody has heard before."
-    )
 
 
 def _conditioned(result: Result) -> str | None:
@@ -206,31 +244,35 @@ def _undefined(scores: Scores) -> str | None:
     return f"Undefined (nan): {first.rstrip('.')}{more}."
 
 
-def _mismatch(result: Result, scores: Scores) -> str | None:
+def mismatch(result: Result, scores: Scores) -> str | None:
+    """Return how the scores of a record are not those of its predictions, or None."""
     different = next(_differences(result.scores, scores.to_json()), None)
     if different is None:
         return None
     where, stored, computed = different
     return (
-        f"The record's scores are not those of its predictions ({where}: {_shown(stored)} stored, "
-        f"{_shown(computed)} recomputed); shown is what the predictions give."
+        "Not ranked, as the record's scores are not those of its predictions "
+        f"({where}: {_shown(stored)} stored, {_shown(computed)} recomputed): one of the two was "
+        "changed. Shown is what the predictions give."
     )
 
 
 def _differences(stored: Any, computed: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Yield the place and both values of each number in both that is not the same.
+    """Yield the place and both values of each number that is not the same, or should be stored.
 
-    What only one of them has is no difference: releases add and drop metrics.
+    What is stored alone is no difference, nor are details that older releases did not store.
     """
     if isinstance(stored, dict) and isinstance(computed, dict):
-        for key in (key for key in stored if key in computed):
-            yield from _differences(stored[key], computed[key], f"{where}.{key}".strip("."))
+        for key, value in computed.items():
+            if key in stored or key in _ALWAYS or where in _ALWAYS:
+                here = f"{where}.{key}".strip(".")
+                yield from _differences(stored.get(key, _MISSING), value, here)
     elif isinstance(stored, list) and isinstance(computed, list):
         if len(stored) != len(computed):
             yield f"the length of {where}", len(stored), len(computed)
         for i, pair in enumerate(zip(stored, computed, strict=False)):
             yield from _differences(*pair, f"{where}.{i}")
-    elif not isinstance(stored, str) and not _equal(stored, computed):
+    elif not _equal(stored, computed):
         yield where, stored, computed
 
 
@@ -241,4 +283,5 @@ def _equal(stored: Any, computed: Any) -> bool:
 
 
 def _shown(value: Any) -> str:
-    return f"{value:.9g}" if isinstance(value, float) else str(value)
+    text = f"{value:.9g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

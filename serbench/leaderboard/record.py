@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic import JsonValue as Json
 
+from serbench.benchmarks import NAME
 from serbench.benchmarks.tasks import KINDS
 
 FORMAT: Literal[1] = 1
@@ -21,10 +22,13 @@ def _null_is_nan(value: Any) -> Any:
 
 
 def _utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(microsecond=0)
+    try:
+        return moment.astimezone(UTC).replace(microsecond=0)
+    except OverflowError as error:
+        raise ValueError("no moment of the calendar in UTC") from error
 
 
-FileName = Annotated[str, Field(pattern=r"^[^./\\][^/\\]*$")]
+FileName = Annotated[str, Field(pattern=f"^{NAME}$")]
 _DIGEST = r"^[0-9a-f]{8,}$"
 Number = Annotated[float, BeforeValidator(_null_is_nan)]
 
@@ -59,23 +63,45 @@ class ProtocolRecord(_Record):
 
 
 class FoldRecord(_Record):
-    """Utterances in the three parts of a fold, and the hash of their ids."""
+    """Utterances in the three parts of a fold, and the hash of their ids.
+
+    `truths` has a hash for each of the parts `train`, `valid` and `test`: of the rows `utterance`,
+    `speaker` and truths that predictions for it must have (`digests.rows_of`, `digest_rows`); empty
+    where an older serbench did not say.
+    """
 
     name: str
     train: int
     valid: int
     test: int
     hash: str
+    truths: dict[str, str] = {}
 
 
 class Split(_Record):
-    """The folds, and the hash of all their ids: equal hashes mean comparable numbers.
+    """The folds, and what was in them: equal hashes mean comparable numbers.
 
-    `recordings` is a hash of all samples: it tells whether the audio was the same, too.
+    All but the first two are hashes over the utterances with their ids, whatever their order, and
+    empty where an older serbench did not say.
+
+    Attributes:
+        hash: of the ids in each part of each fold.
+        recordings: of all samples, whichever utterance they are.
+        ids: of the utterances.
+        audio: of the samples of each.
+        speakers: of who speaks each.
+        labels: of the truth of each, in all columns of the task.
+        texts: of what is said in each.
+        folds: their sizes.
     """
 
     hash: str
     recordings: str = ""
+    ids: str = ""
+    audio: str = ""
+    speakers: str = ""
+    labels: str = ""
+    texts: str = ""
     folds: tuple[FoldRecord, ...]
 
 
@@ -191,6 +217,7 @@ class Result(_Record):
         seeds: of the training runs of each fold.
         left_out: utterances of the corpus that were not used.
         known_defects: how many utterances have a defect that the benchmark lists.
+        warnings: what the audits of corpus and folds doubt, a sentence a kind, "what; remedy".
         provenance: of the upstream's weights: `id`, `revision`, `digest`, `licence`,
             `trained_on`, `method`, as far as they exist; of those before the run adapted them.
         adaptation: how they were adapted, by the run or before; None if they were not.
@@ -205,6 +232,7 @@ class Result(_Record):
         threads: that torch computed each of these on, which decides how it rounds; what a store or
             a stopped run had already was computed on theirs.
         versions: of serbench, Python and what the numbers depend on.
+        device: what it was computed on; of a run that was stopped, its last part.
         created: UTC, to the second.
         complete: whether the predictions have every fold with every seed.
         scores: for people to read; tables recompute them from the predictions.
@@ -220,6 +248,7 @@ class Result(_Record):
     seeds: tuple[int, ...]
     left_out: tuple[LeftOut, ...] = ()
     known_defects: int = 0
+    warnings: tuple[str, ...] = ()
     provenance: dict[str, str] = {}
     adaptation: Adaptation | None = None
     finetuned: FineTuned | None = None
@@ -230,6 +259,7 @@ class Result(_Record):
     seconds: dict[str, float] = {}
     threads: dict[str, int] = {}
     versions: dict[str, str] = {}
+    device: str = ""
     created: Annotated[AwareDatetime, AfterValidator(_utc)]
     complete: bool
     scores: dict[str, Json]
@@ -241,3 +271,9 @@ class Result(_Record):
             provenance=self.provenance, adaptation=self.adaptation, finetuned=self.finetuned
         )
         return (first, *self.fused_with)
+
+    @property
+    def transductive(self) -> bool:
+        """Whether an upstream was adapted to the audio of the test part."""
+        adaptations = (encoder.adaptation for encoder in self.encoders)
+        return any(each is not None and each.transductive for each in adaptations)

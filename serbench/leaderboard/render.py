@@ -13,10 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from serbench.leaderboard import notes
+from serbench.leaderboard.comparable import title
+from serbench.leaderboard.differing import Recommend, differing
 from serbench.leaderboard.figures import number, with_spread
 from serbench.leaderboard.record import Labels, Result
 from serbench.leaderboard.reports import Reported
-from serbench.leaderboard.table import Board, Row, title
+from serbench.leaderboard.table import Board, Row
 
 if TYPE_CHECKING:
     from serbench.scoring.scores import Scores
@@ -30,28 +32,34 @@ def render_board(board: Board) -> RenderableType:
     table.add_column("system", overflow="fold")
     titles = [column.title for column in board.columns]
     for header in ["", *dict.fromkeys(titles)] if dimensions else titles:
-        table.add_column(header.replace(" ", "\n"), justify="right", no_wrap=True)
+        table.add_column(Text(header.replace(" ", "\n")), justify="right", no_wrap=True)
     table.add_column("digest", no_wrap=True)
     for row in board.rows:
-        numbers = _by_dimension(board, row) if dimensions else _by_metric(board, row)
+        cells = _by_dimension(board, row) if dimensions else _by_metric(board, row)
+        # a Text, as no name is taken for markup then
+        numbers = map(Text, cells)
         system = _system(row.result.labels, row.differs)
         table.add_row(row.place, system, *numbers, _origin(row))
     page = _page(Text(board.title, style="bold"), table, board.caption)
     return Group(page, _numbered(board.notes)) if board.notes else page
 
 
-def render_run(result: Result, scores: Scores) -> RenderableType:
+def render_run(
+    result: Result, scores: Scores, recommend: Recommend | None = None
+) -> RenderableType:
     """Return one result fold by fold, with its averages, its speakers and its notes.
 
     Args:
         result: the record.
         scores: of its predictions.
+        recommend: what tells the recommended settings, so that others are shown.
     """
-    heading = _system(result.labels)
+    heading = _system(result.labels, *differing([result], recommend))
     heading.append(f"\n{title(result.benchmark, result.protocol)}", style="bold")
     sentences = [
         _meaning(scores),
         _extremes(result, scores),
+        *notes.about_constant(result, scores),
         *notes.about_adaptation(result),
         *_course(result),
         *notes.about_setting(result),
@@ -133,10 +141,10 @@ def _run_table(result: Result, scores: Scores) -> Table:
     table.add_column(f"{shown[0].title} of fold" if task.scales else "fold", no_wrap=True)
     table.add_column("clips", justify="right")
     for figure in shown:
-        table.add_column(figure.dimension or figure.title, justify="right")
+        table.add_column(Text(figure.dimension or figure.title), justify="right")
     for fold, own in scores.folds.groupby("fold", sort=False):
         values = [fmean(own[key]) for key in keys]
-        table.add_row(str(fold), str(own["utterances"].iloc[0]), *map(number, values))
+        table.add_row(Text(str(fold)), str(own["utterances"].iloc[0]), *map(number, values))
     people = next((f"{f.title}, " for f in task.figures if f.over == "speakers"), "")
     for averages in (_over_folds(scores, keys), _over_speakers(scores, keys, people)):
         table.add_section()

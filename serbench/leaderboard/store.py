@@ -6,26 +6,28 @@ which is what fusion learns from; nothing is scored on it.
 
 from __future__ import annotations
 
+import glob
 import json
-import os
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from pydantic import ValidationError
-
+from serbench.durable import replacing
 from serbench.errors import SerbenchError
-from serbench.leaderboard.record import FORMAT, Result
+from serbench.leaderboard import identity
+from serbench.leaderboard.reading import BrokenResultError, read_predictions, read_record, unfit
+from serbench.leaderboard.record import Result
 from serbench.scoring import predictions as tables
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 _VALID = ".valid.parquet"
+_SHOWN = 5
 
-REDO = "repeat the run with --again, or delete the file"
+Part: TypeAlias = Literal["test", "valid"]
+"""Of the folds, that predictions are for."""
 
 
 class Entry(NamedTuple):
@@ -33,16 +35,6 @@ class Entry(NamedTuple):
 
     result: Result
     predictions: DataFrame
-
-
-class BrokenResultError(SerbenchError):
-    """A file of the results folder that cannot be trusted: `path`, what is wrong, the remedy."""
-
-    def __init__(self, path: Path, reason: str, remedy: str = REDO) -> None:
-        super().__init__(f"{path}: {reason}; {remedy}")
-        self.path = path
-        self.reason = reason
-        self.remedy = remedy
 
 
 class Shelf(NamedTuple):
@@ -76,36 +68,27 @@ def save(
     """
     path = place(root, result.benchmark.name, result.digest)
     parts = {".parquet": predictions}
-    reason = _problem(result, predictions)
+    reason = unfit(result) or _problem(result, predictions)
     if validation is not None:
         parts[_VALID] = validation
         reason = reason or _problem(result, validation, "valid")
     if reason:
         msg = f"result {result.digest[:8]} is not written: {reason}"
         raise SerbenchError(msg)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(path, result, parts)
-    except OSError as error:
-        msg = f"cannot write {path}: {error.strerror}; give another folder for results"
-        raise SerbenchError(msg) from error
+    _write(path, result, parts)
     return path
 
 
 def _write(path: Path, result: Result, parts: Mapping[str, DataFrame]) -> None:
-    """Write a record and its predictions, by their suffixes."""
+    """Write a record and its predictions, by their suffixes; what is opened first ends last."""
     with ExitStack() as stack:
-        record = stack.enter_context(_temporary(path))
-        places = [path.with_suffix(suffix) for suffix in parts]
-        written = [stack.enter_context(_temporary(place)) for place in places]
-        for table, temporary in zip(parts.values(), written, strict=True):
-            table.to_parquet(temporary, index=False, compression="zstd")
+        record = stack.enter_context(replacing(path))
+        for suffix, table in parts.items():
+            temporary = stack.enter_context(replacing(path.with_suffix(suffix)))
+            table.to_parquet(temporary, index=False, compression="zstd", write_page_checksum=True)
         record.write_text(_to_json(result), encoding="utf-8")
         path.unlink(missing_ok=True)
         path.with_suffix(_VALID).unlink(missing_ok=True)
-        for temporary, final in zip(written, places, strict=True):
-            temporary.replace(final)
-        record.replace(path)
 
 
 def load_result(path: Path) -> Entry:
@@ -115,18 +98,57 @@ def load_result(path: Path) -> Entry:
         BrokenResultError: a file is missing, damaged, misnamed or of another format, or the
             predictions are not those of the record.
     """
-    result = _read_record(path)
+    with _contained(path):
+        return _load(path)
+
+
+@contextmanager
+def _contained(path: Path) -> Iterator[None]:
+    """Let no file of a stranger end more than its own reading, whatever is wrong with it."""
+    try:
+        yield
+    except SerbenchError:
+        raise
+    except Exception as error:
+        reason = f"cannot be read ({type(error).__name__}: {error})"
+        raise BrokenResultError(path, reason) from error
+
+
+def _load(path: Path) -> Entry:
+    result = read_record(path)
     if path.stem != result.digest:
         remedy = f"rename it and its .parquet to {result.digest}"
         raise BrokenResultError(path, f"it holds the result {result.digest}", remedy)
     if path.absolute().parent.name != result.benchmark.name:
         remedy = f"move it and its .parquet into a folder {result.benchmark.name}"
         raise BrokenResultError(path, f"it is a result on '{result.benchmark.name}'", remedy)
+    if reason := _misnamed(result):
+        raise BrokenResultError(path, reason)
     table = path.with_suffix(".parquet")
-    predictions = _read_predictions(table)
+    predictions = _read(table, result)
     if reason := _problem(result, predictions):
         raise BrokenResultError(table, reason)
     return Entry(result, predictions)
+
+
+def _misnamed(result: Result) -> str | None:
+    """Return in what a record differs from what its recipe says, or None.
+
+    Of recipes that another version digested in another way nothing is said.
+    """
+    if result.recipe.get("format") != identity.FORMAT:
+        return None
+    try:
+        digest = identity.digest_of(result.recipe, [each.utterance for each in result.left_out])
+        labels = identity.labels_of(result.recipe)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        return f"its recipe is not whole ({type(error).__name__}: {error})"
+    if digest != result.digest:
+        return f"its recipe has the digest {digest[:8]}, not {result.digest[:8]}"
+    if labels != result.labels:
+        said, meant = (" ".join(each.model_dump().values()) for each in (result.labels, labels))
+        return f"its row is called '{said}', but its recipe is '{meant}'"
+    return None
 
 
 def load_validation(path: Path, result: Result) -> DataFrame:
@@ -144,9 +166,10 @@ def load_validation(path: Path, result: Result) -> DataFrame:
         raise BrokenResultError(
             path, "it has no predictions for its validation parts", "repeat the run with --again"
         )
-    predictions = _read_predictions(table)
-    if reason := _problem(result, predictions, "valid"):
-        raise BrokenResultError(table, reason)
+    with _contained(table):
+        predictions = _read(table, result, "valid")
+        if reason := _problem(result, predictions, "valid"):
+            raise BrokenResultError(table, reason)
     return predictions
 
 
@@ -168,8 +191,8 @@ def look_up(root: Path, name: str) -> Path:
     """
     if name.endswith(".json") or "/" in name:
         return _existing(Path(name).expanduser())
-    found = [path for path in sorted(root.glob("*/*.json")) if path.stem.startswith(name.lower())]
-    if not found or not name:
+    found = sorted(root.glob(f"*/{glob.escape(name.lower())}*.json")) if name else []
+    if not found:
         msg = (
             f"no result in '{root}' begins with '{name}'; `serbench leaderboard` shows the digests"
         )
@@ -227,74 +250,25 @@ def on_benchmark(shelf: Shelf, root: Path, benchmark: str | None) -> list[Entry]
     return entries
 
 
-def _problem(
-    result: Result, predictions: DataFrame, part: Literal["test", "valid"] = "test"
-) -> str | None:
+def _read(path: Path, result: Result, part: Part = "test") -> DataFrame:
+    """Read the predictions for a part of the folds, no more than the record promises."""
+    promised = sum(_sizes(result, part).values()) * len(result.seeds)
+    return read_predictions(path, result.benchmark.task, promised)
+
+
+def _sizes(result: Result, part: Part) -> dict[str, int]:
+    """Return how many utterances a part of each fold has."""
+    return {fold.name: getattr(fold, part) for fold in result.split.folds}
+
+
+def _problem(result: Result, predictions: DataFrame, part: Part = "test") -> str | None:
     """Return the first reason why `predictions` cannot be those of `result`, or None."""
-    sizes = {fold.name: getattr(fold, part) for fold in result.split.folds}
     return tables.problem(result.benchmark.task, predictions) or tables.lack(
-        predictions, sizes, result.seeds, complete=result.complete
+        predictions, _sizes(result, part), result.seeds, complete=result.complete
     )
-
-
-@contextmanager
-def _temporary(final: Path) -> Iterator[Path]:
-    """Give a name in the folder of `final` that nobody else has, and leave nothing there."""
-    path = final.with_name(f".{final.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}")
-    try:
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
 
 
 def _to_json(result: Result) -> str:
     # pydantic writes NaN as null, which JSON has, but does not sort
     plain = json.loads(result.model_dump_json())
     return json.dumps(plain, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _read_record(path: Path) -> Result:
-    try:
-        text = path.read_text(encoding="utf-8")
-        plain = json.loads(text)
-    except OSError as error:
-        raise BrokenResultError(path, f"cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise BrokenResultError(path, f"is not JSON, perhaps cut off ({error})") from error
-    _check_format(path, plain)
-    try:
-        return Result.model_validate_json(text)
-    except ValidationError as error:
-        raise BrokenResultError(path, _first_problem(error)) from error
-
-
-def _check_format(path: Path, plain: Any) -> None:
-    found = plain.get("format") if isinstance(plain, dict) else None
-    if type(found) is not int:
-        remedy = "keep only results of serbench in this folder"
-        raise BrokenResultError(path, "is not a result: it has no format number", remedy)
-    if found > FORMAT:
-        reason = f"has format {found}, made by a newer serbench; this one reads up to {FORMAT}"
-        raise BrokenResultError(path, reason, "update serbench")
-    if found < FORMAT:
-        raise BrokenResultError(path, f"has format {found}, which serbench never wrote")
-
-
-def _first_problem(error: ValidationError) -> str:
-    first, *others = error.errors(include_url=False)
-    where = ".".join(str(part) for part in first["loc"])
-    more = f", and {len(others)} more" if others else ""
-    return f"field '{where}': {first['msg'][0].lower()}{first['msg'][1:]}{more}"
-
-
-def _read_predictions(path: Path) -> DataFrame:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    if not path.exists():
-        raise BrokenResultError(path, "the predictions of this result are missing")
-    try:
-        predictions: DataFrame = parquet.ParquetFile(path).read().to_pandas()
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise BrokenResultError(path, f"is not a whole Parquet file ({error})") from error
-    return predictions

@@ -1,16 +1,15 @@
-"""Ranking: one board for each benchmark, protocol and split; only what is comparable meets."""
+"""Ranking: a board for each group of results that may be compared, best first."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from serbench.leaderboard import notes
-from serbench.leaderboard.differing import differing
+from serbench.leaderboard.comparable import Group, groups
+from serbench.leaderboard.differing import Recommend, differing, machines_apart
 from serbench.leaderboard.record import BenchmarkRecord, ProtocolRecord, Result
 
 if TYPE_CHECKING:
@@ -21,10 +20,17 @@ if TYPE_CHECKING:
 
 
 class Spread(NamedTuple):
-    """A mean and the standard deviation (ddof 0) of what it averages; None for one value alone."""
+    """A mean and standard deviations (ddof 0); None for that of one value alone.
+
+    Attributes:
+        mean: over folds, or over speakers.
+        std: of what it averages.
+        seeds: of the mean, over the seeds of the training.
+    """
 
     mean: float
     std: float | None
+    seeds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -32,11 +38,13 @@ class Row:
     """A result on a board.
 
     Attributes:
-        rank: 1 is best, equal scores have equal ranks; None for an incomplete result.
+        rank: 1 is best, equal scores have equal ranks; None for an incomplete result, and for one
+            whose record has other scores.
         result: the record.
         values: the key of each column of the board to its value.
         seeds: how many are averaged.
-        differs: what sets it apart from rows with the same labels, "hidden=256"; else empty.
+        differs: its settings that are not as recommended, or not those of rows with the same
+            labels, "hidden=256"; else empty.
         notes: numbers of the board's notes that concern it.
     """
 
@@ -58,7 +66,7 @@ class Board:
     """Comparable results, best first.
 
     Attributes:
-        title: benchmark, task and protocol in one line.
+        title: benchmark, task, protocol and what sets it apart from other boards, in one line.
         benchmark: what all rows were run on.
         protocol: how it was split.
         split: hash of the folds.
@@ -83,41 +91,22 @@ class _Scored(NamedTuple):
     scores: Scores
     about: list[str]
 
+    @property
+    def ranked(self) -> bool:
+        return self.result.complete and notes.mismatch(self.result, self.scores) is None
 
-def rank(results: Iterable[tuple[Result, DataFrame]]) -> list[Board]:
+
+def rank(
+    results: Iterable[tuple[Result, DataFrame]], recommend: Recommend | None = None
+) -> list[Board]:
     """Return the boards that results make, ordered by benchmark and protocol.
 
     Args:
         results: records with their predictions, in any order. Scores are computed from these;
             those stored in the records only have to agree.
+        recommend: what tells the recommended settings, so that rows show others.
     """
-    groups: dict[tuple[str, ...], list[_Scored]] = defaultdict(list)
-    for result, predictions in results:
-        groups[(*_setting(result), result.split.hash)].append(_scored(result, predictions))
-    splits: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for *setting, split in sorted(groups):
-        splits[tuple(setting)].append(split)
-    return [_board(groups[key], splits[key[:-1]]) for key in sorted(groups)]
-
-
-def title(benchmark: BenchmarkRecord, protocol: ProtocolRecord) -> str:
-    """Return "emodb 1 · emotion, 7 classes · speaker_folds (k=5)", and whatever qualifies it."""
-    corpus = f"{benchmark.name} {benchmark.version}" + ", synthetic" * benchmark.synthetic
-    given = {key: value for key, value in sorted(protocol.options.items()) if value != []}
-    options = ", ".join(f"{key}={_option(value)}" for key, value in given.items())
-    split = protocol.name + (f" ({options})" if options else "")
-    split += ", speaker-dependent" * ("speaker" in protocol.shares)
-    return f"{corpus} · {benchmark.task.summary} · {split}"
-
-
-def _option(value: object) -> str:
-    return "+".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _setting(result: Result) -> tuple[str, ...]:
-    benchmark, protocol = result.benchmark, result.protocol.model_dump(mode="json")
-    plain = [benchmark.model_dump(mode="json")["task"], protocol]
-    return benchmark.name, benchmark.version, *(json.dumps(part, sort_keys=True) for part in plain)
+    return [_board(group, recommend) for group in groups(results)]
 
 
 def _scored(result: Result, predictions: DataFrame) -> _Scored:
@@ -125,18 +114,18 @@ def _scored(result: Result, predictions: DataFrame) -> _Scored:
     from serbench.scoring.scores import score
 
     scores = score(result.benchmark.task, predictions)
-    return _Scored(result, scores, notes.about_result(result, scores))
+    about = notes.about_predictions(result, predictions) + notes.about_result(result, scores)
+    return _Scored(result, scores, about)
 
 
-def _board(group: list[_Scored], splits: Sequence[str]) -> Board:
-    group = sorted(group, key=_order)
+def _board(compared: Group, recommend: Recommend | None) -> Board:
+    group = sorted((_scored(*entry) for entry in compared.entries), key=_order)
     first = group[0].result
     shown = first.benchmark.task.figures
-    split = f" · split {first.split.hash[:8]}" if len(splits) > 1 else ""
     sentences = tuple(dict.fromkeys(sentence for each in group for sentence in each.about))
-    differences = differing([each.result for each in group])
+    differences = differing([each.result for each in group], recommend)
     return Board(
-        title=title(first.benchmark, first.protocol) + split,
+        title=compared.title,
         benchmark=first.benchmark,
         protocol=first.protocol,
         split=first.split.hash,
@@ -152,7 +141,7 @@ def _board(group: list[_Scored], splits: Sequence[str]) -> Board:
             )
             for each, differs in zip(group, differences, strict=True)
         ),
-        caption=tuple(_caption(group, splits)),
+        caption=(*_caption(group, differences), *compared.sentences),
         notes=sentences,
     )
 
@@ -160,15 +149,15 @@ def _board(group: list[_Scored], splits: Sequence[str]) -> Board:
 def _order(each: _Scored) -> tuple[bool, bool, float, str]:
     value = each.scores.rank
     undefined = math.isnan(value)
-    return not each.result.complete, undefined, 0.0 if undefined else -value, each.result.digest
+    return not each.ranked, undefined, 0.0 if undefined else -value, each.result.digest
 
 
 def _rank(each: _Scored, group: list[_Scored]) -> int | None:
-    if not each.result.complete:
+    if not each.ranked:
         return None
     # equal predictions summed in another order are a tie
     own = round(_defined(each), 12)
-    return 1 + sum(other.result.complete and round(_defined(other), 12) > own for other in group)
+    return 1 + sum(other.ranked and round(_defined(other), 12) > own for other in group)
 
 
 def _defined(each: _Scored) -> float:
@@ -177,26 +166,31 @@ def _defined(each: _Scored) -> float:
 
 
 def spread(scores: Scores, column: Figure) -> Spread:
-    """Return the value of a column; one fold or speaker alone has no spread."""
+    """Return the value of a column; one fold, speaker or seed alone has no spread."""
     if column.over == "speakers":
         people = scores.by_speaker[column.key]
-        return Spread(
-            people.mean_of_speakers, people.std_over_speakers if people.speakers > 1 else None
-        )
-    folds = scores.by_fold[column.key]
-    several = scores.folds["fold"].nunique() > 1
-    return Spread(folds.mean_of_folds, folds.std_over_folds if several else None)
+        mean, over_seeds = people.mean_of_speakers, people.std_over_seeds
+        std = people.std_over_speakers if people.speakers > 1 else None
+    else:
+        folds = scores.by_fold[column.key]
+        mean, over_seeds = folds.mean_of_folds, folds.std_over_seeds
+        std = folds.std_over_folds if scores.folds["fold"].nunique() > 1 else None
+    return Spread(mean, std, over_seeds if scores.seeds > 1 else None)
 
 
-def _caption(group: list[_Scored], splits: Sequence[str]) -> list[str]:
+def _caption(group: list[_Scored], differences: Sequence[str]) -> list[str]:
     first = group[0]
     sentences = notes.about_numbers(first.result, first.scores)
     if any(each.scores.seeds > 1 for each in group):
-        sentences.append("Where there are several seeds, they are averaged first.")
-    sentences += notes.about_setting(first.result)
-    if others := [split[:8] for split in splits if split != first.result.split.hash]:
         sentences.append(
-            f"Not comparable with split {', '.join(others)} of the same benchmark and protocol: "
-            "other utterances or other folds."
+            "Where there are several seeds, they are averaged first; in brackets the standard "
+            "deviation of the mean over seeds."
         )
-    return sentences
+    if any(differences):
+        sentences.append(
+            "Settings are named where they are not the recommended ones, or set rows of one name "
+            "apart."
+        )
+    if apart := machines_apart([each.result for each in group]):
+        sentences.append(f"Rows were computed, and so rounded, differently: {'; '.join(apart)}.")
+    return sentences + notes.about_setting(first.result)

@@ -7,20 +7,21 @@ in `checkpoints/<digest>`, named by the options that decide it and by the record
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from filelock import FileLock
 
 from serbench import plugins
 from serbench.devices import has_bf16
 from serbench.digests import digest_json, digest_path, local_path
+from serbench.durable import SUMS, harm, seal
+from serbench.editions import ADAPTATION, installed
 from serbench.home import home
 from serbench.leaderboard import notes, record
 from serbench.leaderboard.record import FineTuned
+from serbench.locks import locked
 from serbench.runs.recipe import Part
 
 if TYPE_CHECKING:
@@ -114,12 +115,14 @@ def _adapt(job: Job, part: Part, words: str, rows: DataFrame) -> Part:
     ordered = rows.sort_values(["recording", "speaker"])
     identity = part.identity()
     identity.pop("layers", None)  # whichever are learnt from, the weights are the same
-    identity["options"] = {key: identity["options"][key] for key in plugin.adapted_by}
+    # those at their default, too: what is kept outlives none that changes
+    values = part.options | part.contents
+    identity["options"] = {key: values[key] for key in plugin.adapted_by}
     heard = ordered[["recording", "speaker"]].to_numpy().tolist()
-    known = {"heard": heard, "serbench": version("serbench"), "bf16": has_bf16(job.device)}
-    digest = digest_json(identity | known)
+    known = {"heard": heard, "bf16": has_bf16(job.device)}
+    code = {"edition_of_all": ADAPTATION, "made_with": installed()}
+    digest = digest_json(identity | known | code)
     place = home() / "checkpoints" / digest[:32]
-    place.parent.mkdir(parents=True, exist_ok=True)
     offered = Unlabelled(
         benchmark.name,
         benchmark.licence,
@@ -127,11 +130,28 @@ def _adapt(job: Job, part: Part, words: str, rows: DataFrame) -> Part:
         words,
         recordings_of(ordered),
     )
-    with FileLock(f"{place}.lock"):
+    with locked(Path(f"{place}.lock"), job.progress.tell, f"adapts into {place}"):
+        mend(place, job)
         changed = change(part.options, offered, place, progress=job.progress, device=job.device)
+        for _, path in _paths(changed):
+            _seal(path if path.is_dir() else path.parent, place)
     contents = {key: digest for key, digest in part.contents.items() if key not in changed}
     contents |= {key: fingerprint(path) for key, path in _paths(changed)}
     return part.model_copy(update={"options": part.options | changed, "contents": contents})
+
+
+def mend(place: Path, job: Job) -> None:
+    """Remove those of the weights in a folder of a run that were damaged; they are made anew."""
+    for sums in sorted(place.rglob(SUMS)):
+        if reason := harm(sums.parent):
+            job.progress.tell(f"damaged and made anew: weights in {sums.parent} ({reason})")
+            shutil.rmtree(sums.parent)
+
+
+def _seal(folder: Path, place: Path) -> None:
+    """Seal what a plugin made for a run and left open."""
+    if folder.is_relative_to(place) and not (folder / SUMS).exists():
+        seal(folder)
 
 
 def _made_of(adapted: Part, part: Part) -> str:

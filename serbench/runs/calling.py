@@ -56,7 +56,8 @@ def run(
         recipe: the name of a shipped recipe or a TOML file, to start from; none: from nothing.
         data: folder that holds the corpora; None: `SERBENCH_DATA`.
         results: folder of the result files.
-        overwrite: "always" computes an older result anew, "never" computes nothing.
+        overwrite: "only-missing" returns an older result if it is of the data that are here,
+            "always" computes it anew, "never" looks it up and at no corpus.
         device: torch device.
         threads: of torch, for every step; None: one for a small head, all cores for encoders.
         progress: where the work and its warnings are shown, such as

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from serbench import plugins
+from serbench.editions import FEATURES, installed
 from serbench.leaderboard import record
 from serbench.runs.recipe import Part
 
@@ -41,7 +41,7 @@ def voices(job: Job, table: DataFrame) -> NDArray[np.float32] | None:
     from serbench.encoders import kaldi
     from serbench.training import store
 
-    identity = _VOICE.identity() | {"serbench": version("serbench")}
+    identity = _VOICE.identity() | {"edition_of_all": FEATURES, "made_with": installed()}
     features = store.encode(
         table, identity, lambda: kaldi.mfcc(**_VOICE.options), "mean", job.progress, job.device
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from serbench.benchmarks.auditing import audit, folds
 from serbench.benchmarks.splitting import hashes
+from serbench.benchmarks.tasks.findings import gathered
 from serbench.digests import digest_json
 from serbench.errors import SerbenchError
 from serbench.home import data_root
@@ -18,7 +19,7 @@ from serbench.runs import recipe as recipes
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from serbench.benchmarks import Benchmark, Fold, Protocol
+    from serbench.benchmarks import Benchmark, Fold, Protocol, Task
     from serbench.benchmarks.auditing.audit import Finding
     from serbench.progress import Progress
     from serbench.runs.job import Job
@@ -34,6 +35,7 @@ class Prepared:
         split: the folds in numbers, for the record.
         left_out: utterances that are not used, with the reason.
         known_defects: how many used utterances have a defect that the benchmark lists.
+        warnings: what the audits doubt, a sentence a kind.
     """
 
     table: DataFrame
@@ -41,6 +43,7 @@ class Prepared:
     split: Split
     left_out: Mapping[str, str]
     known_defects: int
+    warnings: tuple[str, ...] = ()
 
 
 def prepare_for(job: Job, data: Path | None) -> Prepared:
@@ -51,6 +54,7 @@ def prepare_for(job: Job, data: Path | None) -> Prepared:
         data=data,
         leave_out_broken=job.recipe.leave_out_broken,
         progress=job.progress,
+        anew=job.anew,
     )
 
 
@@ -61,6 +65,7 @@ def prepare(
     data: Path | None,
     leave_out_broken: bool,
     progress: Progress,
+    anew: bool = False,
 ) -> Prepared:
     """Read and audit a corpus, split it and audit the folds.
 
@@ -70,20 +75,24 @@ def prepare(
         data: folder of the corpora; None: `SERBENCH_DATA`.
         leave_out_broken: go on without recordings that cannot be used.
         progress: where the work is shown.
+        anew: believe nothing that an earlier audit remembers.
 
     Raises:
         SerbenchError: the corpus is not there, has errors, or the folds leak.
     """
-    found = audit.audit_corpus(benchmark, read_corpus(benchmark, data), progress)
+    found = audit.audit_corpus(benchmark, read_corpus(benchmark, data), progress, anew=anew)
     table = found.usable(leave_out_broken=leave_out_broken)
     split, doubts = folds.sound_folds(table, protocol, benchmark.task)
-    for doubt in doubts:
-        progress.tell(f"warning: {doubt.message}")
+    doubts += [*folds.few_speakers(table, split)]
+    warnings = gathered([f for f in found.findings if f.severity == "warning"] + doubts)
+    for warning in warnings:
+        progress.tell(f"warning: {warning}")
     known = sum(f.severity == "known" for f in found.findings)
-    return Prepared(table, split, _in_numbers(table, split), found.broken, known)
+    numbers = _in_numbers(table, split, benchmark.task)
+    return Prepared(table, split, numbers, found.broken, known, tuple(warnings))
 
 
-def _in_numbers(table: DataFrame, split: list[Fold]) -> Split:
+def _in_numbers(table: DataFrame, split: list[Fold], task: Task) -> Split:
     """Return the sizes and the hashes of folds."""
     parts = tuple(
         FoldRecord(
@@ -92,6 +101,7 @@ def _in_numbers(table: DataFrame, split: list[Fold]) -> Split:
             valid=len(fold.valid),
             test=len(fold.test),
             hash=hashes.split_hash(table, [fold]),
+            truths=dict(hashes.part_truths(table, fold, task)),
         )
         for fold in split
     )
@@ -99,6 +109,7 @@ def _in_numbers(table: DataFrame, split: list[Fold]) -> Split:
         hash=hashes.split_hash(table, split),
         recordings=digest_json(sorted(table["recording"]))[:16],
         folds=parts,
+        **hashes.contents(table, task),
     )
 
 
@@ -123,6 +134,7 @@ def check_corpus(raw: Mapping[str, Any], *, data: Path | None, progress: Progres
     return [
         *found.findings,
         *folds.audit_folds(found.table, split, protocol, benchmark.task),
+        *folds.few_speakers(found.table, split),
     ]
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from serbench import plugins
 from serbench.devices import has_bf16
+from serbench.editions import FEATURES, installed
 from serbench.runs.conditioning import head_of
 
 if TYPE_CHECKING:
@@ -83,8 +83,7 @@ def _encode(job: Job, number: int, part: Part, table: DataFrame) -> StoredFeatur
     """Encode the corpus, once for all seeds and heads, and for all folds with this upstream."""
     from serbench.training import store
 
-    # features of one release are not taken for those of another
-    identity = part.identity() | {"serbench": version("serbench")}
+    identity = made_of(part)
     upstream = None
     if part.options.get("weights") is not None and "weights" not in part.contents:
         # published weights are known by their digest, once they are loaded
@@ -101,12 +100,17 @@ def _encode(job: Job, number: int, part: Part, table: DataFrame) -> StoredFeatur
     )
     if features.means is not None and features.means.std(dim=1).max() < _NO_SPREAD:
         warning = (
-            "warning: the features of all utterances have the same mean over time, as after "
-            "normalisation of each utterance (fbank: --set upstream.normalize=false), and this "
-            "head uses nothing else: it can only guess"
+            f"warning: the features that '{part.name}' makes of the utterances all have the same "
+            "mean over time, as after normalisation of each utterance (the option normalize of "
+            "fbank and mfcc), and this head uses nothing else: it can only guess"
         )
         job.progress.tell(job.addressed(warning, number))
     return features
+
+
+def made_of(part: Part) -> dict[str, Any]:
+    """Return all that decides which features an upstream makes of a clip, but for its weights."""
+    return part.identity() | {"edition_of_all": FEATURES, "made_with": installed()}
 
 
 def make_upstream(part: Part) -> Upstream:

@@ -12,25 +12,24 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from filelock import FileLock
 
 from serbench import plugins
 from serbench.devices import has_bf16
 from serbench.digests import digest_json
+from serbench.durable import SUMS, sound
+from serbench.editions import FINETUNING, installed
 from serbench.errors import SerbenchError
 from serbench.home import home
 from serbench.leaderboard import record
+from serbench.locks import locked
 from serbench.progress import Named
-from serbench.runs.adapting import LABELS, Adapted, fingerprint
+from serbench.runs.adapting import LABELS, Adapted, fingerprint, mend
 from serbench.runs.encoding import make_upstream, tell_of_precision
 from serbench.runs.trials import fit_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pandas import DataFrame
 
     from serbench.benchmarks import Fold
@@ -83,7 +82,7 @@ def _finetune(job: Job, stage: Stage, adapted: Adapted, prepared: Prepared, step
     """Fine-tune an upstream to each fold."""
     folds = prepared.folds
     before = adapted.parts * (len(folds) if len(adapted.parts) == 1 else 1)
-    upstream = sound(before[0])
+    upstream = tunable(before[0])
     made, fits = [], []
     for part, fold in zip(before, folds, strict=True):
         work = _Work(job, stage, part, prepared.table, fold, Named(step, fold.name))
@@ -106,7 +105,7 @@ def _finetune(job: Job, stage: Stage, adapted: Adapted, prepared: Prepared, step
     return replace(adapted, parts=tuple(made), tuned=known, base=base)
 
 
-def sound(part: Part) -> Upstream:
+def tunable(part: Part) -> Upstream:
     """Return an upstream that can be trained, saved and found again.
 
     Raises:
@@ -154,12 +153,14 @@ class _Work:
 
         upstream = make_upstream(self.part)
         place = home() / "checkpoints" / self._digest(upstream)[:32]
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{place}.lock"):
-            if (place / CARD).is_file():
+        tell = self.job.progress.tell
+        with locked(Path(f"{place}.lock"), tell, f"fine-tunes into {place}"):
+            mend(place, self.job)
+            if (place / SUMS).is_file():
                 self.step.advance(self.stage.training.most_epochs)
             else:
                 self._train(upstream, place)
+            shutil.rmtree(_going(place), ignore_errors=True)
         card = json.loads((place / CARD).read_text(encoding="utf-8"))
         fit = record.Fit.model_validate_json(
             json.dumps(card["stages"][0] | {"fold": self.fold.name})
@@ -182,7 +183,8 @@ class _Work:
             "finetune": self.stage.model_dump(mode="json"),
             "task": [self.job.benchmark.task.kind, *self.job.benchmark.task.outputs],
             "provenance": dict(upstream.provenance),
-            "serbench": version("serbench"),
+            "edition_of_all": FINETUNING,
+            "made_with": installed(),
             "bf16": self.stage.mixed and has_bf16(self.job.device),
         }
         return digest_json(self.part.identity() | known | rows)
@@ -193,20 +195,20 @@ class _Work:
         return list(self.job.benchmark.task.columns)
 
     def _train(self, upstream: Upstream, place: Path) -> None:
-        """Train and write the weights; the card comes last and says that all is there."""
+        """Train and write the weights; the folder is sealed last, which says that all is there."""
         from serbench.training.fit import train
         from serbench.training.stage import mean_system, tuned
 
         outputs, tuning = len(self.job.benchmark.task.outputs), self.stage.training.tuning
         trial = self._trial(upstream)
-        going = place.with_name(f"{place.name}-training")
+        going = _going(place)
+        sound(going, "training under way in", self.job.progress.tell)
         trained = train(trial, lambda: mean_system(upstream, outputs, tuning), self.step, going)
         shutil.rmtree(place, ignore_errors=True)
         learnt = tuned(upstream, trained.state)
         learnt.save(place)
         parameters = sum(parameter.numel() for parameter in learnt.parameters())
         self._card(upstream, trained).write(place, parameters)
-        shutil.rmtree(going)
 
     def _trial(self, upstream: Upstream) -> Trial:
         """Return what is learnt from and chosen by; the test part is not even there."""
@@ -252,3 +254,8 @@ class _Work:
             options=self.stage.model_dump(mode="json") | {LABELS: self._labels},
             base=dict(upstream.provenance),
         )
+
+
+def _going(place: Path) -> Path:
+    """Return the folder of the training under way to weights at a place."""
+    return place.with_name(f"{place.name}-training")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from serbench import plugins
 from serbench.errors import SerbenchError
 from serbench.runs.encoding import make_upstream
-from serbench.runs.finetuning import learns, sound
+from serbench.runs.finetuning import learns, tunable
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -55,7 +55,7 @@ def _read(job: Job, number: int, table: DataFrame) -> str:
     upstream = make_upstream(part)
     check_texts(table, upstream)
     if job.recipe.finetune is not None and learns(job, part):
-        sound(part)
+        tunable(part)
     if job.recipe.training.finetune:
         check_trainable(upstream)
     return {"waves": "speech", "text": "text"}[upstream.reads]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from serbench import plugins
 from serbench.devices import available, threads
 from serbench.errors import SerbenchError
 from serbench.runs import recipe as recipes
@@ -15,7 +16,7 @@ from serbench.runs import recipe as recipes
 if TYPE_CHECKING:
     from serbench.benchmarks import Benchmark, Protocol
     from serbench.progress import Progress
-    from serbench.runs.recipe import Recipe
+    from serbench.runs.recipe import Part, Recipe
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,13 @@ class Job:
 
     Attributes:
         recipe: all that defines the run.
-        digest: of the recipe.
+        digest: of the recipe and of what of the corpus is left out.
         benchmark: the corpus and its task.
         protocol: how it is split.
         device: a torch device.
         progress: where the work is shown.
         asked_threads: torch threads of every step; None: as many as each is worth.
+        anew: nothing that was computed before is used.
         seconds: wall-clock time of each step that is over.
         threads: of torch, that each step computed on.
     """
@@ -41,12 +43,19 @@ class Job:
     device: str
     progress: Progress
     asked_threads: int | None = None
+    anew: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
     threads: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(
-        cls, recipe: Recipe, device: str, progress: Progress, asked_threads: int | None = None
+        cls,
+        recipe: Recipe,
+        device: str,
+        progress: Progress,
+        asked_threads: int | None = None,
+        *,
+        anew: bool = False,
     ) -> Job:
         """Return the job that a recipe asks for.
 
@@ -56,7 +65,27 @@ class Job:
         benchmark = recipes.make_benchmark(recipe.benchmark)
         protocol = recipes.make_protocol(benchmark, recipe.protocol)
         digest = recipe.digest()
-        return cls(recipe, digest, benchmark, protocol, device, progress, asked_threads)
+        return cls(recipe, digest, benchmark, protocol, device, progress, asked_threads, anew)
+
+    def without(self, left_out: Collection[str]) -> Job:
+        """Return the same job on a corpus without some utterances, which its digest tells."""
+        return replace(self, digest=self.recipe.digest(left_out))
+
+    @property
+    def foreign(self) -> list[tuple[plugins.Plugin, Part]]:
+        """Those of other people, with their parts of the recipe."""
+        recipe = self.recipe
+        parts: list[tuple[plugins.Kind, Part]] = [("upstreams", each) for each in recipe.upstreams]
+        parts += [("downstreams", recipe.downstream), ("benchmarks", recipe.benchmark)]
+        return [(plugins.find(kind, part.name), part) for kind, part in parts if part.code]
+
+    @contextmanager
+    def blaming(self) -> Iterator[None]:
+        """Turn an exception that comes out of one of the `foreign` into one sentence."""
+        with ExitStack() as stack:
+            for plugin, _ in self.foreign:
+                stack.enter_context(plugins.blamed(plugin))
+            yield
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
@@ -96,6 +125,18 @@ class Job:
         """Return a remedy with the settings of an upstream as `--set` knows them among several."""
         several = len(self.recipe.upstreams) > 1
         return remedy.replace("upstream.", f"upstream.{number + 1}.") if several else remedy
+
+    def vet(self) -> None:
+        """Refuse plugins of others that break their contract.
+
+        Raises:
+            SerbenchError: one does.
+        """
+        from serbench.vetting.vet import vet
+
+        for plugin, part in self.foreign:
+            if plugin.kind != "benchmarks":
+                vet(plugin, part.identity(), part.options, self.progress)
 
     def announce(self) -> None:
         """Say what begins, and what everybody must know of it.

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from serbench import devices
+from serbench.errors import SerbenchError, shown
 from serbench.leaderboard import store
-from serbench.leaderboard.record import BenchmarkRecord, Encoder, LeftOut, ProtocolRecord, Result
+from serbench.leaderboard.record import Encoder, LeftOut, Result
 from serbench.runs.conditioning import conditioning
+from serbench.runs.identity import changes, described
 from serbench.scoring.scores import score
 
 if TYPE_CHECKING:
+    from serbench.leaderboard.store import Entry
     from serbench.runs.adapting import Adapted
     from serbench.runs.corpus import Prepared
     from serbench.runs.encoding import Sources
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
     from serbench.runs.trials import AllTrained
     from serbench.scoring.scores import Scores
 
-_VERSIONS = ("serbench", "torch", "torchaudio", "transformers", "speechbrain", "numpy")
+
+UNSEEN = "the stored result is shown as it is: nobody looked at the corpus"
 
 
 @dataclass(frozen=True)
@@ -35,18 +38,75 @@ class Outcome:
     path: Path
 
 
-def find(job: Job, results: Path) -> Outcome | None:
-    """Return the result of a recipe if it is there.
+def find(job: Job, results: Path) -> Entry | None:
+    """Return the stored result of a recipe, whatever it was computed from.
 
     Raises:
         SerbenchError: it is there, but broken.
     """
-    entry = store.find(results, job.benchmark.name, job.digest)
-    if entry is None:
+    return store.find(results, job.benchmark.name, job.digest)
+
+
+def outcome_of(entry: Entry, results: Path) -> Outcome:
+    """Return a stored result with the scores of its predictions."""
+    result = entry.result
+    path = store.place(results, result.benchmark.name, result.digest)
+    return Outcome(result, score(result.benchmark.task, entry.predictions), path)
+
+
+def looked_up(job: Job, stored: Entry | None, results: Path) -> Outcome:
+    """Return the stored result of a recipe as it is, and say that nobody looked at the corpus.
+
+    Raises:
+        SerbenchError: there is none.
+    """
+    if stored is None:
+        msg = f"there is no result of this recipe in '{results}', and 'never' computes none"
+        raise SerbenchError(msg)
+    job.progress.tell(UNSEEN)
+    return outcome_of(stored, results)
+
+
+def current(job: Job, prepared: Prepared, results: Path) -> Outcome | None:
+    """Return the stored result of a recipe if it is all that a run of these data would give.
+
+    Raises:
+        SerbenchError: it is broken, or of other data than are here.
+    """
+    stored = None if job.anew else find(job, results)
+    if stored is None or not holds(job, stored.result, prepared):
         return None
-    job.progress.tell("this recipe has been run; --again computes it anew")
-    path = store.place(results, job.benchmark.name, job.digest)
-    return Outcome(entry.result, score(job.benchmark.task, entry.predictions), path)
+    return outcome_of(stored, results)
+
+
+def holds(job: Job, stored: Result, prepared: Prepared) -> bool:
+    """Return whether a stored result is all that a run would give: if not, the run goes on.
+
+    What an older record does not tell cannot be compared; this is said, and counts as equal.
+
+    Raises:
+        SerbenchError: it is of other data than are here.
+    """
+    then, now = (stored.benchmark, stored.split), (described(job)[0], prepared.split)
+    changed, unknown = changes(then, now)
+    if changed:
+        msg = (
+            f"there is a result of this recipe, {stored.digest[:8]}, but of other data: not the "
+            f"same {' and '.join(changed)}. `serbench show {stored.digest[:8]}` shows it; "
+            "--overwrite always computes one of the data here in its place, and "
+            "--results FOLDER elsewhere"
+        )
+        raise SerbenchError(msg)
+    if unknown:
+        job.progress.tell(
+            f"the stored result is of an older serbench and does not say of which "
+            f"{', '.join(unknown)}: not compared"
+        )
+    if stored.complete:
+        job.progress.tell("this recipe has been run on the same data; --again computes it anew")
+    else:
+        job.progress.tell("the stored result is incomplete; the run goes on")
+    return stored.complete
 
 
 def save(
@@ -71,8 +131,7 @@ def save(
         SerbenchError: the folder cannot be written to.
     """
     scores = score(job.benchmark.task, trained.predictions)
-    shares = tuple(sorted(job.protocol.shares))
-    options = job.recipe.protocol.model_dump(mode="json")["options"]
+    benchmark, protocol = described(job)
     idle = {"adapt"} if all(each.idle for each in adapted) else set()
     idle |= {"finetune"} if job.recipe.finetune is None else set()
     steps = {name: value for name, value in job.seconds.items() if name not in idle}
@@ -82,12 +141,13 @@ def save(
         digest=job.digest,
         recipe=job.recipe.plain(),
         labels=job.recipe.labels,
-        benchmark=_benchmark(job),
-        protocol=ProtocolRecord(name=job.protocol.name, options=options, shares=shares),
+        benchmark=benchmark,
+        protocol=protocol,
         split=prepared.split,
         seeds=job.recipe.seeds,
-        left_out=tuple(LeftOut(utterance=u, reason=r) for u, r in prepared.left_out.items()),
+        left_out=tuple(LeftOut(utterance=u, reason=_line(r)) for u, r in prepared.left_out.items()),
         known_defects=prepared.known_defects,
+        warnings=prepared.warnings,
         provenance=first.provenance,
         adaptation=first.adaptation,
         finetuned=first.finetuned,
@@ -96,8 +156,8 @@ def save(
         training=trained.fits,
         seconds={name: round(value, 1) for name, value in steps.items()},
         threads={name: count for name, count in job.threads.items() if name in steps},
-        versions={name: version(name) for name in _VERSIONS}
-        | {"python": platform.python_version()},
+        versions=devices.versions(),
+        device=devices.described(job.device),
         created=datetime.now(UTC),
         complete=True,
         scores=scores.to_json(),
@@ -108,11 +168,11 @@ def save(
 
 def _encoder(adapted: Adapted, origin: Mapping[str, str]) -> Encoder:
     """Return what an upstream was before the run, and what the run made of it."""
-    provenance = dict(origin if adapted.base is None else adapted.base)
+    known = origin if adapted.base is None else adapted.base
+    provenance = {key: _line(text) for key, text in known.items()}
     return Encoder(provenance=provenance, adaptation=adapted.record, finetuned=adapted.tuned)
 
 
-def _benchmark(job: Job) -> BenchmarkRecord:
-    made = job.benchmark
-    plain = {"name": made.name, "version": made.version, "synthetic": made.synthetic}
-    return BenchmarkRecord.model_validate(plain | {"task": made.task})
+def _line(text: str) -> str:
+    """Return a text of others, such as a card's, in one line that a record takes."""
+    return shown(" ".join(text.split()))

@@ -5,23 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from serbench.errors import SerbenchError
+from serbench.durable import writable
+from serbench.home import home
 from serbench.runs import result as results_of
 from serbench.runs.adapting import adapt
 from serbench.runs.corpus import prepare_for
 from serbench.runs.encoding import encode
 from serbench.runs.finetuning import finetune
 from serbench.runs.foreseeing import check_upstreams
+from serbench.runs.identity import described
 from serbench.runs.job import Job
-from serbench.runs.trials import forget, run_trials, usual_threads
+from serbench.runs.trials import alone, forget, run_trials, tidy, usual_threads
 
 if TYPE_CHECKING:
     from serbench.progress import Progress
+    from serbench.runs.corpus import Prepared
     from serbench.runs.recipe import Recipe
     from serbench.runs.result import Outcome
 
 Overwrite = Literal["always", "only-missing", "never"]
-"""What becomes of an older result: it is computed anew, taken if it is there, or only looked up."""
+"""What becomes of an older result: it is computed anew; or shown, if it is of the data that are
+here; or only looked up, whatever the data are."""
 
 
 def run_recipe(
@@ -36,7 +40,8 @@ def run_recipe(
 ) -> Outcome:
     """Run every fold and seed of a recipe, or return the result that is there.
 
-    A stopped run goes on with the next trial, and ends with the same numbers.
+    A stopped run goes on with the next trial, and ends with the same numbers. Of several processes
+    with one recipe, one computes and the others wait for its result.
 
     Args:
         recipe: all that defines the run.
@@ -50,19 +55,33 @@ def run_recipe(
     Raises:
         SerbenchError: anything the user can mend; what was computed is kept.
     """
-    job = Job.of(recipe, device, progress, threads)
-    found = None if overwrite == "always" else results_of.find(job, results)
-    if found is None and overwrite == "never":
-        msg = f"there is no result of this recipe in '{results}', and 'never' computes none"
-        raise SerbenchError(msg)
-    return found or _compute(job, data, results, anew=overwrite == "always")
+    job = Job.of(recipe, device, progress, threads, anew=overwrite == "always")
+    described(job)  # what no record can hold is refused before any work
+    stored = None if job.anew else results_of.find(job, results)
+    if overwrite == "never":
+        return results_of.looked_up(job, stored, results)
+    for folder in (home(), results / job.benchmark.name):
+        writable(folder)
+    if stored is None or not stored.result.complete:
+        job.announce()
+    with job.blaming():
+        return _of_these_data(job, data, results)
 
 
-def _compute(job: Job, data: Path | None, results: Path, *, anew: bool) -> Outcome:
-    job.announce()
+def _of_these_data(job: Job, data: Path | None, results: Path) -> Outcome:
+    """Return the stored result if it is of the data that are here, or compute it."""
     with job.timed("audit"):
         prepared = prepare_for(job, data)
-        check_upstreams(job, prepared.table)
+    job = job.without(prepared.left_out)
+    with alone(job):
+        found = results_of.current(job, prepared, results) or _compute(job, prepared, results)
+    tidy(job)
+    return found
+
+
+def _compute(job: Job, prepared: Prepared, results: Path) -> Outcome:
+    job.vet()
+    check_upstreams(job, prepared.table)
     with job.timed("adapt"), job.threaded("adapt"):
         adapted = adapt(job, prepared)
     with job.timed("finetune"), job.threaded("finetune"):
@@ -70,7 +89,7 @@ def _compute(job: Job, data: Path | None, results: Path, *, anew: bool) -> Outco
     with job.timed("encode"), job.threaded("encode"):
         sources = encode(job, adapted, prepared)
     with job.timed("train"), job.threaded("train", usual_threads(job, sources[0])):
-        trained = run_trials(job, prepared, sources, anew=anew)
+        trained = run_trials(job, prepared, sources)
     outcome = results_of.save(job, prepared, adapted, sources[0], trained, results)
-    forget(job, prepared)
+    forget(job, prepared, sources)
     return outcome

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import copy
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from serbench import plugins
+from serbench.digests import digest_json
+from serbench.durable import kept, sound, usable
 from serbench.home import home
 from serbench.leaderboard.record import Fit
+from serbench.locks import if_free, locked
 from serbench.progress import Named
 from serbench.runs.conditioning import head_of, voices
+from serbench.runs.identity import computed_from
 from serbench.scoring.predictions import tabulate
 
 if TYPE_CHECKING:
@@ -52,55 +57,109 @@ class AllTrained(NamedTuple):
     validation: DataFrame
 
 
-def run_trials(
-    job: Job, prepared: Prepared, sources: Sequence[Sources], *, anew: bool
-) -> AllTrained:
+class _Done(NamedTuple):
+    """What a trial chose, and its predictions for the test and the validation part of its fold."""
+
+    fit: Fit
+    tested: DataFrame
+    validated: DataFrame
+
+
+def run_trials(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> AllTrained:
     """Train and predict every fold with every seed that is not finished.
 
     Args:
         job: what is run.
         prepared: the corpus and its folds.
         sources: what each fold learns from.
-        anew: forget what was finished before.
     """
-    if anew:
-        forget(job, prepared)
-    state = _state(job, prepared)
-    recipe, epochs, fits = job.recipe, job.recipe.training.most_epochs, []
+    if job.anew:
+        forget(job, prepared, sources)
+    state = _state(job, prepared, sources)
+    _tell_of_others(job, state)
+    recipe, epochs = job.recipe, job.recipe.training.most_epochs
+    done: dict[tuple[int, int], _Done] = {}
     heard = voices(job, prepared.table)
     with job.progress.step("train", epochs * len(prepared.folds) * len(recipe.seeds)) as step:
         for number, fold in enumerate(prepared.folds):
             for seed in recipe.seeds:
-                fit = find(state, number, seed)
-                if fit is None:
+                found = find(state, number, seed, job.progress.tell)
+                if found is None:
                     several = f", seed {seed}" if len(recipe.seeds) > 1 else ""
                     named = Named(step, fold.name + several)
                     going = _path(state, number, seed).with_suffix("")
-                    fit, *predictions = _run_trial(
+                    sound(going, "training under way in", job.progress.tell)
+                    found = _run_trial(
                         job, prepared.table, sources[number], heard, fold, seed, named, going
                     )
-                    save(state, number, seed, fit, *predictions)
+                    save(state, number, seed, found)
+                    # as a later process would read it, whose result is to be the same to the byte
+                    found = find(state, number, seed, job.progress.tell) or found
                     shutil.rmtree(going, ignore_errors=True)
                 else:
                     step.advance(epochs)
-                fits.append(fit)
+                done[number, seed], fit = found, found.fit
                 job.progress.tell(
                     f"{fold.name}, seed {seed}: validation {fit.valid_score:.3f} "
                     f"at rate {fit.learning_rate:g}, epoch {fit.epoch}"
                     + _averaged(fit, recipe.training.average)
                 )
-    return AllTrained(tuple(fits), collect(state, _TEST), collect(state, _VALID))
+    return _joined(done)
 
 
-def forget(job: Job, prepared: Prepared) -> None:
+def _joined(done: Mapping[tuple[int, int], _Done]) -> AllTrained:
+    """Return what all trials chose, in their order, and their predictions by fold and seed."""
+    import pandas as pd
+
+    ordered = [done[key] for key in sorted(done)]
+    return AllTrained(
+        tuple(trial.fit for trial in done.values()),
+        pd.concat([trial.tested for trial in ordered]),
+        pd.concat([trial.validated for trial in ordered]),
+    )
+
+
+def forget(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> None:
     """Delete what is kept of the finished trials of a run."""
-    shutil.rmtree(_state(job, prepared), ignore_errors=True)
+    shutil.rmtree(_state(job, prepared, sources), ignore_errors=True)
 
 
-def _state(job: Job, prepared: Prepared) -> Path:
-    """Return the folder of what is finished, named by the recipe, the folds and the audio."""
-    split = prepared.split
-    return home() / "runs" / f"{job.digest[:32]}-{split.hash}-{split.recordings}"
+def alone(job: Job) -> AbstractContextManager[None]:
+    """Hold the lock of a recipe: another process with it waits, and then finds the result."""
+    return locked(_lock(job), job.progress.tell, "runs this recipe")
+
+
+def tidy(job: Job) -> None:
+    """Delete what a kill left of a run whose result was written, unless somebody is at work."""
+    left = list((home() / "runs").glob(f"{job.digest[:32]}-*"))
+    if not left:
+        return
+    with if_free(_lock(job)) as free:
+        for state in left if free else []:
+            shutil.rmtree(state, ignore_errors=True)
+
+
+def _lock(job: Job) -> Path:
+    return home() / "locks" / f"{job.digest[:32]}.lock"
+
+
+def _state(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> Path:
+    """Return the folder of what is finished, named by the recipe and by all that decides numbers.
+
+    So trials of other data, weights or versions never meet in one result.
+    """
+    key = digest_json(computed_from(job, prepared, sources))
+    return home() / "runs" / f"{job.digest[:32]}-{key[:32]}"
+
+
+def _tell_of_others(job: Job, state: Path) -> None:
+    """Say that trials of a stopped run of this recipe are not taken, as they may not be mixed."""
+    others = [path for path in state.parent.glob(f"{job.digest[:32]}-*") if path != state]
+    if others and not state.exists():
+        job.progress.tell(
+            "a run of this recipe was stopped that had other data, weights, versions or another "
+            "device: all folds are computed anew"
+        )
 
 
 def usual_threads(job: Job, sources: Sources) -> int | None:
@@ -138,8 +197,8 @@ def _run_trial(
     seed: int,
     step: Step,
     going: Path,
-) -> tuple[Fit, DataFrame, DataFrame]:
-    """Train one fold with one seed; return its choices and what it predicts for test, validation.
+) -> _Done:
+    """Train one fold with one seed, and predict its test and validation parts.
 
     Args:
         job: what is run.
@@ -176,7 +235,7 @@ def _run_trial(
     fitted = fit(trial, lambda: _make_system(job, sources), step, folder)
     tested = tabulate(table, fold, seed, task, fitted.scores)
     validated = tabulate(table, fold, seed, task, fitted.validation, "valid")
-    return fit_of(fold.name, seed, fitted), tested, validated
+    return _Done(fit_of(fold.name, seed, fitted), tested, validated)
 
 
 def fit_of(fold: str, seed: int, trained: Trained) -> Fit:
@@ -226,33 +285,26 @@ def _make_system(job: Job, sources: Sources) -> System:
     return System(streams, heads, len(job.benchmark.task.outputs))
 
 
-def find(state: Path, fold: int, seed: int) -> Fit | None:
-    """Return what training chose in a finished trial, or None."""
-    path = _path(state, fold, seed)
-    # earlier versions kept no predictions for the validation part
-    whole = path.exists() and path.with_suffix(_VALID).exists()
-    return Fit.model_validate_json(path.read_text()) if whole else None
-
-
-def save(
-    state: Path, fold: int, seed: int, fit: Fit, tested: DataFrame, validated: DataFrame
-) -> None:
-    """Keep a finished trial; its choices are written last and mark it as finished."""
-    state.mkdir(parents=True, exist_ok=True)
-    path = _path(state, fold, seed)
-    tested.to_parquet(path.with_suffix(_TEST), index=False)
-    validated.to_parquet(path.with_suffix(_VALID), index=False)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(fit.model_dump_json())
-    temporary.replace(path)
-
-
-def collect(state: Path, suffix: str) -> DataFrame:
-    """Return the predictions of all finished trials for one part, by fold and seed."""
+def find(state: Path, fold: int, seed: int, tell: Callable[[str], object]) -> _Done | None:
+    """Return a finished trial, or None; files of it that are damaged are told and removed."""
     import pandas as pd
 
-    finished = sorted(state.glob("*.json"))
-    return pd.concat([pd.read_parquet(path.with_suffix(suffix)) for path in finished])
+    path = _path(state, fold, seed)
+    files = [path, path.with_suffix(_TEST), path.with_suffix(_VALID)]
+    if not all(usable(file, "trial", tell) for file in files):
+        return None
+    tested, validated = (pd.read_parquet(file) for file in files[1:])
+    return _Done(Fit.model_validate_json(path.read_text()), tested, validated)
+
+
+def save(state: Path, fold: int, seed: int, done: _Done) -> None:
+    """Keep a finished trial; its choices are written last and mark it as finished."""
+    path = _path(state, fold, seed)
+    for suffix, table in ((_TEST, done.tested), (_VALID, done.validated)):
+        with kept(path.with_suffix(suffix)) as fresh:
+            table.to_parquet(fresh, index=False)
+    with kept(path) as fresh:
+        fresh.write_text(done.fit.model_dump_json())
 
 
 def _path(state: Path, fold: int, seed: int) -> Path:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from serbench.errors import hidden
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
     from serbench.benchmarks import Fold, Task
 
@@ -25,6 +27,9 @@ KEY = ["utterance", "fold", "seed"]
 
 WHO = ["utterance", "speaker", "fold", "seed"]
 """Columns that say what a row is about."""
+
+_MOST = 1e30
+"""What no number of a head exceeds, so that its square is a number, too."""
 
 
 def tabulate(
@@ -78,12 +83,20 @@ def problem(task: Task, predictions: DataFrame) -> str | None:
 
     All columns are there and no others; only what a head gives may be NaN.
     """
-    words, numbers = [*task.words], [*task.numbers]
+    truths = truths_of(task)
     return (
-        _wrong_columns(predictions, [*WHO[:3], *words], ["seed", *numbers])
-        or gap(predictions, [*WHO, *words, *truths(task)])
+        wrong_columns(task, predictions)
+        or gap(predictions, [*WHO, *task.words, *truths])
+        or _unseen(predictions)
         or _foreign_labels(predictions, task)
+        or _out_of_range(predictions, task, truths)
+        or _two_truths(predictions, ["speaker", *truths])
     )
+
+
+def truths_of(task: Task) -> list[str]:
+    """Return the columns that hold what is true of an utterance, whoever predicts it."""
+    return [*dict.fromkeys(measure.truth for measure in task.measures)]
 
 
 def gap(predictions: DataFrame, filled: Iterable[str]) -> str | None:
@@ -117,8 +130,9 @@ def lack(
         complete: whether every fold with every seed is promised; if not, some must be missing.
     """
     found = Counter(zip(predictions["fold"], predictions["seed"], strict=True))
+    planned_seeds = set(seeds)
     for (fold, seed), count in found.items():
-        if fold not in sizes or seed not in seeds:
+        if fold not in sizes or seed not in planned_seeds:
             return f"fold '{fold}' with seed {seed} is predicted, but is not in the record"
         if count != sizes[fold]:
             return (
@@ -134,22 +148,45 @@ def lack(
     return None
 
 
-def _wrong_columns(predictions: DataFrame, words: list[str], numbers: list[str]) -> str | None:
-    from pandas.api.types import is_integer_dtype, is_numeric_dtype
+def wrong_columns(task: Task, predictions: DataFrame) -> str | None:
+    """Return which column is missing, one too many, or of another type than a task's, or None.
 
+    Args:
+        task: what is predicted.
+        predictions: with or without rows.
+    """
+    from pandas.api.types import is_bool_dtype, is_integer_dtype, is_numeric_dtype
+
+    words, numbers = [*WHO[:3], *task.words], ["seed", *task.numbers]
     expected, found = {*words, *numbers}, {*predictions.columns}
     if missing := sorted(expected - found):
         return f"the predictions have no column '{missing[0]}'"
-    if extra := sorted(found - expected):
+    if extra := sorted(map(str, found - expected)):
         return f"the predictions have a column '{extra[0]}' that the task does not"
     for name in words:
-        if is_numeric_dtype(predictions[name]):
+        if not _holds_text(predictions[name]):
             return f"column '{name}' of the predictions must hold text"
     for name in numbers:
-        if not is_numeric_dtype(predictions[name]):
+        kind = predictions[name].dtype
+        if not is_numeric_dtype(kind) or is_bool_dtype(kind):
             return f"column '{name}' of the predictions must hold numbers"
     if not is_integer_dtype(predictions["seed"]):
         return "column 'seed' of the predictions must hold whole numbers"
+    return None
+
+
+def _holds_text(column: Series[Any]) -> bool:
+    from pandas.api.types import infer_dtype
+
+    return infer_dtype(column, skipna=True) in ("string", "empty")
+
+
+def _unseen(predictions: DataFrame) -> str | None:
+    """Return which name holds a character that may command a terminal."""
+    for column in WHO[:3]:
+        for name in predictions[column].unique():
+            if found := hidden(name):
+                return f"column '{column}' of the predictions has the character {found} in '{name}'"
     return None
 
 
@@ -157,4 +194,26 @@ def _foreign_labels(predictions: DataFrame, task: Task) -> str | None:
     for column in task.words:
         if foreign := sorted({*predictions[column]}.difference(task.classes)):
             return f"column '{column}' of the predictions has '{foreign[0]}', no label of the task"
+    return None
+
+
+def _out_of_range(predictions: DataFrame, task: Task, truths: list[str]) -> str | None:
+    """Return which number cannot be one: a truth off its scale, or what cannot be squared."""
+    for column in task.numbers:
+        numbers = predictions[column]
+        wrong = numbers.abs() > _MOST
+        if column in truths and task.ends is not None:
+            wrong = ~numbers.between(*task.ends)
+        if wrong.any():
+            first = numbers[wrong].iloc[0]
+            return f"column '{column}' of the predictions has {first}, out of range"
+    return None
+
+
+def _two_truths(predictions: DataFrame, columns: list[str]) -> str | None:
+    """Return which utterance has another truth or speaker in one row than in another."""
+    for column in columns:
+        different = predictions.groupby("utterance", sort=False)[column].nunique() > 1
+        if different.any():
+            return f"utterance '{different.idxmax()}' has two values of '{column}'"
     return None

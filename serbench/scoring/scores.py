@@ -44,6 +44,9 @@ class SpeakerSummary:
         std_over_seeds: of the seeds' means of speakers (ddof 0; 0 for one seed).
         speakers: how many are averaged.
         left_out: how many have too few utterances.
+        constant: how many of `speakers` have truths that are all equal, so that a measure of how
+            two series go together is 0 or undefined, by a hair; of a mean over dimensions, in one
+            of these.
     """
 
     mean_of_speakers: float
@@ -51,6 +54,7 @@ class SpeakerSummary:
     std_over_seeds: float
     speakers: int
     left_out: int
+    constant: int = 0
 
 
 @dataclass(frozen=True)
@@ -112,24 +116,23 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def score(task: Task, predictions: DataFrame, *, min_utterances: int = 2) -> Scores:
+def score(task: Task, predictions: DataFrame) -> Scores:
     """Return all scores of a run, of the folds and seeds that are in `predictions`.
 
     Args:
         task: what is predicted.
         predictions: one row an utterance x fold x seed: `utterance`, `speaker`, `fold`, `seed`;
             `truth` and `prediction` (labels), or `truth:DIMENSION` and `prediction:DIMENSION`.
-        min_utterances: that a speaker needs to count in A-CCC, at least 2.
 
     Raises:
-        SerbenchError: a column or an entry is missing, a row is there twice, a truth is no label
-            of the task, or `min_utterances` is less than 2.
+        SerbenchError: a column or an entry is missing, a row is there twice, or a truth is no label
+            of the task.
     """
-    _check(task, predictions, min_utterances)
+    _check(task, predictions)
     folds = measured(task, predictions, ["fold", "seed"], task.over_folds)
     pooled = measured(task, predictions, ["seed"], task.over_folds)
     people = measured(task, predictions, ["speaker", "seed"], "")
-    needed = min_utterances if task.correlates else 1
+    needed = task.min_utterances if task.correlates else 1
     size = predictions.groupby("speaker", sort=False)["utterance"].nunique()
     counting = people[people["speaker"].map(size) >= needed]
     by_fold = _by_fold(folds, pooled)
@@ -137,11 +140,13 @@ def score(task: Task, predictions: DataFrame, *, min_utterances: int = 2) -> Sco
         rank_name=task.rank,
         rank=by_fold[task.rank].mean_of_folds,
         by_fold=by_fold,
-        by_speaker=_by_speaker(counting, left_out=int((size < needed).sum())),
+        by_speaker=_by_speaker(
+            counting, int((size < needed).sum()), _constant(task, predictions, size[size >= needed])
+        ),
         folds=folds,
         speakers=_over_seeds(people, size),
         seeds=len(pooled),
-        min_utterances=min_utterances,
+        min_utterances=task.min_utterances,
         undefined=(
             *_undefined(folds, ["fold", "seed"]),
             *_undefined(counting, ["speaker", "seed"]),
@@ -149,10 +154,7 @@ def score(task: Task, predictions: DataFrame, *, min_utterances: int = 2) -> Sco
     )
 
 
-def _check(task: Task, predictions: DataFrame, min_utterances: int) -> None:
-    if min_utterances < 2:
-        msg = f"min_utterances is {min_utterances}; the CCC of a speaker needs 2 or more"
-        raise SerbenchError(msg)
+def _check(task: Task, predictions: DataFrame) -> None:
     columns = [name for m in task.measures for name in (m.truth, m.prediction)]
     absent = [c for c in dict.fromkeys((*WHO, *columns)) if c not in predictions]
     if absent:
@@ -221,12 +223,26 @@ def _by_fold(folds: DataFrame, pooled: DataFrame) -> dict[str, FoldSummary]:
     return {name: FoldSummary(*row) for name, row in zip(_names(folds), values, strict=True)}
 
 
-def _by_speaker(counting: DataFrame, left_out: int) -> dict[str, SpeakerSummary]:
+def _constant(task: Task, predictions: DataFrame, counting: Series[int]) -> dict[str, int]:
+    """Return, for measures that correlate, how many of some speakers have truths all equal."""
+    if not task.correlates:
+        return {}
+    rows = predictions[predictions["speaker"].isin(counting.index)].groupby("speaker")
+    constant = DataFrame({m.name: rows[m.truth].nunique() < 2 for m in task.measures})
+    counts = {m.name: int(constant[m.name].sum()) for m in task.measures}
+    return {task.main: int(constant.any(axis=1).sum())} | counts
+
+
+def _by_speaker(
+    counting: DataFrame, left_out: int, constant: Mapping[str, int]
+) -> dict[str, SpeakerSummary]:
     seeds, own = _averages(counting, "seed"), _averages(counting, "speaker")
     values = np.transpose([seeds.mean(axis=0), own.std(axis=0), seeds.std(axis=0)]).tolist()
     count = int(counting["speaker"].nunique())
     return {
-        f"a_{name}": SpeakerSummary(mean, over_speakers, over_seeds, count, left_out)
+        f"a_{name}": SpeakerSummary(
+            mean, over_speakers, over_seeds, count, left_out, constant.get(name, 0)
+        )
         for name, (mean, over_speakers, over_seeds) in zip(_names(counting), values, strict=True)
     }
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from serbench.encoders.tensors import read_tensors, write_tensors
+from serbench.durable import drop
+from serbench.encoders.tensors import keep_tensors, read_tensors
 
 State = dict[str, Tensor]
 """Parameters and buffers of a system, on the CPU."""
@@ -85,7 +86,7 @@ class BestEpochs:
         if self.folder is None:
             self._states[epoch] = state
         else:
-            write_tensors(self._path(epoch), state)
+            keep_tensors(self._path(epoch), state)
 
     def _read(self, epoch: int) -> State:
         return self._states[epoch] if self.folder is None else read_tensors(self._path(epoch))
@@ -94,7 +95,7 @@ class BestEpochs:
         if self.folder is None:
             del self._states[epoch]
         else:
-            self._path(epoch).unlink()
+            drop(self._path(epoch))
 
     def _path(self, epoch: int) -> Path:
         assert self.folder is not None

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from serbench.encoders.pretraining.checkpoint import fill_moments, moments_of
-from serbench.encoders.tensors import read_tensors, write_tensors
+from serbench.encoders.tensors import keep_tensors, read_tensors
 from serbench.training.learning import Learner, Pass
 from serbench.training.optimizing import schedule
 from serbench.training.system import System
@@ -65,14 +65,13 @@ class Course:
         """
         if self.file is None:
             return
-        self.file.parent.mkdir(parents=True, exist_ok=True)
         about = {
             "known": known,
             "over": over,
             "shuffle": self.shuffle.bit_generator.state,
             "rates": [self.rates.last_epoch, self.rates.get_last_lr()],
         }
-        write_tensors(self.file, {} if over else self._tensors(), {"about": json.dumps(about)})
+        keep_tensors(self.file, {} if over else self._tensors(), {"about": json.dumps(about)})
 
     def _tensors(self) -> dict[str, Tensor]:
         state = state_of(self.system)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from serbench.upstreams import Upstream
 
 Array: TypeAlias = NDArray[np.float32]
-Layers: TypeAlias = Literal["last"] | int | Sequence[int] | None
+Layers: TypeAlias = Literal["all", "last"] | int | Sequence[int] | None
 
 _OWN = ("upstream", "layers", "rate", "device", "precision")
 
@@ -41,8 +41,8 @@ class FeatureExtractor:
 
     Args:
         upstream: its name (`serbench list upstreams`), or a Python file.
-        layers: which of the upstream's L layers: None for all, "last", a number, or several; from
-            the end if negative.
+        layers: which of the upstream's L layers, as in a recipe: "all", "last", or several
+            numbers from 0; here also one number, or negative ones, from the end. None is "all".
         rate: Hz of arrays; paths know their own.
         device: torch device.
         precision: whose values frames have: "float16", "bfloat16" or "float32".
@@ -61,7 +61,7 @@ class FeatureExtractor:
         self,
         upstream: str,
         *,
-        layers: Layers = None,
+        layers: Layers = "all",
         rate: int | None = None,
         device: str = "cpu",
         precision: Precision = "float16",
@@ -74,7 +74,7 @@ class FeatureExtractor:
         self.precision = precision
         self.options = options
         self._made: Upstream | None = None
-        plugins.validate(plugins.find("upstreams", upstream), options)
+        plugins.validate(self._plugin(), options)
 
     def frames(self, speech: Any) -> list[Array]:
         """Return (L, T, D) float32 for each clip, with the values of a store of this precision.
@@ -82,7 +82,8 @@ class FeatureExtractor:
         Raises:
             SerbenchError: a file that cannot be read, a clip shorter than a frame, no such layer.
         """
-        return self._encode(speech, "frames")
+        with plugins.blamed(self._plugin()):
+            return self._encode(speech, "frames")
 
     def means(self, speech: Any) -> Array:
         """Return (N, L, D) float32: the means over time.
@@ -90,7 +91,8 @@ class FeatureExtractor:
         Raises:
             SerbenchError: as `frames`.
         """
-        return np.stack([clip[:, 0] for clip in self._encode(speech, "mean")])
+        with plugins.blamed(self._plugin()):
+            return np.stack([clip[:, 0] for clip in self._encode(speech, "mean")])
 
     def transform(self, speech: Any) -> Array:
         """Return (N, D) float32: the means over time and over the layers, one vector a clip.
@@ -140,12 +142,14 @@ class FeatureExtractor:
                 blocks[row] = block[chosen].float().numpy()
         return blocks
 
+    def _plugin(self) -> plugins.Plugin:
+        return plugins.find("upstreams", self.upstream)
+
     def _upstream(self) -> Upstream:
         from serbench.devices import available
 
         if self._made is None:
-            plugin = plugins.find("upstreams", self.upstream)
-            made: Upstream = plugins.make(plugin, options=self.options)
+            made: Upstream = plugins.make(self._plugin(), options=self.options)
             self._made = made.to(available(self.device)).eval()
         return self._made
 
@@ -161,12 +165,12 @@ class FeatureExtractor:
 
     def _chosen(self, depth: int) -> NDArray[np.int64]:
         """Return the numbers of the layers."""
-        if self.layers is None:
+        if self.layers is None or (isinstance(self.layers, str) and self.layers == "all"):
             return np.arange(depth)
         given = -1 if isinstance(self.layers, str) and self.layers == "last" else self.layers
         numbers = np.atleast_1d(given)
         if numbers.dtype.kind not in "iu":
-            raise unknown("layer", str(self.layers), map(str, range(depth)), "or 'last', or None")
+            raise unknown("layer", str(self.layers), map(str, range(depth)), "or 'all' or 'last'")
         for number in numbers:
             if not -depth <= number < depth:
                 raise unknown("layer", str(number), map(str, range(depth)))

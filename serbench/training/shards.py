@@ -8,8 +8,7 @@ numpy.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
@@ -22,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from serbench.durable import kept
 from serbench.errors import SerbenchError
 from serbench.training.settings import Precision
 
@@ -90,7 +90,8 @@ def find(
     """
     lengths, shard, start = (np.zeros(sum(map(len, rows)), np.int64) for _ in range(3))
     for number, (file, own) in enumerate(zip(files, rows, strict=True)):
-        frames = np.load(_lengths(file))
+        with _opened(lengths_of(file)) as opened:
+            frames = np.load(opened)
         values = (np.cumsum(frames) - frames) * depth * dim
         lengths[own], shard[own] = frames, number
         start[own] = _header(file) + values * getattr(torch, precision).itemsize
@@ -108,27 +109,20 @@ def write(file: Path, blocks: Sequence[Tensor]) -> None:
     values = torch.cat([block.flatten() for block in blocks])
     # numpy has no bfloat16: its bits are kept as they are
     bits = values.view(torch.uint16) if values.dtype == torch.bfloat16 else values
-    _save(_lengths(file), lengths)
+    _save(lengths_of(file), lengths)
     _save(file, bits.numpy())
 
 
-def whole(path: Path, write_to: Callable[[Path], object]) -> None:
-    """Write a file under a temporary name, and rename it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    write_to(temporary)
-    temporary.replace(path)
-
-
 def _save(path: Path, array: NDArray[Any]) -> None:
-    def write_to(temporary: Path) -> None:
-        # np.save would append .npy to the name of a file that it opens itself
-        with temporary.open("wb") as file:
-            np.save(file, array)
+    # np.save says of a full disk only how much it did not write
+    header = np.lib.format.header_data_from_array_1_0(array)
+    with kept(path) as fresh, fresh.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(np.ascontiguousarray(array).data)
 
-    whole(path, write_to)
 
-
-def _lengths(file: Path) -> Path:
+def lengths_of(file: Path) -> Path:
+    """Return where the lengths of a shard's blocks lie."""
     return file.with_suffix(".lengths.npy")
 
 

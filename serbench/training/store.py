@@ -3,13 +3,14 @@
 A store is a folder `features/<digest>` named by the upstream (code, options, weights) and by the
 recordings. Its shards hold the (L, T, D) blocks of their utterances one after the other: frames in
 the precision that is asked for, or per-layer means over time (T = 1) in single precision. A shard
-is written under a temporary name and renamed, so an interrupted encoding goes on where it was; a
-lock lets many processes share a store.
+is there whole or not at all, so an interrupted encoding goes on where it was; it is checked when
+the store is opened, and encoded anew if it is damaged. A lock lets many processes share a store.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,13 +19,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
-from filelock import FileLock
 from numpy.typing import NDArray
 from torch import Tensor
 
 from serbench.digests import digest_json
+from serbench.durable import kept as written
+from serbench.durable import usable
 from serbench.errors import SerbenchError
 from serbench.home import home
+from serbench.locks import locked
 from serbench.training import shards
 from serbench.training.settings import Precision
 from serbench.training.shards import Shards
@@ -127,12 +130,11 @@ def encode(
     elif precision != "float16":
         named |= {"precision": precision}
     folder = home() / "features" / digest_json(named)[:32]
-    folder.mkdir(parents=True, exist_ok=True)
     plan = plan_shards(table["seconds"].to_numpy(float))
     encoding = _Encoding(folder, table, plan, kept, precision, progress, device)
-    with FileLock(folder / "lock"):
-        missing = [i for i, file in enumerate(encoding.files) if not file.exists()]
-        if missing:
+    with locked(folder / "lock", progress.tell, f"encodes into {folder}"):
+        missing, indexed = encoding.missing(), encoding.is_whole(encoding.index)
+        if missing or not indexed:
             encoding.encode(missing, upstream())
         else:
             progress.tell(f"features found in {folder}")
@@ -178,9 +180,23 @@ class _Encoding:
         """The shards, whether they exist or not."""
         return [self.folder / f"{number:05d}.npy" for number in range(len(self.plan))]
 
+    @property
+    def index(self) -> Path:
+        """The file that says what the features are."""
+        return self.folder / "index.json"
+
+    def missing(self) -> list[int]:
+        """Return the numbers of the shards that are not there, or damaged."""
+        whole = [self.is_whole(f) and self.is_whole(shards.lengths_of(f)) for f in self.files]
+        return [number for number, there in enumerate(whole) if not there]
+
+    def is_whole(self, file: Path) -> bool:
+        """Whether a file of the store is there and as it was written."""
+        return usable(file, "features in", self.progress.tell)
+
     def open(self) -> StoredFeatures:
         """Return what is stored, once it is complete."""
-        index = json.loads((self.folder / "index.json").read_text())
+        index = json.loads(self.index.read_text())
         size = index["depth"], index["dim"]
         blocks = shards.find(self.files, self.plan, self.precision, *size)
         means = None
@@ -189,14 +205,17 @@ class _Encoding:
         return StoredFeatures(blocks, means, index["provenance"])
 
     def encode(self, missing: list[int], upstream: Upstream) -> None:
-        """Encode the shards that are missing."""
+        """Write what the features are, and encode the shards that are missing."""
         upstream = upstream.to(self.device)
+        index = {"depth": upstream.depth, "dim": upstream.dim, "provenance": upstream.provenance}
+        with written(self.index) as fresh:
+            fresh.write_text(json.dumps(index))
+        if not missing:
+            return
         check_texts(self.table, upstream)
         enrol_speakers(self.table, upstream, self.progress, self.device)
         todo = self.table.iloc[np.concatenate([self.plan[i] for i in missing])]
         self._check_space(upstream, todo)
-        index = {"depth": upstream.depth, "dim": upstream.dim, "provenance": upstream.provenance}
-        shards.whole(self.folder / "index.json", lambda path: path.write_text(json.dumps(index)))
         with self.progress.step("encode", float(todo["seconds"].sum())) as step:
             for i in missing:
                 part = self.table.iloc[self.plan[i]]
@@ -212,15 +231,21 @@ class _Encoding:
         what = "means over time" if self.kept == "mean" else "frames"
         self.progress.tell(
             f"{len(table)} utterances, {table['seconds'].sum() / 3600:.2f} h, to encode: {what} of "
-            f"{upstream.depth} layers x {upstream.dim}, {size / 2**20:.0f} MiB in {self.folder}"
+            f"{upstream.depth} layers x {upstream.dim}, {_room(size)} in {self.folder}"
         )
         if size > 0.9 * free:
             msg = (
-                f"the features need {size / 2**30:.1f} GiB but {self.folder} has "
-                f"{free / 2**30:.1f} GiB free; set SERBENCH_HOME to a larger disk, delete old "
-                "folders in it, or take a head that needs only means over time, such as mean_pool"
+                f"the features need {_room(size)} but {self.folder} has {_room(free)} free; set "
+                "SERBENCH_HOME to a larger disk, delete old folders in it, or take a head that "
+                "needs only means over time, such as mean_pool"
             )
             raise SerbenchError(msg)
+
+
+def _room(size: float) -> str:
+    """Return a number of bytes in the unit in which it has one to four digits, GiB at most."""
+    power = min(3, max(1, int(math.log2(max(size, 1)) // 10)))
+    return f"{size / 1024**power:.1f} {('KiB', 'MiB', 'GiB')[power - 1]}"
 
 
 def encode_clips(

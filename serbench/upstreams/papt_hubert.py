@@ -13,6 +13,7 @@ from serbench.progress import Progress
 from serbench.upstreams import Unlabelled
 from serbench.upstreams.hubert import find_weights
 
+SIZES_OF = "hubert"
 ADAPTED_BY = (
     "weights",
     "revision",

@@ -13,6 +13,9 @@ from serbench.encoders import hub as hubs
 from serbench.errors import SerbenchError
 from serbench.upstreams import Clips, Features, Upstream, stack
 
+PACKAGES = ("espnet-s3prl", "s3prl")
+"""Whose version counts as that of the code does."""
+
 _SHORTEST = 800  # samples; s3prl promises nothing below 50 ms
 _PROBE = 8_000  # samples
 _VERIFIED = (_SHORTEST, 16_001, 40_007, 80_001)  # samples

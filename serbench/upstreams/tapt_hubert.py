@@ -12,6 +12,7 @@ from serbench.progress import Progress
 from serbench.upstreams import Unlabelled
 from serbench.upstreams.hubert import find_weights, refuse_personal
 
+SIZES_OF = "hubert"
 ADAPTED_BY = (
     "weights",
     "revision",

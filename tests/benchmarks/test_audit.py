@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
@@ -359,6 +360,32 @@ def test_what_changed_or_was_faulty_is_looked_at_again(corpus, opened):
     assert found.table.loc[3, "seconds"] == pytest.approx(0.3, abs=1e-3)
 
 
+@pytest.mark.parametrize("in_place", [True, False])
+def test_other_samples_of_the_same_size_and_time_are_noticed(corpus, tmp_path, in_place):
+    path = Path(corpus.loc[1, "path"])
+    before, old = audit(corpus).table.loc[1, "recording"], path.stat()
+    fresh = path if in_place else tmp_path / "fresh.wav"
+    speech(fresh, seed=99, rate=16000, channels=2)
+    os.utime(fresh, ns=(old.st_atime_ns, old.st_mtime_ns))
+    fresh.replace(path)
+    new = path.stat()
+    assert (new.st_size, new.st_mtime_ns) == (old.st_size, old.st_mtime_ns)
+
+    assert audit(corpus).table.loc[1, "recording"] != before
+
+
+def test_an_audit_anew_believes_nothing_that_is_remembered(corpus, opened):
+    audit(corpus)
+    opened.clear()
+
+    audit_corpus(benchmark(), corpus, Silent(), anew=True)
+
+    assert len(opened) == 12
+    opened.clear()
+    audit(corpus)
+    assert not opened, "it is remembered"
+
+
 def test_another_table_of_the_same_corpus_keeps_what_is_known(corpus, opened):
     audit(corpus)
     opened.clear()
@@ -371,8 +398,8 @@ def test_another_table_of_the_same_corpus_keeps_what_is_known(corpus, opened):
 
 def test_a_broken_cache_is_no_cache(corpus):
     audit(corpus)
-    caches = list((home() / "audit").iterdir())
-    assert [c.name for c in caches] == ["tiny.2.parquet"]
+    caches = list((home() / "audit").glob("[!.]*"))
+    assert [c.name for c in caches] == ["tiny.3.parquet"]
     for content in (b"", b"rubbish", caches[0].read_bytes()[:-40]):
         caches[0].write_bytes(content)
         assert audit(corpus).findings == ()
@@ -421,3 +448,17 @@ def test_a_table_without_a_column_of_the_contract(corpus, column):
 def test_an_empty_table(corpus):
     with pytest.raises(SerbenchError, match="has no utterances"):
         audit(corpus.iloc[:0])
+
+
+@pytest.mark.parametrize("column", ["utterance", "speaker", "session"])
+@pytest.mark.parametrize("character", ["\x1b", "\u202e", "\u200b", "\n"])
+def test_names_have_no_characters_that_command_a_terminal(corpus, column, character):
+    names = corpus[column].fillna("one").astype(object)
+    names[3] = f"a{character}b"
+    found = audit_corpus(benchmark(), corpus.assign(**{column: names}), Silent())
+    (finding,) = [f for f in found.findings if f.kind == "unseen_character"]
+    assert finding.severity == "error"
+    with pytest.raises(SerbenchError) as caught:
+        found.usable(leave_out_broken=True)
+    assert f"in '{column}' of 1 utterance" in str(caught.value)
+    assert character not in str(caught.value).replace("\n- ", "") or character == "\n"

@@ -193,6 +193,7 @@ def refused(path: Path) -> str:
         ('name = "mine"', 'nam = "mine"', "'name' is missing"),
         ('name = "mine"', 'name = "../mine"', "'name': .*not '../mine'"),
         ('name = "mine"', 'name = "emodb"', "'emodb' is taken by a benchmark"),
+        ('name = "mine"', 'name = "EmoDB"', "'EmoDB' is taken by a benchmark"),
         ('version = "1"', "version = 1", "'version': .*string, not 1"),
         ('version = "1"', "version = ", "not valid TOML: .*line 3"),
         ('"classification"', '"classificatoin"', "'task': .*'classification' or 'regression'"),

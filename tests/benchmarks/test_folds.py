@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -174,9 +175,13 @@ def test_rows_that_are_tested_twice_or_never_are_found(table: DataFrame) -> None
     findings = audit_folds(table, folds[1:], protocol, CLASSES)
     assert kinds(findings) == {("never_tested", "warning")}
     assert findings[0].message.startswith("12 utterances are never tested (s0_happy_0, s0_happy_1,")
-    findings = audit_folds(table, [*folds, folds[0]], protocol, CLASSES)
+    findings = audit_folds(table, [*folds, replace(folds[0], name="again")], protocol, CLASSES)
     assert kinds(findings) == {("tested_twice", "error")}
     assert findings[0].message.startswith("12 utterances are in the test part of several folds")
+    findings = audit_folds(
+        table, [folds[0], replace(folds[1], name=folds[0].name)], protocol, CLASSES
+    )
+    assert ("fold_name", "error") in kinds(findings)
 
 
 def test_hashes_are_of_the_ids_and_not_of_their_order(table: DataFrame) -> None:

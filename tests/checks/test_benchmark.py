@@ -209,7 +209,7 @@ SPLIT = [
         "list(dict.fromkeys(table",
         "protocol 'own' gives other folds if the rows come in another order",
     ),
-    ('f"speaker {test}"', '"speaker"', "protocol 'own' gives several folds one name: speaker"),
+    ('f"speaker {test}"', '"speaker"', "protocol 'own': several folds have one name: speaker"),
     (
         "rows(valid), rows(test)",
         "rows(test)[1:], rows(test)[:1]",

@@ -120,8 +120,11 @@ def test_an_upstream_that_adapts_is_checked_adapted(pretrained_hubert: Path) -> 
 
 def test_a_benchmark_is_checked_as_far_as_its_corpus_is_there(tmp_path: Path) -> None:
     ended = serbench("check", "benchmark", "emotale", "--set", "language=DK")
-    assert (ended.returncode, ended.stdout) == (0, "emotale: keeps the contract\n")
-    assert "not checked" in ended.stderr
+    assert (ended.returncode, ended.stdout) == (
+        0,
+        "emotale: what was checked keeps the contract; not checked: its table and folds, as the "
+        "corpus is not there\n",
+    )
     assert "give --data DIR" in ended.stderr
     (tmp_path / "emotale").mkdir()
     ended = serbench("check", "benchmark", "emotale", "--data", tmp_path)
@@ -213,3 +216,25 @@ def test_what_contradicts_itself_is_refused(tmp_path: Path) -> None:
     assert done.stderr == (
         "serbench: error: --again computes and --overwrite never does not; give one of them\n"
     )
+
+
+def test_a_stored_result_is_shown_by_its_digest_as_its_run_ended(results: Path) -> None:
+    (record,) = results.glob("demo/*.json")
+    for name in (record.stem[:8], record):
+        ended = serbench("show", name, "--results", results)
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stdout.strip() == (results / "printed.txt").read_text().strip()
+        assert "nobody looked at the corpus" in ended.stderr
+
+
+def test_what_is_shown_must_be_one_result(results: Path, tmp_path: Path) -> None:
+    (record,) = results.glob("demo/*.json")
+    (tmp_path / "demo").mkdir()
+    for end in ("0", "1"):
+        (tmp_path / "demo" / f"{record.stem[:10]}{end}.json").write_text("{}")
+    told = fails("show", record.stem[:10], "--results", tmp_path)
+    assert "2 results" in told
+    assert f"{record.stem[:10]}0, {record.stem[:10]}1" in told
+    assert "begins with 'ffffffff'" in fails("show", "ffffffff", "--results", tmp_path)
+    assert "begins with ''" in fails("show", "", "--results", results)
+    assert "no record" in fails("show", tmp_path / "demo" / "none.json")

@@ -21,9 +21,6 @@ from transformers import HubertConfig, HubertModel
 
 from serbench import plugins
 from serbench.benchmarks import Classification, Regression
-from serbench.checks.adapting import make_upstream
-from serbench.checks.material import speech
-from serbench.checks.observing import watched
 from serbench.devices import seeded
 from serbench.downstreams import mean_pool
 from serbench.encoders import cpc
@@ -46,6 +43,9 @@ from serbench.training.settings import Training
 from serbench.training.streams import Stream
 from serbench.training.system import System
 from serbench.upstreams import Clips, Features
+from serbench.vetting.adapting import make_upstream
+from serbench.vetting.material import speech
+from serbench.vetting.observing import watched
 
 from ..checkpoints import ENCODERS, LARGE, SMALL  # noqa: TID252
 from ..test_contracts import variants  # noqa: TID252

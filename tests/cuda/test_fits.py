@@ -16,7 +16,6 @@ import torch
 
 from serbench import plugins
 from serbench.benchmarks import Fold
-from serbench.checks.material import speech
 from serbench.downstreams import mean_pool
 from serbench.progress import Silent
 from serbench.training.fit import Fitted, fit
@@ -27,6 +26,7 @@ from serbench.training.system import System
 from serbench.training.trial import Source, Trial
 from serbench.training.waves import DecodedClips
 from serbench.upstreams import Features, Upstream
+from serbench.vetting.material import speech
 
 from .cases import CLASSES, random_state_kept, require, undropped, upstream_of
 

@@ -14,7 +14,6 @@ import pytest
 import torch
 
 from serbench.benchmarks.reading.audio import durations
-from serbench.checks.observing import deviation
 from serbench.devices import available, has_bf16
 from serbench.encoders import weights
 from serbench.encoders.pretraining import adaptation, cpc, hubert
@@ -31,6 +30,7 @@ from serbench.progress import Silent
 from serbench.runs import recipe
 from serbench.runs.run import run_recipe
 from serbench.training import store
+from serbench.vetting.observing import deviation
 
 from ..encoders.pretraining.test_trainer import Lines, trainer  # noqa: TID252
 from .cases import random_state_kept, require, upstream_of

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from serbench.checks import check_upstream
-from serbench.checks.observing import deviation
+from serbench.vetting.observing import deviation
 
 from .cases import ALL, MASKED, UPSTREAMS, Step, clips, make_step, upstream_of
 

@@ -90,7 +90,7 @@ def test_a_folder_is_known_by_its_name(folder: Path, monkeypatch: pytest.MonkeyP
     assert make(weights="~/copy").provenance["id"] == "copy"
 
 
-def test_a_packaged_size_wins_over_a_folder_of_its_name(
+def test_a_published_size_wins_over_a_folder_of_its_name(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(folder, folder.with_name("nano"))
@@ -99,8 +99,10 @@ def test_a_packaged_size_wins_over_a_folder_of_its_name(
     monkeypatch.setattr(_weights, "PACKAGED", folder.parent)
     sizes = plugin.WEIGHTS | {"nano": plugin.WEIGHTS["nano"] | {"packaged": folder.name}}
     assert find("nano", None, sizes).folder == folder
-    for name in ("./nano", "base"):
+    for name in ("./nano", "./base"):
         assert find(name, None, sizes).folder == Path(name)
+    with pytest.raises(SerbenchError, match="the hub cannot be reached"):
+        find("base", None, sizes)
 
 
 def test_the_digest_is_that_of_sha256sum(folder: Path) -> None:

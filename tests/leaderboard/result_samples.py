@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from serbench.benchmarks import Classification, Regression
+from serbench.leaderboard import table
 from serbench.leaderboard.record import (
     BenchmarkRecord,
     Fit,
@@ -19,6 +21,7 @@ from serbench.leaderboard.record import (
     Result,
     Split,
 )
+from serbench.leaderboard.table import Board
 from serbench.scoring import scores
 from serbench.scoring.scores import Scores
 
@@ -53,11 +56,12 @@ def classified(skill: float, seeds: tuple[int, ...] = (0,), draw: int = 0) -> pd
 
 def rated(skill: float, seeds: tuple[int, ...] = (0,), draw: int = 0) -> pd.DataFrame:
     """Return predictions of affect; each speaker uses another part of the scale."""
-    random = np.random.default_rng(draw)
+    random, corpus = np.random.default_rng(draw), np.random.default_rng(0)
     cells = _cells(seeds)
-    offset = random.normal(size=SPEAKERS)[cells["speaker"].astype(int)]
+    offset = corpus.normal(size=SPEAKERS)[np.arange(SPEAKERS).repeat(CLIPS)]
     for name in AFFECT.dimensions:
-        truth = np.clip(4 + offset + random.normal(size=len(cells)), 1, 7)
+        rating = np.clip(4 + offset + corpus.normal(size=SPEAKERS * CLIPS), 1, 7)
+        truth = np.tile(rating, len(seeds))
         cells[f"truth:{name}"] = truth
         cells[f"prediction:{name}"] = 4 + skill * (truth - 4) + 0.3 * random.normal(size=len(cells))
     return cells
@@ -100,3 +104,14 @@ def record(task: Classification | Regression = EMOTIONS, **changes: Any) -> Resu
 def score(result: Result, predictions: pd.DataFrame) -> Scores:
     """Return the scores of a result's predictions."""
     return scores.score(result.benchmark.task, predictions)
+
+
+def ranked(results: Iterable[tuple[Result, pd.DataFrame]]) -> list[Board]:
+    """Return the boards of results whose records have the scores of their predictions."""
+    return table.rank((scored(*each), each[1]) for each in results)
+
+
+def scored(result: Result, predictions: pd.DataFrame) -> Result:
+    """Return a record with the scores of predictions, unless it has some."""
+    own = result.scores or score(result, predictions).to_json()
+    return result.model_copy(update={"scores": own})

@@ -13,9 +13,9 @@ import pytest
 
 from serbench.leaderboard.export import to_csv, to_markdown
 from serbench.leaderboard.record import Adaptation, Labels, ProtocolRecord
-from serbench.leaderboard.table import Board, rank
+from serbench.leaderboard.table import Board
 
-from .result_samples import AFFECT, classified, rated, record
+from .result_samples import AFFECT, classified, ranked, rated, record
 
 ODD = Labels(upstream="mine|*yours*", weights="a<b>_c_", downstream="mean_pool")
 
@@ -25,7 +25,7 @@ def boards() -> list[Board]:
     """Return a board of classes with all that is odd, and one of dimensions."""
     mlp = Labels(upstream="fbank", downstream="mlp")
     broken = rated(0.3).assign(**{"prediction:valence": np.nan})
-    return rank(
+    return ranked(
         [
             (record(labels=ODD, seeds=(0, 1)), classified(2.0, (0, 1))),
             (record(labels=mlp, recipe={"hidden": 64}), classified(1.0)),
@@ -67,7 +67,7 @@ def test_markdown_has_every_number(boards: list[Board]):
     first, second = tables(to_markdown(boards))
     for key, header in (("ua", "UA"), ("wa", "WA"), ("macro_f1", "macro F1")):
         value = classes.rows[0].values[key]
-        assert first[0][header] == f"{value.mean:.3f} ± {value.std:.3f}"
+        assert first[0][header] == f"{value.mean:.3f} ± {value.std:.3f} ({value.seeds:.3f})"
     for name in ("", ":arousal", ":valence", ":dominance"):
         for kind in ("O-CCC", "A-CCC"):
             value = dimensions.rows[0].values[f"{kind[0].lower()}_ccc{name}"]
@@ -81,7 +81,7 @@ def test_markdown_has_columns_only_where_needed(boards: list[Board]):
     assert [row["differs in"] for row in first] == ["", "hidden=64", "hidden=[256,64]", ""]
     assert [row["note"] for row in first] == ["", "", "", "1"]
     assert "differs in" not in second[0]
-    (lonely,) = tables(to_markdown(rank([(record(), classified(1.0))])))
+    (lonely,) = tables(to_markdown(ranked([(record(), classified(1.0))])))
     assert "note" not in lonely[0]
 
 
@@ -106,6 +106,8 @@ def test_csv_has_every_row_with_all_digits(boards: list[Board]):
             spread = float(line[f"{column.key}:std_over_{column.over}"])
             assert float(line[column.key]) == pytest.approx(value.mean, rel=0, nan_ok=True)
             assert spread == pytest.approx(value.std, rel=0, nan_ok=True)
+            seeds = line[f"{column.key}:std_over_seeds"]
+            assert seeds == ("" if row.seeds == 1 else str(value.seeds))
 
 
 def test_csv_says_what_the_rows_are():
@@ -118,7 +120,7 @@ def test_csv_says_what_the_rows_are():
         (record(protocol=random, benchmark=made, adaptation=heard), classified(1.0)),
         (record(AFFECT, seeds=(0, 1)), rated(0.5, (0, 1))),
     ]
-    emotions, affect = csv.DictReader(StringIO(to_csv(rank(results))))
+    emotions, affect = csv.DictReader(StringIO(to_csv(ranked(results))))
     assert (emotions["synthetic"], affect["synthetic"]) == ("true", "false")
     assert emotions["shares"] == "session speaker"
     assert json.loads(emotions["protocol_options"]) == {"k": 5}
@@ -135,7 +137,7 @@ def test_csv_of_one_fold_has_no_spread_and_of_nan_says_nan():
     fold = record().split.folds[0].model_copy(update={"test": 120})
     split = record().split.model_copy(update={"folds": (fold,)})
     broken = rated(0.3).assign(fold="1", **{"prediction:valence": np.nan})
-    (line,) = csv.DictReader(StringIO(to_csv(rank([(record(AFFECT, split=split), broken)]))))
+    (line,) = csv.DictReader(StringIO(to_csv(ranked([(record(AFFECT, split=split), broken)]))))
     assert line["o_ccc:arousal:std_over_folds"] == ""
     assert math.isnan(float(line["o_ccc:valence"]))
 
@@ -143,3 +145,30 @@ def test_csv_of_one_fold_has_no_spread_and_of_nan_says_nan():
 def test_nothing_to_show():
     assert to_markdown([]) == ""
     assert list(csv.DictReader(StringIO(to_csv([])))) == []
+
+
+EVIL = Labels(
+    upstream="[click](https://evil.example) <script>alert(1)</script>",
+    weights="=HYPERLINK(A1)",
+    downstream="a|b ![x](y) $x$ &lt; www.evil.example",
+)
+
+
+def test_markdown_shows_names_as_they_stand():
+    (board,) = ranked([(record(labels=EVIL), classified(1.0))])
+    ((row,),) = tables(to_markdown([board]))
+    assert row["upstream"] == EVIL.upstream
+    assert row["downstream"] == EVIL.downstream
+    line = next(line for line in to_markdown([board]).splitlines() if "click" in line)
+    assert not re.search(r"(?<!\\)[\[\]<>$&]|https://|www\.", line)
+    assert len(re.findall(r"(?<!\\)\|", line)) == len(row) + 1
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1+1", "@SUM(A1)", "\uff1d1"])
+def test_a_name_is_no_formula_of_a_spreadsheet(name: str):
+    labels = Labels(upstream=name, weights="-", downstream="mlp")
+    boards = ranked([(record(AFFECT, labels=labels), rated(-0.9))])
+    (line,) = csv.DictReader(StringIO(to_csv(boards)))
+    assert line["upstream"] == f"'{name}"
+    assert line["weights"] == "-"
+    assert float(line["o_ccc"]) < 0

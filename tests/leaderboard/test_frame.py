@@ -19,9 +19,8 @@ from serbench.errors import SerbenchError
 from serbench.leaderboard import store
 from serbench.leaderboard.export import to_csv
 from serbench.leaderboard.record import Adaptation, BenchmarkRecord, Labels, ProtocolRecord
-from serbench.leaderboard.table import rank
 
-from .result_samples import AFFECT, EMOTIONS, classified, rated, record, score
+from .result_samples import AFFECT, EMOTIONS, classified, ranked, rated, record, score
 
 SEEDS = (0, 1)
 DIMENSIONS = [f":{name}" for name in AFFECT.dimensions]
@@ -104,7 +103,7 @@ def test_columns_say_what_a_result_is_as_the_csv_does(tmp_path: Path):
     saved(tmp_path, classified(1.0), protocol=random, adaptation=heard, labels=labels)
     frame = load_results(tmp_path)
     entries = store.read_all(tmp_path).entries
-    (line,) = csv.DictReader(StringIO(to_csv(rank(entries))))
+    (line,) = csv.DictReader(StringIO(to_csv(ranked(entries))))
     own = ["fold", "seed", "utterances", "metric", "value"]
     for name in frame.columns.drop([*own, "synthetic", "complete"]):
         assert frame[name].unique().tolist() == [line[name]], name

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console, RenderableType
 
+from serbench.benchmarks import Regression
 from serbench.leaderboard.record import (
     Adaptation,
     Conditioning,
@@ -18,9 +19,8 @@ from serbench.leaderboard.record import (
     ProtocolRecord,
 )
 from serbench.leaderboard.render import render_board, render_run
-from serbench.leaderboard.table import rank
 
-from .result_samples import AFFECT, classified, rated, record, score
+from .result_samples import AFFECT, classified, ranked, rated, record, score
 
 WHISPER = Labels(upstream="huggingface", weights="whisper-tiny.en-encoder", downstream="mean_pool")
 PAPT = Labels(upstream="papt_hubert", weights="nano", downstream="ecapa.small")
@@ -47,7 +47,7 @@ def test_a_board_of_classes():
         (record(labels=PAPT, provenance={"trained_on": "EmoDB"}), classified(1.0)),
         (record(complete=False), classified(2.0).query("fold != '5'")),
     ]
-    (board,) = rank(results)
+    (board,) = ranked(results)
     text = drawn(render_board(board))
     assert text.startswith("emodb 1 · emotion, 4 classes · speaker_folds (k=5)\n")
     assert re.search(r"^1  huggingface \+ mean_pool ", text, re.MULTILINE)
@@ -59,6 +59,7 @@ def test_a_board_of_classes():
         for value in row.values.values():
             assert f" {value.mean:.3f} " in text
             assert f"± {value.std:.3f} " in text
+            assert value.seeds is None or f"({value.seeds:.3f})" in text
     assert all(sentence in words(text) for sentence in board.caption)
     assert "1 The upstream was trained on the test corpus" in words(text)
     assert re.search(r"^ +note 1 *$", text, re.MULTILINE)
@@ -72,7 +73,7 @@ def test_a_board_of_dimensions_shows_both_ccc_of_each():
         (record(AFFECT, labels=PAPT), broken),
         (record(AFFECT), rated(-0.6)),
     ]
-    (board,) = rank(results)
+    (board,) = ranked(results)
     text = drawn(render_board(board))
     best, inverse, nan = board.rows
     for row in (best, inverse):
@@ -93,7 +94,7 @@ def test_long_names_are_folded_and_not_cut():
     name = "wav2vec2-large-robust-12-ft-emotion-msp-dim-and-more"
     labels = Labels(upstream="huggingface", weights=name, downstream="mean_pool")
     for task, predictions in ((AFFECT, rated(0.5)), (record().benchmark.task, classified(1.0))):
-        (board,) = rank([(record(task, labels=labels), predictions)])
+        (board,) = ranked([(record(task, labels=labels), predictions)])
         lines = drawn(render_board(board)).splitlines()
         system = [re.split(r" {2,}", line.lstrip("1 "))[0] for line in lines]
         assert name in "".join(system)
@@ -101,14 +102,34 @@ def test_long_names_are_folded_and_not_cut():
 
 def test_names_are_not_markup():
     labels = Labels(upstream="[bold]mine[/bold]", downstream="mean_pool")
-    (board,) = rank([(record(labels=labels), classified(1.0))])
+    (board,) = ranked([(record(labels=labels), classified(1.0))])
     assert "[bold]mine[/bold] + mean_pool" in drawn(render_board(board), width=100)
+
+
+def test_folds_and_dimensions_are_not_markup():
+    task = Regression(("[bold]x",), low=1.0, high=7.0)
+    columns = {
+        f"{side}:{task.dimensions[0]}": f"{side}:arousal" for side in ("truth", "prediction")
+    }
+    predictions = rated(0.5).assign(**{new: rated(0.5)[old] for new, old in columns.items()})
+    predictions = predictions[["utterance", "speaker", "fold", "seed", *columns]]
+    predictions["fold"] = "[red]" + predictions["fold"]
+    folds = tuple(
+        fold.model_copy(update={"name": f"[red]{fold.name}"}) for fold in record().split.folds
+    )
+    split = record().split.model_copy(update={"folds": folds})
+    result = record(task, split=split)
+    (board,) = ranked([(result, predictions)])
+    assert "[bold]x" in drawn(render_board(board))
+    text = drawn(render_run(result, score(result, predictions)))
+    assert "[red]1" in text
+    assert "[bold]x" in text
 
 
 def test_what_differs_is_shown_under_equal_names():
     mlp = Labels(upstream="fbank", downstream="mlp")
     results = [(record(labels=mlp, recipe={"hidden": h}), classified(h / 99)) for h in (64, 128)]
-    (board,) = rank(results)
+    (board,) = ranked(results)
     text = drawn(render_board(board))
     assert re.search(r"^   hidden=128 ", text, re.MULTILINE)
     assert re.search(r"^   hidden=64 ", text, re.MULTILINE)
@@ -184,7 +205,7 @@ def test_a_run_says_what_is_wrong_with_it():
         "Speaker-dependent:",
         "Incomplete, so not ranked: 2 of 5 folds x seeds.",
         "1 utterance left out: 03a01 (silent).",
-        "The record's scores are not those of its predictions (rank: 1 stored,",
+        "the record's scores are not those of its predictions (rank: 1 stored,",
         "learning rate 0.0001 to 0.01, epoch 9 to 18.",
     ):
         assert said in text
@@ -200,7 +221,7 @@ def test_speakers_with_too_few_clips_are_not_among_the_extremes():
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
 def test_terminals_of_other_encodings(encoding: str):
-    (board,) = rank([(record(), classified(1.0))])
+    (board,) = ranked([(record(), classified(1.0))])
     drawn(render_board(board)).replace("─", "-").encode(encoding)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import audmetric
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
@@ -13,15 +14,15 @@ from serbench.benchmarks import Regression
 from serbench.leaderboard import store
 from serbench.leaderboard.differing import differing
 from serbench.leaderboard.notes import mentions
-from serbench.leaderboard.record import Adaptation, Labels, LeftOut, ProtocolRecord
+from serbench.leaderboard.record import Adaptation, Encoder, Labels, LeftOut, ProtocolRecord
 from serbench.leaderboard.table import Board, rank
 
-from .result_samples import AFFECT, EMOTIONS, classified, rated, record, score
+from .result_samples import AFFECT, EMOTIONS, classified, ranked, rated, record, score, scored
 
 
 def board(*results: store.Entry | tuple) -> Board:
     """Return the only board of results."""
-    (only,) = rank(results)
+    (only,) = ranked(results)
     return only
 
 
@@ -43,6 +44,7 @@ def test_numbers_are_means_of_folds_with_their_spread():
         )
         assert row.values[key].mean == pytest.approx(cells.mean(), rel=1e-12)
         assert row.values[key].std == pytest.approx(cells.mean(axis=1).std(), rel=1e-12)
+        assert row.values[key].seeds == pytest.approx(cells.mean(axis=0).std(), rel=1e-12)
     assert row.seeds == 3
 
 
@@ -56,11 +58,13 @@ def test_both_ccc_of_each_dimension():
             np.array([audmetric.concordance_cc(*own[columns].T.to_numpy()) for _, own in groups])
             for groups in (predictions.groupby("fold"), predictions.groupby("speaker"))
         )
-        assert row.values[f"o_ccc:{name}"] == pytest.approx((folds.mean(), folds.std()), rel=1e-9)
-        assert row.values[f"a_ccc:{name}"] == pytest.approx((people.mean(), people.std()), rel=1e-9)
+        for own, kind in ((folds, "o"), (people, "a")):
+            value = row.values[f"{kind}_ccc:{name}"]
+            assert value[:2] == pytest.approx((own.mean(), own.std()), rel=1e-9)
+            assert value.seeds is None
         speakers[name] = people
     overall = np.mean([*speakers.values()], axis=0)
-    assert row.values["a_ccc"] == pytest.approx((overall.mean(), overall.std()), rel=1e-9)
+    assert row.values["a_ccc"][:2] == pytest.approx((overall.mean(), overall.std()), rel=1e-9)
 
 
 def test_best_first_and_equal_scores_share_a_rank():
@@ -113,16 +117,16 @@ def test_only_the_comparable_share_a_board():
     results = [(record(**change), classified(1.0)) for change in [*changes, {"split": split}]]
     results.append((record(AFFECT), rated(0.5)))
     results.append((record(recipe={"other": 1}), classified(0.5)))
-    boards = rank(results)
+    boards = ranked(results)
     assert [len(each.rows) for each in boards].count(2) == 1
     assert len(boards) == 6
     assert {len(each.rows) for each in boards} == {1, 2}
-    assert rank(reversed(results)) == boards
+    assert ranked(reversed(results)) == boards
 
 
 def test_another_split_of_the_same_protocol_says_why():
     other = record().split.model_copy(update={"hash": "cd" * 32})
-    one, two = rank([(record(), classified(1)), (record(split=other), classified(1))])
+    one, two = ranked([(record(), classified(1)), (record(split=other), classified(1))])
     assert one.title.endswith("· split abababab")
     assert "Not comparable with split cdcdcdcd of the same benchmark" in one.caption[-1]
     assert "Not comparable with split abababab of the same benchmark" in two.caption[-1]
@@ -151,7 +155,8 @@ def test_captions_say_what_the_numbers_are():
         "dimensions ranks.",
         "A-CCC: mean of 10 speakers ± standard deviation over speakers (ddof 0), those with 2 "
         "utterances or more.",
-        "Where there are several seeds, they are averaged first.",
+        "Where there are several seeds, they are averaged first; in brackets the standard "
+        "deviation of the mean over seeds.",
     )
 
 
@@ -202,7 +207,7 @@ def test_stored_scores_that_agree_are_not_mentioned(tmp_path: Path):
     entries = store.read_all(tmp_path).entries
     assert len(entries) == 2
     assert all(entry.result.scores for entry in entries)
-    assert [each.notes for each in rank(entries)] == [(), ()]
+    assert [each.notes for each in ranked(entries)] == [(), ()]
 
 
 def test_stored_scores_that_differ_are_named(tmp_path: Path):
@@ -212,28 +217,55 @@ def test_stored_scores_that_differ_are_named(tmp_path: Path):
     right = predictions["truth"]
     predictions.assign(prediction=right).to_parquet(path.with_suffix(".parquet"), index=False)
     shown = board(*store.read_all(tmp_path).entries)
-    assert shown.rows[0].values["ua"] == (1.0, 0.0)
+    assert shown.rows[0].values["ua"][:2] == (1.0, 0.0)
     assert shown.rows[0].notes == (1,)
     assert "record's scores are not those of its predictions" in shown.notes[0]
     assert "1 recomputed" in shown.notes[0]
 
 
 @pytest.mark.parametrize(
-    ("stored", "said"),
+    ("place", "value", "said"),
     [
-        ({"rank": None}, "rank: None stored"),
-        ({"by_fold": {"ua": {"mean_of_folds": 0.99}}}, "by_fold.ua.mean_of_folds: 0.99 stored"),
-        ({"folds": [{"ua": 1.0}]}, "the length of folds: 1 stored, 5 recomputed"),
-        ({"seeds": 2}, "seeds: 2 stored, 1 recomputed"),
+        ("rank", None, "rank: None stored"),
+        ("by_fold.ua.mean_of_folds", 0.99, "by_fold.ua.mean_of_folds: 0.99 stored"),
+        ("by_fold.ua", "x" * 99, f"by_fold.ua: {'x' * 40}… stored"),
+        ("folds", [{"ua": 1.0}], "the length of folds: 1 stored, 5 recomputed"),
+        ("speakers", {}, "speakers: {} stored"),
+        ("seeds", 2, "seeds: 2 stored, 1 recomputed"),
     ],
 )
-def test_any_stored_number_is_compared(stored: dict, said: str):
+def test_any_stored_number_is_compared(place: str, value: object, said: str):
+    stored = score(record(), classified(0.5)).to_json()
+    *above, last = place.split(".")
+    at = stored
+    for key in above:
+        at = at[key]
+    at[last] = value
     shown = board((record(scores=stored), classified(0.5)))
     assert said in shown.notes[0]
+    assert shown.rows[0].rank is None
 
 
-def test_metrics_of_another_release_are_no_difference():
-    assert board((record(scores={"rank_of_the_future": 1.0}), classified(0.5))).notes == ()
+@pytest.mark.parametrize("place", ["", "rank", "by_fold", "by_fold.ua", "by_fold.ua.mean_of_folds"])
+def test_a_score_that_is_not_stored_is_a_mismatch_and_not_ranked(place: str, tmp_path: Path):
+    stored = score(record(), classified(0.5)).to_json()
+    *above, last = place.split(".")
+    at = stored
+    for key in above:
+        at = at[key]
+    at.pop(last) if place else at.clear()
+    other = record(recipe={"other": 1})
+    store.save(record(scores=stored), classified(9.0), tmp_path)
+    store.save(scored(other, classified(0.5)), classified(0.5), tmp_path)
+    (shown,) = rank(store.read_all(tmp_path).entries)
+    assert [row.rank for row in shown.rows] == [1, None]
+    assert "stored" in shown.notes[0]
+
+
+def test_metrics_and_details_of_another_release_are_no_difference():
+    stored = score(record(), classified(0.5)).to_json() | {"rank_of_the_future": 1.0}
+    del stored["by_fold"]["ua"]["std_over_seeds"]
+    assert board((record(scores=stored), classified(0.5))).notes == ()
 
 
 def test_left_out_utterances_are_named():
@@ -310,15 +342,158 @@ def test_long_values_keep_their_ends():
     assert shown[0].startswith("weights=/home/")
 
 
-def test_what_heard_the_test_part_is_marked():
+def test_what_heard_the_test_part_has_a_board_of_its_own():
     heard = Adaptation(
         on="all", transductive=True, utterances=120, hours=0.1, unseen="mean", checkpoints=("ab",)
     )
     parts = heard.model_copy(update={"on": "train", "transductive": False})
-    shown = board(
-        (record(adaptation=heard), classified(1.5)),
-        (record(adaptation=parts), classified(1.0)),
-        (record(), classified(0.5)),
+    inductive, transductive = ranked(
+        [
+            (record(adaptation=heard), classified(1.5)),
+            (record(adaptation=parts), classified(1.0)),
+            (record(), classified(0.5)),
+        ]
     )
-    assert [row.notes for row in shown.rows] == [(1,), (), ()]
-    assert shown.notes[0].startswith("Transductive: the upstream was adapted to the audio of the")
+    assert [len(each.rows) for each in (inductive, transductive)] == [2, 1]
+    assert transductive.title == f"{inductive.title} · transductive"
+    assert transductive.caption[-1].startswith(
+        "Transductive: the upstream was adapted to the audio"
+    )
+    assert not any("Transductive" in sentence for sentence in inductive.caption)
+    fused = record(fused_with=(Encoder(adaptation=heard),))
+    assert ranked([(fused, classified(1.0))])[0].title.endswith("transductive")
+
+
+def test_rows_that_were_computed_on_other_versions_are_told_apart():
+    made = {"torch": "2.11.0", "device": "cpu AVX2"}
+    rows = [
+        (record(versions=made | {"torch": torch}, threads={"train": threads}), classified(1.0))
+        for torch, threads in (("2.11.0", 1), ("2.11.0", 1), ("2.11.1", 8))
+    ]
+    told = " ".join(board(*rows[1:]).caption)
+    assert "differently: torch 2.11.0 (1), 2.11.1 (1); train threads 1 (1), 8 (1)." in told
+    assert "differently" not in " ".join(board(*rows[:2]).caption)
+
+
+def relabelled(predictions: pd.DataFrame, *utterances: str) -> pd.DataFrame:
+    """Return predictions in which the truth of some utterances is what was predicted."""
+    wrong = predictions["utterance"].isin(utterances) if utterances else predictions["fold"] != ""
+    return predictions.assign(truth=predictions["truth"].mask(wrong, predictions["prediction"]))
+
+
+def test_a_truth_that_was_made_equal_to_the_prediction_never_meets_the_others():
+    plain = classified(0.5)
+    changed = relabelled(classified(0.1))
+    honest = [
+        (record(recipe={"id": "honest"}), plain),
+        (record(recipe={"id": "too"}), classified(0.9)),
+    ]
+    boards = ranked([*honest, (record(recipe={"id": "forged"}), changed)])
+    assert sorted(len(each.rows) for each in boards) == [1, 2]
+    assert all(len({*each.title.split(" · labels ")}) == 2 for each in boards)
+    assert boards[0].title != boards[1].title
+    for each in boards:
+        said = each.caption[-1]
+        assert said.startswith("Not comparable with labels ")
+        assert "other labels of 0" in said
+        assert "Which side is right cannot be known" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "said"),
+    [
+        ({"truth": "sadness"}, "labels", "other labels of 03_04."),
+        ({"speaker": "x"}, "speakers", "other speakers of 03_04."),
+    ],
+)
+def test_one_utterance_with_another_label_or_speaker_is_enough(change: dict, kind: str, said: str):
+    other = classified(0.5)
+    (name, value), row = *change.items(), other["utterance"] == "03_04"
+    assert other.loc[row, name].item() != value
+    other.loc[row, name] = value
+    one, two = ranked([(record(), classified(1)), (record(recipe={"other": 1}), other)])
+    assert f" · {kind} " in one.title
+    assert one.title != two.title
+    assert said in one.caption[-1]
+    assert said in two.caption[-1]
+
+
+def test_ratings_are_compared_up_to_rounding():
+    near = rated(0.3)
+    near["truth:valence"] += 1e-13
+    results = [(record(AFFECT), rated(0.5)), (record(AFFECT, recipe={"other": 1}), near)]
+    assert len(board(*results).rows) == 2
+    near.loc[5, "truth:valence"] += 1e-3
+    assert len(ranked(results)) == 2
+
+
+def test_other_audio_under_the_same_ids_is_another_board():
+    splits = [record().split.model_copy(update={"recordings": name * 8}) for name in ("ab", "cd")]
+    results = [
+        (record(split=split, recipe={"id": i}), classified(1.0)) for i, split in enumerate(splits)
+    ]
+    one, two = ranked(results)
+    assert one.title.endswith(" · set of audio abababab")
+    assert two.title.endswith(" · set of audio cdcdcdcd")
+    assert "Not comparable with set of audio cdcdcdcd" in one.caption[-1]
+    assert "other audio under the same ids" in one.caption[-1]
+    # an older record says nothing of its audio
+    assert len(board(results[0], (record(), classified(0.5))).rows) == 2
+
+
+def test_an_incomplete_result_meets_those_whose_utterances_it_shares():
+    partial = classified(0.5).query("fold != '5'")
+    other = relabelled(classified(0.1).query("fold != '1'"))
+    boards = ranked(
+        [
+            (record(complete=False), partial),
+            (record(), classified(1.0)),
+            (record(complete=False, recipe={"other": 1}), other),
+        ]
+    )
+    assert sorted(len(each.rows) for each in boards) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "synthetic", "origin", "reason"),
+    [
+        ("demo", True, "serbench", None),
+        ("demo", False, "serbench", "says synthetic: false"),
+        ("emodb", True, "serbench", "says synthetic: true"),
+        ("demo", True, "file 0123", "is made by other code (file 0123)"),
+        ("DEMO", True, "file 0123", "is made by other code (file 0123)"),
+        ("my_corpus", False, "file 0123", None),
+    ],
+)
+def test_what_takes_a_built_in_name_is_set_apart(
+    name: str, synthetic: bool, origin: str, reason: str | None
+):
+    plain = record().benchmark
+    own = plain.model_copy(update={"name": "demo", "synthetic": True})
+    says = plain.model_copy(update={"name": name, "synthetic": synthetic})
+    recipe = {"benchmark": {"name": "demo", "origin": origin}}
+    boards = ranked(
+        [
+            (record(benchmark=own), classified(1)),
+            (record(benchmark=says, recipe=recipe), classified(2)),
+        ]
+    )
+    foreign = [each for each in boards if "not serbench's own" in each.title]
+    assert len(foreign) == (reason is not None)
+    for each in foreign:
+        assert len(each.rows) == 1
+        assert f"serbench's own {name}: it has that name, but {reason}" in each.caption[-1]
+
+
+def test_a_name_of_a_record_runs_no_code(tmp_path: Path):
+    (tmp_path / "demo.py").write_text("raise SystemExit('ran')")
+    says = record().benchmark.model_copy(update={"name": str(tmp_path / "demo.py")})
+    assert ranked([(record(benchmark=says), classified(1.0))])
+
+
+def test_a_row_that_can_only_guess_is_marked():
+    numbers = {f"score:{label}": 0.25 for label in EMOTIONS.labels}
+    guess = classified(1.0).assign(prediction="anger", **numbers)
+    shown = board((record(recipe={"id": "guess"}), guess), (record(), classified(0.2)))
+    assert [row.notes for row in shown.rows] == [(), (1,)]
+    assert shown.notes[0].startswith("At chance by construction")

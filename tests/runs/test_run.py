@@ -198,10 +198,13 @@ class Listening(Silent):
         self.told.append(text)
 
 
-@pytest.mark.parametrize(("normalize", "warned"), [(True, True), (False, False)])
-def test_means_that_carry_nothing_are_told(tmp_path: Path, normalize: bool, warned: bool) -> None:
+@pytest.mark.parametrize("name", ["fbank", "mfcc"])
+@pytest.mark.parametrize(("options", "warned"), [({"normalize": True}, True), ({}, False)])
+def test_means_that_carry_nothing_are_told(
+    tmp_path: Path, name: str, options: dict[str, bool], warned: bool
+) -> None:
     listening = Listening()
-    upstream = {"name": "fbank", "normalize": normalize}
+    upstream = {"name": name, **options}
     training = {"learning_rates": [1e-2], "epochs": 1}
     run({"upstream": upstream, "training": training}, tmp_path, progress=listening)
     assert any("it can only guess" in text for text in listening.told) == warned

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,7 @@ def test_a_ccc_of_scores_is_that_of_the_metric(dimensions: pd.DataFrame) -> None
     one_seed = dimensions[dimensions.seed == 1]
     columns = [one_seed[f"{side}:valence"] for side in ("truth", "prediction")]
     for minimum in (2, 10):
-        scores = score(DIMENSIONS, one_seed, min_utterances=minimum)
+        scores = score(replace(DIMENSIONS, min_utterances=minimum), one_seed)
         summary = scores.by_speaker["a_ccc:valence"]
         direct = a_ccc(*columns, one_seed["speaker"], min_utterances=minimum)
         assert summary.mean_of_speakers == pytest.approx(direct.mean, abs=1e-12)
@@ -117,7 +118,7 @@ def test_an_undefined_value_is_named_and_reaches_every_average_it_enters(
 
 
 def test_no_speaker_that_counts_is_undefined_and_counted(dimensions: pd.DataFrame) -> None:
-    summary = score(DIMENSIONS, dimensions, min_utterances=99).by_speaker["a_ccc"]
+    summary = score(replace(DIMENSIONS, min_utterances=99), dimensions).by_speaker["a_ccc"]
     assert np.isnan(summary.mean_of_speakers)
     assert (summary.speakers, summary.left_out) == (0, 5)
 
@@ -151,6 +152,14 @@ def test_bad_predictions_are_refused(classes: pd.DataFrame, spoil: object, messa
         score(CLASSES, spoil(classes))
 
 
-def test_a_minimum_of_one_utterance_is_refused(dimensions: pd.DataFrame) -> None:
-    with pytest.raises(SerbenchError, match="min_utterances is 1"):
-        score(DIMENSIONS, dimensions, min_utterances=1)
+def test_a_minimum_of_one_utterance_is_refused() -> None:
+    assert "min_utterances is 1" in next(replace(DIMENSIONS, min_utterances=1).faults())
+
+
+def test_speakers_whose_ratings_are_all_equal_are_counted(dimensions: pd.DataFrame) -> None:
+    assert score(DIMENSIONS, dimensions).by_speaker["a_ccc"].constant == 0
+    dimensions.loc[dimensions.speaker == "s1", "truth:valence"] = 0.1 + 0.2
+    dimensions.loc[dimensions.speaker == "s2", "truth:arousal"] = 0.3
+    found = score(DIMENSIONS, dimensions).by_speaker
+    counts = {name: found[name].constant for name in ("a_ccc", "a_ccc:valence", "a_ccc:arousal")}
+    assert counts == {"a_ccc": 2, "a_ccc:valence": 1, "a_ccc:arousal": 1}, "one clip is no series"

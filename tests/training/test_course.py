@@ -77,7 +77,7 @@ class Mortal:
         self.notes += 1
         if self.folder is not None:
             for rate in self.folder.glob("rate-*"):
-                self.most = max(self.most, len(list(rate.iterdir())))
+                self.most = max(self.most, len(list(rate.glob("[!.]*"))))
         self._live()
 
     def _live(self) -> None:

@@ -116,6 +116,7 @@ def test_segments_of_a_table_are_encoded_alone(few: DataFrame) -> None:
     ("layers", "expected"),
     [
         (None, [0, 1, 2, 3, 4]),
+        ("all", [0, 1, 2, 3, 4]),
         ("last", [4]),
         (1, [1]),
         (-2, [3]),

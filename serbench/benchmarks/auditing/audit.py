@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from serbench.benchmarks import Benchmark
 from serbench.benchmarks.auditing.audio import AUDIO_KINDS, check_audio
 from serbench.benchmarks.auditing.recordings import measure
-from serbench.benchmarks.auditing.table import check_table
+from serbench.benchmarks.auditing.table import check_table, check_texts
 from serbench.benchmarks.reading.layout import COLUMNS
 from serbench.benchmarks.tasks.findings import Finding
 from serbench.errors import SerbenchError
@@ -82,26 +82,30 @@ class CorpusAudit:
         return "\n".join([*lines, remedy])
 
 
-def audit_corpus(benchmark: Benchmark, table: DataFrame, progress: Progress) -> CorpusAudit:
+def audit_corpus(
+    benchmark: Benchmark, table: DataFrame, progress: Progress, *, anew: bool = False
+) -> CorpusAudit:
     """Find everything that is wrong with a corpus, in one pass over its audio.
 
-    The checks are those of `check_table` and `check_audio`. What the benchmark lists as a known
-    defect has severity "known", if a run survives it (silence, identical samples).
+    The checks are those of `check_texts`, `check_table` and `check_audio`. What the benchmark lists
+    as a known defect has severity "known", if a run survives it (silence, identical samples).
 
     Args:
         benchmark: for its name, task and known defects.
         table: as the benchmark reads it. If it has a column `row`, the row of the file that an
             utterance comes from, findings name that too.
         progress: advances by one a file.
+        anew: read every file, whatever an earlier audit remembers of it.
 
     Raises:
         SerbenchError: the table is empty or lacks a column of the contract.
     """
     check_columns(benchmark, table)
     table = table.reset_index(drop=True)
-    facts = measure(benchmark.name, table, progress)
+    facts = measure(benchmark.name, table, progress, anew=anew)
     checked = table.assign(recording=facts["recording"], seconds=facts["seconds"])
     findings = [
+        *check_texts(checked),
         *check_table(benchmark.task, checked),
         *check_audio(benchmark.task, checked, facts),
     ]
@@ -110,7 +114,7 @@ def audit_corpus(benchmark: Benchmark, table: DataFrame, progress: Progress) -> 
     broken: dict[str, str] = {}
     for finding in findings:
         if finding.severity == "error" and finding.kind in AUDIO_KINDS and finding.utterance:
-            broken.setdefault(finding.utterance, finding.message)
+            broken.setdefault(finding.utterance, finding.public)
     return CorpusAudit(benchmark.name, checked, tuple(findings), broken)
 
 

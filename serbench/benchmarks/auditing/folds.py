@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 
@@ -12,7 +13,10 @@ from pandas import DataFrame
 from serbench.benchmarks import Fold, Protocol, Rows, Task
 from serbench.benchmarks.splitting.hashes import parts
 from serbench.benchmarks.tasks.findings import Finding, Severity, named
-from serbench.errors import SerbenchError
+from serbench.errors import SerbenchError, hidden
+
+FEW = 3
+"""Speakers of a validation part, below which their choice is worth a warning."""
 
 _PARTS = ("train", "valid", "test")
 
@@ -43,12 +47,13 @@ def audit_folds(
 ) -> list[Finding]:
     """Check the folds of a protocol; whatever is an error must stop a run.
 
-    Errors: a speaker, a session or a recording (the same samples under another id) in two parts
-    of a fold, unless it is in `protocol.shares`; an empty part; a class that is not trained on, a
-    dimension that has only one value in training; an utterance that is tested twice. Warnings:
-    a class or a spread of values that is missing in the validation or test part; utterances that
-    are never tested though there are several folds, or that a single fold does not use. A class
-    that the whole corpus lacks is left to the audit of the corpus.
+    Errors: names of folds that are no texts or are given twice; a speaker, a session or a recording
+    (the same samples under another id) in two parts of a fold, unless it is in `protocol.shares`;
+    an empty part; a class that is not trained on, a dimension that has only one value in training;
+    an utterance that is tested twice. Warnings: a class or a spread of values that is missing in
+    the validation or test part; utterances that are never tested though there are several folds,
+    or that a single fold does not use. A class that the whole corpus lacks is left to the audit of
+    the corpus.
 
     Args:
         table: the utterances; `recording` (SHA-256 of the samples) is checked if it is there.
@@ -62,13 +67,45 @@ def audit_folds(
     if not folds:
         message = f"protocol '{protocol.name}' gives no folds; use another one"
         return [Finding("no_folds", "error", message)]
-    findings = [finding for fold in folds for finding in _empty(fold)]
+    findings = [*_names(folds), *(finding for fold in folds for finding in _empty(fold))]
     for column in ("speaker", "session", "recording"):
         if column in table and column not in protocol.shares:
             findings += _shared(table, folds, column)
     findings += _lacking(table, folds, task)
     findings += _coverage(table, folds)
     return sorted(findings, key=lambda finding: finding.severity != "error")
+
+
+def few_speakers(table: DataFrame, folds: Sequence[Fold]) -> list[Finding]:
+    """Return, as a warning, that the validation parts have so few speakers that chance chooses.
+
+    Args:
+        table: the utterances.
+        folds: row numbers of this table.
+    """
+    counts = [table["speaker"].iloc[fold.valid].nunique() for fold in folds]
+    few = [count for count in counts if count < FEW]
+    if not few:
+        return []
+    message = (
+        f"{len(few)} of {len(folds)} validation parts have fewer than {FEW} speakers: what is "
+        "chosen by them may suit nobody else; use fewer folds if there are more speakers"
+    )
+    return [Finding("few_speakers", "warning", message)]
+
+
+def _names(folds: Sequence[Fold]) -> Iterator[Finding]:
+    names = Counter(fold.name for fold in folds)
+    if wrong := [name for name in names if not isinstance(name, str)]:
+        message = f"the name of a fold is {wrong[0]!r}; it must be a text"
+        yield Finding("fold_name", "error", message)
+    if doubled := [name for name, count in names.items() if count > 1]:
+        message = f"several folds have one name: {named(doubled)}; give each its own"
+        yield Finding("fold_name", "error", message)
+    for fold in folds:
+        if found := hidden(str(fold.name)):
+            message = f"the name of fold '{fold.name}' has the character {found}; take it out"
+            yield Finding("unseen_character", "error", message)
 
 
 def _empty(fold: Fold) -> Iterator[Finding]:

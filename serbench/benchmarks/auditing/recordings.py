@@ -15,13 +15,17 @@ from pandas import DataFrame
 
 from serbench.benchmarks.reading.audio import AudioError, Samples, Seconds, open_audio, read_segment
 from serbench.devices import cores
-from serbench.errors import SerbenchError
+from serbench.durable import kept, usable
 from serbench.home import home
 from serbench.progress import Progress
 
-# Raised when a field of `Measured` changes its meaning: older caches are then not read.
-_FORMAT = 2
-_KEYS = ["path", "size", "mtime", "start", "end"]
+# Raised when a field changes its meaning: older caches are then not read.
+_FORMAT = 3
+# What tells that a file is the one that was measured. Whoever replaces a file may give it the size
+# and the time of change of the old one, but not its place on the disk (the inode), nor the time at
+# which the disk noticed (ctime).
+_STATS = ["size", "mtime", "ctime", "inode"]
+_KEYS = ["path", *_STATS, "start", "end"]
 # Files a task: enough to hide the cost of a task, few enough that progress moves.
 _FILES_A_TASK = 32
 
@@ -51,20 +55,24 @@ class _Task(NamedTuple):
     segments: list[tuple[Seconds, Seconds]]
 
 
-def measure(name: str, table: DataFrame, progress: Progress) -> DataFrame:
+def measure(name: str, table: DataFrame, progress: Progress, *, anew: bool = False) -> DataFrame:
     """Return what the samples of each utterance are: one row an utterance, fields of `Measured`.
 
     Each file is opened once and only its segments are read. What was readable is remembered in
-    `home()/audit` by path, size, time of change and segment, also when interrupted.
+    `home()/audit` by path, by what the disk tells of the file, and by segment, also when
+    interrupted.
 
     Args:
         name: of the benchmark, for the cache's file and the title.
         table: with `path`, `start` and `end`.
         progress: advances by one a file.
+        anew: believe nothing that is remembered.
     """
     wanted = _keys(table)
     cache = home() / "audit" / f"{name}.{_FORMAT}.parquet"
-    known = _load(cache)
+    known = _load(cache, progress)
+    if anew:
+        known = known[~known["path"].isin(wanted["path"])]
     seen = wanted.merge(known[_KEYS], how="left", on=_KEYS, indicator=True)["_merge"] == "both"
     fresh = wanted[~seen.to_numpy()].drop_duplicates(_KEYS)
     if len(fresh):
@@ -83,21 +91,22 @@ def _dtypes() -> dict[str, type]:
 
 
 def _keys(table: DataFrame) -> DataFrame:
-    """Return what identifies the content of each utterance; size and time are -1 if missing."""
+    """Return what identifies the content of each utterance; -1 where the file is missing."""
     keys = table[["path", "start", "end"]].reset_index(drop=True)
     keys = keys.astype({"path": str, "start": float, "end": float})
     stats = {path: _stat(path) for path in keys["path"].unique()}
-    for i, column in enumerate(("size", "mtime")):
+    for i, column in enumerate(_STATS):
         keys[column] = np.array([stats[path][i] for path in keys["path"]], dtype=np.int64)
     return keys
 
 
-def _stat(path: str) -> tuple[int, int]:
+def _stat(path: str) -> tuple[int, ...]:
     try:
         stat = os.stat(path)  # noqa: PTH116 - a Path for each of 100 000 files takes seconds
     except OSError:
-        return -1, -1
-    return stat.st_size, stat.st_mtime_ns
+        return (-1,) * len(_STATS)
+    # an inode may have 64 bits, a column of a table has room for 63 and the sign
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino & (1 << 63) - 1
 
 
 def _measure_all(name: str, rows: DataFrame, progress: Progress) -> Iterator[tuple[int, Measured]]:
@@ -148,12 +157,13 @@ def _describe(samples: Samples, rate: int) -> Measured:
     )
 
 
-def _load(cache: Path) -> DataFrame:
+def _load(cache: Path, progress: Progress) -> DataFrame:
     """Return what is remembered; a cache that cannot be read is as good as none."""
+    usable(cache, "measurements in", progress.tell)
     try:
         return pd.read_parquet(cache, columns=[*_KEYS, *Measured._fields])
     except (OSError, ValueError, KeyError):
-        empty = {**dict.fromkeys(_KEYS, float), "path": str, "size": int, "mtime": int}
+        empty = {**dict.fromkeys(_KEYS, float), **dict.fromkeys(_STATS, int), "path": str}
         return DataFrame({c: pd.Series(dtype=t) for c, t in (empty | _dtypes()).items()})
 
 
@@ -166,14 +176,5 @@ def _learn(known: DataFrame, wanted: DataFrame, found: dict[int, Measured]) -> D
 
 def _store(cache: Path, known: DataFrame) -> None:
     """Remember what is readable; what ails other files may go without change of size or time."""
-    partial = cache.with_suffix(f".{os.getpid()}.part")
-    try:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        known[known["problem"] == ""].to_parquet(partial, index=False)
-        partial.replace(cache)
-    except OSError as error:
-        msg = (
-            f"cannot write '{cache}' ({error.strerror}); set SERBENCH_HOME to a folder with room "
-            "that you may write to"
-        )
-        raise SerbenchError(msg) from error
+    with kept(cache) as fresh:
+        known[known["problem"] == ""].to_parquet(fresh, index=False)

@@ -7,15 +7,25 @@ from typing import TYPE_CHECKING
 
 from serbench.benchmarks import Task
 from serbench.benchmarks.tasks.findings import Finding, absent, some
+from serbench.errors import hidden
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 
+_NEEDED = ("utterance", "path", "speaker")
+_OPTIONAL = ("session", "gender", "text", "split")
+_VALUES: dict[str, tuple[str, ...]] = {
+    "gender": ("female", "male"),
+    "split": ("train", "valid", "test"),
+}
+
+
 def check_table(task: Task, table: DataFrame) -> Iterator[Finding]:
     """Yield what is wrong with a table of utterances.
 
-    Errors: "duplicate_id", "no_speaker", "no_target", "unknown_label", "off_scale". Warnings:
+    Errors: "duplicate_id", "no_speaker", "unseen_character", "no_target", "unknown_label",
+    "off_scale". Warnings:
     "empty_class", "one_speaker_class". One finding speaks of all utterances with the same problem.
 
     Args:
@@ -27,7 +37,40 @@ def check_table(task: Task, table: DataFrame) -> Iterator[Finding]:
     if nobody.any():
         message = f"no speaker: {some(table[nobody])}; say who speaks, to keep speakers apart"
         yield Finding("no_speaker", "error", message)
+    for column in ("utterance", "speaker", "session"):
+        yield from _unseen(column, table)
     yield from task.audit(table)
+
+
+def check_texts(table: DataFrame) -> Iterator[Finding]:
+    """Yield, as errors "not_text", which columns hold something else than texts, such as numbers.
+
+    They may say nothing, save for the id and the path; that nobody speaks is found by itself.
+
+    Args:
+        table: of a benchmark.
+    """
+    for column in (*_NEEDED, *_OPTIONAL):
+        values, allowed = table[column], _VALUES.get(column)
+        right = values.map(lambda value: isinstance(value, str)).astype(bool)
+        if allowed:
+            right &= values.isin(allowed)
+        if column in (*_OPTIONAL, "speaker"):
+            right |= values.isna()
+        if not right.all():
+            what = " or ".join(map(repr, allowed)) if allowed else "a text"
+            what += " or None" if column in _OPTIONAL else ""
+            rows = table[~right]
+            first = rows[column].tolist()[0]
+            message = f"'{column}' is {first!r} in {some(rows)}; it must be {what}"
+            yield Finding("not_text", "error", message)
+
+
+def _unseen(column: str, table: DataFrame) -> Iterator[Finding]:
+    for name, rows in table.groupby(column, sort=False):
+        if found := hidden(str(name)):
+            message = f"the character {found} in '{column}' of {some(rows)}; take it out"
+            yield Finding("unseen_character", "error", message)
 
 
 def _ids(table: DataFrame) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ The TOML file::
     # dimensions = ["arousal", "valence"]   # regression: columns of the table,
     # low = 1                               #   and the ends of their scale
     # high = 7
+    # min_utterances = 2            #   that a speaker needs to count in A-CCC
     licence = "private"             # optional, as are `citation` and `obtain` (how to get it)
 
     [columns]                       # optional: what the table calls them, where that differs
@@ -91,6 +92,7 @@ class _Description(BaseModel):
     dimensions: tuple[str, ...] = ()
     low: float | None = None
     high: float | None = None
+    min_utterances: int = 2
     licence: str = "not stated"
     citation: str = "not stated"
     obtain: str = ""
@@ -106,7 +108,8 @@ def read_benchmark(path: Path) -> Benchmark:
         SerbenchError: a file is missing, or a key, a value or a column is wrong.
     """
     description = _describe(path)
-    if description.name in plugins.names("benchmarks"):
+    # in any case, as some file systems see no difference between folders of results
+    if description.name.casefold() in map(str.casefold, plugins.names("benchmarks")):
         raise _error(path, f"'name': '{description.name}' is taken by a benchmark; choose another")
     task = _task(path, description)
     _check_columns(path, description, task)
@@ -175,17 +178,20 @@ def _sentence(problem: Mapping[str, Any]) -> str:
 
 
 def _task(path: Path, description: _Description) -> Task:
-    given = {
-        k for k in ("labels", "dimensions", "low", "high") if k in description.model_fields_set
-    }
+    known = ("labels", "dimensions", "low", "high", "min_utterances")
+    given = {k for k in known if k in description.model_fields_set}
     needed = {"labels"} if description.task == "classification" else {"dimensions", "low", "high"}
+    if description.task == "regression":
+        given -= {"min_utterances"}
     if given != needed:
         what = ", ".join(f"'{k}'" for k in sorted(needed))
         wrong = ", ".join(f"'{k}'" for k in sorted(given - needed)) or "nothing else"
         raise _error(path, f"task '{description.task}' needs {what}, and not {wrong}")
     task: Task = Classification(description.labels)
     if description.low is not None and description.high is not None:
-        task = Regression(description.dimensions, description.low, description.high)
+        scale = (description.low, description.high)
+        count = description.min_utterances
+        task = Regression(description.dimensions, *scale, min_utterances=count)
     for fault in task.faults():
         raise _error(path, fault)
     return task

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
-from typing import ParamSpec
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, get_type_hints
 
-from pydantic import ValidationError, validate_call
+from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError, validate_call
 
 from serbench.benchmarks import Protocol
 from serbench.errors import SerbenchError, unknown
@@ -58,7 +58,7 @@ def make(name: str, /, **options: object) -> Protocol:
     Raises:
         SerbenchError: an unknown name or option, or a value that the option cannot have.
     """
-    return _find(name)(**options)
+    return find(name)(**options)
 
 
 def signature(name: str) -> inspect.Signature:
@@ -67,7 +67,7 @@ def signature(name: str) -> inspect.Signature:
     Raises:
         SerbenchError: an unknown name.
     """
-    return inspect.signature(_find(name))
+    return inspect.signature(find(name))
 
 
 def describe() -> dict[str, str]:
@@ -75,7 +75,40 @@ def describe() -> dict[str, str]:
     return {name: (inspect.getdoc(_FACTORIES[name]) or "").split("\n")[0] for name in names()}
 
 
-def _find(name: str) -> Callable[..., Protocol]:
+def complete(build: Callable[..., Protocol], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all options of a factory, each as its type has it: "5" and 5.0 are 5 where it is int.
+
+    Args:
+        build: a factory, its own options perhaps bound by `functools.partial`.
+        given: the others have their defaults.
+    """
+    parameters = inspect.signature(build).parameters.values()
+    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+    function = build.func if isinstance(build, functools.partial) else build
+    hints = _hints(inspect.unwrap(function))
+    return {n: _typed(hints.get(n, Any), v) for n, v in {**defaults, **given}.items()}
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return get_type_hints(function, include_extras=True)
+    except (NameError, TypeError):  # somebody's factory, with types that are only for checkers
+        return {}
+
+
+def _typed(hint: Any, value: Any) -> Any:
+    try:
+        return TypeAdapter(hint).validate_python(value)
+    except (ValidationError, PydanticSchemaGenerationError):
+        return value  # its factory takes it as it is
+
+
+def find(name: str) -> Callable[..., Protocol]:
+    """Return the factory of the protocol `name`.
+
+    Raises:
+        SerbenchError: there is none.
+    """
     if name not in _FACTORIES:
         raise unknown("protocol", name, _FACTORIES, "see `serbench list protocols`")
     return _FACTORIES[name]

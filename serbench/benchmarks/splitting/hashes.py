@@ -1,12 +1,15 @@
-"""Names of splits: equal hashes mean the same utterances in the same parts."""
+"""Names of splits and of what is in them: equal hashes mean the same in the same place."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
-from serbench.benchmarks import Fold, Rows
+import numpy as np
+
+from serbench.benchmarks import Fold, Rows, Task
+from serbench.digests import digest_rows, rows_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -19,7 +22,7 @@ def parts(fold: Fold) -> list[tuple[str, Rows]]:
 
 def part_hash(table: DataFrame, rows: Rows) -> str:
     """Return 16 hex digits of the SHA-256 over the sorted utterance ids, joined by newlines."""
-    return _hash(sorted(table["utterance"].iloc[rows].astype(str)))
+    return digest_rows(table["utterance"].iloc[rows].astype(str))
 
 
 def split_hash(table: DataFrame, folds: Fold | Sequence[Fold]) -> str:
@@ -31,6 +34,45 @@ def split_hash(table: DataFrame, folds: Fold | Sequence[Fold]) -> str:
     if isinstance(folds, Fold):
         return _hash(part_hash(table, rows) for _, rows in parts(folds))
     return _hash(split_hash(table, fold) for fold in folds)
+
+
+def contents(table: DataFrame, task: Task) -> dict[str, str]:
+    """Return 16 hex digits for the ids of a table, and for each thing that is tied to them.
+
+    Args:
+        table: the utterances, with `recording` (SHA-256 of the samples).
+        task: what is predicted.
+
+    Returns:
+        `ids`, `audio`, `speakers`, `labels` and `texts`. The order of the rows does not matter.
+    """
+    ids = table["utterance"]
+    tied: dict[str, list[Any]] = {
+        "audio": [table["recording"]],
+        "speakers": [table["speaker"]],
+        "labels": truths(table, task),
+        "texts": [table["text"].fillna("")],
+    }
+    found = {name: digest_rows(rows_of(ids, *columns)) for name, columns in tied.items()}
+    return {"ids": digest_rows(ids)} | found
+
+
+def part_truths(table: DataFrame, fold: Fold, task: Task) -> Iterator[tuple[str, str]]:
+    """Yield each part of a fold with 16 hex digits for its ids, speakers and truths.
+
+    These are the columns `utterance`, `speaker` and of the truths as predictions have them, so that
+    predictions can be compared with what the corpus said.
+    """
+    lines = rows_of(table["utterance"], table["speaker"], *truths(table, task))
+    for name, rows in parts(fold):
+        yield name, digest_rows(lines[row] for row in rows)
+
+
+def truths(table: DataFrame, task: Task) -> list[list[str | float]]:
+    """Return the truths of a table, in the columns that predictions have."""
+    unscored = np.zeros((len(table), len(task.outputs)))
+    told = task.predicted(table, unscored)
+    return [list(told[name]) for name in dict.fromkeys(m.truth for m in task.measures)]
 
 
 def _hash(lines: Iterable[str]) -> str:

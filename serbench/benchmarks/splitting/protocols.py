@@ -17,7 +17,15 @@ from serbench.benchmarks import Protocol
 from serbench.benchmarks.splitting import splits
 
 # defined elsewhere, because a module with its own `make` is a benchmark
-from serbench.benchmarks.splitting.factories import describe, factory, make, names, signature
+from serbench.benchmarks.splitting.factories import (
+    complete,
+    describe,
+    factory,
+    find,
+    make,
+    names,
+    signature,
+)
 from serbench.errors import SerbenchError
 
 # one fold each for train, valid and test at least
@@ -120,8 +128,10 @@ def speaker_dependent_random(
 
 
 __all__ = [
+    "complete",
     "corpus_split",
     "describe",
+    "find",
     "leave_one_session_out",
     "leave_one_speaker_out",
     "make",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from serbench.benchmarks.tasks.findings import Finding, absent, some, speakers_of
+from serbench.benchmarks.tasks.findings import Finding, absent, some, speakers_of, unseen
 from serbench.benchmarks.tasks.task import STRICT, Figure, Measure, Rows, Task
 from serbench.errors import unknown
 
@@ -81,6 +81,7 @@ class Classification(Task):
 
     def faults(self) -> Iterator[str]:
         """Yield what is wrong with the labels."""
+        yield from unseen(self.outputs)
         if len(self.labels) < 2 or len(set(self.labels)) < len(self.labels):
             yield f"labels {self.labels} must be different from each other, and at least two"
 

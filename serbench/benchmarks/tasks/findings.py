@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from serbench.errors import hidden
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -32,6 +34,26 @@ class Finding:
     message: str
     utterance: str | None = None
     path: Path | None = None
+
+    @property
+    def public(self) -> str:
+        """The message without the folder that the file lies in on this machine."""
+        return self.message.replace(str(self.path), self.path.name) if self.path else self.message
+
+
+def gathered(findings: Iterable[Finding]) -> list[str]:
+    """Return one sentence for each kind of finding: the first, and how many there are more."""
+    kinds: dict[str, list[Finding]] = {}
+    for finding in findings:
+        kinds.setdefault(finding.kind, []).append(finding)
+    return [_with_more(*found) for found in kinds.values()]
+
+
+def _with_more(first: Finding, *others: Finding) -> str:
+    what, _, remedy = first.public.partition("; ")
+    where = f"{first.utterance}: " if first.utterance else ""
+    more = f" (and {len(others)} more like this)" if others else ""
+    return f"{where}{what}{more}" + (f"; {remedy}" if remedy else "")
 
 
 def absent(values: Series) -> Series:
@@ -64,3 +86,10 @@ def _numbers(rows: DataFrame) -> str:
         return ""
     numbers = ", ".join(rows["row"].astype(str).head(_SHOWN))
     return f"; row{'s' if len(rows) > 1 else ''} {numbers}{', ...' if len(rows) > _SHOWN else ''}"
+
+
+def unseen(names: Iterable[str]) -> Iterator[str]:
+    """Yield which names have a character that cannot be seen, or that a terminal obeys."""
+    for name in names:
+        if found := hidden(str(name)):
+            yield f"the name '{name}' has the character {found}; take it out"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from serbench.benchmarks.tasks.findings import Finding, some
+from serbench.benchmarks.tasks.findings import Finding, some, unseen
 from serbench.benchmarks.tasks.task import STRICT, Figure, Measure, Rows, Task
 
 if TYPE_CHECKING:
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Regression(Task):
-    """One number an utterance for each of `dimensions` (column names), on the scale [low, high]."""
+    """One number an utterance for each of `dimensions` (column names), on the scale [low, high].
+
+    Only speakers with `min_utterances` or more count in A-CCC.
+    """
 
     __pydantic_config__: ClassVar[Any] = STRICT
 
@@ -25,6 +28,7 @@ class Regression(Task):
     low: float
     high: float
     kind: Literal["regression"] = "regression"
+    min_utterances: int = 2
 
     correlates: ClassVar[bool] = True
     main: ClassVar[str] = "ccc"
@@ -44,6 +48,11 @@ class Regression(Task):
     def scales(self) -> tuple[str, ...]:
         """The dimensions."""
         return self.dimensions
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The ends of the scale."""
+        return self.low, self.high
 
     @property
     def measures(self) -> tuple[Measure, ...]:
@@ -93,11 +102,14 @@ class Regression(Task):
 
     def faults(self) -> Iterator[str]:
         """Yield what is wrong with the dimensions and their scale."""
+        yield from unseen(self.outputs)
         if not self.dimensions or len(set(self.dimensions)) < len(self.dimensions):
             named = f"dimensions {self.dimensions}"
             yield f"{named} must be different from each other, and at least one"
         if not self.low < self.high:
             yield f"'low' is {self.low:g}, which is not below 'high', {self.high:g}"
+        if self.min_utterances < 2:
+            yield f"min_utterances is {self.min_utterances}; the CCC of a speaker needs 2 or more"
 
     def strata(self, table: DataFrame) -> list[NDArray[np.int64]]:
         """Return, for each dimension, (N,) the third of the corpus' values that a row is in."""

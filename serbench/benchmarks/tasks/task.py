@@ -61,6 +61,11 @@ class Task(ABC):
     over_folds: ClassVar[str] = ""
 
     @property
+    def min_utterances(self) -> int:
+        """Utterances that a speaker needs to count, where metrics correlate."""
+        return 2
+
+    @property
     def rank(self) -> str:
         """The score that ranks, as a mean of folds."""
         return self.over_folds + self.main
@@ -84,6 +89,11 @@ class Task(ABC):
     def scales(self) -> tuple[str, ...]:
         """The dimensions on which numbers are predicted; empty if there are none."""
         return ()
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """The ends of the scale of true numbers; None if there are none."""
+        return None
 
     @property
     @abstractmethod

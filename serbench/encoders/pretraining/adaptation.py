@@ -76,8 +76,8 @@ def adapt(
 ) -> None:
     """Adapt a HuBERT to audio and write a folder that every `--weights` takes.
 
-    The folder is as `write_hubert` writes it; its card comes last. The recordings of the validation
-    part are drawn from all speakers, so that each of them has an embedding.
+    The folder is as `write_hubert` writes it; its checksums come last. The recordings of the
+    validation part are drawn from all speakers, so that each of them has an embedding.
 
     Args:
         given: audio, of which nothing but the speakers' names is looked at, and folder.

@@ -83,7 +83,7 @@ class Assignment:
             self.audio,
             train,
             valid,
-            begin(self.folder, known | dict(asked), resume=self.resume),
+            begin(self.folder, known | dict(asked), resume=self.resume, tell=self.progress.tell),
             options.seed,
             self.device,
             asked.get("bf16", False),

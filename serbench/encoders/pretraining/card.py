@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from serbench.devices import versions
+from serbench.durable import seal
 from serbench.encoders.pretraining.audio import Audio
 from serbench.encoders.pretraining.head import FILE, OwnLabels, save_head
 from serbench.encoders.pretraining.masked import MaskedPrediction
@@ -20,8 +20,6 @@ from serbench.encoders.tensors import write_tensors
 from serbench.encoders.transformers import write_preprocessor
 from serbench.encoders.weights import CARD, SPEAKERS
 from serbench.errors import SerbenchError
-
-_LIBRARIES = ("serbench", "torch", "torchaudio", "transformers", "scikit-learn", "numpy")
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ class Card:
     seed: int
     options: dict[str, Any] = field(default_factory=dict)
     base: dict[str, str] = field(default_factory=dict)
-    versions: dict[str, str] = field(default_factory=lambda: versions())
+    versions: dict[str, str] = field(default_factory=versions)
 
     @property
     def trained_on(self) -> str:
@@ -82,22 +80,10 @@ class Card:
         return ", ".join(f"{corpus.name} ({corpus.hours:.1f} h)" for corpus in self.corpora)
 
     def write(self, folder: Path, parameters: int) -> None:
-        """Write `card.json`, with the encoder's number of parameters."""
+        """Write `card.json`, with the encoder's number of parameters, and seal the folder."""
         content = asdict(self) | {"parameters": parameters, "trained_on": self.trained_on}
-        fresh = folder / f"{CARD}.new"
-        fresh.write_text(json.dumps(content, indent=1) + "\n")
-        fresh.replace(folder / CARD)
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries that decide numbers."""
-    found = {"python": platform.python_version()}
-    for name in _LIBRARIES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+        (folder / CARD).write_text(json.dumps(content, indent=1) + "\n")
+        seal(folder)
 
 
 def stage(name: str, log: Path, loss: str, **more: Any) -> dict[str, Any]:
@@ -143,7 +129,7 @@ def write_hubert(
     Args:
         model: trained.
         folder: gets config.json, model.safetensors, preprocessor_config.json, head.safetensors,
-            speakers.safetensors if there is a speaker table, and at last card.json.
+            speakers.safetensors if there is a speaker table, card.json, and at last SHA256SUMS.
         card: where they come from.
         normalize: whether waveforms were brought to mean 0 and variance 1.
         own: where the labels come from, if they are clusters of this very encoder's frames.

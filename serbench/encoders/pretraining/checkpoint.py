@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from safetensors import safe_open
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from serbench.encoders.tensors import read_tensors, write_tensors
+from serbench.encoders.tensors import keep_tensors, read_tensors
 from serbench.errors import SerbenchError
 
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
@@ -29,6 +29,7 @@ class Reached:
         best: lowest validation loss so far.
         seconds: spent in updates and validations, over all resumptions.
         samples: of audio in all updates.
+        log: lines of what was told on the way, as JSON.
     """
 
     update: int = 0
@@ -37,6 +38,7 @@ class Reached:
     best: float = math.inf
     seconds: float = 0.0
     samples: int = 0
+    log: list[str] = field(default_factory=list)
 
 
 def save(
@@ -53,7 +55,7 @@ def save(
     """
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     tensors |= moments_of(model, optimizer)
-    write_tensors(path, tensors, {"reached": json.dumps(asdict(reached)), "settings": settings})
+    keep_tensors(path, tensors, {"reached": json.dumps(asdict(reached)), "settings": settings})
 
 
 def load(path: Path, model: nn.Module, optimizer: Optimizer, settings: str) -> Reached:

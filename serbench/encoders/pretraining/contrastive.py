@@ -248,7 +248,7 @@ def write_cpc(
     Args:
         model: trained.
         folder: gets config.json, model.safetensors, head.safetensors (the predictors, in single
-            precision) and card.json.
+            precision), card.json and at last SHA256SUMS.
         card: where the weights come from.
         half: write the network in half precision; it is loaded as single all the same.
     """

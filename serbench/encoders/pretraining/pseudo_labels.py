@@ -14,7 +14,7 @@ from torch import Tensor
 
 from serbench.encoders import kaldi
 from serbench.encoders.pretraining.audio import Audio
-from serbench.encoders.tensors import read_tensors, write_tensors
+from serbench.encoders.tensors import keep_tensors, read_tensors
 from serbench.encoders.waveform import normalized
 from serbench.errors import SerbenchError
 from serbench.progress import Progress, Silent
@@ -107,7 +107,7 @@ class Quantizer:
 
     def save(self, path: Path) -> None:
         """Write safetensors, at once."""
-        write_tensors(path, {"centres": torch.from_numpy(self.centres)})
+        keep_tensors(path, {"centres": torch.from_numpy(self.centres)})
 
     @classmethod
     def load(cls, path: Path) -> Quantizer:
@@ -225,7 +225,7 @@ class Labels:
     def save(self, path: Path) -> None:
         """Write safetensors, at once."""
         tensors = {"codes": torch.from_numpy(self.codes), "starts": torch.from_numpy(self.starts)}
-        write_tensors(path, tensors, {"clusters": str(self.clusters)})
+        keep_tensors(path, tensors, {"clusters": str(self.clusters)})
 
     @classmethod
     def load(cls, path: Path) -> Labels:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from serbench.devices import seeded
+from serbench.durable import usable
 from serbench.encoders.pretraining import pseudo_labels
 from serbench.encoders.pretraining.audio import Cutting
 from serbench.encoders.pretraining.card import stage
@@ -88,13 +89,14 @@ def label(
     """
     place = work.folder / name
     centres, codes = place / "centres.safetensors", place / "labels.safetensors"
-    if not codes.exists():
+    tell = work.progress.tell
+    fitted = usable(centres, "clusters in", tell)
+    if not (usable(codes, "labels in", tell) and fitted):
         made = quantizer
         if made is None:
-            made = Quantizer.load(centres) if centres.exists() else _fit(work, extract, clusters)
+            made = Quantizer.load(centres) if fitted else _fit(work, extract, clusters)
         longest = int(work.audio.lengths.argmax())
         _check(made, clusters, extract(work.audio.wave(longest)).shape[1])
-        place.mkdir(exist_ok=True)
         made.save(centres)
         pseudo_labels.label(work.audio, extract, made, work.progress).save(codes)
     return Quantizer.load(centres), Labels.load(codes)

@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from serbench.devices import forked, reseed
+from serbench.durable import drop, usable
 from serbench.encoders.pretraining import checkpoint
 from serbench.encoders.pretraining.checkpoint import Reached
 from serbench.encoders.pretraining.schedule import Settings, mix
-from serbench.encoders.tensors import read_tensors, write_tensors
+from serbench.encoders.tensors import keep_tensors, read_tensors
 from serbench.errors import SerbenchError
 from serbench.progress import Progress, Silent, Step
 
@@ -53,8 +54,8 @@ class Trainer:
 
     The folder holds `state.safetensors` (model, optimiser, what is reached; replaced at once, so
     that a kill leaves the last whole one), `best.safetensors` (the model with the lowest validation
-    loss) and `log.jsonl`. A resumed run ends with the same weights, bit for bit on a CPU with as
-    many threads.
+    loss) and `log.jsonl`. A resumed run ends with the same weights, bit for bit on a CPU with
+    as many threads. If one of the first two is damaged, the work begins anew.
 
     Attributes:
         model: under training; after `run` it is the best one.
@@ -113,7 +114,7 @@ class Trainer:
         ):
             step.advance(self.reached.update)
             self._loop(step)
-        self.model.load_state_dict(read_tensors(self.folder / "best.safetensors"))
+        self.model.load_state_dict(read_tensors(self._best))
         return self.validate()
 
     def validate(self) -> dict[str, float]:
@@ -205,15 +206,16 @@ class Trainer:
         self._log("valid", report)
         if report[self.loss] < self.reached.best:
             self.reached.best = report[self.loss]
-            write_tensors(self.folder / "best.safetensors", self.model.state_dict())
+            keep_tensors(self._best, self.model.state_dict())
 
     def _log(self, kind: str, values: dict[str, float]) -> None:
         where = {"kind": kind, "update": self.reached.update, "epoch": self.reached.epoch}
         line = where | {"seconds": round(self.reached.seconds, 1)}
         line |= {"hours": self.reached.samples / _RATE / 3600}
         line |= {name: float(f"{value:.6g}") for name, value in values.items()}
+        self.reached.log.append(json.dumps(line) + "\n")
         with (self.folder / "log.jsonl").open("a") as file:
-            file.write(json.dumps(line) + "\n")
+            file.write(self.reached.log[-1])
 
     def _save(self) -> None:
         path = self.folder / "state.safetensors"
@@ -222,14 +224,14 @@ class Trainer:
     def _resume(self) -> None:
         """Take up the folder's state, and drop the log of updates that will be made again."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        log = self.folder / "log.jsonl"
-        path = self.folder / "state.safetensors"
-        if not path.exists():
-            log.unlink(missing_ok=True)
-            return
-        digest = self.settings.digest
-        self.reached = checkpoint.load(path, self.model, self._optimizer, digest)
-        lines = log.read_text().splitlines(keepends=True)
-        log.write_text(
-            "".join(line for line in lines if json.loads(line)["update"] <= self.reached.update)
-        )
+        path, tell = self.folder / "state.safetensors", self.progress.tell
+        if usable(path, "state in", tell) and usable(self._best, "best model in", tell):
+            digest = self.settings.digest
+            self.reached = checkpoint.load(path, self.model, self._optimizer, digest)
+        else:
+            drop(path)  # the state goes with its best model
+        (self.folder / "log.jsonl").write_text("".join(self.reached.log))
+
+    @property
+    def _best(self) -> Path:
+        return self.folder / "best.safetensors"

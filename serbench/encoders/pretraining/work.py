@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serbench.digests import digest_json
+from serbench.durable import SUMS, kept, usable
 from serbench.encoders.pretraining.audio import Audio
-from serbench.encoders.weights import CARD
 from serbench.errors import SerbenchError
 from serbench.progress import Progress
 
@@ -72,7 +72,9 @@ class Work:
         return shared | {"checkpoint_minutes": self.minutes}
 
 
-def begin(folder: Path, asked: Mapping[str, Any], *, resume: bool) -> Path:
+def begin(
+    folder: Path, asked: Mapping[str, Any], *, resume: bool, tell: Callable[[str], object]
+) -> Path:
     """Return the folder for the work under way, inside the one for the final weights.
 
     What was asked can be changed as long as no stage has begun.
@@ -80,7 +82,9 @@ def begin(folder: Path, asked: Mapping[str, Any], *, resume: bool) -> Path:
     Args:
         folder: for the final weights; made if need be.
         asked: all that decides the numbers, as JSON values.
-        resume: go on with what is there.
+        resume: go on with what is there; final weights that a kill left unfinished beside it are
+            written again.
+        tell: shows a line.
 
     Raises:
         SerbenchError: finished weights or other files are there, or work under way that was asked
@@ -89,21 +93,23 @@ def begin(folder: Path, asked: Mapping[str, Any], *, resume: bool) -> Path:
     if finished(folder):
         raise SerbenchError(f"{folder} holds finished weights; give another folder with --out")
     under_way = folder / _UNDER_WAY
-    if folder.is_dir() and any(path != under_way for path in folder.iterdir()):
+    note, begun = under_way / "asked.json", any(under_way.glob("*/"))
+    others = [path for path in folder.glob("*") if path != under_way]
+    if others and not begun:
         raise SerbenchError(f"{folder} holds other files; give another folder with --out")
-    note = under_way / "asked.json"
-    if not any(under_way.glob("*/")):
-        under_way.mkdir(parents=True, exist_ok=True)
-        fresh = note.with_suffix(".new")
-        fresh.write_text(json.dumps(dict(asked), indent=1, sort_keys=True) + "\n")
-        fresh.replace(note)
-        return under_way
-    if not resume:
+    if begun and not resume:
         raise SerbenchError(
             f"{folder} holds a training that was stopped; --resume goes on with it, or give "
             "another folder with --out"
         )
-    _check(folder, json.loads(note.read_text()), asked)
+    if begun and usable(note, "training under way with", tell):
+        _check(folder, json.loads(note.read_text()), asked)
+        return under_way
+    for path in others:
+        path.unlink()
+    shutil.rmtree(under_way, ignore_errors=True)
+    with kept(note) as fresh:
+        fresh.write_text(json.dumps(dict(asked), indent=1, sort_keys=True) + "\n")
     return under_way
 
 
@@ -124,8 +130,8 @@ def _check(folder: Path, before: Mapping[str, Any], asked: Mapping[str, Any]) ->
 
 
 def finished(folder: Path) -> bool:
-    """Whether a folder holds finished weights; their card is written last."""
-    done = (folder / CARD).exists()
+    """Whether a folder holds finished weights; it is sealed at last."""
+    done = (folder / SUMS).exists()
     if done and (folder / _UNDER_WAY).exists():  # killed before it was tidied up
         end(folder)
     return done

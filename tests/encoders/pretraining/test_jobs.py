@@ -13,6 +13,7 @@ import pytest
 import soundfile
 import torch
 
+from serbench.durable import drop, seal
 from serbench.encoders import weights as _weights
 from serbench.encoders.pretraining import adaptation, work
 from serbench.encoders.pretraining import cpc as cpc_job
@@ -119,6 +120,7 @@ def test_a_hubert_goes_from_audio_to_weights_that_the_upstream_takes(trained, au
         "preprocessor_config.json",
         "head.safetensors",
         "card.json",
+        "SHA256SUMS",
         "encoder.jsonl",
         "head.jsonl",
     }
@@ -234,6 +236,7 @@ def mistaken(trained, tmp_path) -> Path:
     file = folder / "head.safetensors"
     head = read_tensors(file)
     write_tensors(file, head | {"embeddings": -head["embeddings"]}, {"layer": "2"})
+    seal(folder)
     return folder
 
 
@@ -320,6 +323,7 @@ def test_work_of_before_recordings_were_normalised_is_refused(small_hubert, audi
     asked = json.loads(note.read_text())
     assert asked["normalized"] == "recording"
     new = {"normalized"} | ({"gradient", "layer_drop", "crop_seconds"} if train is adapt else set())
+    drop(note)  # earlier ones noted no checksums
     note.write_text(json.dumps({key: asked[key] for key in asked.keys() - new}))
     with pytest.raises(SerbenchError, match=r"by an earlier serbench, which did not .*normalized"):
         run(train, audio, tmp_path / "out", options, start, resume=True)

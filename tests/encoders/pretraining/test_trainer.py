@@ -12,6 +12,9 @@ from serbench.encoders.pretraining.schedule import Settings, mix
 from serbench.encoders.pretraining.trainer import Outcome, Trainer
 from serbench.encoders.tensors import read_tensors, write_tensors
 from serbench.errors import SerbenchError
+from serbench.progress import Silent
+
+from ...damage import HARM, cut_short  # noqa: TID252
 
 
 class Pair(NamedTuple):
@@ -54,9 +57,19 @@ class Regressor(nn.Module):
         return Outcome(loss, {"loss": loss}, len(batch.targets))
 
 
-def trainer(folder, source=None, **options) -> Trainer:
+class Told(Silent):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def tell(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def trainer(folder, source=None, progress=None, **options) -> Trainer:
     settings = Settings(**{"updates": 40, "peak": 1e-2, "validate_every": 10} | options)
-    return Trainer(Regressor(), source or Lines(), Lines(2), settings, folder, loss="loss")
+    return Trainer(
+        Regressor(), source or Lines(), Lines(2), settings, folder, loss="loss", progress=progress
+    )
 
 
 def lines(folder) -> list[dict]:
@@ -143,11 +156,33 @@ def test_other_settings_do_not_resume(tmp_path):
         trainer(tmp_path, peak=2e-2)
 
 
-def test_a_damaged_state_is_named(tmp_path):
-    trainer(tmp_path).run()
-    (tmp_path / "state.safetensors").write_bytes(b"\0" * 40)
-    with pytest.raises(SerbenchError, match=r"state\.safetensors cannot be read"):
-        trainer(tmp_path)
+@pytest.mark.parametrize("name", ["state.safetensors", "best.safetensors"])
+@pytest.mark.parametrize("how", HARM)
+def test_a_training_whose_files_are_damaged_begins_anew_and_ends_the_same(tmp_path, name, how):
+    whole = trainer(tmp_path / "whole")
+    expected = whole.run()
+    with pytest.raises(KeyboardInterrupt):
+        stopped = Lines(fault=(25, KeyboardInterrupt()))
+        trainer(tmp_path / "parts", stopped, checkpoint_minutes=0.0).run()
+    how(tmp_path / "parts" / name)
+    told = Told()
+    again = trainer(tmp_path / "parts", progress=told)
+    assert again.reached.update == 0
+    assert told.lines[0].startswith("damaged and made anew: ")
+    assert told.lines[0].endswith(f"parts/{name}")
+    assert again.run() == expected
+    assert same(whole.model, again.model)
+
+
+def test_half_a_line_of_the_log_is_no_obstacle(tmp_path):
+    whole = trainer(tmp_path / "whole")
+    whole.run()
+    with pytest.raises(KeyboardInterrupt):
+        stopped = Lines(fault=(35, KeyboardInterrupt()))
+        trainer(tmp_path / "parts", stopped, checkpoint_minutes=0.0).run()
+    cut_short(tmp_path / "parts" / "log.jsonl")
+    trainer(tmp_path / "parts").run()
+    assert without_time(lines(tmp_path / "whole")) == without_time(lines(tmp_path / "parts"))
 
 
 def test_parameters_without_gradient_stay(tmp_path):
@@ -177,7 +212,7 @@ def test_seeds_are_all_different():
 
 def test_checkpoints_hold_no_pickle(tmp_path):
     trainer(tmp_path).run()
-    names = {path.name for path in tmp_path.iterdir()}
+    names = {path.name for path in tmp_path.glob("[!.]*")}
     assert names == {"state.safetensors", "best.safetensors", "log.jsonl"}
     assert "exp_avg.layers.0.weight" in read_tensors(tmp_path / "state.safetensors")
 

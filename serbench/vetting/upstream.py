@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import torch
 
-from serbench.checks.material import Sounds, Texts, material_of
-from serbench.checks.observing import deviation, sentences, watched
+from serbench.blame import place_of
 from serbench.errors import SerbenchError
 from serbench.upstreams import Clips, Features, TextUpstream, Upstream
+from serbench.vetting.material import Sounds, Texts, material_of
+from serbench.vetting.observing import deviation, sentences, watched
 
 _LOOSEST = 0.01  # the most that an upstream may declare as its tolerance
 
@@ -24,7 +25,9 @@ class _Case(NamedTuple):
     features: Features
 
 
-def check_upstream(upstream: Upstream, *, seed: int = 0) -> list[str]:
+def check_upstream(
+    upstream: Upstream, again: Upstream | None = None, *, seed: int = 0, extremes: bool = True
+) -> list[str]:
     """Return what an upstream does against its contract (see `serbench.upstreams`).
 
     It encodes speech-like waves of five odd lengths, or as many texts if that is what it reads,
@@ -33,20 +36,23 @@ def check_upstream(upstream: Upstream, *, seed: int = 0) -> list[str]:
 
     Args:
         upstream: as `make` returns it.
+        again: the same, made a second time, to be compared.
         seed: of the waves or texts.
+        extremes: also try the shortest clip, silence, and what cannot be encoded, none of which
+            changes the features of sound recordings.
 
     Returns:
         One sentence a failure; empty if it passes.
     """
     with watched() as changed:
-        failures = _failures(upstream, seed)
+        failures = _failures(upstream, again, seed, extremes)
     return failures + [
         f"encoding changes the global random state of {library}; use a generator of its own"
         for library in changed
     ]
 
 
-def _failures(upstream: Upstream, seed: int) -> list[str]:
+def _failures(upstream: Upstream, again: Upstream | None, seed: int, extremes: bool) -> list[str]:
     failures = sentences("reading its attributes", _declared, upstream)
     if failures:
         return failures
@@ -56,12 +62,15 @@ def _failures(upstream: Upstream, seed: int) -> list[str]:
     try:
         case = _Case(upstream, material, clips, upstream(clips))
     except Exception as error:
-        return [f"encoding {material.sizes(clips)} ends in {type(error).__name__}: {error}"]
+        told = f"{type(error).__name__}: {error} ({place_of(error)})"
+        return [f"encoding {material.sizes(clips)} ends in {told}"]
     failures = sentences("looking at what comes out", _shapes, case)
     if failures:
         return failures
-    for doing, check in _CHECKS.items():
+    for doing, check in (_CHECKS | _EXTREMES if extremes else _CHECKS).items():
         failures += sentences(doing, check, case)
+    if again is not None:
+        failures += sentences("making it a second time", _made_again, case, again)
     if not all(map(torch.equal, given, clips.waves)):
         failures.append("encoding changes the waves that it is given; work on copies")
     return failures
@@ -143,6 +152,22 @@ def _repeated(case: _Case) -> Iterator[str]:
         yield "the same clips have other features the second time"
 
 
+def _made_again(case: _Case, again: Upstream) -> Iterator[str]:
+    """Encode the same clips with another one, which has encoded others before."""
+    again(_some(case.clips, [1, 3, 0]))
+    found = again(case.clips).layers
+    if found.shape != case.features.layers.shape:
+        yield f"made a second time, it gives features of shape {tuple(found.shape)}"
+        return
+    worst = max(map(deviation, found, case.features.layers))
+    if not worst <= case.upstream.tolerance:
+        yield (
+            "made a second time, and after other clips, it gives other features (by "
+            f"{worst:.2g} of the layer's largest value); load its weights or draw them from a "
+            "seeded generator, and keep nothing of the clips that it has encoded"
+        )
+
+
 def _padding(case: _Case) -> Iterator[str]:
     upstream, clips = case.upstream, case.clips
     rows = [0, len(clips.waves) - 1]
@@ -197,6 +222,8 @@ _CHECKS: dict[str, Callable[[_Case], Iterator[str]]] = {
     "looking for gradients": _gradients,
     "encoding the same clips again": _repeated,
     "encoding a clip alone and beside another": _padding,
+}
+_EXTREMES: dict[str, Callable[[_Case], Iterator[str]]] = {
     "encoding short clips": _short,
     "encoding silence": _silence,
 }

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from serbench.blame import place_of
+
 P = ParamSpec("P")
 _UNLIKELY = 906_180_359
 
@@ -31,7 +33,7 @@ def sentences(
     try:
         found.extend(check(*args, **kwargs))
     except (Exception, SystemExit) as error:
-        found.append(f"{doing} ends in {type(error).__name__}: {error}")
+        found.append(f"{doing} ends in {type(error).__name__}: {error} ({place_of(error)})")
     return found
 
 

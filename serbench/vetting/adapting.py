@@ -1,4 +1,4 @@
-"""An upstream to check; one that adapts to a corpus is adapted to a few clips first."""
+"""An upstream to check, made twice; one that adapts to a corpus is adapted to a few clips first."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import soundfile
 import torch
 
 from serbench import plugins
-from serbench.checks.material import speech
 from serbench.progress import Progress
 from serbench.upstreams import Recording, Unlabelled, Upstream
+from serbench.vetting.material import speech
 
 _RATE = 16_000
 # known and unknown speakers come up: the checks have clips of five
@@ -25,7 +25,14 @@ _SHORT = {"epochs": 1, "updates": 2, "clips": 2}
 def make_upstream(
     plugin: plugins.Plugin, options: Mapping[str, Any], progress: Progress
 ) -> Upstream:
-    """Make an upstream; one that adapts to a corpus does so, shortly.
+    """Make an upstream as `make_twice` does, once."""
+    return make_twice(plugin, options, progress)[0]
+
+
+def make_twice(
+    plugin: plugins.Plugin, options: Mapping[str, Any], progress: Progress
+) -> tuple[Upstream, Upstream]:
+    """Make an upstream two times; one that adapts to a corpus does so, shortly, before.
 
     Args:
         plugin: of an upstream.
@@ -35,10 +42,8 @@ def make_upstream(
     Raises:
         SerbenchError: a wrong option, or what the plugin says.
     """
-    made: Upstream
     if not plugin.adapted_by:
-        made = plugins.make(plugin, options=options)
-        return made
+        return plugins.make(plugin, options=options), plugins.make(plugin, options=options)
     short = {name: value for name, value in _SHORT.items() if name in plugin.adapted_by}
     options = plugins.validate(plugin, {**options, **short})
     with TemporaryDirectory() as folder:
@@ -50,8 +55,8 @@ def make_upstream(
             progress=progress,
             device="cpu",
         )
-        made = plugins.make(plugin, options=options | changed)
-    return made
+        options = options | changed
+        return plugins.make(plugin, options=options), plugins.make(plugin, options=options)
 
 
 def _record(folder: Path) -> list[Recording]:

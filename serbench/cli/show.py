@@ -1,0 +1,29 @@
+"""`serbench show`: a stored result as its run ended, without its corpus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from serbench.cli.options import Results
+
+Stored = Annotated[str, typer.Argument(help="The beginning of a digest, or a .json file.")]
+
+
+def show(result: Stored, results: Results = Path("results")) -> None:
+    """Show a stored result fold by fold; its corpus is not looked at."""
+    from rich.console import Console
+
+    from serbench.leaderboard import store
+    from serbench.leaderboard.render import render_run
+    from serbench.runs.result import UNSEEN
+    from serbench.scoring.scores import score
+
+    path = store.look_up(results, result)
+    entry = store.load_result(path)
+    console = Console(highlight=False, markup=False)
+    console.print(render_run(entry.result, score(entry.result.benchmark.task, entry.predictions)))
+    console.print(f"result: {path}", soft_wrap=True)
+    typer.echo(f"serbench: {UNSEEN}", err=True)

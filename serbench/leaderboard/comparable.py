@@ -1,0 +1,231 @@
+"""Who may meet on a board: results on the same utterances, audio, labels and speakers."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from serbench import plugins
+from serbench.digests import digest_json
+from serbench.leaderboard.record import BenchmarkRecord, ProtocolRecord, Result
+from serbench.scoring.predictions import truths_of
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+    from serbench.benchmarks import Benchmark
+
+Entries = list[tuple[Result, "DataFrame"]]
+
+_NAMED = 3
+_ROUNDING = 1e-6
+_KINDS = {"hash": "split", "recordings": "set of audio"}  # of hashes in a record
+_OTHER = {
+    "audio": "other audio under the same ids",
+    "set of audio": "other audio under the same ids",
+    "labels": "other labels",
+    "speakers": "other speakers",
+}
+
+
+class Group(NamedTuple):
+    """Results that may be compared, what they are on, and what they must not be compared with."""
+
+    title: str
+    sentences: tuple[str, ...]
+    entries: Entries
+
+
+@dataclass
+class _Material:
+    """What some results were computed from: hashes in their records, facts in their predictions."""
+
+    hashes: dict[str, str]
+    facts: DataFrame
+    entries: Entries = field(default_factory=list)
+
+    def add(self, other: _Material) -> None:
+        """Take in results on the same, which may know more of it."""
+        from pandas import concat
+
+        self.hashes |= other.hashes
+        new = other.facts.index.difference(self.facts.index)
+        self.facts = concat([self.facts, other.facts.loc[new]]) if len(new) else self.facts
+        self.entries += other.entries
+
+    def name(self, kind: str) -> str:
+        """Return eight digits that tell apart what differs in this kind."""
+        if kind in self.hashes:
+            return self.hashes[kind][:8]
+        facts = self.facts[_columns(self.facts, kind)].sort_index()
+        return digest_json(facts.astype(str).reset_index().to_numpy().tolist())[:8]
+
+
+def title(benchmark: BenchmarkRecord, protocol: ProtocolRecord) -> str:
+    """Return "emodb 1 · emotion, 7 classes · speaker_folds (k=5)", and whatever qualifies it."""
+    corpus = f"{benchmark.name} {benchmark.version}" + ", synthetic" * benchmark.synthetic
+    given = {key: value for key, value in sorted(protocol.options.items()) if value != []}
+    options = ", ".join(f"{key}={_option(value)}" for key, value in given.items())
+    split = protocol.name + (f" ({options})" if options else "")
+    split += ", speaker-dependent" * ("speaker" in protocol.shares)
+    return f"{corpus} · {benchmark.task.summary} · {split}"
+
+
+def _option(value: object) -> str:
+    return "+".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def groups(results: Iterable[tuple[Result, DataFrame]]) -> list[Group]:
+    """Return results in groups that may be compared, in the order of benchmark and protocol.
+
+    Benchmark, task, protocol and split are equal in a group; none of it or all of it heard the
+    test part; and no utterance has another label, another speaker or other audio in one result
+    than in another. Which side is right where two disagree cannot be known from the files.
+
+    Args:
+        results: records with their predictions, in any order.
+    """
+    settings: dict[tuple[str, ...], Entries] = defaultdict(list)
+    for result, predictions in results:
+        settings[_setting(result)].append((result, predictions))
+    return [group for key in sorted(settings) for group in _groups(settings[key])]
+
+
+def _setting(result: Result) -> tuple[str, ...]:
+    benchmark, protocol = result.benchmark, result.protocol.model_dump(mode="json")
+    plain = [benchmark.model_dump(mode="json")["task"], protocol]
+    told = [benchmark.synthetic, disowned(result) is not None, result.transductive]
+    texts = (json.dumps(part, sort_keys=True) for part in (*plain, *told))
+    return benchmark.name, benchmark.version, *texts
+
+
+def disowned(result: Result) -> str | None:
+    """Return why a result is not on the built-in benchmark whose name it has, or None."""
+    own = _builtin(result.benchmark.name)
+    if own is None:
+        return None
+    part = result.recipe.get("benchmark")
+    origin = part.get("origin", "serbench") if isinstance(part, dict) else "serbench"
+    if origin != "serbench" or result.benchmark.name != own.name:
+        return f"is made by other code ({origin})"
+    said = result.benchmark
+    if said.version == own.version and said.synthetic != own.synthetic:
+        return f"says synthetic: {str(said.synthetic).lower()}"
+    return None
+
+
+@cache
+def _builtin(name: str) -> Benchmark | None:
+    own = plugins.builtin("benchmarks", name)
+    if own is None:
+        return None
+    made: Benchmark = plugins.make(plugins.find("benchmarks", own), options={})
+    return made
+
+
+def _groups(entries: Entries) -> Iterator[Group]:
+    """Yield the groups of one setting, by what their results were computed from."""
+    found: list[_Material] = []
+    for result, predictions in sorted(entries, key=lambda e: (not e[0].complete, e[0].digest)):
+        own = _material(result, predictions)
+        same = next((each for each in found if not _differences(each, own)), None)
+        if same is None:
+            found.append(own)
+        else:
+            same.add(own)
+    apart = [
+        {i: _differences(each, other) for i, other in enumerate(found) if other is not each}
+        for each in found
+    ]
+    made = [
+        Group(_title(each, others), tuple(_sentences(each, others, found)), each.entries)
+        for each, others in zip(found, apart, strict=True)
+    ]
+    yield from sorted(made, key=lambda group: group.title)
+
+
+def _material(result: Result, predictions: DataFrame) -> _Material:
+    split = result.split.model_dump(exclude={"folds"})
+    hashes = {_KINDS.get(key, key): value for key, value in split.items()}
+    columns = ["speaker", *truths_of(result.benchmark.task)]
+    facts = predictions.drop_duplicates("utterance").set_index("utterance")[columns]
+    known = {kind: value for kind, value in hashes.items() if value}
+    return _Material(known, facts, [(result, predictions)])
+
+
+def _columns(facts: DataFrame, kind: str) -> list[str]:
+    return [str(name) for name in facts if (name == "speaker") == (kind == "speakers")]
+
+
+def _differences(one: _Material, other: _Material) -> dict[str, list[str]]:
+    """Return the kinds in which two differ, each with the utterances as far as they are known."""
+    both = one.hashes.keys() & other.hashes.keys()
+    found: dict[str, list[str]] = {
+        kind: [] for kind in one.hashes if kind in both and one.hashes[kind] != other.hashes[kind]
+    }
+    if "split" in found:
+        return {"split": []}
+    if "audio" in both:
+        # which tells of each utterance what the other tells of all together
+        found.pop("set of audio", None)
+    common = one.facts.index.intersection(other.facts.index)
+    for kind in ("labels", "speakers"):
+        for column in _columns(one.facts, kind):
+            unequal = _unequal(one.facts.loc[common, column], other.facts.loc[common, column])
+            if unequal.any():
+                found.setdefault(kind, []).extend(common[unequal])
+    return {kind: [*dict.fromkeys(utterances)] for kind, utterances in found.items()}
+
+
+def _unequal(one: Series[Any], other: Series[Any]) -> Series[bool]:
+    """Return where two columns differ; processors may round the mean of some raters differently."""
+    if one.dtype.kind == "f":
+        return (one - other).abs() > _ROUNDING
+    return one != other
+
+
+def _title(own: _Material, others: Mapping[int, Mapping[str, object]]) -> str:
+    result = own.entries[0][0]
+    kinds = dict.fromkeys(kind for each in others.values() for kind in each)
+    parts = [title(result.benchmark, result.protocol)]
+    parts += ["not serbench's own"] * (disowned(result) is not None)
+    parts += ["transductive"] * result.transductive
+    return " · ".join([*parts, *(f"{kind} {own.name(kind)}" for kind in kinds)])
+
+
+def _sentences(
+    own: _Material, others: Mapping[int, Mapping[str, list[str]]], found: Sequence[_Material]
+) -> Iterator[str]:
+    """Yield what sets the results apart from others that look as if they were on the same."""
+    result = own.entries[0][0]
+    if reason := disowned(result):
+        yield (
+            f"Not comparable with serbench's own {result.benchmark.name}: it has that name, but "
+            f"{reason}."
+        )
+    splits = [found[i].name("split") for i, kinds in others.items() if "split" in kinds]
+    if splits:
+        yield (
+            f"Not comparable with split {', '.join(dict.fromkeys(splits))} of the same benchmark "
+            "and protocol: other utterances or other folds."
+        )
+    for number, kinds in others.items():
+        if "split" not in kinds:
+            named = ", ".join(f"{kind} {found[number].name(kind)}" for kind in kinds)
+            what = ", ".join(_what(kind, utterances) for kind, utterances in kinds.items())
+            yield (
+                f"Not comparable with {named} of the same benchmark and protocol: {what}. Which "
+                "side is right cannot be known from the results."
+            )
+
+
+def _what(kind: str, utterances: Sequence[str]) -> str:
+    said = _OTHER.get(kind, f"other {kind}")
+    if not utterances:
+        return said
+    more = [f"{len(utterances) - _NAMED} more"] * (len(utterances) > _NAMED)
+    return f"{said} of {', '.join([*utterances[:_NAMED], *more])}"

@@ -1,0 +1,79 @@
+"""What a recipe is called: the digest that names its results, and the labels of their rows.
+
+Both follow from the recipe as plain JSON values, as a record holds it, so that a run can name a
+result and a board can see whether a record has the name that it should.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from serbench.digests import digest_json
+from serbench.leaderboard.record import Labels
+
+FORMAT = 3
+"""Of what is digested; raised when a change of the code changes the numbers of any recipe."""
+
+_PARTS = ("downstream", "benchmark", "protocol")
+
+
+def digest_of(recipe: Mapping[str, Any], left_out: Iterable[str] = ()) -> str:
+    """Return the SHA-256 (64 hex) that names a run: same digest, same result.
+
+    Args:
+        recipe: as `Recipe.plain` gives it.
+        left_out: utterances that could not be used.
+    """
+    parts: dict[str, Any] = {name: identity_of(recipe[name]) for name in _PARTS}
+    parts["upstreams"] = [identity_of(part) for part in recipe["upstreams"]]
+    without = {"left_out": sorted(left_out)} if left_out else {}
+    return digest_json({**recipe, **parts, **without})
+
+
+def identity_of(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a part of a recipe is, wherever its files lie.
+
+    An option with its default does not count, so that a later version may have more of them; nor
+    does what a TOML file is called, as it says its name itself.
+    """
+    name, defaults = str(part["name"]), part["defaults"]
+    said = {k: v for k, v in part["options"].items() if k not in defaults or v != defaults[k]}
+    contents = {key: f"sha256:{digest}" for key, digest in part.get("contents", {}).items()}
+    known = {
+        "name": "" if name.endswith(".toml") else _stem(name),
+        "options": said | contents,
+        "origin": part.get("code") or part["origin"],
+    }
+    return known | {key: part[key] for key in ("layers", "edition", "versions") if key in part}
+
+
+def labels_of(recipe: Mapping[str, Any]) -> Labels:
+    """Return how the row of a result is called.
+
+    Args:
+        recipe: as `Recipe.plain` gives it.
+    """
+    upstreams, downstream = recipe["upstreams"], recipe["downstream"]
+    weights = [_weights(part) for part in upstreams]
+    head, size = _stem(downstream["name"]), downstream["options"].get("size")
+    # as in the table of Morais et al.: + is early fusion, & is late
+    joined = "&" if recipe.get("fusion") == "late" else "+"
+    return Labels(
+        upstream=joined.join(_stem(part["name"]) for part in upstreams),
+        weights="-" if set(weights) == {"-"} else ", ".join(weights),
+        downstream=head if size is None else f"{head}.{size}",
+    )
+
+
+def _stem(name: str) -> str:
+    return Path(name).stem if name.endswith((".py", ".toml")) else name
+
+
+def _weights(part: Mapping[str, Any]) -> str:
+    """Return how the weights of an upstream are called in a table."""
+    weights = str(part["options"].get("weights") or "-")
+    # a folder of somebody's own is not taken for a published size of the same name
+    place = "./" if "weights" in part.get("contents", ()) else ""
+    return f"{place}{Path(weights).name}"

@@ -1,0 +1,226 @@
+"""Files of strangers: a record and a table of predictions, with bounds before anything is read.
+
+The bounds are far above any real result. What exceeds them, or is not what it says, costs one
+sentence that names the file.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from serbench.errors import SerbenchError, hidden, shown
+from serbench.leaderboard.record import FORMAT, Result
+from serbench.scoring import predictions as tables
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from pyarrow import Schema, Table
+    from pyarrow.parquet import FileMetaData
+
+    from serbench.benchmarks.tasks import Task
+
+REDO = "repeat the run with --again, or delete the file"
+_UPDATE = "update serbench"
+
+_RECORD_BYTES = 16 * 2**20
+_TEXT = 10_000  # characters, of a text in a record
+_WHOLE = 2**63  # what a table's whole numbers stay below
+_ROWS = 5_000_000
+_CELLS = 100_000_000
+_CELL_BYTES = 1_000  # of a cell, compressed or not, on average
+_NAME = 4_096  # characters, of a text in a table
+_REASON = 500  # characters, of what is said about a file
+
+
+class BrokenResultError(SerbenchError):
+    """A file of the results folder that cannot be trusted: `path`, what is wrong, the remedy."""
+
+    def __init__(self, path: Path, reason: str, remedy: str = REDO) -> None:
+        said = reason if len(reason) <= _REASON else f"{reason[:_REASON]}…"
+        super().__init__(shown(f"{path}: {said}; {remedy}"))
+        self.path = path
+        self.reason = reason
+        self.remedy = remedy
+
+
+def read_record(path: Path) -> Result:
+    """Read a record.
+
+    Raises:
+        BrokenResultError: it is none, is damaged, or was made by a newer serbench.
+    """
+    _check_file(path, _RECORD_BYTES)
+    try:
+        content = path.read_bytes()
+        # refuses what is nested too deeply
+        plain = from_json(content, allow_inf_nan=False)
+    except OSError as error:
+        raise BrokenResultError(path, f"cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise BrokenResultError(path, f"is not JSON, perhaps cut off ({error})") from error
+    _check_format(path, plain)
+    if unfit := next(_unfit(plain), None):
+        raise BrokenResultError(path, unfit)
+    try:
+        return Result.model_validate_json(content)
+    except ValidationError as error:
+        raise _invalid(path, error) from error
+
+
+def unfit(result: Result) -> str | None:
+    """Return the first reason why a record could not be read again, or None."""
+    return next(_unfit(from_json(result.model_dump_json())), None)
+
+
+def read_predictions(path: Path, task: Task, most: int) -> DataFrame:
+    """Read a table of predictions.
+
+    Its columns, rows and sizes are looked at in the file's own description before its data is.
+
+    Args:
+        path: the file.
+        task: what is predicted.
+        most: rows that the record promises.
+
+    Raises:
+        BrokenResultError: it is missing, damaged, too large, or has other columns.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    if not path.exists():
+        raise BrokenResultError(path, "the predictions of this result are missing")
+    words = [*tables.WHO[:3], *task.words]
+    cells = most * (len(words) + len(task.numbers) + 1)
+    if most > _ROWS or cells > _CELLS:
+        raise BrokenResultError(path, f"its record promises {most} rows, more than can be true")
+    allowed = _CELL_BYTES * (cells + 1_000)
+    _check_file(path, allowed)
+    try:
+        with parquet.ParquetFile(path) as file:
+            reason = _too_much(file.metadata, most, allowed) or _columns(file.schema_arrow, task)
+        if reason is None:
+            # a text stands there once, however often a column says it
+            checked = {"page_checksum_verification": True, "read_dictionary": words}
+            with parquet.ParquetFile(path, **checked) as file:
+                table = file.read()
+            reason = _too_long(table)
+        if reason is None:
+            return _frame(table)
+    except (OSError, ValueError, LookupError, pa.ArrowException) as error:
+        raise BrokenResultError(path, f"is not a whole Parquet file ({error})") from error
+    raise BrokenResultError(path, reason)
+
+
+def _check_file(path: Path, most: int) -> None:
+    """Refuse what is no regular file, which may never end, or one of more than `most` bytes."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise BrokenResultError(path, f"cannot be read ({error.strerror})") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise BrokenResultError(path, "cannot be read (it is no regular file)", "delete it")
+    if status.st_size > most:
+        size = f"{status.st_size / 2**20:.0f} MiB"
+        raise BrokenResultError(path, f"has {size}, more than what it should hold can take")
+
+
+def _check_format(path: Path, plain: Any) -> None:
+    found = plain.get("format") if isinstance(plain, dict) else None
+    if type(found) is not int:
+        remedy = "keep only results of serbench in this folder"
+        raise BrokenResultError(path, "is not a result: it has no format number", remedy)
+    if found > FORMAT:
+        reason = f"has format {found}, made by a newer serbench; this one reads up to {FORMAT}"
+        raise BrokenResultError(path, reason, _UPDATE)
+    if found < FORMAT:
+        raise BrokenResultError(path, f"has format {found}, which serbench never wrote")
+
+
+def _unfit(value: Any, where: str = "") -> Iterator[str]:
+    """Yield what no record holds, wherever it stands: unseen characters, numbers out of range."""
+    if isinstance(value, dict):
+        yield from _unfit([*value], f"{where} (a name)")
+        for key, entry in value.items():
+            yield from _unfit(entry, f"{where}.{key}".strip("."))
+    elif isinstance(value, list):
+        for entry in value:
+            yield from _unfit(entry, where)
+    elif isinstance(value, str):
+        if found := hidden(value):
+            yield f"field '{where}': has the character {found}, which may command a terminal"
+        if len(value) > _TEXT:
+            yield f"field '{where}': has {len(value)} characters"
+    elif isinstance(value, int | float) and not abs(value) < _WHOLE:
+        yield f"field '{where}': has a number out of range"
+
+
+def _invalid(path: Path, error: ValidationError) -> BrokenResultError:
+    """Return what is wrong with the fields of a record."""
+    first, *others = error.errors(include_url=False)
+    where = ".".join(str(part) for part in first["loc"])
+    more = f", and {len(others)} more" if others else ""
+    if any(each["type"] == "extra_forbidden" for each in (first, *others)):
+        unknown = next(each for each in (first, *others) if each["type"] == "extra_forbidden")
+        where = ".".join(str(part) for part in unknown["loc"])
+        reason = f"field '{where}': not known to this serbench, so a newer one made it{more}"
+        return BrokenResultError(path, reason, _UPDATE)
+    return BrokenResultError(path, f"field '{where}': {_lowered(first['msg'])}{more}")
+
+
+def _lowered(sentence: str) -> str:
+    return f"{sentence[:1].lower()}{sentence[1:]}"
+
+
+def _too_much(metadata: FileMetaData, most: int, allowed: int) -> str | None:
+    """Return why a file has more rows or bytes than it can have, by its own description."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    rows = max(metadata.num_rows, sum(group.num_rows for group in groups))
+    if rows > most:
+        return f"the file has {rows} rows; its record promises {most} predictions"
+    if sum(group.total_byte_size for group in groups) > allowed:
+        return "the file unpacks to more than its rows can take"
+    return None
+
+
+def _columns(schema: Schema, task: Task) -> str | None:
+    """Return why the columns cannot be those of the predictions of a task."""
+    import pyarrow as pa
+
+    names: Iterable[str] = schema.names
+    if doubled := next((name for name in names if schema.names.count(name) > 1), None):
+        return f"the predictions have the column '{doubled}' twice"
+    for field in schema:
+        if pa.types.is_nested(field.type):
+            return f"column '{field.name}' of the predictions holds {field.type}, not one value"
+    return tables.wrong_columns(task, _frame(schema.empty_table()))
+
+
+def _too_long(table: Table) -> str | None:
+    """Return which column has texts that are no names."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    for name in table.column_names:
+        if not pa.types.is_dictionary(table[name].type):
+            continue
+        for chunk in table[name].chunks:
+            longest = compute.max(compute.binary_length(chunk.dictionary)).as_py()
+            if longest is not None and longest > _NAME:
+                return f"column '{name}' of the predictions has a text of {longest} bytes"
+    return None
+
+
+def _frame(table: Table) -> DataFrame:
+    """Return a table without what its writer says of pandas; equal texts share their memory."""
+    import pandas as pd
+
+    frame: DataFrame = table.to_pandas(ignore_metadata=True)
+    coded = [name for name in frame if isinstance(frame[name].dtype, pd.CategoricalDtype)]
+    return frame.astype(dict.fromkeys(coded, object))

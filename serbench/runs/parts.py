@@ -1,0 +1,207 @@
+"""All that defines a run, validated: a recipe and its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from serbench.errors import SerbenchError, hidden, unknown
+from serbench.leaderboard.identity import FORMAT, digest_of, identity_of, labels_of
+from serbench.leaderboard.record import Labels
+from serbench.training.settings import Precision, Stage, Training
+
+M = TypeVar("M", bound=BaseModel)
+# As large as every library takes it.
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Layers = Literal["all", "last"] | tuple[NonNegativeInt, ...]
+Fusion = Literal["early", "late"]
+
+# Settings that came later, with what older recipes meant by leaving them out: at that value they
+# count neither in the digest nor in the record. Options of plugins need no such list.
+_YOUNGER: Mapping[str, Any] = {
+    "finetune": None,
+    "precision": "float16",
+    "training.average": 1,
+    "training.schedule": "constant",
+}
+# What is left out of a part's plain values where it says nothing.
+_UNSAID = {"code", "edition", "versions", "contents", "layers"}
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _seen(value: Any) -> Any:
+    """Refuse what cannot be seen in a table, and what a terminal would obey."""
+    for text in value.values() if isinstance(value, dict) else [value]:
+        if isinstance(text, str) and (found := hidden(text)):
+            msg = f"has the character {found}, which cannot be seen; take it out"
+            raise ValueError(msg)
+    return value
+
+
+class Part(_Frozen):
+    """One pluggable part of a run.
+
+    Attributes:
+        name: of the plugin, or the path of a file.
+        options: all of them, defaults included.
+        defaults: what options have that are left out; those with these values do not count.
+        origin: where the code comes from: "serbench", a distribution with its version, "file".
+        code: SHA-256 of the code of a plugin that does not come with serbench.
+        edition: of one that does; raised when it or its defaults give other numbers than before.
+        versions: of distributions that count as its code.
+        layers: which of an upstream's layers are learnt from: "all", "last", or numbers from 0.
+        contents: option name to SHA-256, for options that name a file or folder; the content
+            counts in the recipe's digest, the path does not.
+    """
+
+    name: Annotated[str, AfterValidator(_seen)]
+    options: Annotated[dict[str, Any], AfterValidator(_seen)] = Field(default_factory=dict)
+    defaults: dict[str, Any] = Field(default_factory=dict)
+    origin: str = "serbench"
+    code: str = ""
+    edition: int = 1
+    versions: dict[str, str] = Field(default_factory=dict)
+    contents: dict[str, str] = Field(default_factory=dict)
+    layers: Layers = "all"
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as JSON values, without the places of files on this machine."""
+        made = self.model_dump(mode="json")
+        if made["name"].endswith((".py", ".toml")):
+            made["name"] = Path(made["name"]).name
+        for key in made["contents"].keys() & made["options"].keys():
+            path = Path(made["options"][key]).expanduser().absolute()
+            made["options"][key] = f"./{path.name}"
+        unsaid = Part(name="").model_dump(mode="json", include=_UNSAID)
+        return {key: value for key, value in made.items() if value != unsaid.get(key, ...)}
+
+    def identity(self) -> dict[str, Any]:
+        """Return what the part is, wherever its files lie."""
+        return identity_of(self.plain())
+
+
+class Recipe(_Frozen):
+    """All that defines a run.
+
+    Attributes:
+        upstreams: what encodes, one or several.
+        downstream: what aggregates.
+        benchmark: corpus and task.
+        protocol: how it is split.
+        training: how the head is trained.
+        seeds: one training a fold for each, in ascending order.
+        leave_out_broken: go on without unusable files. What is left out counts, not the permission.
+        fusion: of several upstreams: "early" gives one head their frames side by side, "late"
+            gives each a head of its own.
+        finetune: how each upstream is trained with labels first, one a fold, with a mean and a
+            linear output; the head then learns from the frozen result. None: it is not.
+        precision: in which the frames of frozen upstreams are stored; means over time are in
+            single precision in any case.
+    """
+
+    upstreams: tuple[Part, ...] = Field(min_length=1)
+    downstream: Part
+    benchmark: Part
+    protocol: Part
+    training: Training
+    seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1)
+    leave_out_broken: bool = False
+    fusion: Fusion | None = None
+    finetune: Stage | None = None
+    precision: Precision = "float16"
+
+    @field_validator("seeds")
+    @classmethod
+    def _each_seed_once(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(value)) < len(value):
+            msg = "a seed twice gives the same trial twice; give different ones"
+            raise ValueError(msg)
+        return tuple(sorted(value))
+
+    @model_validator(mode="after")
+    def _fused_if_several(self) -> Self:
+        if len(self.upstreams) == 1 and self.fusion is not None:
+            name = self.upstreams[0].name
+            msg = f"fusion '{self.fusion}' of one upstream, {name}; give several, or leave it out"
+            raise ValueError(msg)
+        if len(self.upstreams) > 1 and self.fusion is None:
+            names = ", ".join(part.name for part in self.upstreams)
+            msg = f"{len(self.upstreams)} upstreams ({names}) need fusion: early or late"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _trained_once(self) -> Self:
+        if self.finetune is not None and self.training.finetune:
+            msg = (
+                "upstreams are fine-tuned before the head (finetune) or together with it "
+                "(training.finetune), not both; leave one out"
+            )
+            raise ValueError(msg)
+        return self
+
+    @property
+    def labels(self) -> Labels:
+        """How its row in a table is called."""
+        return labels_of(self.plain())
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as JSON values, less what a recipe means by leaving it out."""
+        made = _without(self.model_dump(mode="json", exclude={"leave_out_broken"}), _YOUNGER)
+        parts = {name: getattr(self, name).plain() for name in ("downstream", "benchmark")}
+        upstreams = [part.plain() for part in self.upstreams]
+        return made | parts | {"upstreams": upstreams, "format": FORMAT}
+
+    def digest(self, left_out: Collection[str] = ()) -> str:
+        """Return the SHA-256 (64 hex) that names this run: same digest, same result.
+
+        Args:
+            left_out: utterances of the corpus that are not used.
+        """
+        return digest_of(self.plain(), left_out)
+
+
+def _without(tree: Mapping[str, Any], unsaid: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return a nested dict less the entries, by their dotted paths, that have an unsaid value."""
+    kept = {}
+    for key, value in tree.items():
+        path = f"{above}{key}"
+        if path not in unsaid or value != unsaid[path]:
+            nested = isinstance(value, Mapping)
+            kept[key] = _without(value, unsaid, f"{path}.") if nested else value
+    return kept
+
+
+def validated(model: type[M], what: str, values: Mapping[str, Any]) -> M:
+    """Return a model of some values.
+
+    Raises:
+        SerbenchError: a key that it does not have, or a wrong value.
+    """
+    for key in values:
+        if key not in model.model_fields:
+            raise unknown(f"{what} key", key, model.model_fields)
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(p) for p in first["loc"])
+        msg = f"{what} key '{field}': {first['msg']}, not {first['input']!r}"
+        if not field:
+            msg = f"{what}: {first['msg'].removeprefix('Value error, ')}"
+        raise SerbenchError(msg) from error

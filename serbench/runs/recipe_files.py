@@ -1,0 +1,45 @@
+"""Recipe files: those that are shipped, and anyone's, as nested dicts that nothing has checked."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from serbench.errors import SerbenchError, unknown
+
+
+def shipped() -> list[Path]:
+    """Return the recipe files that come with the package, sorted."""
+    return sorted((Path(__file__).parent / "recipes").glob("*.toml"))
+
+
+def path_of(name: str) -> Path:
+    """Return the file of a recipe: the path of a .toml file, or the name of a shipped one."""
+    if name.endswith(".toml"):
+        return Path(name).expanduser()
+    known = {path.stem: path for path in shipped()}
+    if name not in known:
+        raise unknown("recipe", name, known, "or give the path of a .toml file")
+    return known[name]
+
+
+def summary(path: Path) -> str:
+    """Return what a recipe file is for: its first line, a comment."""
+    return path.read_text(encoding="utf-8").split("\n", 1)[0].lstrip("# ")
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """Return a recipe file (TOML) as a nested dict, unchecked.
+
+    Raises:
+        SerbenchError: no such file, or not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        msg = f"recipe file '{path}' does not exist; `serbench list recipes` shows those shipped"
+        raise SerbenchError(msg) from error
+    except tomllib.TOMLDecodeError as error:
+        msg = f"recipe file '{path}' is not valid TOML: {error}"
+        raise SerbenchError(msg) from error

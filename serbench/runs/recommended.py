@@ -1,0 +1,64 @@
+"""What the plugins of a stored recipe recommend, to tell what somebody set otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from serbench import plugins
+from serbench.errors import SerbenchError
+from serbench.training.settings import Stage, Training
+
+# Options that the name of a row has already.
+_IN_LABELS = ("weights", "size")
+
+
+def recommended(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a recipe of a record with what is recommended in the place of what was set.
+
+    Options get their defaults, training the downstream's `TRAINING`, a fine-tuning its defaults.
+    What says which system it is, on what, stays; so does all of it if a plugin is not installed.
+
+    Args:
+        stored: as in a record, perhaps of another release, or of somebody who means no good.
+    """
+    try:
+        return _recommended(stored)
+    except (SerbenchError, LookupError, TypeError, ValueError, AttributeError):
+        return dict(stored)
+
+
+def _recommended(stored: Mapping[str, Any]) -> dict[str, Any]:
+    made = {**stored, "upstreams": [_part("upstreams", part) for part in stored["upstreams"]]}
+    if _is_known(stored["downstream"]["name"]):
+        made["downstream"] = _part("downstreams", stored["downstream"])
+        constants = plugins.find("downstreams", stored["downstream"]["name"]).constants
+        training = Training.model_validate(constants.get("TRAINING", {}))
+        made["training"] = training.model_dump(mode="json")
+    if "precision" in stored:
+        made["precision"] = "float16"
+    if isinstance(stored.get("finetune"), Mapping):
+        made["finetune"] = Stage().model_dump(mode="json")
+    return made
+
+
+def _part(kind: plugins.Kind, part: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not _is_known(part["name"]):
+        # a file of somebody's own is called in tables like a built-in plugin of the same name
+        alike = plugins.builtin(kind, Path(part["name"]).stem)
+        return {**part, "origin": "serbench"} if alike else part
+    plugin = plugins.find(kind, part["name"])
+    own = part["options"]
+    options = {
+        name: own[name] if name in _IN_LABELS else option.default
+        for name, option in plugin.options.items()
+        if name in own
+    }
+    layers = {"layers": plugin.constants.get("LAYERS", "all")} if "layers" in part else {}
+    return {**part, "options": options, **layers}
+
+
+def _is_known(name: str) -> bool:
+    """Whether a plugin may be asked; a path in the file of a stranger is not opened."""
+    return not name.endswith(".py")

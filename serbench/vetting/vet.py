@@ -1,0 +1,60 @@
+"""What a run makes sure of before it trains with somebody's code: once for the same code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib.metadata import version
+from typing import Any
+
+from serbench import plugins
+from serbench.digests import digest_json
+from serbench.errors import SerbenchError
+from serbench.home import home
+from serbench.progress import Progress
+from serbench.vetting.adapting import make_twice
+from serbench.vetting.downstream import check_downstream
+from serbench.vetting.upstream import check_upstream
+
+
+def vet(
+    plugin: plugins.Plugin,
+    identity: Mapping[str, Any],
+    given: Mapping[str, Any],
+    progress: Progress,
+) -> None:
+    """Refuse a plugin whose features or embeddings depend on more than the clip itself.
+
+    Those that come with serbench are not looked at, nor is one that was found sound before with
+    the same code and options, which is kept in `checked/`.
+
+    Args:
+        plugin: an upstream or a downstream.
+        identity: its code, options and files, as they count in a recipe.
+        given: all its options.
+        progress: where it is told that it is checked.
+
+    Raises:
+        SerbenchError: it breaks its contract, in the words of `serbench check`.
+    """
+    if not plugin.code:
+        return
+    known = home() / "checked" / digest_json([plugin.kind, version("serbench"), dict(identity)])
+    if known.is_file():
+        return
+    kind, name = plugin.kind[:-1], plugin.name
+    progress.tell(f"{kind} '{name}' is checked, as its code is new here")
+    failures = _failures(plugin, given, progress)
+    if failures:
+        more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+        msg = f"{kind} '{name}' is not run: {failures[0]}{more}; `serbench check {kind}` says all"
+        raise SerbenchError(msg)
+    with suppress(OSError):  # it is then checked again
+        known.parent.mkdir(parents=True, exist_ok=True)
+        known.write_text(f"{kind} {name}, {plugin.origin}\n", encoding="utf-8")
+
+
+def _failures(plugin: plugins.Plugin, given: Mapping[str, Any], progress: Progress) -> list[str]:
+    if plugin.kind == "upstreams":
+        return check_upstream(*make_twice(plugin, given, progress), extremes=False)
+    return check_downstream(lambda dim: plugins.make(plugin, dim, options=given), learning=False)

@@ -1,0 +1,115 @@
+"""Settings that are not the recommended ones are named, and no others, whoever wrote the record."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serbench import plugins
+from serbench.leaderboard.differing import differing
+from serbench.leaderboard.record import Result
+from serbench.runs import recipe
+from serbench.runs.recommended import recommended
+
+from .result_samples import record
+
+
+def stored(raw: dict[str, Any]) -> Result:
+    """Return the record of a recipe."""
+    made = recipe.resolve({"upstream": "fbank", "downstream": "mean_pool"} | raw)
+    return record(recipe=made.plain(), labels=made.labels, seeds=made.seeds)
+
+
+def named(raw: dict[str, Any]) -> str:
+    """Return the settings that a lone row of a recipe shows."""
+    (text,) = differing([stored(raw)], recommended)
+    return text
+
+
+@pytest.mark.parametrize("name", plugins.names("downstreams"))
+def test_a_head_as_recommended_names_nothing(name: str):
+    assert named({"downstream": name}) == ""
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"upstream": "papt_hubert"},
+        {"upstream": {"name": "hubert", "weights": "base"}},
+        {"downstream": {"name": "ecapa", "size": "full"}},
+        {"upstream": ["hubert", "cpc"], "fusion": "late"},
+        {"seeds": [0, 1, 2], "protocol": {"name": "speaker_folds", "k": 4}},
+        {"benchmark": {"name": "demo", "task": "dimensions"}},
+    ],
+)
+def test_what_the_row_or_the_board_is_called_by_is_not_named_again(raw: dict[str, Any]):
+    assert named(raw) == ""
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        ({"training": {"epochs": 3}}, "epochs=3"),
+        (
+            {"training": {"learning_rates": [0.1], "refit": True}},
+            "learning_rates=[0.1], refit=true",
+        ),
+        ({"training": {"finetune": True}}, "finetune=yes"),
+        ({"training": {"finetune": {"front_end": True}}}, "finetune=yes"),
+        ({"finetune": True}, "finetune=yes"),
+        ({"finetune": {"epochs": 2}}, "finetune=yes, epochs=2"),
+        ({"training": {"average": 5, "standardize": False}}, "average=5"),
+        ({"upstream": {"name": "fbank", "normalize": True}}, "normalize=true"),
+        ({"upstream": {"name": "hubert", "layers": "last"}}, "layers=last"),
+        ({"upstream": {"name": "papt_hubert", "layers": "all"}}, "layers=all"),
+        ({"precision": "bfloat16"}, "precision=bfloat16"),
+        ({"upstream": ["hubert", {"name": "fbank", "mels": 40}], "fusion": "early"}, "mels=40"),
+        ({"downstream": {"name": "mean_pool", "width": 8}}, "width=8"),
+    ],
+)
+def test_what_is_not_as_recommended_is_named_in_a_lone_row(raw: dict[str, Any], text: str):
+    assert text in named(raw)
+
+
+def test_each_row_names_its_own_and_what_sets_its_like_apart():
+    rows = [{}, {"training": {"epochs": 3}}, {"finetune": True}, {"downstream": "mlp"}]
+    assert differing([stored(raw) for raw in rows], recommended) == [
+        "epochs=200, finetune=no",
+        "epochs=3, finetune=no",
+        "epochs=200, finetune=yes",
+        "",
+    ]
+
+
+def test_a_file_that_is_called_like_a_built_in_upstream_is_told_from_it(tmp_path: Path):
+    source = plugins.find("upstreams", "fbank").source
+    (tmp_path / "fbank.py").write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
+    assert "origin=file " in named({"upstream": str(tmp_path / "fbank.py")})
+
+
+def test_no_file_that_a_record_names_is_opened(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.py")
+    part = {"name": str(tmp_path / "pipe.py"), "options": {}, "origin": "file 0"}
+    plain = {"upstreams": [part], "downstream": part, "training": {"epochs": 3}}
+    assert recommended(plain)["training"] == {"epochs": 3}
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just("fbank"),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["name", "options", "layers", "training"]), inner)
+    ),
+    max_leaves=5,
+)
+
+
+@given(st.sampled_from(["upstreams", "downstream", "training", "finetune"]), json_values)
+def test_recipes_of_strangers_end_in_no_exception(key: str, value: Any):
+    plain = recipe.resolve({"upstream": "fbank", "downstream": "mlp", "finetune": True}).plain()
+    differing([record(recipe=plain | {key: value})], recommended)

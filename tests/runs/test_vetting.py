@@ -1,0 +1,183 @@
+"""A run checks code that it has not seen, and refuses what gives other numbers than it should."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import serbench
+from serbench import plugins
+from serbench.checks import check_plugin
+from serbench.errors import SerbenchError
+from serbench.progress import Silent
+from serbench.runs import recipe
+from serbench.vetting.vet import vet
+
+ENCODER = """
+import torch
+from torch import nn
+from serbench.errors import SerbenchError
+from serbench.upstreams import Clips, Features, Upstream, stack
+
+class Mine(Upstream):
+    sample_rate, depth, dim = 16_000, 1, 4
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.ones(320, 4)
+        self.seen = 0.0
+
+    def frames(self, samples):
+        return samples // 320
+
+    def forward(self, clips):
+        FORWARD
+        return stack([self.encode(wave) for wave in clips.waves])
+
+    def encode(self, wave):
+        frames = self.frames(len(wave))
+        return (wave[: frames * 320].view(frames, 320) @ self.weight)[None]
+
+def make(*, width: int = 4):
+    made = Mine()
+    MAKE
+    return made
+"""
+BAD = {
+    "random": ("clips = clips._replace(waves=[w + torch.rand(1) for w in clips.waves])", ""),
+    "state": (
+        "self.seen += 1; clips = clips._replace(waves=[w * self.seen for w in clips.waves])",
+        "",
+    ),
+    "first clip": (
+        "self.seen = self.seen or float(clips.waves[0].std())\n"
+        "        clips = clips._replace(waves=[w / self.seen for w in clips.waves])",
+        "",
+    ),
+    "padding": (
+        "most = max(map(len, clips.waves))\n"
+        "        clips = clips._replace(waves=[w * len(w) / most for w in clips.waves])",
+        "",
+    ),
+    "unseeded": ("pass", "made.weight = torch.randn(320, 4)"),
+}
+SAID = {
+    "random": "the same clips have other features the second time",
+    "state": "the same clips have other features the second time",
+    "first clip": "made a second time, and after other clips, it gives other features",
+    "padding": "differs from itself alone by",
+    "unseeded": "made a second time, and after other clips, it gives other features",
+}
+
+HEAD = """
+import torch
+from torch import nn
+from serbench.downstreams import Downstream
+
+TRAINING = TABLE
+
+class Head(Downstream):
+    def __init__(self, dim):
+        super().__init__()
+        self.embedding_dim = dim
+        self.project = nn.Linear(dim, dim)
+
+    def forward(self, frames, lengths, speakers):
+        means = frames.sum(1) / lengths[:, None]
+        return self.project(means BATCH)
+
+def make(dim):
+    return Head(dim)
+"""
+
+
+def encoder(folder: Path, forward: str = "pass", make: str = "") -> str:
+    """Write an upstream; it lets clips that are too short pass, which changes no number."""
+    path = folder / "mine.py"
+    path.write_text(ENCODER.replace("FORWARD", forward).replace("MAKE", make or "pass"))
+    return str(path)
+
+
+def head(folder: Path, table: str = "{}", batch: str = "") -> str:
+    """Write a downstream."""
+    path = folder / "head.py"
+    path.write_text(HEAD.replace("TABLE", table).replace("BATCH", batch))
+    return str(path)
+
+
+@pytest.mark.parametrize("fault", BAD)
+def test_an_upstream_that_depends_on_more_than_the_clip_is_not_run(
+    fault: str, tmp_path: Path
+) -> None:
+    path = encoder(tmp_path, *BAD[fault])
+    with pytest.raises(SerbenchError, match=f"upstream 'mine' is not run: .*{SAID[fault]}"):
+        serbench.run(upstream=path, downstream="mean_pool", results=tmp_path / "results")
+    assert any(SAID[fault] in said for said in check_plugin("upstreams", path, {}))
+
+
+def test_a_head_that_depends_on_its_batch_is_not_run(tmp_path: Path) -> None:
+    path = head(tmp_path, batch="- means.mean(0)")
+    with pytest.raises(SerbenchError, match=r"downstream 'head' is not run: .*padding must not"):
+        serbench.run(upstream="fbank", downstream=path, results=tmp_path / "results")
+
+
+class Told(Silent):
+    """Keeps what is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def tell(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def vetted(path: str, kind: plugins.Kind = "upstreams") -> list[str]:
+    """Return what a run tells of checking a plugin."""
+    raw = {"upstream": "fbank", "downstream": "mlp", kind[:-1]: path}
+    made, told = recipe.resolve(raw), Told()
+    part = made.upstreams[0] if kind == "upstreams" else made.downstream
+    vet(plugins.find(kind, path), part.identity(), part.options, told)
+    return told.lines
+
+
+def test_sound_code_is_checked_once_and_again_when_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "home"))
+    new = ["upstream 'mine' is checked, as its code is new here"]
+    path = encoder(tmp_path)
+    assert [vetted(path), vetted(path)] == [new, []]
+    assert vetted(encoder(tmp_path, "self.seen = 0.0")) == new
+    assert vetted("fbank") == []
+    assert vetted(head(tmp_path), "downstreams") != []
+
+
+def test_what_changes_no_number_is_for_check_alone(tmp_path: Path) -> None:
+    path = encoder(tmp_path)
+    vetted(path)
+    assert any("raise SerbenchError" in said for said in check_plugin("upstreams", path, {}))
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("{'epoch': 3}", "no setting of TRAINING 'epoch'; did you mean 'epochs'?"),
+        ("{'epochs': 0}", "TRAINING: 'epochs': Input should be greater than 0, not 0"),
+        ("dict(epochs=3)", "TRAINING is read without importing; write it as a literal"),
+    ],
+)
+def test_what_a_head_recommends_is_checked(table: str, said: str, tmp_path: Path) -> None:
+    failures = check_plugin("downstreams", head(tmp_path, table), {})
+    assert len(failures) == 1
+    assert said in failures[0]
+
+
+def test_a_failing_plugin_is_a_failed_check(tmp_path: Path) -> None:
+    (said,) = check_plugin("upstreams", encoder(tmp_path, make="made.nothing"), {})
+    assert "upstream 'mine' ends in AttributeError" in said
+    assert re.search(r"mine\.py line \d+, in make", said)
+    (said,) = check_plugin("upstreams", encoder(tmp_path, "clips.nothing"), {})
+    assert "ends in AttributeError" in said
+    assert re.search(r"\(mine\.py line \d+\)", said)
