@@ -211,7 +211,7 @@ def test_a_column_that_is_there_twice(sound: Path, hostile: Path):
     assert "have the column 'truth' twice" in named(sound, hostile)
 
 
-def test_truthsf_the_scale_or_not_the_same_in_every_row(tmp_path: Path):
+def test_truths_off_the_scale_or_not_the_same_in_every_row(tmp_path: Path):
     predictions = rated(0.5, (0, 1))
     path = store.save(record(AFFECT, seeds=(0, 1)), predictions, tmp_path)
     for column, value, reason in (

@@ -138,7 +138,7 @@ def test_an_incomplete_result_goes_on(moods: Moods) -> None:
     assert moods.predictions(again).equals(kept)
 
 
-def test_the_truths_each_part_are_those_of_the_predictions(moods: Moods) -> None:
+def test_the_truths_of_each_part_are_those_of_the_predictions(moods: Moods) -> None:
     from serbench.digests import digest_rows, rows_of
 
     outcome = moods.run()

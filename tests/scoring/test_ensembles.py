@@ -88,7 +88,7 @@ def test_a_stack_of_equals_is_no_worse_than_their_mean(task: Task) -> None:
 
 
 @TASKS
-def test_a_stack_never_looks_at_the_truths_the_test_part(task: Task) -> None:
+def test_a_stack_never_looks_at_the_truths_of_the_test_part(task: Task) -> None:
     tests, validation = (
         systems(task, [1.0, 0.5], "test", 80),
         systems(task, [1.0, 0.5], "valid", 40),
