@@ -110,7 +110,7 @@ def _adapt(job: Job, part: Part, words: str, rows: DataFrame) -> Part:
     ordered = rows.sort_values(["recording", "speaker"])
     identity = part.identity()
     identity.pop("layers", None)  # whichever are learnt from, the weights are the same
-    # those at their default, too: what is kept outlives none that changes
+    # those at their default, too: they may change with an edition
     values = part.options | part.contents
     identity["options"] = {key: values[key] for key in plugin.adapted_by}
     heard = ordered[["recording", "speaker"]].to_numpy().tolist()
