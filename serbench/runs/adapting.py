@@ -21,7 +21,8 @@ from serbench.editions import ADAPTATION, installed
 from serbench.home import home
 from serbench.leaderboard import notes, record
 from serbench.leaderboard.record import FineTuned
-from serbench.runs.recipe import Part
+from serbench.runs.parts import Part
+from serbench.runs.plugin_part import plugin_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -105,7 +106,7 @@ def _adapt(job: Job, part: Part, words: str, rows: DataFrame) -> Part:
     from serbench.upstreams import Unlabelled
 
     benchmark = job.benchmark
-    plugin = plugins.find("upstreams", part.name)
+    plugin = plugin_of("upstreams", part)
     change = plugins.adapter(plugin)
     ordered = rows.sort_values(["recording", "speaker"])
     identity = part.identity()
