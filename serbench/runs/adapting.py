@@ -22,7 +22,8 @@ from serbench.home import home
 from serbench.leaderboard import notes, record
 from serbench.leaderboard.record import FineTuned
 from serbench.locks import locked
-from serbench.runs.recipe import Part
+from serbench.runs.parts import Part
+from serbench.runs.plugin_part import plugin_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -110,12 +111,12 @@ def _adapt(job: Job, part: Part, words: str, rows: DataFrame) -> Part:
     from serbench.upstreams import Unlabelled
 
     benchmark = job.benchmark
-    plugin = plugins.find("upstreams", part.name)
+    plugin = plugin_of("upstreams", part)
     change = plugins.adapter(plugin)
     ordered = rows.sort_values(["recording", "speaker"])
     identity = part.identity()
     identity.pop("layers", None)  # whichever are learnt from, the weights are the same
-    # those at their default, too: what is kept outlives none that changes
+    # those at their default, too: they may change with an edition
     values = part.options | part.contents
     identity["options"] = {key: values[key] for key in plugin.adapted_by}
     heard = ordered[["recording", "speaker"]].to_numpy().tolist()

@@ -10,6 +10,7 @@ from serbench import plugins
 from serbench.devices import has_bf16
 from serbench.editions import FEATURES, installed
 from serbench.runs.conditioning import head_of
+from serbench.runs.plugin_part import plugin_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -117,7 +118,7 @@ def make_upstream(part: Part) -> Upstream:
     """Make an upstream that gives the layers that the recipe asks for."""
     from serbench.encoders.layers import choose
 
-    made: Upstream = plugins.make(plugins.find("upstreams", part.name), options=part.options)
+    made: Upstream = plugins.make(plugin_of("upstreams", part), options=part.options)
     return choose(made, part.layers)
 
 

@@ -27,6 +27,7 @@ from serbench.locks import locked
 from serbench.progress import Named
 from serbench.runs.adapting import LABELS, Adapted, fingerprint, mend
 from serbench.runs.encoding import make_upstream, tell_of_precision
+from serbench.runs.plugin_part import plugin_of
 from serbench.runs.trials import fit_of
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def tunable(part: Part) -> Upstream:
     from serbench.training.waves import check_trainable
     from serbench.upstreams import Upstream
 
-    plugin = plugins.find("upstreams", part.name)
+    plugin = plugin_of("upstreams", part)
     plain: Upstream = plugins.make(plugin, options=part.options)
     check_trainable(plain)
     if type(plain).save is Upstream.save or "weights" not in plugin.options:

@@ -22,6 +22,7 @@ from serbench.locks import if_free, locked
 from serbench.progress import Named
 from serbench.runs.conditioning import head_of, voices
 from serbench.runs.identity import computed_from
+from serbench.runs.plugin_part import plugin_of
 from serbench.scoring.predictions import tabulate
 
 if TYPE_CHECKING:
@@ -267,7 +268,7 @@ def _make_system(job: Job, sources: Sources) -> System:
     from serbench.training.waves import DecodedClips
 
     part = job.recipe.downstream
-    plugin = plugins.find("downstreams", part.name)
+    plugin = plugin_of("downstreams", part)
     widths = [source.dim for source in sources]
     if job.recipe.fusion == "early":
         widths = [sum(widths)]
