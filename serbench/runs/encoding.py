@@ -95,6 +95,7 @@ def _encode(job: Job, part: Part, table: DataFrame) -> StoredFeatures:
         job.progress,
         job.device,
         job.recipe.precision,
+        anew=job.anew,
     )
     if features.means is not None and features.means.std(dim=1).max() < _NO_SPREAD:
         job.progress.tell(

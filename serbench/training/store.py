@@ -103,6 +103,8 @@ def encode(
     progress: Progress,
     device: str = "cpu",
     precision: Precision = "float16",
+    *,
+    anew: bool = False,
 ) -> StoredFeatures:
     """Return the features of all utterances, encoding only what is not yet stored.
 
@@ -115,6 +117,7 @@ def encode(
         progress: where the work is shown.
         device: torch device the upstream runs on.
         precision: frames are stored in; means are in single precision whatever it says.
+        anew: encode everything, whatever is stored.
 
     Raises:
         SerbenchError: not enough disk space, a clip that is too short, features that are not
@@ -131,7 +134,7 @@ def encode(
     plan = plan_shards(table["seconds"].to_numpy(float))
     encoding = _Encoding(folder, table, plan, kept, precision, progress, device)
     with FileLock(folder / "lock"):
-        missing = [i for i, file in enumerate(encoding.files) if not file.exists()]
+        missing = [i for i, file in enumerate(encoding.files) if anew or not file.exists()]
         if missing:
             encoding.encode(missing, upstream())
         else:
