@@ -69,7 +69,7 @@ def _without_folders(part: dict[str, Any]) -> dict[str, Any]:
         name = Path(name).name
     kept = {
         key: Path(options[key]).expanduser().absolute().name
-        for key in part["contents"]
+        for key in part.get("contents", ())
         if key in options
     }
     return part | {"name": name, "options": options | kept}

@@ -36,14 +36,14 @@ def raw_of(result: Result) -> dict[str, Any]:
     if "upstreams" not in recipe:
         msg = f"the recipe of result {result.digest[:8]} is of an older format; run it again"
         raise SerbenchError(msg)
-    upstreams = [_raw(part) | {"layers": part["layers"]} for part in recipe["upstreams"]]
+    upstreams = [_raw(part) | {"layers": part.get("layers", "all")} for part in recipe["upstreams"]]
     parts = {key: _raw(recipe[key]) for key in _ONE}
     rest = {key: value for key, value in recipe.items() if key not in ("upstreams", *_ONE)}
     return rest | parts | {"upstream": upstreams if len(upstreams) > 1 else upstreams[0]}
 
 
 def _raw(part: Mapping[str, Any]) -> dict[str, Any]:
-    return {"name": part["name"], **part["options"]}
+    return {"name": part["name"], **part.get("options", {})}
 
 
 def resolve(result: Result, raw: Mapping[str, Any]) -> Recipe:
@@ -77,7 +77,7 @@ def _at_hand(key: str, part: Mapping[str, Any], here: Any) -> dict[str, Any]:
     """
     given = dict(here) if isinstance(here, Mapping) else {"name": here}
     options = ["name"] if part["name"].endswith((".py", ".toml")) else []
-    options += [option for option in part["contents"] if option in given]
+    options += [option for option in part.get("contents", ()) if option in given]
     paths = {option: Path(given[option]).expanduser().absolute() for option in options}
     for option, path in paths.items():
         if not path.exists():
