@@ -44,7 +44,13 @@ def voices(job: Job, table: DataFrame) -> NDArray[np.float32] | None:
 
     identity = _VOICE.identity() | {"edition_of_all": FEATURES, "made_with": installed()}
     features = store.encode(
-        table, identity, lambda: kaldi.mfcc(**_VOICE.options), "mean", job.progress, job.device
+        table,
+        identity,
+        lambda: kaldi.mfcc(**_VOICE.options),
+        "mean",
+        job.progress,
+        job.device,
+        anew=job.anew,
     )
     means: NDArray[np.float32] = features.batch(np.arange(len(table))).layers[0, :, 0].numpy()
     return means

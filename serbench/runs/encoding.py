@@ -98,6 +98,7 @@ def _encode(job: Job, number: int, part: Part, table: DataFrame) -> StoredFeatur
         job.progress,
         job.device,
         job.recipe.precision,
+        anew=job.anew,
     )
     if features.means is not None and features.means.std(dim=1).max() < _NO_SPREAD:
         warning = (
