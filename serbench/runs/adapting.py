@@ -142,7 +142,12 @@ def _adapt(job: Job, part: Part, words: str, rows: DataFrame) -> Part:
 
 
 def mend(place: Path, job: Job) -> None:
-    """Remove those of the weights in a folder of a run that were damaged; they are made anew."""
+    """Remove those of the weights in a folder of a run that were damaged; they are made anew.
+
+    So are all of them where nothing is used that was computed before.
+    """
+    if job.anew:
+        shutil.rmtree(place, ignore_errors=True)
     for sums in sorted(place.rglob(SUMS)):
         if reason := harm(sums.parent):
             job.progress.tell(f"damaged and made anew: weights in {sums.parent} ({reason})")

@@ -157,6 +157,8 @@ class _Work:
         tell = self.job.progress.tell
         with locked(Path(f"{place}.lock"), tell, f"fine-tunes into {place}"):
             mend(place, self.job)
+            if self.job.anew:
+                shutil.rmtree(_going(place), ignore_errors=True)
             if (place / SUMS).is_file():
                 self.step.advance(self.stage.training.most_epochs)
             else:
