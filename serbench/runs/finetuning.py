@@ -26,7 +26,7 @@ from serbench.leaderboard import record
 from serbench.progress import Named
 from serbench.runs.adapting import LABELS, Adapted, fingerprint
 from serbench.runs.encoding import make_upstream, tell_of_precision
-from serbench.runs.trials import fit_of
+from serbench.runs.trials import budget_of, fit_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -231,7 +231,7 @@ class _Work:
             training=training,
             seed=self.stage.seed,
             device=torch.device(self.job.device),
-            budget=training.tuning.budget(upstream.sample_rate),
+            budget=budget_of(training.tuning, [upstream]),
         )
 
     def _card(self, upstream: Upstream, trained: Trained) -> Card:
