@@ -124,7 +124,9 @@ def test_a_text_encoder_is_fine_tuned_before_the_head(tmp_path: Path) -> None:
     benchmark = write(tmp_path, SPOKEN)
     result = fused(benchmark, [TEXT], tmp_path / "results", fusion=None, finetune=stage).result
     assert result.finetuned is not None
-    assert len({*result.finetuned.checkpoints}) == 3, "one a fold"
+    assert len(result.finetuned.checkpoints) == 3, "one a fold"
+    assert result.finetuned.utterances == 12
+    assert result.threads.keys() >= {"finetune"}
     assert result.provenance["id"] == "random, seed 0"
     assert result.labels.weights == "tiny-random"
 
