@@ -28,7 +28,7 @@ from serbench.progress import Named
 from serbench.runs.adapting import LABELS, Adapted, fingerprint, mend
 from serbench.runs.encoding import make_upstream, tell_of_precision
 from serbench.runs.plugin_part import plugin_of
-from serbench.runs.trials import fit_of
+from serbench.runs.trials import budget_of, fit_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -236,7 +236,7 @@ class _Work:
             training=training,
             seed=self.stage.seed,
             device=torch.device(self.job.device),
-            budget=training.tuning.budget(upstream.sample_rate),
+            budget=budget_of(training.tuning, [upstream]),
         )
 
     def _card(self, upstream: Upstream, trained: Trained) -> Card:
