@@ -43,8 +43,6 @@ def test_every_flipped_bit_is_seen(tmp_path: Path) -> None:
         content[bit // 8] ^= 1 << bit % 8
         path.write_bytes(content)
         assert not durable.intact(path)
-    path.write_bytes(bytes(range(40)))
-    assert durable.intact(path)
 
 
 def test_the_version_before_is_whole_until_the_next_is_there(tmp_path: Path) -> None:
