@@ -18,9 +18,9 @@ from serbench.benchmarks import NAME, Benchmark, Protocol, Task
 from serbench.benchmarks.reading.custom_table import RESERVED
 from serbench.benchmarks.reading.layout import COLUMNS
 from serbench.benchmarks.tasks import KINDS
-from serbench.blame import PluginError
 from serbench.checks.corpus import check_corpus
 from serbench.errors import SerbenchError
+from serbench.plugins.blame import PluginError
 from serbench.progress import Progress, Silent
 from serbench.runs import recipe as recipes
 from serbench.runs.corpus import is_there

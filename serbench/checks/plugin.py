@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from serbench import plugins
-from serbench.blame import PluginError
 from serbench.checks.benchmark import check_benchmark
 from serbench.errors import unknown
+from serbench.plugins.blame import PluginError
 from serbench.progress import Progress, Silent
 from serbench.runs import recipe as recipes
 from serbench.runs.corpus import is_there

@@ -35,6 +35,15 @@ class Asked(NamedTuple):
         str | None, typer.Option(help="How to split [the benchmark's own default].")
     ] = None
     fusion: Annotated[str | None, typer.Option(help="Of several upstreams: early or late.")] = None
+    finetune: Annotated[
+        bool,
+        typer.Option(
+            "--finetune",
+            help="Train the upstream with the head, at rates of 5e-5 and 1e-3 unless "
+            "training.upstream_rate and .learning_rates say others; --set finetune=true trains it "
+            "before the head, as do --set finetune.epochs=10 and the like.",
+        ),
+    ] = False
     weights: Weights = None
     seeds: Annotated[int | None, typer.Option(help="How many seeds: 0, 1, ... [1].")] = None
     recipe: Annotated[
@@ -70,7 +79,7 @@ def run(
     if again and overwrite is Overwrite.NEVER:
         raise SerbenchError("--again computes and --overwrite never does not; give one of them")
     outcome = run_recipe(
-        recipes.resolve(_raw(asked)),
+        recipes.resolve(raw_of(asked)),
         data=data,
         results=results,
         overwrite="always" if again else overwrite.value,
@@ -81,7 +90,7 @@ def run(
     show(outcome)
 
 
-def _raw(asked: Asked) -> dict[str, Any]:
+def raw_of(asked: Asked) -> dict[str, Any]:
     """Return the recipe as it would stand in a file; a flag wins over the file that is given."""
     from serbench.runs import recipe as recipes
 
@@ -96,8 +105,24 @@ def _raw(asked: Asked) -> dict[str, Any]:
         "fusion": asked.fusion,
     }
     raw.update({key: value for key, value in given.items() if value is not None})
-    assign(raw, [*_weights(raw, asked.weights), *(asked.set_ or [])])
+    tuning = _finetune(raw) if asked.finetune else []
+    assign(raw, [*_weights(raw, asked.weights), *tuning, *(asked.set_ or [])])
     return raw
+
+
+def _finetune(raw: dict[str, Any]) -> list[str]:
+    """Return the settings that train upstreams with the head, where a recipe does not do so.
+
+    Heads alone are tried at several rates, and at rates that undo what an encoder has learnt.
+    """
+    from serbench.training.settings import Stage
+
+    training, stage = raw.get("training", {}), Stage()
+    if training.get("finetune"):
+        return []
+    rates = {"upstream_rate": stage.upstream_rate, "learning_rates": [*stage.learning_rates]}
+    unsaid = {key: value for key, value in rates.items() if key not in training}
+    return ["training.finetune=true", *(f"training.{key}={value}" for key, value in unsaid.items())]
 
 
 def _weights(raw: dict[str, Any], weights: str | None) -> list[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from serbench.encoders.transformers import load
+from serbench.encoders.transformers import load, save
 from serbench.encoders.weights import VOCABULARY, Weights
 from serbench.errors import SerbenchError
 from serbench.upstreams import Clips, Features, TextUpstream
@@ -28,6 +29,7 @@ MASKED = {
     "roberta",
     "xlm-roberta",
 }
+_OF_BYTES = "ByT5Tokenizer"  # which has no vocabulary to write
 _LONGEST = 512  # bytes of a text that the random encoder takes
 
 
@@ -104,6 +106,11 @@ class TextEncoder(TextUpstream):
         layers = torch.stack([*output.hidden_states[:-1], output.last_hidden_state])
         return Features(layers.masked_fill(~mask[..., None], 0.0), lengths)
 
+    def save(self, folder: Path) -> None:
+        """Write weights, settings and tokeniser in the layout of `save_pretrained`."""
+        save(self.model, folder)
+        self.tokenizer.save_pretrained(folder)
+
     def _tokens(self, text: str) -> list[int]:
         made = self.tokenizer(text, truncation=True, max_length=self.longest)
         numbers: list[int] = made["input_ids"]
@@ -135,7 +142,8 @@ def _tokenizer(weights: Weights, known: int) -> Any:
     """Return the tokeniser in a folder, of no more tokens than the encoder knows."""
     from transformers import AutoTokenizer
 
-    if not any((weights.folder / file).is_file() for file in VOCABULARY):
+    has_words = any((weights.folder / file).is_file() for file in VOCABULARY)
+    if not has_words and weights.tokenizer().get("tokenizer_class") != _OF_BYTES:
         # transformers would make one that knows no word
         msg = (
             f"weights '{weights.name}': no tokeniser in {weights.folder}; it belongs beside the "

@@ -67,6 +67,11 @@ class Weights:
             return nested if isinstance(nested, dict) else {}
         return {}
 
+    def tokenizer(self) -> dict[str, Any]:
+        """Return the settings of the tokeniser, empty if none are there."""
+        file = self.folder / "tokenizer_config.json"
+        return _read_json(file) if file.is_file() else {}
+
 
 def find(name: str, revision: str | None, sizes: Sizes, *, text: bool = False) -> Weights:
     """Turn what the user wrote into a folder of weights, downloading it if it is a hub id.

@@ -34,9 +34,11 @@ def _other_setting(one: Result, other: Result) -> str | None:
     if (one.benchmark, one.protocol) != (other.benchmark, other.protocol):
         outputs = [", ".join(each.benchmark.task.outputs) for each in (one, other)]
         return f"one predicts {outputs[0]}, the other {outputs[1]}; take results on the same task"
-    if (one.split.hash, one.split.folds) != (other.split.hash, other.split.folds):
+    if one.split.hash != other.split.hash:
         return "their folds are not the same; run one again on the data of the other"
-    if one.split.recordings != other.split.recordings:
+    sounds = [each.split.audio or each.split.recordings for each in (one, other)]
+    # an older record does not say which recording an utterance is
+    if bool(one.split.audio) == bool(other.split.audio) and sounds[0] != sounds[1]:
         return "they are on other recordings; run one again on the data of the other"
     if {*one.seeds} != {*other.seeds}:
         seeds = [", ".join(map(str, sorted(each.seeds))) for each in (one, other)]

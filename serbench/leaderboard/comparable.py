@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from serbench import plugins
 from serbench.digests import digest_json
 from serbench.leaderboard.record import BenchmarkRecord, ProtocolRecord, Result
-from serbench.scoring.predictions import truths_of
+from serbench.scoring.predictions import truths
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -151,7 +151,7 @@ def _groups(entries: Entries) -> Iterator[Group]:
 def _material(result: Result, predictions: DataFrame) -> _Material:
     split = result.split.model_dump(exclude={"folds"})
     hashes = {_KINDS.get(key, key): value for key, value in split.items()}
-    columns = ["speaker", *truths_of(result.benchmark.task)]
+    columns = ["speaker", *truths(result.benchmark.task)]
     facts = predictions.drop_duplicates("utterance").set_index("utterance")[columns]
     known = {kind: value for kind, value in hashes.items() if value}
     return _Material(known, facts, [(result, predictions)])

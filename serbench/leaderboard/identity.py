@@ -16,6 +16,9 @@ from serbench.leaderboard.record import Labels
 FORMAT = 3
 """Of what is digested; raised when a change of the code changes the numbers of any recipe."""
 
+FUSED = "fuse"
+"""What the recipe of fused runs has, and that of a run has not: how they were fused."""
+
 _PARTS = ("downstream", "benchmark", "protocol")
 
 
@@ -23,9 +26,11 @@ def digest_of(recipe: Mapping[str, Any], left_out: Iterable[str] = ()) -> str:
     """Return the SHA-256 (64 hex) that names a run: same digest, same result.
 
     Args:
-        recipe: as `Recipe.plain` gives it.
+        recipe: as `Recipe.plain` gives it, or which runs were fused, and how.
         left_out: utterances that could not be used.
     """
+    if FUSED in recipe:
+        return digest_json(dict(recipe))
     parts: dict[str, Any] = {name: identity_of(recipe[name]) for name in _PARTS}
     parts["upstreams"] = [identity_of(part) for part in recipe["upstreams"]]
     without = {"left_out": sorted(left_out)} if left_out else {}

@@ -107,8 +107,9 @@ def read_predictions(path: Path, task: Task, most: int) -> DataFrame:
             reason = _too_much(file.metadata, most, allowed) or _columns(file.schema_arrow, task)
         if reason is None:
             # a text stands there once, however often a column says it
-            checked = {"page_checksum_verification": True, "read_dictionary": words}
-            with parquet.ParquetFile(path, **checked) as file:
+            with parquet.ParquetFile(
+                path, read_dictionary=words, page_checksum_verification=True
+            ) as file:
                 table = file.read()
             reason = _too_long(table)
         if reason is None:

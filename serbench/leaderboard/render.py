@@ -91,14 +91,22 @@ def _by_metric(board: Board, row: Row) -> Iterator[str]:
 
 
 def _by_dimension(board: Board, row: Row) -> Iterator[str]:
-    """Yield the dimensions below each other, then O-CCC and A-CCC of each."""
+    """Yield the dimensions below each other, then O-CCC and A-CCC of each.
+
+    For two spreads there is no room; that over seeds has a line of its own, below what ranks.
+    """
     overall, speakers = (
         [column for column in board.columns if column.over == over]
         for over in ("folds", "speakers")
     )
-    yield "\n".join(column.dimension or "" for column in overall)
+    several = row.seeds > 1
+    first, *others = (column.dimension or "" for column in overall)
+    yield "\n".join([first, *["over seeds"] * several, *others])
     for shown in (overall, speakers):
-        yield "\n".join(with_spread(row.values[column.key]) for column in shown)
+        values = [row.values[column.key] for column in shown]
+        main, *rest = (with_spread(value._replace(seeds=None)) for value in values)
+        over_seeds = [f"({number(each)})" for each in [values[0].seeds] if each is not None]
+        yield "\n".join([main, *over_seeds, *rest])
 
 
 def _system(labels: Labels, differs: str = "") -> Text:

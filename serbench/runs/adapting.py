@@ -22,7 +22,8 @@ from serbench.home import home
 from serbench.leaderboard import notes, record
 from serbench.leaderboard.record import FineTuned
 from serbench.locks import locked
-from serbench.runs.recipe import Part
+from serbench.runs.parts import Part
+from serbench.runs.plugin_part import plugin_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -110,12 +111,12 @@ def _adapt(job: Job, part: Part, words: str, rows: DataFrame) -> Part:
     from serbench.upstreams import Unlabelled
 
     benchmark = job.benchmark
-    plugin = plugins.find("upstreams", part.name)
+    plugin = plugin_of("upstreams", part)
     change = plugins.adapter(plugin)
     ordered = rows.sort_values(["recording", "speaker"])
     identity = part.identity()
     identity.pop("layers", None)  # whichever are learnt from, the weights are the same
-    # those at their default, too: what is kept outlives none that changes
+    # those at their default, too: they may change with an edition
     values = part.options | part.contents
     identity["options"] = {key: values[key] for key in plugin.adapted_by}
     heard = ordered[["recording", "speaker"]].to_numpy().tolist()
@@ -141,7 +142,12 @@ def _adapt(job: Job, part: Part, words: str, rows: DataFrame) -> Part:
 
 
 def mend(place: Path, job: Job) -> None:
-    """Remove those of the weights in a folder of a run that were damaged; they are made anew."""
+    """Remove those of the weights in a folder of a run that were damaged; they are made anew.
+
+    So are all of them where nothing is used that was computed before.
+    """
+    if job.anew:
+        shutil.rmtree(place, ignore_errors=True)
     for sums in sorted(place.rglob(SUMS)):
         if reason := harm(sums.parent):
             job.progress.tell(f"damaged and made anew: weights in {sums.parent} ({reason})")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from serbench import plugins
 from serbench.editions import FEATURES, installed
 from serbench.leaderboard import record
-from serbench.runs.recipe import Part
+from serbench.runs.parts import Part
+from serbench.runs.plugin_part import plugin_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +25,7 @@ _VOICE = Part(name="mfcc", options={"cepstra": 13, "deltas": 0, "normalize": Fal
 
 def head_of(job: Job) -> Downstream:
     """Return the head of a run for frames of width 1, to ask what does not depend on the width."""
-    plugin = plugins.find("downstreams", job.recipe.downstream.name)
+    plugin = plugin_of("downstreams", job.recipe.downstream)
     made: Downstream = plugins.make(plugin, 1, options=job.recipe.downstream.options)
     return made
 
@@ -43,7 +44,13 @@ def voices(job: Job, table: DataFrame) -> NDArray[np.float32] | None:
 
     identity = _VOICE.identity() | {"edition_of_all": FEATURES, "made_with": installed()}
     features = store.encode(
-        table, identity, lambda: kaldi.mfcc(**_VOICE.options), "mean", job.progress, job.device
+        table,
+        identity,
+        lambda: kaldi.mfcc(**_VOICE.options),
+        "mean",
+        job.progress,
+        job.device,
+        anew=job.anew,
     )
     means: NDArray[np.float32] = features.batch(np.arange(len(table))).layers[0, :, 0].numpy()
     return means

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from serbench import plugins
 from serbench.devices import has_bf16
 from serbench.editions import FEATURES, installed
+from serbench.errors import SerbenchError
 from serbench.runs.conditioning import head_of
+from serbench.runs.plugin_part import plugin_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -42,11 +44,16 @@ def encode(job: Job, adapted: Sequence[Adapted], prepared: Prepared) -> list[Sou
     Returns:
         For each fold a source an upstream, the same for all folds if the upstream is: features, or
         waveforms for an upstream that is trained with the head.
+
+    Raises:
+        SerbenchError: an upstream cannot encode the corpus, or gives a head no frames to look at.
     """
     by_upstream = []
     for number, each in enumerate(adapted):
         with job.about(number):
-            by_upstream.append(_of_folds(job, number, each.parts, prepared))
+            sources = _of_folds(job, number, each.parts, prepared)
+            _check_frames(job, each.parts[0], sources[0])
+            by_upstream.append(sources)
     return list(zip(*by_upstream, strict=True))
 
 
@@ -57,6 +64,21 @@ def _of_folds(
     if job.recipe.training.finetune:
         return _decode(job, parts, prepared.table) * several
     return [_encode(job, number, part, prepared.table) for part in parts] * several
+
+
+def _check_frames(job: Job, part: Part, source: StoredFeatures | DecodedClips) -> None:
+    """Refuse a head that looks at how frames follow each other where each utterance has one.
+
+    Raises:
+        SerbenchError: it would find nothing.
+    """
+    if _needs(job) == "frames" and source.frames.max() <= 1:
+        msg = (
+            f"upstream '{part.name}' gives one frame an utterance, pooled over time, and head "
+            f"'{job.recipe.downstream.name}' needs frames; take one that needs their mean alone, "
+            "such as --downstream mean_pool"
+        )
+        raise SerbenchError(msg)
 
 
 def _decode(job: Job, parts: Sequence[Part], table: DataFrame) -> list[DecodedClips]:
@@ -97,6 +119,7 @@ def _encode(job: Job, number: int, part: Part, table: DataFrame) -> StoredFeatur
         job.progress,
         job.device,
         job.recipe.precision,
+        anew=job.anew,
     )
     if features.means is not None and features.means.std(dim=1).max() < _NO_SPREAD:
         warning = (
@@ -117,7 +140,7 @@ def make_upstream(part: Part) -> Upstream:
     """Make an upstream that gives the layers that the recipe asks for."""
     from serbench.encoders.layers import choose
 
-    made: Upstream = plugins.make(plugins.find("upstreams", part.name), options=part.options)
+    made: Upstream = plugins.make(plugin_of("upstreams", part), options=part.options)
     return choose(made, part.layers)
 
 

@@ -27,7 +27,8 @@ from serbench.locks import locked
 from serbench.progress import Named
 from serbench.runs.adapting import LABELS, Adapted, fingerprint, mend
 from serbench.runs.encoding import make_upstream, tell_of_precision
-from serbench.runs.trials import fit_of
+from serbench.runs.plugin_part import plugin_of
+from serbench.runs.trials import budget_of, fit_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -114,7 +115,7 @@ def tunable(part: Part) -> Upstream:
     from serbench.training.waves import check_trainable
     from serbench.upstreams import Upstream
 
-    plugin = plugins.find("upstreams", part.name)
+    plugin = plugin_of("upstreams", part)
     plain: Upstream = plugins.make(plugin, options=part.options)
     check_trainable(plain)
     if type(plain).save is Upstream.save or "weights" not in plugin.options:
@@ -156,6 +157,8 @@ class _Work:
         tell = self.job.progress.tell
         with locked(Path(f"{place}.lock"), tell, f"fine-tunes into {place}"):
             mend(place, self.job)
+            if self.job.anew:
+                shutil.rmtree(_going(place), ignore_errors=True)
             if (place / SUMS).is_file():
                 self.step.advance(self.stage.training.most_epochs)
             else:
@@ -233,7 +236,7 @@ class _Work:
             training=training,
             seed=self.stage.seed,
             device=torch.device(self.job.device),
-            budget=training.tuning.budget(upstream.sample_rate),
+            budget=budget_of(training.tuning, [upstream]),
         )
 
     def _card(self, upstream: Upstream, trained: Trained) -> Card:

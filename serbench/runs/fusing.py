@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from pydantic import JsonValue as Json
 
-from serbench.digests import digest_json
+from serbench import devices
 from serbench.errors import SerbenchError, unknown
 from serbench.leaderboard import agreement, store
+from serbench.leaderboard.identity import FUSED, digest_of
 from serbench.leaderboard.record import Conditioning, Encoder, Labels, Member, Result
 from serbench.leaderboard.store import Entry
 from serbench.runs.result import Outcome
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 
 Method = Literal["mean", "stack"]
 """What is made of several predictions: their mean, or what was learnt on the validation parts."""
-
-_VERSIONS = ("serbench", "numpy", "scikit-learn")
 
 
 class _Run(NamedTuple):
@@ -186,11 +183,11 @@ def _validation(task: Task, members: Sequence[_Run]) -> list[DataFrame]:
 def _record(members: Sequence[Result], method: Method) -> Result:
     """Return the record without what is computed."""
     named: list[Json] = [{"digest": each.digest} for each in members]
-    recipe: dict[str, Json] = {"fuse": method, "members": named}
+    recipe: dict[str, Json] = {FUSED: method, "members": named}
     first, *others = _once([encoder for each in members for encoder in each.encoders])
     left_out = {left.utterance: left for each in members for left in each.left_out}
     return Result(
-        digest=digest_json(recipe),
+        digest=digest_of(recipe),
         recipe=recipe,
         labels=_labels([each.labels for each in members], method),
         benchmark=members[0].benchmark,
@@ -205,8 +202,7 @@ def _record(members: Sequence[Result], method: Method) -> Result:
         fused_with=tuple(others),
         members=tuple(Member(digest=each.digest, labels=each.labels) for each in members),
         conditioning=_conditioning(members),
-        versions={name: version(name) for name in _VERSIONS}
-        | {"python": platform.python_version()},
+        versions=devices.versions(),
         created=datetime.now(UTC),
         complete=True,
         scores={},

@@ -100,6 +100,8 @@ def _definition(before: BenchmarkRecord, after: BenchmarkRecord) -> Iterator[str
         yield f"version {before.version} of the benchmark (now {after.version})"
     if before.task != after.task:
         yield "task"
+    if before.synthetic != after.synthetic:
+        yield "kind of speech (synthetic or real)"
 
 
 def _folds(split: Split) -> tuple[str, list[str]]:

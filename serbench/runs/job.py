@@ -12,6 +12,7 @@ from serbench import plugins
 from serbench.devices import available, threads
 from serbench.errors import SerbenchError
 from serbench.runs import recipe as recipes
+from serbench.runs.plugin_part import plugin_of
 
 if TYPE_CHECKING:
     from serbench.benchmarks import Benchmark, Protocol
@@ -77,7 +78,7 @@ class Job:
         recipe = self.recipe
         parts: list[tuple[plugins.Kind, Part]] = [("upstreams", each) for each in recipe.upstreams]
         parts += [("downstreams", recipe.downstream), ("benchmarks", recipe.benchmark)]
-        return [(plugins.find(kind, part.name), part) for kind, part in parts if part.code]
+        return [(plugin_of(kind, part), part) for kind, part in parts if part.code]
 
     @contextmanager
     def blaming(self) -> Iterator[None]:

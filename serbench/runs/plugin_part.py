@@ -44,6 +44,19 @@ def plugin_part(kind: plugins.Kind, name: str, options: Mapping[str, Any]) -> Pa
     return validated(Part, kind[:-1], given)
 
 
+def plugin_of(kind: plugins.Kind, part: Part) -> plugins.Plugin:
+    """Return the plugin that a part of a recipe names.
+
+    Raises:
+        SerbenchError: its code has changed since the recipe was made, which names what is made.
+    """
+    plugin = plugins.find(kind, part.name)
+    if plugin.code != part.code:
+        msg = f"the code of {kind[:-1]} '{part.name}' has changed since this run began; start again"
+        raise SerbenchError(msg)
+    return plugin
+
+
 def _pinned(plugin: plugins.Plugin, options: dict[str, Any]) -> dict[str, Any]:
     """Return options with the commit in place of a branch, a tag or the newest of the hub."""
     weights, sizes = options.get("weights"), plugin.sizes

@@ -44,7 +44,7 @@ def raw_of(result: Result) -> dict[str, Any]:
 
 
 def _raw(part: Mapping[str, Any]) -> dict[str, Any]:
-    return {"name": part["name"], **part["options"]}
+    return {"name": part["name"], **part.get("options", {})}
 
 
 def resolve(result: Result, raw: Mapping[str, Any]) -> Recipe:

@@ -7,6 +7,7 @@ goes on where it was and ends with the same numbers.
 from __future__ import annotations
 
 import copy
+import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -22,6 +23,7 @@ from serbench.locks import if_free, locked
 from serbench.progress import Named
 from serbench.runs.conditioning import head_of, voices
 from serbench.runs.identity import computed_from
+from serbench.runs.plugin_part import plugin_of
 from serbench.scoring.predictions import tabulate
 
 if TYPE_CHECKING:
@@ -35,7 +37,9 @@ if TYPE_CHECKING:
     from serbench.runs.encoding import Sources
     from serbench.runs.job import Job
     from serbench.training.fit import Trained
+    from serbench.training.settings import FineTuning
     from serbench.training.system import System
+    from serbench.upstreams import Upstream
 
 
 # Predictions of a finished trial for the two parts of its fold.
@@ -216,9 +220,11 @@ def _run_trial(
     from serbench.training.fit import fit
     from serbench.training.objectives import objective_of
     from serbench.training.trial import Trial
+    from serbench.training.waves import DecodedClips
 
     task = job.benchmark.task
     objective = objective_of(task, job.recipe.training)
+    trained = [source.upstream for source in sources if isinstance(source, DecodedClips)]
     trial = Trial(
         sources=sources,
         targets=objective.targets(table),
@@ -229,7 +235,7 @@ def _run_trial(
         seed=seed,
         device=torch.device(job.device),
         voices=heard,
-        budget=_budget(job, sources),
+        budget=budget_of(job.recipe.training.tuning, trained),
     )
     folder = going if job.recipe.training.finetune else None
     fitted = fit(trial, lambda: _make_system(job, sources), step, folder)
@@ -251,13 +257,15 @@ def fit_of(fold: str, seed: int, trained: Trained) -> Fit:
     )
 
 
-def _budget(job: Job, sources: Sources) -> float:
-    """Return the samples that go through upstreams at once, where these are trained."""
-    from serbench.training.waves import DecodedClips
+def budget_of(tuning: FineTuning, upstreams: Sequence[Upstream]) -> float:
+    """Return the samples that go through upstreams at once, where these are trained.
 
-    upstreams = [each.upstream for each in sources if isinstance(each, DecodedClips)]
+    Args:
+        tuning: says how many seconds.
+        upstreams: those that are trained; what reads text has no samples, and so no bound.
+    """
     rates = [upstream.sample_rate for upstream in upstreams if upstream.reads == "waves"]
-    return job.recipe.training.tuning.budget(max(rates, default=0))
+    return tuning.budget(max(rates)) if rates else math.inf
 
 
 def _make_system(job: Job, sources: Sources) -> System:
@@ -267,7 +275,7 @@ def _make_system(job: Job, sources: Sources) -> System:
     from serbench.training.waves import DecodedClips
 
     part = job.recipe.downstream
-    plugin = plugins.find("downstreams", part.name)
+    plugin = plugin_of("downstreams", part)
     widths = [source.dim for source in sources]
     if job.recipe.fusion == "early":
         widths = [sum(widths)]

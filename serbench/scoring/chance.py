@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _DIGITS = 4  # of outputs, beyond which two are the same
 _SHARE = 1.2  # of the UA of a guess, that what is told apart must allow
-_CCC = 0.1  # that it must allow
+_CCC = 0.2  # that it must allow
 
 
 def can_only_guess(task: Task, predictions: DataFrame) -> bool:

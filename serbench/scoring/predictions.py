@@ -56,7 +56,7 @@ def tabulate(
 
 
 def truths(task: Task) -> list[str]:
-    """Return the columns that hold what is right, in the order of the task's `columns`."""
+    """Return the columns that hold what is true of an utterance, in the order of `columns`."""
     return [*dict.fromkeys(measure.truth for measure in task.measures)]
 
 
@@ -83,20 +83,15 @@ def problem(task: Task, predictions: DataFrame) -> str | None:
 
     All columns are there and no others; only what a head gives may be NaN.
     """
-    truths = truths_of(task)
+    true = truths(task)
     return (
         wrong_columns(task, predictions)
-        or gap(predictions, [*WHO, *task.words, *truths])
+        or gap(predictions, [*WHO, *task.words, *true])
         or _unseen(predictions)
         or _foreign_labels(predictions, task)
-        or _out_of_range(predictions, task, truths)
-        or _two_truths(predictions, ["speaker", *truths])
+        or _out_of_range(predictions, task, true)
+        or _two_truths(predictions, ["speaker", *true])
     )
-
-
-def truths_of(task: Task) -> list[str]:
-    """Return the columns that hold what is true of an utterance, whoever predicts it."""
-    return [*dict.fromkeys(measure.truth for measure in task.measures)]
 
 
 def gap(predictions: DataFrame, filled: Iterable[str]) -> str | None:

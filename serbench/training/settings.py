@@ -108,7 +108,8 @@ class Training(Learning):
             `average`: validation has nothing left to choose by then.
         finetune: train the upstream together with the head; it then encodes every batch anew.
             A table of settings means true.
-        upstream_rate: learning rate of the upstream when it is trained; None: the head's.
+        upstream_rate: learning rate of the upstream when it is trained; None: the head's, which is
+            for a fresh one. `serbench run --finetune` sets `ENCODER_RATE`.
     """
 
     refit: bool = False

@@ -106,6 +106,8 @@ def encode(
     progress: Progress,
     device: str = "cpu",
     precision: Precision = "float16",
+    *,
+    anew: bool = False,
 ) -> StoredFeatures:
     """Return the features of all utterances, encoding only what is not yet stored.
 
@@ -118,6 +120,7 @@ def encode(
         progress: where the work is shown.
         device: torch device the upstream runs on.
         precision: frames are stored in; means are in single precision whatever it says.
+        anew: encode everything, whatever is stored.
 
     Raises:
         SerbenchError: not enough disk space, a clip that is too short, features that are not
@@ -133,7 +136,8 @@ def encode(
     plan = plan_shards(table["seconds"].to_numpy(float))
     encoding = _Encoding(folder, table, plan, kept, precision, progress, device)
     with locked(folder / "lock", progress.tell, f"encodes into {folder}"):
-        missing, indexed = encoding.missing(), encoding.is_whole(encoding.index)
+        missing = list(range(len(encoding.files))) if anew else encoding.missing()
+        indexed = encoding.is_whole(encoding.index)
         if missing or not indexed:
             encoding.encode(missing, upstream())
         else:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from serbench.blame import place_of
+from serbench.plugins.blame import place_of
 
 P = ParamSpec("P")
 _UNLIKELY = 906_180_359

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import torch
 
-from serbench.blame import place_of
 from serbench.errors import SerbenchError
+from serbench.plugins.blame import place_of
 from serbench.upstreams import Clips, Features, TextUpstream, Upstream
 from serbench.vetting.material import Sounds, Texts, material_of
 from serbench.vetting.observing import deviation, sentences, watched

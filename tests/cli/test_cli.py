@@ -12,7 +12,10 @@ import pytest
 import soundfile
 
 from serbench.cli.options import assign
+from serbench.cli.run import Asked, raw_of
 from serbench.errors import SerbenchError
+from serbench.runs.recipe import resolve
+from serbench.training.settings import FineTuning
 
 RUN = ("run", "--upstream", "mfcc", "--downstream", "mlp", "--set", "training.epochs=2")
 
@@ -238,3 +241,40 @@ def test_what_is_shown_must_be_one_result(results: Path, tmp_path: Path) -> None
     assert "begins with 'ffffffff'" in fails("show", "ffffffff", "--results", tmp_path)
     assert "begins with ''" in fails("show", "", "--results", results)
     assert "no record" in fails("show", tmp_path / "demo" / "none.json")
+
+
+TUNED = {"upstream": "hubert", "downstream": "mean_pool"}
+
+
+@pytest.mark.parametrize(
+    ("start", "sets", "expected"),
+    [
+        ("", [], (True, 5e-5, (1e-3,))),
+        ("[training]\nlearning_rates = [1e-4]", [], (True, 5e-5, (1e-4,))),
+        ("[training]\nfinetune = true\nlearning_rates = [2e-3]", [], (True, None, (2e-3,))),
+        ("", ["training.upstream_rate=1e-4"], (True, 1e-4, (1e-3,))),
+        ("", ["training.finetune.front_end=true"], (FineTuning(front_end=True), 5e-5, (1e-3,))),
+    ],
+    ids=["alone", "recipe has rates", "recipe tunes", "rate", "detail"],
+)
+def test_finetune_trains_the_upstream_at_a_rate_for_encoders(
+    start: str, sets: list[str], expected: tuple[object, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "start.toml"
+    path.write_text(start)
+    training = resolve(raw_of(Asked(**TUNED, recipe=str(path), finetune=True, set_=sets))).training
+    assert (training.finetune, training.upstream_rate, training.learning_rates) == expected
+
+
+def test_finetune_is_what_its_settings_are(tmp_path: Path) -> None:
+    settings = {"finetune": True, "upstream_rate": 5e-5, "learning_rates": [1e-3]}
+    asked = resolve(raw_of(Asked(**TUNED, finetune=True)))
+    assert asked.digest() == resolve(TUNED | {"training": settings}).digest()
+    with pytest.raises(SerbenchError, match=r"before the head .* or together with it"):
+        resolve(raw_of(Asked(**TUNED, finetune=True, set_=["finetune=true"])))
+
+
+def test_an_upstream_without_parameters_cannot_be_trained(tmp_path: Path) -> None:
+    command = ("run", "--upstream", "fbank", "--downstream", "mean_pool", "--finetune")
+    told = fails(*command, "--results", tmp_path)
+    assert "no parameters, so there is nothing to fine-tune" in " ".join(told.split())

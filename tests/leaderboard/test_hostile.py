@@ -315,7 +315,7 @@ def read_and_show(path: Path) -> store.Entry | None:
     return entry
 
 
-@settings(max_examples=60, deadline=2_000)
+@settings(max_examples=60, deadline=10_000)
 @given(st.sampled_from([*places(PLAIN)]), anything)
 @example(("scores",), {})
 @example(("created",), "9999-12-31T23:59:59-12:00")
@@ -343,7 +343,7 @@ cells = (
 )
 
 
-@settings(max_examples=60, deadline=2_000)
+@settings(max_examples=60, deadline=10_000)
 @given(st.data())
 def test_a_table_is_read_as_it_stands_or_refused(data: st.DataObject):
     name = data.draw(st.sampled_from([*GOOD.columns]))
@@ -364,7 +364,7 @@ def test_a_table_is_read_as_it_stands_or_refused(data: st.DataObject):
                 assert written == read or (written is None or written != written) == (read != read)
 
 
-@settings(max_examples=60, deadline=2_000)
+@settings(max_examples=60, deadline=10_000)
 @given(st.data())
 def test_a_damaged_table_is_read_or_refused(data: st.DataObject):
     with tempfile.TemporaryDirectory() as folder:

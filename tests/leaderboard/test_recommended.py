@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serbench import plugins
@@ -109,6 +109,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.sampled_from(["upstreams", "downstream", "training", "finetune"]), json_values)
 def test_recipes_of_strangers_end_in_no_exception(key: str, value: Any):
     plain = recipe.resolve({"upstream": "fbank", "downstream": "mlp", "finetune": True}).plain()

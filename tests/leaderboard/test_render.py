@@ -79,14 +79,13 @@ def test_a_board_of_dimensions_shows_both_ccc_of_each():
     for row in (best, inverse):
         for name in ("", ":arousal", ":valence", ":dominance"):
             overall, speakers = row.values[f"o_ccc{name}"], row.values[f"a_ccc{name}"]
-            numbers = (
-                f"{name[1:] or 'mean'} {overall.mean:.3f} ± {overall.std:.3f} "
-                f"{speakers.mean:.3f} ± {speakers.std:.3f}"
-            )
-            assert numbers in words(text)
+            shown = [f"{value.mean:.3f} ± {value.std:.3f}" for value in (overall, speakers)]
+            assert f"{name[1:] or 'mean'} {' '.join(shown)}" in words(text)
     assert "mean nan nan" in words(text)
     assert f"dominance {nan.values['o_ccc:dominance'].mean:.3f}" in words(text)
-    assert re.search(r"^   whisper-tiny.en-encoder +arousal ", text, re.MULTILINE)
+    assert re.search(r"^   whisper-tiny.en-encoder +over seeds ", text, re.MULTILINE)
+    seeds = [f"({best.values[key].seeds:.3f})" for key in ("o_ccc", "a_ccc")]
+    assert f"over seeds {' '.join(seeds)} " in words(text)
     assert "A-CCC: mean of 10 speakers ± standard deviation over speakers" in words(text)
 
 

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from serbench import plugins
+from serbench.durable import harm
 from serbench.encoders.pretraining.adaptation_options import BY_SIZE
 from serbench.encoders.weights import PACKAGED, find
 from serbench.errors import SerbenchError
@@ -29,6 +30,8 @@ from serbench.runs.job import Job
 from serbench.runs.run import run_recipe
 from serbench.training.waves import enrol_speakers
 from serbench.upstreams import Clips
+
+from ..damage import HARM, a_flipped_bit  # noqa: TID252
 
 
 class Told(Silent):
@@ -336,6 +339,36 @@ def test_a_fold_trains_its_own_adapted_upstream(raw: dict[str, Any], tmp_path: P
     assert outcome.result.adaptation is not None
     assert len(set(outcome.result.adaptation.checkpoints)) == 4
     assert len(outcome.result.training) == 4
+
+
+@pytest.mark.parametrize("how", [*HARM, Path.unlink])
+@pytest.mark.parametrize(
+    "name",
+    ["model.safetensors", "speakers.safetensors", "preprocessor_config.json", "card.json"],
+)
+def test_adapted_weights_that_are_damaged_are_made_anew(
+    raw: dict[str, Any], tmp_path: Path, name: str, how: Callable[[Path], None]
+) -> None:
+    upstream = raw["upstream"] | {"name": "papt_hubert"}
+    corpus, told = prepared(raw), Told()
+    before = adapted(raw | {"upstream": upstream}, Told(), corpus)
+    (file,) = (tmp_path / "home" / "checkpoints").rglob(name)
+    how(file)
+    assert adapted(raw | {"upstream": upstream}, told, corpus) == before
+    assert told.count("damaged and made anew: weights in") == 1
+    assert told.count(f"({name} is ") == 1
+    assert harm(file.parent) is None
+
+
+def test_own_weights_that_are_damaged_are_refused_and_named(
+    pretrained_hubert: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(pretrained_hubert, tmp_path / "copy"))
+    a_flipped_bit(folder / "model.safetensors")
+    with pytest.raises(SerbenchError, match=r"copy' are damaged: .*model\.safetensors is not as"):
+        find(str(folder), None, {})
+    (folder / "SHA256SUMS").unlink()
+    assert find(str(folder), None, {}).name == str(folder)
 
 
 MINE = '''"""Mean and width of a corpus (a test)."""

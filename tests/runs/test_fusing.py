@@ -147,9 +147,13 @@ def test_what_must_be_said_of_a_member_is_said_of_the_fusion(tmp_path: Path) -> 
     ]
     outcome = serbench.fuse(*digests, results=tmp_path)
     assert [each.provenance["id"] for each in outcome.result.encoders] == ["hubert", "tapt"]
-    (board,) = rank(store.read_all(tmp_path).entries)
-    row = next(row for row in board.rows if row.result.members)
-    notes = " ".join(board.notes[number - 1] for number in row.notes)
+    board, row = next(
+        (board, row)
+        for board in rank(store.read_all(tmp_path).entries)
+        for row in board.rows
+        if row.result.members
+    )
+    notes = " ".join([*(board.notes[number - 1] for number in row.notes), *board.caption])
     for part in (
         "Transductive",
         "trained on the test corpus",

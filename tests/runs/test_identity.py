@@ -153,3 +153,13 @@ def test_the_truths_of_each_part_are_those_of_the_predictions(moods: Moods) -> N
             assert digest_rows(rows_of(*columns)) == fold.truths[part]
             columns[2] = columns[2] + 1e-9
             assert digest_rows(rows_of(*columns)) != fold.truths[part]
+
+
+def test_again_uses_no_stored_features(moods: Moods, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = moods.data.parent / "home"
+    monkeypatch.setenv("SERBENCH_HOME", str(home))
+    first = moods.predictions(moods.run())
+    (shard,) = home.glob("features/*/00000.npy")
+    np.save(shard, np.zeros_like(np.load(shard)))
+    again = moods.predictions(moods.run(overwrite="always"))
+    assert again.equals(first)

@@ -124,6 +124,20 @@ def test_digests_stay_when_settings_are_added(name: str) -> None:
     assert recipe.resolve(raw).digest() == digest
 
 
+def test_digests_of_files_stay_wherever_they_lie(tmp_path: Path) -> None:
+    (tmp_path / "wav").mkdir()
+    (tmp_path / "table.csv").write_text("path,speaker,emotion\na.wav,a,anger\n")
+    (tmp_path / "mine.py").write_text("import helper\n\n\ndef make(*, size: int = 3): ...\n")
+    (tmp_path / "helper.py").write_text("SIZE = 1\n")
+    (tmp_path / "own.toml").write_text(
+        'name = "own"\nversion = "1"\ntable = "table.csv"\naudio = "wav"\n'
+        'task = "classification"\nlabels = ["anger", "joy"]\n'
+    )
+    raw = {"upstream": str(tmp_path / "mine.py"), "benchmark": str(tmp_path / "own.toml")}
+    made = recipe.resolve(PLAIN | raw)
+    assert made.digest() == "2810eafdc79a5d965646131ba9e2d30f73628a63fe2f8ad5d1c1ebca30906ae1"
+
+
 def test_an_option_that_is_added_with_its_default_changes_no_digest() -> None:
     made = recipe.resolve(PLAIN)
     (fbank,) = made.upstreams

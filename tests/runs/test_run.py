@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import soundfile
 import torch
 
 from serbench.errors import SerbenchError
+from serbench.home import home
 from serbench.leaderboard import store
 from serbench.progress import Silent, Step
 from serbench.runs import recipe
@@ -25,6 +27,8 @@ from serbench.runs.result import Outcome
 from serbench.runs.run import run_recipe
 from serbench.runs.trials import usual_threads
 from serbench.upstreams import fbank
+
+from ..damage import HARM  # noqa: TID252
 
 PLAIN: dict[str, Any] = {
     "upstream": {"name": "fbank", "normalize": False},
@@ -119,7 +123,10 @@ class Stopping(Silent):
     """Interrupts training after some finished epochs."""
 
     def __init__(self, epochs: int) -> None:
-        self.left = epochs
+        self.left, self.lines = epochs, list[str]()
+
+    def tell(self, text: str) -> None:
+        self.lines.append(text)
 
     @contextmanager
     def step(self, title: str, total: float | None) -> Iterator[Step]:
@@ -135,6 +142,87 @@ class _Bomb:
         self.owner.left -= amount > 0
         if self.owner.left < 0:
             raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("how", HARM)
+@pytest.mark.parametrize("suffix", [".json", ".parquet", ".valid.parquet"])
+def test_a_finished_trial_that_is_damaged_is_trained_again(
+    own: Path, tmp_path: Path, suffix: str, how: Callable[[Path], None]
+) -> None:
+    raw = {"benchmark": str(own), "leave_out_broken": True}
+    whole = predictions(run(raw, tmp_path / "whole", overwrite="always"))
+    with pytest.raises(KeyboardInterrupt):
+        run(raw, tmp_path / "stopped", overwrite="always", progress=Stopping(5))
+    (state,) = (home() / "runs").glob(f"{recipe.resolve(PLAIN | raw).digest()[:32]}-*")
+    how(next(state.glob(f"0000-0000000000{suffix}")))
+    rest = Stopping(1000)
+    outcome = run(raw, tmp_path / "stopped", progress=rest)
+    pd.testing.assert_frame_equal(whole, predictions(outcome), check_exact=True)
+    (line,) = (line for line in rest.lines if line.startswith("damaged and made anew: trial"))
+    assert line.endswith(suffix)
+    assert not state.exists()
+
+
+def test_many_processes_with_one_recipe_end_with_one_result(own: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "serbench", "run", "--upstream", "fbank"]
+    command += ["--downstream", "mean_pool", "--set", "training.epochs=2", "--benchmark", str(own)]
+    command += ["--leave-out-broken"]
+    command += ["--results", str(tmp_path / "results")]
+    environment = os.environ | {"SERBENCH_HOME": str(tmp_path / "home"), "OMP_NUM_THREADS": "1"}
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    # the first holds the lock and is killed at some time; the others must not mind
+    killed, *others = (subprocess.Popen(command, env=environment, **pipes) for _ in range(4))
+    lock = tmp_path / "home" / "locks"
+    while not lock.exists() and killed.poll() is None:
+        time.sleep(0.05)
+    killed.kill()
+    killed.communicate()
+    ends = [process.communicate() for process in others]
+    assert [process.returncode for process in others] == [0, 0, 0], ends
+    tables = {out[out.index("fold ") : out.index("±")] for out, _ in ends}
+    assert len(tables) == 1
+    assert len(list((tmp_path / "results").rglob("*.json"))) == 1
+    assert list((tmp_path / "home" / "runs").iterdir()) == []
+
+
+def test_what_a_kill_left_of_a_run_that_is_done_is_removed(own: Path, tmp_path: Path) -> None:
+    raw = {"benchmark": str(own), "leave_out_broken": True}
+    run(raw, tmp_path)
+    left = home() / "runs" / f"{recipe.resolve(PLAIN | raw).digest()[:32]}-a-b"
+    left.mkdir()
+    run(raw, tmp_path)
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("where", ["results", "home"])
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    (tmp_path / "file").touch()
+    told = Stopping(1000)
+    if where == "home":
+        monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "file"))
+    results = tmp_path / ("file" if where == "results" else "results")
+    with pytest.raises(SerbenchError, match=r"cannot write '.*file.*same command goes on"):
+        run({"benchmark": str(own), "leave_out_broken": True}, results, progress=told)
+    assert told.lines == []
+
+
+def test_sigterm_ends_as_ctrl_c_does_with_143(own: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "serbench", "run", "--upstream", "fbank"]
+    command += ["--downstream", "mean_pool", "--benchmark", str(own)]
+    command += ["--leave-out-broken"]
+    command += ["--set", "training.epochs=100000", "--results", str(tmp_path / "results")]
+    environment = os.environ | {"SERBENCH_HOME": str(tmp_path / "home"), "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    index = "home/features/*/index.json"
+    while not list(tmp_path.glob(index)) and process.poll() is None:
+        time.sleep(0.05)
+    process.terminate()
+    said = process.communicate()[1]
+    assert process.returncode == 143
+    assert "Traceback" not in said
+    assert said.splitlines()[-1].startswith("serbench: terminated; the same command goes on")
 
 
 def test_a_stopped_run_goes_on_with_the_same_numbers(tmp_path: Path) -> None:

@@ -119,6 +119,18 @@ def test_text_and_speech_are_fused_late_and_not_early(tmp_path: Path) -> None:
     assert fused(benchmark, both, tmp_path / "results", fusion="early").result.complete
 
 
+def test_a_text_encoder_is_fine_tuned_before_the_head(tmp_path: Path) -> None:
+    stage = {"epochs": 2, "batch": 4, "batch_seconds": 1.0}
+    benchmark = write(tmp_path, SPOKEN)
+    result = fused(benchmark, [TEXT], tmp_path / "results", fusion=None, finetune=stage).result
+    assert result.finetuned is not None
+    assert len(result.finetuned.checkpoints) == 3, "one a fold"
+    assert result.finetuned.utterances == 12
+    assert result.threads.keys() >= {"finetune"}
+    assert result.provenance["id"] == "random, seed 0"
+    assert result.labels.weights == "tiny-random"
+
+
 @pytest.mark.parametrize("keys", [{}, {"finetune": True}], ids=["frozen", "fine-tuned"])
 def test_missing_texts_are_found_before_another_upstream_works(
     keys: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

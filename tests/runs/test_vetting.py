@@ -154,6 +154,16 @@ def test_sound_code_is_checked_once_and_again_when_it_changes(
     assert vetted(head(tmp_path), "downstreams") != []
 
 
+def test_code_that_changes_under_a_run_stops_it(tmp_path: Path) -> None:
+    from serbench.runs.plugin_part import plugin_of
+
+    made = recipe.resolve({"upstream": encoder(tmp_path), "downstream": "mlp"}).upstreams[0]
+    assert plugin_of("upstreams", made).code == made.code
+    encoder(tmp_path, "self.seen = 2")
+    with pytest.raises(SerbenchError, match="has changed since this run began; start again"):
+        plugin_of("upstreams", made)
+
+
 def test_what_changes_no_number_is_for_check_alone(tmp_path: Path) -> None:
     path = encoder(tmp_path)
     vetted(path)

@@ -24,6 +24,8 @@ from serbench.training import waves
 from serbench.training.settings import Precision
 from serbench.upstreams import Clips, Features, TextUpstream, Upstream, fbank, stack
 
+from ..damage import HARM  # noqa: TID252
+
 RATE = 16000
 
 
@@ -57,6 +59,16 @@ class Scaled(Counting):
     def forward(self, clips: Clips) -> Features:
         layers, lengths = super().forward(clips)
         return Features(layers * self.factor, lengths)
+
+
+class Told(Silent):
+    """Keeps what is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def tell(self, text: str) -> None:
+        self.lines.append(text)
 
 
 @pytest.fixture(autouse=True)
@@ -281,6 +293,26 @@ def test_shards_that_are_gone_or_cut_off_are_named(table: pd.DataFrame) -> None:
     first.unlink()
     with pytest.raises(SerbenchError, match=r"00000\.npy' cannot be read \(No such file"):
         stored.batch(np.arange(len(table)))
+
+
+@pytest.mark.parametrize("how", HARM)
+@pytest.mark.parametrize("name", ["00001.npy", "00001.lengths.npy", "index.json"])
+def test_what_is_damaged_is_encoded_anew_and_said(
+    table: pd.DataFrame, name: str, how: Callable[[Path], None]
+) -> None:
+    rows, told = np.arange(len(table)), Told()
+    stored = encode(table, Counting)
+    before = stored.batch(rows).layers
+    file = stored.blocks.files[0].with_name(name)
+    how(file)
+    again = Counting()
+    anew = features.encode(table, {"name": "fbank"}, lambda: again, "frames", told)
+    assert torch.equal(anew.batch(rows).layers, before)
+    assert [line for line in told.lines if line.startswith("damaged")] == [
+        f"damaged and made anew: features in {file}"
+    ]
+    one_shard = len(features.plan_shards(table["seconds"].to_numpy(float))[1])
+    assert again.encoded == (0 if name == "index.json" else one_shard)
 
 
 def test_a_clip_without_a_frame_is_named(table: pd.DataFrame) -> None:

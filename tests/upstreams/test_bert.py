@@ -110,6 +110,26 @@ def test_every_parameter_learns_when_it_is_trained(tiny_checkpoints: dict[str, P
     assert not unreached
 
 
+@pytest.mark.parametrize("kind", ["tiny-random", *TYPES])
+def test_what_was_trained_is_saved_and_loaded_to_the_bit(
+    kind: str, tiny_checkpoints: dict[str, Path], tmp_path: Path
+) -> None:
+    weights = str(tiny_checkpoints[f"bert.{kind}"]) if kind in TYPES else kind
+    upstream, before = make(weights=weights), make(weights=weights)
+    for parameter in upstream.parameters():
+        parameter.add_(0.01 * torch.sign(parameter))
+    upstream.save(tmp_path / "saved")
+    again = make(weights=str(tmp_path / "saved"))
+    expected = upstream(clips(*SPOKEN))
+    assert torch.equal(again(clips(*SPOKEN)).layers, expected.layers)
+    assert not torch.equal(before(clips(*SPOKEN)).layers, expected.layers)
+    assert (again.depth, again.dim, again.longest) == (
+        upstream.depth,
+        upstream.dim,
+        upstream.longest,
+    )
+
+
 # --- the encoder that is made on the spot ---
 
 

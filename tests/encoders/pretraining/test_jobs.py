@@ -13,7 +13,7 @@ import pytest
 import soundfile
 import torch
 
-from serbench.durable import drop, seal
+from serbench.durable import drop, harm, seal
 from serbench.encoders import weights as _weights
 from serbench.encoders.pretraining import adaptation, work
 from serbench.encoders.pretraining import cpc as cpc_job
@@ -40,6 +40,8 @@ from serbench.errors import SerbenchError
 from serbench.progress import Silent
 from serbench.upstreams import Clips, Recording, Unlabelled, hubert
 from serbench.upstreams import cpc as cpc_upstream
+
+from ...damage import HARM  # noqa: TID252
 
 QUICK = HubertOptions(
     clusters=8, updates=30, batch_seconds=8, head_updates=10, valid_share=0.25, unmasked=1.0
@@ -163,6 +165,29 @@ def test_a_folder_with_other_files_is_left_alone(audio, start):
     with pytest.raises(SerbenchError, match="holds other files"):
         run(hubert_job.pretrain, audio, start.folder, QUICK, start)
     assert (start.folder / "model.safetensors").read_bytes() == before
+
+
+def test_weights_that_a_kill_left_half_written_are_written_again(trained, audio, start, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(hubert_job.pretrain, audio, tmp_path, QUICK, start, Killed(20), minutes=0)
+    (tmp_path / "config.json").write_text("{")
+    (tmp_path / "model.safetensors").write_bytes(b"half")
+    run(hubert_job.pretrain, audio, tmp_path, QUICK, start, resume=True)
+    assert harm(tmp_path) is None
+    ours, theirs = (read_tensors(f / "model.safetensors") for f in (tmp_path, trained))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+@pytest.mark.parametrize("how", HARM)
+def test_a_training_under_way_whose_note_is_damaged_begins_anew(
+    trained, audio, start, tmp_path, how
+):
+    with pytest.raises(KeyboardInterrupt):
+        run(hubert_job.pretrain, audio, tmp_path, QUICK, start, Killed(20), minutes=0)
+    how(tmp_path / "training" / "asked.json")
+    run(hubert_job.pretrain, audio, tmp_path, QUICK, start, resume=True)
+    ours, theirs = (read_tensors(f / "model.safetensors") for f in (tmp_path, trained))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
 def test_what_was_asked_can_be_mended_before_a_stage_has_begun(audio, start, tmp_path):

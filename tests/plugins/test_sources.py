@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from serbench import plugins, sources
+from serbench import plugins
 from serbench.errors import SerbenchError
+from serbench.plugins import sources
 from serbench.runs import recipe
 
 HEAD = '''"""A number."""

@@ -16,9 +16,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from serbench import sources
 from serbench.digests import digest_json
 from serbench.errors import SerbenchError
+from serbench.plugins import sources
 
 # Followed by a digest of a file's code, the package in which it and what it imports live: two
 # plugins may both have a `helper.py`, and a changed one is another module.

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from serbench import FeatureExtractor, plugins
-from serbench.blame import PluginError
+from serbench.plugins.blame import PluginError
 
 HEAD = """
 from torch import nn

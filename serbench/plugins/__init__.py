@@ -21,9 +21,9 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from serbench import blame, describing, loading, sources
-from serbench.describing import REQUIRED, Option
 from serbench.errors import SerbenchError, unknown
+from serbench.plugins import blame, describing, loading, sources
+from serbench.plugins.describing import REQUIRED, Option
 
 Kind = Literal["upstreams", "downstreams", "benchmarks"]
 KINDS: tuple[Kind, ...] = ("upstreams", "downstreams", "benchmarks")
@@ -43,8 +43,7 @@ class Plugin:
         constants: the module's literal constants, such as `TRAINING`.
         source: its Python file.
         origin: where it comes from: "serbench", a distribution with its version, or "file".
-        code: SHA-256 of all the code that it is made of (see `serbench.sources`); empty for one of
-            serbench.
+        code: SHA-256 of all the code that it is made of (see `sources`); empty for one of serbench.
         entry: the entry point, for a plugin of another distribution.
     """
 
@@ -229,7 +228,7 @@ def _imported(plugin: Plugin) -> ModuleType:
 
 @functools.cache
 def _builtin(kind: Kind) -> dict[str, Path]:
-    folder = Path(__file__).parent / kind
+    folder = Path(__file__).parents[1] / kind
     return {f.stem: f for f in folder.glob("*.py") if not f.name.startswith("_")}
 
 
