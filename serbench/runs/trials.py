@@ -9,22 +9,25 @@ from __future__ import annotations
 import copy
 import math
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from serbench import plugins
 from serbench.digests import digest_json
-from serbench.durable import kept, sound, usable
+from serbench.durable import sound
 from serbench.home import home
 from serbench.leaderboard.record import Fit
 from serbench.locks import if_free, locked
 from serbench.progress import Named
+from serbench.runs import finished
 from serbench.runs.conditioning import head_of, voices
+from serbench.runs.finished import Tables, Trial
 from serbench.runs.identity import computed_from
 from serbench.runs.plugin_part import plugin_of
 from serbench.scoring.predictions import tabulate
+from serbench.scoring.voices import heard_in
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,9 +45,6 @@ if TYPE_CHECKING:
     from serbench.upstreams import Upstream
 
 
-# Predictions of a finished trial for the two parts of its fold.
-_TEST, _VALID = ".parquet", ".valid.parquet"
-
 # Parameters of what learns from frames, below which one thread is the better choice. The time of an
 # update of 32 clips of 3 s on two threads over that on one, with both cores free and with others at
 # work on them: mean_pool and mlp (200 to 280 k) 0.9 to 1.0, 1.4 to 6; ecapa.small (85 to 170 k)
@@ -54,19 +54,10 @@ _SMALL = 500_000
 
 
 class AllTrained(NamedTuple):
-    """What all trials chose, and their predictions by fold and seed for two parts of each fold."""
+    """What all trials chose, and what they give, by fold and seed."""
 
     fits: tuple[Fit, ...]
-    predictions: DataFrame
-    validation: DataFrame
-
-
-class _Done(NamedTuple):
-    """What a trial chose, and its predictions for the test and the validation part of its fold."""
-
-    fit: Fit
-    tested: DataFrame
-    validated: DataFrame
+    tables: Tables
 
 
 def run_trials(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> AllTrained:
@@ -82,23 +73,23 @@ def run_trials(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> AllT
     state = _state(job, prepared, sources)
     _tell_of_others(job, state)
     recipe, epochs = job.recipe, job.recipe.training.most_epochs
-    done: dict[tuple[int, int], _Done] = {}
+    done: dict[tuple[int, int], Trial] = {}
     heard = voices(job, prepared.table)
     with job.progress.step("train", epochs * len(prepared.folds) * len(recipe.seeds)) as step:
         for number, fold in enumerate(prepared.folds):
             for seed in recipe.seeds:
-                found = find(state, number, seed, job.progress.tell)
+                found = finished.find(state, number, seed, job.progress.tell)
                 if found is None:
                     several = f", seed {seed}" if len(recipe.seeds) > 1 else ""
                     named = Named(step, fold.name + several)
-                    going = _path(state, number, seed).with_suffix("")
+                    going = finished.going(state, number, seed)
                     sound(going, "training under way in", job.progress.tell)
                     found = _run_trial(
                         job, prepared.table, sources[number], heard, fold, seed, named, going
                     )
-                    save(state, number, seed, found)
+                    finished.save(state, number, seed, found)
                     # as a later process would read it, whose result is to be the same to the byte
-                    found = find(state, number, seed, job.progress.tell) or found
+                    found = finished.find(state, number, seed, job.progress.tell) or found
                     shutil.rmtree(going, ignore_errors=True)
                 else:
                     step.advance(epochs)
@@ -111,16 +102,13 @@ def run_trials(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> AllT
     return _joined(done)
 
 
-def _joined(done: Mapping[tuple[int, int], _Done]) -> AllTrained:
-    """Return what all trials chose, in their order, and their predictions by fold and seed."""
+def _joined(done: Mapping[tuple[int, int], Trial]) -> AllTrained:
+    """Return what all trials chose, in their order, and what they give by fold and seed."""
     import pandas as pd
 
-    ordered = [done[key] for key in sorted(done)]
-    return AllTrained(
-        tuple(trial.fit for trial in done.values()),
-        pd.concat([trial.tested for trial in ordered]),
-        pd.concat([trial.validated for trial in ordered]),
-    )
+    ordered = [done[key].tables for key in sorted(done)]
+    tables = Tables(*(pd.concat(each, ignore_index=True) for each in zip(*ordered, strict=True)))
+    return AllTrained(tuple(trial.fit for trial in done.values()), tables)
 
 
 def forget(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> None:
@@ -201,8 +189,8 @@ def _run_trial(
     seed: int,
     step: Step,
     going: Path,
-) -> _Done:
-    """Train one fold with one seed, and predict its test and validation parts.
+) -> Trial:
+    """Train one fold with one seed, and predict its parts.
 
     Args:
         job: what is run.
@@ -217,15 +205,15 @@ def _run_trial(
     import numpy as np
     import torch
 
+    from serbench.training import trial as trials
     from serbench.training.fit import fit
     from serbench.training.objectives import objective_of
-    from serbench.training.trial import Trial
     from serbench.training.waves import DecodedClips
 
     task = job.benchmark.task
     objective = objective_of(task, job.recipe.training)
     trained = [source.upstream for source in sources if isinstance(source, DecodedClips)]
-    trial = Trial(
+    trial = trials.Trial(
         sources=sources,
         targets=objective.targets(table),
         speakers=np.unique(table["speaker"], return_inverse=True)[1].astype(np.int64),
@@ -239,9 +227,13 @@ def _run_trial(
     )
     folder = going if job.recipe.training.finetune else None
     fitted = fit(trial, lambda: _make_system(job, sources), step, folder)
-    tested = tabulate(table, fold, seed, task, fitted.scores)
-    validated = tabulate(table, fold, seed, task, fitted.validation, "valid")
-    return _Done(fit_of(fold.name, seed, fitted), tested, validated)
+    tables = Tables(
+        tested=tabulate(table, fold, seed, task, fitted.scores),
+        validated=tabulate(table, fold, seed, task, fitted.validation, "valid"),
+        trained=tabulate(table, fold, seed, task, fitted.training, "train"),
+        voices=heard_in(table, fold, seed, fitted.embeddings),
+    )
+    return Trial(fit_of(fold.name, seed, fitted), tables)
 
 
 def fit_of(fold: str, seed: int, trained: Trained) -> Fit:
@@ -291,29 +283,3 @@ def _make_system(job: Job, sources: Sources) -> System:
         for source in sources
     ]
     return System(streams, heads, len(job.benchmark.task.outputs))
-
-
-def find(state: Path, fold: int, seed: int, tell: Callable[[str], object]) -> _Done | None:
-    """Return a finished trial, or None; files of it that are damaged are told and removed."""
-    import pandas as pd
-
-    path = _path(state, fold, seed)
-    files = [path, path.with_suffix(_TEST), path.with_suffix(_VALID)]
-    if not all(usable(file, "trial", tell) for file in files):
-        return None
-    tested, validated = (pd.read_parquet(file) for file in files[1:])
-    return _Done(Fit.model_validate_json(path.read_text()), tested, validated)
-
-
-def save(state: Path, fold: int, seed: int, done: _Done) -> None:
-    """Keep a finished trial; its choices are written last and mark it as finished."""
-    path = _path(state, fold, seed)
-    for suffix, table in ((_TEST, done.tested), (_VALID, done.validated)):
-        with kept(path.with_suffix(suffix)) as fresh:
-            table.to_parquet(fresh, index=False)
-    with kept(path) as fresh:
-        fresh.write_text(done.fit.model_dump_json())
-
-
-def _path(state: Path, fold: int, seed: int) -> Path:
-    return state / f"{fold:04d}-{seed:010d}.json"

@@ -38,7 +38,7 @@ def tabulate(
     seed: int,
     task: Task,
     scores: NDArray[np.float64],
-    part: Literal["test", "valid"] = "test",
+    part: Literal["train", "valid", "test"] = "test",
 ) -> DataFrame:
     """Return the predictions of one trial for a part of its fold.
 
@@ -50,7 +50,7 @@ def tabulate(
         scores: (n, C) in the order of the part.
         part: which.
     """
-    rows = table.iloc[fold.test if part == "test" else fold.valid].reset_index(drop=True)
+    rows = table.iloc[getattr(fold, part)].reset_index(drop=True)
     frame = rows[["utterance", "speaker"]].assign(fold=fold.name, seed=seed)
     return frame.assign(**task.predicted(rows, scores))
 

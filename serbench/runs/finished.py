@@ -1,0 +1,68 @@
+"""Finished trials on disk: what each chose, and a file for each table that it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from serbench.durable import kept, usable
+from serbench.leaderboard.record import Fit
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+class Tables(NamedTuple):
+    """What trials give.
+
+    tested: predictions for the test part of each fold.
+    validated: for its validation part, before a refit.
+    trained: for its training part, by the same weights.
+    voices: the vector of each speaker of the fold.
+    """
+
+    tested: DataFrame
+    validated: DataFrame
+    trained: DataFrame
+    voices: DataFrame
+
+
+class Trial(NamedTuple):
+    """What a trial chose, and what it gives."""
+
+    fit: Fit
+    tables: Tables
+
+
+def find(state: Path, fold: int, seed: int, tell: Callable[[str], object]) -> Trial | None:
+    """Return a finished trial, or None; files of it that are damaged are told and removed."""
+    import pandas as pd
+
+    path, files = _path(state, fold, seed), _files(state, fold, seed)
+    if not all(usable(file, "trial", tell) for file in (path, *files)):
+        return None
+    return Trial(Fit.model_validate_json(path.read_text()), Tables(*map(pd.read_parquet, files)))
+
+
+def save(state: Path, fold: int, seed: int, trial: Trial) -> None:
+    """Keep a finished trial; its choices are written last and mark it as finished."""
+    for file, table in zip(_files(state, fold, seed), trial.tables, strict=True):
+        with kept(file) as fresh:
+            table.to_parquet(fresh, index=False)
+    with kept(_path(state, fold, seed)) as fresh:
+        fresh.write_text(trial.fit.model_dump_json())
+
+
+def going(state: Path, fold: int, seed: int) -> Path:
+    """Return the folder of a trial under way."""
+    return _path(state, fold, seed).with_suffix("")
+
+
+def _path(state: Path, fold: int, seed: int) -> Path:
+    return state / f"{fold:04d}-{seed:010d}.json"
+
+
+def _files(state: Path, fold: int, seed: int) -> list[Path]:
+    path = _path(state, fold, seed)
+    return [path.with_suffix(f".{name}.parquet") for name in Tables._fields]
