@@ -38,6 +38,7 @@ CELLS = Limit(50_000_000, "cells")
 DEPTH = Limit(50, "levels of nesting")
 KEY = Limit(200, "dots in a line")  # tomllib's time grows with the square of a key's parts
 LISTED = Limit(2**28, "bytes of a list")
+AUDIO = Limit(2**40, "bytes of audio")
 # of one utterance, at its file's own rate: three hours, or as many samples as that at 48 kHz
 SECONDS = Limit(3 * 3600, "seconds")
 SAMPLES = Limit(3 * 3600 * 48_000, "samples")

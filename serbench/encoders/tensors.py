@@ -54,6 +54,8 @@ def read_pickled(path: Path) -> Any:
         with zipfile.ZipFile(path) as archive:
             inside = sum(entry.file_size for entry in archive.infolist())
         if inside > size:  # PyTorch does not compress
-            msg = f"{path} is compressed, {size:,} bytes for {inside:,}; PyTorch writes no such file"
+            msg = (
+                f"{path} is compressed, {size:,} bytes for {inside:,}; PyTorch writes no such file"
+            )
             raise SerbenchError(msg)
     return torch.load(path, map_location="cpu", weights_only=True)

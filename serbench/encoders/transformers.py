@@ -157,7 +157,7 @@ def _require_layers(weights: Weights, tensors: int) -> None:
     """Refuse settings that ask for more layers than there are tensors to fill them."""
     for key, value in weights.settings().items():
         count = len(value) if isinstance(value, list) else value if key.endswith("layers") else 0
-        if isinstance(count, int) and count > max(tensors, _LAYERS):
+        if isinstance(count, int) and not 0 <= count <= max(tensors, _LAYERS):
             msg = (
                 f"weights '{weights.name}': config.json has {count:,} {key}, but the files have "
                 f"{tensors:,} tensors in all; they do not belong together"

@@ -62,12 +62,17 @@ class Weights:
 
     def preprocessor(self) -> dict[str, Any]:
         """Return the settings of the feature extractor, empty if none are there."""
-        if (self.folder / "preprocessor_config.json").is_file():
-            return _read_json(self.folder / "preprocessor_config.json")
-        if (self.folder / "processor_config.json").is_file():
-            nested = _read_json(self.folder / "processor_config.json").get("feature_extractor")
-            return nested if isinstance(nested, dict) else {}
-        return {}
+        file, told = self.folder / "preprocessor_config.json", None
+        if file.is_file():
+            told = _read_json(file)
+        elif (file := self.folder / "processor_config.json").is_file():
+            told = _read_json(file).get("feature_extractor")
+        told = told if isinstance(told, dict) else {}
+        for key in _SAMPLES & told.keys():
+            if type(told[key]) is not int or not 1 <= told[key] <= _FASTEST:
+                msg = f"{file}: '{key}' is {told[key]!r}, not a number from 1 to {_FASTEST}"
+                raise SerbenchError(msg)
+        return told
 
 
 def find(name: str, revision: str | None, sizes: Sizes, *, text: bool = False) -> Weights:

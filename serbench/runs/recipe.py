@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, get_args
@@ -18,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from serbench import plugins
+from serbench import bounds, plugins
 from serbench.digests import digest_json, digest_path, local_path
 from serbench.errors import SerbenchError, unknown
 from serbench.leaderboard.record import Labels
@@ -212,11 +211,14 @@ def read_recipe(path: Path) -> dict[str, Any]:
         SerbenchError: no such file, or not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return bounds.read_toml(path)
     except FileNotFoundError as error:
         msg = f"recipe file '{path}' does not exist; `serbench list recipes` shows those shipped"
         raise SerbenchError(msg) from error
-    except tomllib.TOMLDecodeError as error:
+    except OSError as error:
+        msg = f"recipe file '{path}' cannot be read ({error.strerror}); give a TOML file"
+        raise SerbenchError(msg) from error
+    except ValueError as error:
         msg = f"recipe file '{path}' is not valid TOML: {error}"
         raise SerbenchError(msg) from error
 

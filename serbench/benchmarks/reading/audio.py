@@ -13,6 +13,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from serbench import bounds
 from serbench.errors import SerbenchError
 
 if TYPE_CHECKING:
@@ -101,9 +102,13 @@ def open_audio(path: Path) -> Iterator[soundfile.SoundFile]:
     Raises:
         AudioError: of kind "missing", "unreadable", "empty" or "truncated".
     """
-    if not path.is_file():
+    try:
+        bounds.regular(path, bounds.AUDIO)
+    except OSError as error:
         msg = f"audio file '{path}' does not exist; get it again or correct its path"
-        raise AudioError("missing", msg)
+        raise AudioError("missing", msg) from error
+    except SerbenchError as error:
+        raise AudioError("unreadable", str(error)) from error
     try:
         file = soundfile.SoundFile(path)
     # TypeError: a name that ends in .raw means samples without a header

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from serbench import bounds
 from serbench.errors import SerbenchError
 from serbench.upstreams import Recording
 
@@ -102,6 +103,7 @@ class Audio:
 
 def _samples(recording: Recording, rate: int) -> int:
     try:
+        bounds.regular(recording.path, bounds.AUDIO)
         info = soundfile.info(recording.path)
     except (soundfile.LibsndfileError, OSError) as error:
         raise SerbenchError(f"cannot read {recording.path}: {error}") from error
@@ -109,7 +111,10 @@ def _samples(recording: Recording, rate: int) -> int:
     end = whole if math.isnan(recording.end) else min(recording.end, whole)
     if end <= recording.start:
         raise SerbenchError(f"{recording.path}: nothing between {recording.start} s and {end} s")
-    return round((end - recording.start) * rate)
+    seconds = end - recording.start
+    bounds.bound(f"audio file '{recording.path}'", seconds, bounds.SECONDS)
+    bounds.bound(f"audio file '{recording.path}'", seconds * info.samplerate, bounds.SAMPLES)
+    return round(seconds * rate)
 
 
 def _decode(recording: Recording, rate: int, length: int) -> NDArray[np.int16]:
