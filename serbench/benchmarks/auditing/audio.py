@@ -28,7 +28,7 @@ _SHOWN = 3
 # Faults of one utterance's audio: such an utterance may be left out of a run.
 AUDIO_KINDS = frozenset(
     {
-        *("missing", "unreadable", "empty", "truncated", "segment"),
+        *("missing", "unreadable", "empty", "truncated", "damaged", "segment", "too_long"),
         *("not_finite", "silent", "too_loud", "too_short", "identical"),
     }
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
-from serbench.benchmarks.reading.audio import AudioError, Samples, Seconds, open_audio, read_segment
+from serbench.benchmarks.reading.audio import AudioError, Samples, Seconds, open_audio, read_blocks
 from serbench.devices import cores
 from serbench.errors import SerbenchError
 from serbench.home import home
 from serbench.progress import Progress
 
 # Raised when a field of `Measured` changes its meaning: older caches are then not read.
-_FORMAT = 2
+_FORMAT = 3
 _KEYS = ["path", "size", "mtime", "start", "end"]
 # Files a task: enough to hide the cost of a task, few enough that progress moves.
 _FILES_A_TASK = 32
@@ -127,8 +127,8 @@ def _measure_file(path: Path, segments: list[tuple[Seconds, Seconds]]) -> list[M
         with open_audio(path) as file:
             for start, end in segments:
                 try:
-                    samples = read_segment(file, start, end)
-                    measured.append(_describe(samples, file.samplerate))
+                    blocks = read_blocks(file, start, end)
+                    measured.append(_describe(blocks, file.samplerate))
                 except AudioError as problem:
                     measured.append(Measured(problem.kind, str(problem)))
     except AudioError as problem:
@@ -136,14 +136,20 @@ def _measure_file(path: Path, segments: list[tuple[Seconds, Seconds]]) -> list[M
     return measured
 
 
-def _describe(samples: Samples, rate: int) -> Measured:
+def _describe(blocks: Iterable[Samples], rate: int) -> Measured:
     digest = hashlib.sha256(rate.to_bytes(8, "little"))
-    digest.update(np.ascontiguousarray(samples).data)
+    count, lows, highs, finite = 0, [], [], True
+    for samples in blocks:
+        digest.update(np.ascontiguousarray(samples).data)
+        count += len(samples)
+        lows.append(samples.min())
+        highs.append(samples.max())
+        finite = finite and bool(np.isfinite(samples).all())
     return Measured(
-        seconds=len(samples) / rate,
-        low=float(samples.min()),
-        high=float(samples.max()),
-        finite=bool(np.isfinite(samples).all()),
+        seconds=count / rate,
+        low=float(np.min(lows)),
+        high=float(np.max(highs)),
+        finite=finite,
         recording=digest.hexdigest(),
     )
 

@@ -18,6 +18,8 @@ from serbench import bounds
 from serbench.errors import SerbenchError
 from serbench.upstreams import Recording
 
+_BLOCK = 2**18  # samples of a channel that are decoded at once
+
 
 class Audio:
     """The waveforms of many recordings, at one rate, mono, 16 bits a sample in memory.
@@ -133,8 +135,8 @@ def _read(recording: Recording, rate: int) -> NDArray[np.float32]:
         first = round(recording.start * file.samplerate)
         last = file.frames if math.isnan(recording.end) else round(recording.end * file.samplerate)
         file.seek(first)
-        wave: NDArray[np.float32] = file.read(last - first, dtype="float32", always_2d=True)
-        mono: NDArray[np.float32] = wave.mean(axis=1)
+        blocks = file.blocks(_BLOCK, frames=last - first, dtype="float32", always_2d=True)
+        mono: NDArray[np.float32] = np.concatenate([block.mean(axis=1) for block in blocks])
         if file.samplerate != rate:
             mono = soxr.resample(mono, file.samplerate, rate, quality="HQ")
     return mono
