@@ -13,7 +13,14 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
-from serbench.benchmarks.reading.audio import AudioError, Samples, Seconds, open_audio, read_blocks
+from serbench.benchmarks.reading.audio import (
+    AudioError,
+    Samples,
+    Seconds,
+    doubts,
+    open_audio,
+    read_blocks,
+)
 from serbench.devices import cores
 from serbench.errors import SerbenchError
 from serbench.home import home
@@ -34,6 +41,7 @@ class Measured(NamedTuple):
     low, high: the smallest and the largest sample.
     finite: no sample is NaN or infinite.
     recording: SHA-256 (64 hex) over rate and samples, channels averaged; empty with a problem.
+    doubt: what tells that the file was changed after it was made, though it can be read.
     """
 
     problem: str = ""
@@ -43,6 +51,7 @@ class Measured(NamedTuple):
     high: float = np.nan
     finite: bool = True
     recording: str = ""
+    doubt: str = ""
 
 
 class _Task(NamedTuple):
@@ -125,10 +134,11 @@ def _measure_file(path: Path, segments: list[tuple[Seconds, Seconds]]) -> list[M
     measured = []
     try:
         with open_audio(path) as file:
+            doubt = doubts(file)
             for start, end in segments:
                 try:
                     blocks = read_blocks(file, start, end)
-                    measured.append(_describe(blocks, file.samplerate))
+                    measured.append(_describe(blocks, file.samplerate)._replace(doubt=doubt))
                 except AudioError as problem:
                     measured.append(Measured(problem.kind, str(problem)))
     except AudioError as problem:

@@ -14,6 +14,7 @@ import soxr
 from numpy.typing import NDArray
 
 from serbench import bounds
+from serbench.benchmarks.reading.mp3 import is_altered
 from serbench.errors import SerbenchError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ _UNKNOWN_LENGTH = 0x7FFFF000
 _LOST = re.compile(
     r"Skipped \d+ bytes looking for the next page|libogg reports a hole|Junk after the last page"
 )
+_NO_END = "Last page lacks an end-of-stream bit"
 _BLOCK = 2**20  # samples of all channels that are decoded at once
 _GIT_LFS = b"version https://git-lfs"
 
@@ -205,6 +207,22 @@ def _check_sync(file: soundfile.SoundFile) -> None:
     if lost := _LOST.search(file.extra_info):
         msg = f"audio file '{file.name}' is damaged ({lost[0].strip(' .?!')}); get it again"
         raise AudioError("damaged", msg)
+
+
+def doubts(file: soundfile.SoundFile) -> str:
+    """Return what tells that a file is not as it was made, though it was read to its end.
+
+    Args:
+        file: as `open_audio` gives it.
+
+    Returns:
+        The end of a sentence about the file, empty if there is nothing.
+    """
+    if _NO_END in file.extra_info:
+        return "does not end as an Ogg stream does, so some of it may be lost"
+    if file.format == "MP3" and is_altered(Path(file.name)):
+        return "holds other frames than those that the checksum in its tag is of"
+    return ""
 
 
 def _unreadable(path: Path, error: Exception) -> AudioError:
