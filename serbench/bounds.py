@@ -78,7 +78,10 @@ def regular(path: Path, limit: Limit) -> int:
         OSError: it does not exist, is a folder or may not be looked at.
         SerbenchError: it is something else than a file, or larger than the limit.
     """
-    found = path.stat()
+    try:
+        found = path.stat()
+    except ValueError as error:  # a null byte, which no name has
+        raise FileNotFoundError(2, "No such file or directory", str(path)) from error
     if stat.S_ISDIR(found.st_mode):
         raise IsADirectoryError(21, "Is a directory", str(path))
     if kind := _KINDS.get(stat.S_IFMT(found.st_mode)):

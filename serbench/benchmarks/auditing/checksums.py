@@ -108,7 +108,7 @@ def check_files(listed: Path, used: Iterable[str], progress: Progress) -> list[F
     progress.tell(f"{listed}: {len(sums) - len(findings)} of {len(sums)} files are as listed")
     rest = {os.path.normpath(path) for path in used} - {str(entry.path) for entry in sums}
     if rest:
-        told = f"{len(rest)} audio files are not in '{listed}' ({named(rest)}); add them"
+        told = f"{len(rest)} of the audio files are not in '{listed}' ({named(rest)}); add them"
         findings.append(Finding("not_listed", "warning", told))
     return findings
 
