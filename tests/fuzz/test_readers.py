@@ -16,7 +16,7 @@ WORDS = [
     *("true", "1979-05-27", "..", "/", "\\", "\u202e", "\x1b[31m", "\ud7ff", "#", "(", "*"),
 ]
 FUZZING = settings(
-    deadline=5_000,
+    deadline=30_000,  # the first one imports what it needs
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
