@@ -52,6 +52,11 @@ def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
+def brief(error: BaseException) -> str:
+    """Return the kind of an error and the first line of its message."""
+    return f"{type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}"
+
+
 def unknown(kind: str, name: str, known: Iterable[str], remedy: str = "") -> SerbenchError:
     """Return the error for a name that does not exist, with the near miss and the names that do.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,6 +23,10 @@ def check(
     benchmark: Annotated[str, typer.Argument(help="A name of `list benchmarks` or a .toml file.")],
     data: Data = None,
     protocol: Annotated[str | None, typer.Option(help="Check the folds of this one.")] = None,
+    checksums: Annotated[
+        Path | None,
+        typer.Option(help="A list of sha256sum or b2sum [SHA256SUMS and the like in the corpus]."),
+    ] = None,
     set_: Set = None,
 ) -> None:
     """Read a corpus and its folds and report all problems; exit 1 if a run would refuse it."""
@@ -32,7 +37,7 @@ def check(
     if protocol is not None:
         raw["protocol"] = protocol
     assign(raw, set_ or [])
-    findings = check_corpus(raw, data=data, progress=Terminal())
+    findings = check_corpus(raw, data=data, progress=Terminal(), checksums=checksums)
     for finding in findings:
         where = f"{finding.utterance}: " if finding.utterance else ""
         typer.echo(shown(f"{finding.severity}: {where}{finding.message}"))

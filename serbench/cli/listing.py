@@ -74,7 +74,9 @@ def _show(kind: str, name: str) -> None:
     if kind == "recipes":
         from serbench.runs import recipe
 
-        typer.echo(recipe.path_of(name).read_text(encoding="utf-8"), nl=False)
+        path = recipe.path_of(name)
+        recipe.read_recipe(path)
+        typer.echo(path.read_text(encoding="utf-8"), nl=False)
     elif kind == "protocols":
         from serbench.benchmarks.splitting import protocols
 

@@ -10,9 +10,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
+from pydantic import NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -40,14 +41,14 @@ class Layout:
         layers: of the recurrence.
     """
 
-    channels: int = 128
-    hidden: int = 256
-    kernels: tuple[int, ...] = (10, 8, 8, 4)
-    strides: tuple[int, ...] = (5, 4, 4, 2)
-    paddings: tuple[int, ...] = (0, 0, 0, 0)
+    channels: PositiveInt = 128
+    hidden: PositiveInt = 256
+    kernels: tuple[PositiveInt, ...] = (10, 8, 8, 4)
+    strides: tuple[PositiveInt, ...] = (5, 4, 4, 2)
+    paddings: tuple[NonNegativeInt, ...] = (0, 0, 0, 0)
     norm: bool = False
     cell: Cell = "gru"
-    layers: int = 1
+    layers: PositiveInt = 1
 
     @property
     def convolutions(self) -> list[tuple[int, int, int]]:
@@ -175,8 +176,16 @@ def load(weights: Weights) -> Network:
             f"weights '{weights.name}' are of model type '{kind}'; upstream 'cpc' takes a folder "
             "written by its pre-training, or a checkpoint file of CPC_audio"
         )
-    sizes: Any = {name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()}
-    return filled(weights.name, Layout(**sizes), read_tensors(weights.tensors[0]))
+    tensors = read_tensors(weights.tensors[0])
+    try:
+        layout = TypeAdapter(Layout).validate_python(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise SerbenchError(
+            f"weights '{weights.name}': config.json: '{place}': {first['msg']}"
+        ) from error
+    return filled(weights.name, layout, tensors)
 
 
 def filled(name: str, layout: Layout, tensors: Mapping[str, Tensor]) -> Network:
@@ -190,11 +199,17 @@ def filled(name: str, layout: Layout, tensors: Mapping[str, Tensor]) -> Network:
     Raises:
         SerbenchError: a tensor is missing, left over or of another size.
     """
-    with torch.random.fork_rng(devices=[]):
-        network = Network(layout)
+    if max(layout.layers, len(layout.kernels)) > len(tensors):
+        raise SerbenchError(
+            f"weights '{name}' have {len(tensors)} tensors for {layout.layers:,} layers and "
+            f"{len(layout.kernels):,} convolutions; they do not belong together"
+        )
+    single = {key: value.float() for key, value in tensors.items()}
     try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
+        with torch.device("meta"):  # no memory before the sizes are known to be right
+            network = Network(layout)
+        network.load_state_dict(single, assign=True)
+    except (RuntimeError, ValueError) as error:
         raise SerbenchError(
             f"weights '{name}' do not fill the network: {' '.join(str(error).split())}"
         ) from error

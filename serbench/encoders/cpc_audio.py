@@ -7,17 +7,15 @@ training writes them, or alone.
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from serbench.encoders.cpc import Cell, Layout, Network, filled
-from serbench.encoders.tensors import read_tensors
+from serbench.encoders.tensors import read_pickled, read_tensors
 from serbench.errors import SerbenchError
 
 _KERNELS, _STRIDES, _PADDINGS = (10, 8, 4, 4, 4), (5, 4, 2, 2, 2), (3, 2, 1, 1, 1)
@@ -52,8 +50,10 @@ def read(path: Path) -> Network:
 
 def _unpickled(path: Path) -> Mapping[str, Any]:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+        content = read_pickled(path)
+    except SerbenchError:
+        raise
+    except Exception as error:  # a bad pickle can end in an error of any kind
         raise SerbenchError(
             f"{path} is not a PyTorch file of tensors and plain values; save its tensors as "
             "safetensors, under the same names"

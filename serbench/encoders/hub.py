@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from serbench import bounds
 from serbench.digests import local_path
-from serbench.errors import SerbenchError, unknown
+from serbench.errors import SerbenchError, brief, unknown
 
 Builder = Callable[..., Any]
 _DESCRIBED = "https://s3prl.github.io/s3prl/tutorial/upstream_collection.html"
@@ -72,11 +73,6 @@ def revision() -> str:
     return str(s3prl.__version__)
 
 
-def brief(error: BaseException) -> str:
-    """Return the kind of an error and the first line of its message."""
-    return f"{type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}"
-
-
 def _models() -> dict[str, Builder]:
     """Return the builders of the hub, which also holds what its files import."""
     return {
@@ -128,6 +124,8 @@ def _checkpoint(name: str, given: str | None, models: Mapping[str, Builder]) -> 
     if path is not None and not path.exists():
         msg = f"checkpoint '{given}' does not exist; give a checkpoint of s3prl's '{name}'"
         raise SerbenchError(msg)
+    if path is not None and not path.is_dir():
+        bounds.regular(path, bounds.TENSORS)
     if path is not None and path.is_dir() and not (path / "preprocessor_config.json").exists():
         msg = f"checkpoint '{given}' has no preprocessor_config.json; s3prl would take another's"
         raise SerbenchError(msg)

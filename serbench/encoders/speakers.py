@@ -91,7 +91,7 @@ class SpeakerModule(nn.Module):
             with torch.random.fork_rng(devices=[]):
                 made = cls(names, dim, position=position, width=width, profile=profile)
             made.load_state_dict(tensors)
-        except (KeyError, ValueError, RuntimeError) as error:
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
             raise SerbenchError(f"{path} is not of a speaker module ({error})") from error
         return made.requires_grad_(False)
 

@@ -151,7 +151,9 @@ def _tokenizer(weights: Weights, known: int) -> Any:
         )
         raise SerbenchError(msg)
     try:
-        made = AutoTokenizer.from_pretrained(weights.folder, local_files_only=True)
+        made = AutoTokenizer.from_pretrained(
+            weights.folder, local_files_only=True, trust_remote_code=False
+        )
     except Exception as error:  # the tokenizers library raises nothing more precise
         msg = f"weights '{weights.name}': transformers cannot read the tokeniser: {error}"
         raise SerbenchError(msg) from error

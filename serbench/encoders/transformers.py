@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,13 +14,15 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint as checkpointed
 
-from serbench.encoders.tensors import write_tensors
+from serbench.encoders.tensors import read_pickled, write_tensors
 from serbench.encoders.weights import Weights
-from serbench.errors import SerbenchError
+from serbench.errors import SerbenchError, brief
 
 # what masked pre-training puts in the place of frames, and what is above the frames of a text
 # encoder; an encoder in use never reads them
 UNUSED = ("masked_spec_embed", "pooler.")
+_SPARE = 2**26  # numbers that may be missing until `_require_whole` says which
+_LAYERS = 1_000  # no encoder has as many, nor as many entries of a list
 # a full Whisper has its encoder below one of these
 WHISPER_PREFIX = {r"^(model\.)?encoder\.": ""}
 
@@ -57,6 +58,7 @@ def load(weights: Weights) -> Any:
     tensors: dict[str, Tensor] = {}
     for file in weights.tensors:
         tensors |= _read(file)
+    _require_layers(weights, len(tensors))
     with _quiet(), torch.random.fork_rng(devices=[]):
         model, report = _fill(weights, tensors)
     _require_whole(weights, report)
@@ -120,14 +122,17 @@ def unwarned_of_masks() -> Iterator[None]:
 
 def _fill(weights: Weights, tensors: dict[str, Tensor]) -> tuple[Any, dict[str, Any]]:
     """Return the encoder and transformers' report of what it did not find."""
-    from huggingface_hub.errors import StrictDataclassError
     from transformers import MODEL_MAPPING, AutoConfig
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
     try:
-        config = AutoConfig.from_pretrained(weights.folder, local_files_only=True)
+        # no code of the folder's own, nor a question about it
+        config = AutoConfig.from_pretrained(
+            weights.folder, local_files_only=True, trust_remote_code=False
+        )
         whisper = config.model_type == "whisper"
         kind: Any = WhisperEncoder if whisper else MODEL_MAPPING[type(config)]
+        _require_enough(weights, kind, config, tensors)
         filled: tuple[Any, dict[str, Any]] = kind.from_pretrained(
             None,
             config=config,
@@ -137,10 +142,42 @@ def _fill(weights: Weights, tensors: dict[str, Tensor]) -> tuple[Any, dict[str, 
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
-    except (RuntimeError, StrictDataclassError, TypeError, ValueError) as error:
-        msg = f"weights '{weights.name}': transformers cannot build what config.json says: {error}"
+    except SerbenchError:
+        raise
+    except Exception as error:  # what config.json says reaches all of transformers
+        msg = (
+            f"weights '{weights.name}': transformers cannot build what config.json says: "
+            f"{brief(error)}"
+        )
         raise SerbenchError(msg) from error
     return filled
+
+
+def _require_layers(weights: Weights, tensors: int) -> None:
+    """Refuse settings that ask for more layers than there are tensors to fill them."""
+    for key, value in weights.settings().items():
+        count = len(value) if isinstance(value, list) else value if key.endswith("layers") else 0
+        if isinstance(count, int) and not 0 <= count <= max(tensors, _LAYERS):
+            msg = (
+                f"weights '{weights.name}': config.json has {count:,} {key}, but the files have "
+                f"{tensors:,} tensors in all; they do not belong together"
+            )
+            raise SerbenchError(msg)
+
+
+def _require_enough(weights: Weights, kind: Any, config: Any, tensors: dict[str, Tensor]) -> None:
+    """Refuse an encoder of more numbers than the files have, before memory is taken for it."""
+    with torch.device("meta"):
+        described = kind(config).named_parameters()
+    needed = sum(value.numel() for name, value in described if not name.startswith(UNUSED))
+    there = sum(value.numel() for value in tensors.values())
+    if needed - there > _SPARE:
+        msg = (
+            f"weights '{weights.name}' do not fill the encoder that their config.json describes: "
+            f"{needed:,} numbers are needed, {there:,} are there; the files are cut short or of "
+            "another model"
+        )
+        raise SerbenchError(msg)
 
 
 def _require_whole(weights: Weights, report: dict[str, Any]) -> None:
@@ -164,11 +201,13 @@ def _read(file: Path) -> dict[str, Tensor]:
     try:
         if file.suffix == ".safetensors":
             return load_file(file)
-        return _only_tensors(torch.load(file, map_location="cpu", weights_only=True))
+        return _only_tensors(read_pickled(file))
     except SafetensorError as error:
         msg = f"{file} is not a whole safetensors file ({error}); fetch it again"
         raise SerbenchError(msg) from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, TypeError, ValueError) as error:
+    except SerbenchError:
+        raise
+    except Exception as error:  # a bad pickle can end in an error of any kind
         msg = f"{file} is not a PyTorch file of tensors and nothing else; convert it to safetensors"
         raise SerbenchError(msg) from error
 

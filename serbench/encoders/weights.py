@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from serbench import bounds
 from serbench.durable import SUMS, harm
 from serbench.errors import SerbenchError, unknown
 
@@ -30,6 +30,9 @@ TOKENIZER = (
 )
 SAFE = ("model.safetensors", "model.safetensors.index.json", "model-*.safetensors")
 PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*.bin")
+# of a preprocessor, in samples or samples a second
+_SAMPLES = {"sampling_rate", "n_fft", "hop_length"}
+_FASTEST = 192_000
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,17 @@ class Weights:
 
     def preprocessor(self) -> dict[str, Any]:
         """Return the settings of the feature extractor, empty if none are there."""
-        if (self.folder / "preprocessor_config.json").is_file():
-            return _read_json(self.folder / "preprocessor_config.json")
-        if (self.folder / "processor_config.json").is_file():
-            nested = _read_json(self.folder / "processor_config.json").get("feature_extractor")
-            return nested if isinstance(nested, dict) else {}
-        return {}
+        file, told = self.folder / "preprocessor_config.json", None
+        if file.is_file():
+            told = _read_json(file)
+        elif (file := self.folder / "processor_config.json").is_file():
+            told = _read_json(file).get("feature_extractor")
+        told = told if isinstance(told, dict) else {}
+        for key in _SAMPLES & told.keys():
+            if type(told[key]) is not int or not 1 <= told[key] <= _FASTEST:
+                msg = f"{file}: '{key}' is {told[key]!r}, not a number from 1 to {_FASTEST}"
+                raise SerbenchError(msg)
+        return told
 
     def tokenizer(self) -> dict[str, Any]:
         """Return the settings of the tokeniser, empty if none are there."""
@@ -116,7 +124,7 @@ def _from_folder(name: str, folder: Path, revision: str | None, text: bool) -> W
     if revision is not None:
         msg = f"weights '{name}' are a folder, which has no revision '{revision}'; leave it out"
         raise SerbenchError(msg)
-    _require(name, folder)
+    _require(name, folder, text)
     _unharmed(name, folder)
     known = {"id": folder.resolve().name} | _card(folder)
     return Weights(name, folder, {**known, "digest": digest(folder, text=text)})
@@ -145,13 +153,14 @@ def _card(folder: Path) -> dict[str, str]:
 
 def _from_hub(name: str, revision: str | None, known: Mapping[str, str], text: bool) -> Weights:
     folder = _download(known["id"], revision, text)
-    _require(name, folder)
+    _require(name, folder, text)
     commit = {"revision": folder.name} if re.fullmatch("[0-9a-f]{40}", folder.name) else {}
     return Weights(name, folder, {**known, **commit, "digest": digest(folder, text=text)})
 
 
-def _require(name: str, folder: Path) -> None:
-    """Refuse a folder without settings or without tensors."""
+def _require(name: str, folder: Path, text: bool = False) -> None:
+    """Refuse a folder without settings or without tensors, or with files that are none."""
+    _admit(folder, text)
     if not (folder / "config.json").is_file():
         msg = f"weights '{name}': no config.json in {folder}; give a folder of `save_pretrained`"
         raise SerbenchError(msg)
@@ -175,9 +184,28 @@ def _tensor_files(folder: Path) -> list[Path]:
         if (folder / whole).is_file():
             return [folder / whole]
         if (folder / index).is_file():
-            parts = _read_json(folder / index).get("weight_map", {})
-            return [folder / Path(part).name for part in sorted(set(parts.values()))]
+            return [folder / Path(part).name for part in _parts(folder / index)]
     return []
+
+
+def _parts(index: Path) -> list[str]:
+    """Return the names of the files that an index lists."""
+    listed = _read_json(index).get("weight_map")
+    names = listed.values() if isinstance(listed, dict) else [None]
+    if not all(isinstance(name, str) for name in names):
+        msg = f"{index}: 'weight_map' is not an object of file names; fetch it again"
+        raise SerbenchError(msg)
+    return sorted(set(names))
+
+
+def _admit(folder: Path, text: bool) -> None:
+    """Refuse files that are none, or larger than such files are, before any of them is read."""
+    limits = dict.fromkeys(SETTINGS, bounds.SETTINGS)
+    limits |= dict.fromkeys(TOKENIZER, bounds.VOCABULARY) if text else {}
+    tensors = [*SAFE[:2], *PICKLED[:2], SPEAKERS, *(f.name for f in _tensor_files(folder))]
+    for name, limit in (limits | dict.fromkeys(tensors, bounds.TENSORS)).items():
+        if (folder / name).exists():
+            bounds.regular(folder / name, limit)
 
 
 def digest(folder: Path, *, text: bool = False) -> str:
@@ -236,7 +264,7 @@ def _by_hand(identity: str, text: bool) -> str:
 
 def _read_json(file: Path) -> dict[str, Any]:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = bounds.read_json(file)
     except ValueError as error:
         msg = f"{file} is not JSON ({error}); it is cut short or not from `save_pretrained`"
         raise SerbenchError(msg) from error

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serbench.benchmarks.auditing import audit, folds
+from serbench.benchmarks.auditing import checksums as sums
 from serbench.benchmarks.splitting import hashes
 from serbench.benchmarks.tasks.findings import gathered
 from serbench.digests import digest_json
@@ -113,29 +115,53 @@ def _in_numbers(table: DataFrame, split: list[Fold], task: Task) -> Split:
     )
 
 
-def check_corpus(raw: Mapping[str, Any], *, data: Path | None, progress: Progress) -> list[Finding]:
+def check_corpus(
+    raw: Mapping[str, Any],
+    *,
+    data: Path | None,
+    progress: Progress,
+    checksums: Path | None = None,
+) -> list[Finding]:
     """Return all that is wrong with a benchmark's corpus and the folds of a protocol on it.
 
     Args:
         raw: `benchmark` and perhaps `protocol`, as in a recipe.
         data: folder of the corpora; None: `SERBENCH_DATA`.
         progress: where the work is shown.
+        checksums: a list of `sha256sum` or `b2sum`; None: those that lie in the corpus' folder or
+            beside its description.
 
     Raises:
         SerbenchError: the corpus is not there or its tables cannot be read.
     """
     benchmark_part, protocol_part = recipes.resolve_data(raw)
     benchmark = recipes.make_benchmark(benchmark_part)
-    found = audit.audit_corpus(benchmark, read_corpus(benchmark, data), progress)
-    if any(f.severity == "error" for f in found.findings):
-        return list(found.findings)
+    table = read_corpus(benchmark, data)
+    found = audit.audit_corpus(benchmark, table, progress)
+    places = _places(benchmark, benchmark_part.name, table, data)
+    lists = sums.beside(places) if checksums is None else [checksums]
+    changed = [f for one in lists for f in sums.check_files(one, table["path"], progress)]
+    findings = sorted([*changed, *found.findings], key=lambda f: f.severity != "error")
+    if any(f.severity == "error" for f in findings):
+        return findings
     protocol = recipes.make_protocol(benchmark, protocol_part)
     split = protocol.split(found.table, benchmark.task)
     return [
-        *found.findings,
+        *findings,
         *folds.audit_folds(found.table, split, protocol, benchmark.task),
         *folds.few_speakers(found.table, split),
     ]
+
+
+def _places(benchmark: Benchmark, name: str, table: DataFrame, data: Path | None) -> set[Path]:
+    """Return the folders in which a list of a corpus' checksums would lie."""
+    root = data_root(data)
+    folders = {Path(os.path.commonpath([Path(path).parent for path in table["path"]]))}
+    if name.endswith(".toml"):
+        folders.add(Path(name).expanduser().absolute().parent)
+    if benchmark.folder is not None and root is not None:
+        folders.add(root / benchmark.folder)
+    return folders
 
 
 def is_there(benchmark: Benchmark, data: Path | None) -> bool:

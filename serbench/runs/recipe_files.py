@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
+from serbench import bounds
 from serbench.errors import SerbenchError, unknown
 
 
@@ -36,10 +36,13 @@ def read_recipe(path: Path) -> dict[str, Any]:
         SerbenchError: no such file, or not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return bounds.read_toml(path)
     except FileNotFoundError as error:
         msg = f"recipe file '{path}' does not exist; `serbench list recipes` shows those shipped"
         raise SerbenchError(msg) from error
-    except tomllib.TOMLDecodeError as error:
+    except OSError as error:
+        msg = f"recipe file '{path}' cannot be read ({error.strerror}); give a TOML file"
+        raise SerbenchError(msg) from error
+    except ValueError as error:
         msg = f"recipe file '{path}' is not valid TOML: {error}"
         raise SerbenchError(msg) from error

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from serbench.encoders import hub as hubs
-from serbench.errors import SerbenchError
+from serbench.errors import SerbenchError, brief
 from serbench.upstreams import Clips, Features, Upstream, stack
 
 PACKAGES = ("espnet-s3prl", "s3prl")
@@ -125,7 +125,7 @@ class S3prlUpstream(Upstream):
                 return list(self._encoder([_ending_in_sound(wave)])["hidden_states"])
         except Exception as error:
             msg = f"s3prl's '{self._name}' fails on a clip of {len(wave)} samples"
-            raise SerbenchError(f"{msg}: {hubs.brief(error)}") from error
+            raise SerbenchError(f"{msg}: {brief(error)}") from error
 
     def _measured_offset(self) -> int | None:
         """Return k if the model has (samples + k) // rate frames throughout, else None."""

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+import os
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,9 @@ import pandas as pd
 import pytest
 import soundfile
 
+from serbench.benchmarks.auditing.recordings import measure
 from serbench.benchmarks.reading.audio import AudioError, durations, read_audio
+from serbench.progress import Silent
 
 NAN = float("nan")
 RATE = 16000
@@ -210,3 +214,61 @@ def test_durations_come_from_headers(tmp_path):
 
     np.testing.assert_allclose(durations(table), [2.0, 0.1, 1.5, 0.75, 0.5])
     assert math.isclose(durations(table.iloc[:1])[0], 2.0)
+
+
+def promise(path: Path, samples: int) -> Path:
+    """Let the header of a FLAC file promise another number of samples."""
+    data = bytearray(path.read_bytes())
+    fields = int.from_bytes(data[18:26], "big")
+    data[18:26] = (fields >> 36 << 36 | samples).to_bytes(8, "big")
+    path.write_bytes(data)
+    return path
+
+
+def test_days_of_sound_are_refused_by_their_header(tmp_path, monkeypatch):
+    path = promise(write(tmp_path / "a.flac", noise(RATE)), 40 * 3600 * RATE)
+    with pytest.raises(AudioError, match=r"144,000 seconds, 10,800 are the most.*=14") as caught:
+        read_audio(path, NAN, NAN, RATE)
+    assert caught.value.kind == "too_long"
+    assert len(read_audio(path, 0.25, 0.5, RATE)) == RATE // 4  # a segment is as long as it is
+    monkeypatch.setenv("SERBENCH_LIMITS", "14")
+    with pytest.raises(AudioError) as caught:
+        read_audio(path, NAN, NAN, RATE)
+    assert caught.value.kind in ("truncated", "unreadable")
+
+
+def test_a_huge_rate_does_not_hide_a_length(tmp_path):
+    path = write(tmp_path / "a.flac", noise(RATE), 655_350)
+    with pytest.raises(AudioError, match="6,553,500,000 samples"):
+        read_audio(promise(path, 10_000 * 655_350), NAN, NAN, RATE)
+
+
+def test_memory_does_not_follow_the_length_of_a_file(tmp_path):
+    """Five minutes of stereo at 48 kHz are 110 MiB of floats."""
+    header = write(tmp_path / "a.wav", noise(48_000, 2), 48_000).read_bytes()[:44]
+    path, size = tmp_path / "long.wav", 300 * 48_000 * 4
+    sizes = (size + 36).to_bytes(4, "little"), size.to_bytes(4, "little")
+    path.write_bytes(header[:4] + sizes[0] + header[8:40] + sizes[1])
+    os.truncate(path, size + 44)
+    whole = pd.DataFrame({"path": [str(path)], "start": [NAN], "end": [NAN]})
+
+    tracemalloc.start()  # which NumPy tells of its arrays
+    try:
+        found = measure("long", whole, Silent())
+        read_audio(path, 200.0, 200.5, RATE)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert found["seconds"].tolist() == [300.0]
+    assert peak < 2**25
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_blocks_are_the_whole(tmp_path, monkeypatch, channels):
+    from serbench.benchmarks.reading import audio
+
+    path = write(tmp_path / "a.ogg", noise(40_000, channels))
+    whole = read_audio(path, 0.1, 2.4, RATE)
+    monkeypatch.setattr(audio, "_BLOCK", 1000)
+    np.testing.assert_array_equal(read_audio(path, 0.1, 2.4, RATE), whole)

@@ -399,7 +399,7 @@ def test_another_table_of_the_same_corpus_keeps_what_is_known(corpus, opened):
 def test_a_broken_cache_is_no_cache(corpus):
     audit(corpus)
     caches = list((home() / "audit").glob("[!.]*"))
-    assert [c.name for c in caches] == ["tiny.3.parquet"]
+    assert [c.name for c in caches] == ["tiny.4.parquet"]
     for content in (b"", b"rubbish", caches[0].read_bytes()[:-40]):
         caches[0].write_bytes(content)
         assert audit(corpus).findings == ()

@@ -28,7 +28,7 @@ _SHOWN = 3
 # Faults of one utterance's audio: such an utterance may be left out of a run.
 AUDIO_KINDS = frozenset(
     {
-        *("missing", "unreadable", "empty", "truncated", "segment"),
+        *("missing", "unreadable", "empty", "truncated", "damaged", "segment", "too_long"),
         *("not_finite", "silent", "too_loud", "too_short", "identical"),
     }
 )
@@ -37,8 +37,8 @@ AUDIO_KINDS = frozenset(
 def check_audio(task: Task, table: DataFrame, facts: DataFrame) -> Iterator[Finding]:
     """Yield what is wrong with the audio of each utterance, by kind (`AUDIO_KINDS`).
 
-    All are errors, save that the same samples twice, with the same speaker, label and values, is
-    a warning.
+    All are errors, save that the same samples twice, with the same speaker, label and values, and
+    what tells that a file was altered ("altered"), are warnings.
 
     Args:
         task: what is predicted.
@@ -63,6 +63,10 @@ def check_audio(task: Task, table: DataFrame, facts: DataFrame) -> Iterator[Find
         files = zip(found["path"], found[column], strict=True)
         told = (f"audio file '{p}' {tell(v)}; replace it or leave it out" for p, v in files)
         yield from _errors(kind, found, told)
+    doubtful = rows[rows["doubt"] != ""]
+    for utterance, path, doubt in doubtful[["utterance", "path", "doubt"]].to_numpy():
+        said = f"audio file '{path}' {doubt}; get it again, or compare it with a checksum"
+        yield Finding("altered", "warning", said, str(utterance), Path(path))
     yield from _copies(task, table[heard & (rows["swing"] >= SILENT)])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -13,14 +13,21 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
-from serbench.benchmarks.reading.audio import AudioError, Samples, Seconds, open_audio, read_segment
+from serbench.benchmarks.reading.audio import (
+    AudioError,
+    Samples,
+    Seconds,
+    doubts,
+    open_audio,
+    read_blocks,
+)
 from serbench.devices import cores
 from serbench.durable import kept, usable
 from serbench.home import home
 from serbench.progress import Progress
 
 # Raised when a field changes its meaning: older caches are then not read.
-_FORMAT = 3
+_FORMAT = 4
 # What tells that a file is the one that was measured. Whoever replaces a file may give it the size
 # and the time of change of the old one, but not its place on the disk (the inode), nor the time at
 # which the disk noticed (ctime).
@@ -38,6 +45,7 @@ class Measured(NamedTuple):
     low, high: the smallest and the largest sample.
     finite: no sample is NaN or infinite.
     recording: SHA-256 (64 hex) over rate and samples, channels averaged; empty with a problem.
+    doubt: what tells that the file was changed after it was made, though it can be read.
     """
 
     problem: str = ""
@@ -47,6 +55,7 @@ class Measured(NamedTuple):
     high: float = np.nan
     finite: bool = True
     recording: str = ""
+    doubt: str = ""
 
 
 class _Task(NamedTuple):
@@ -134,10 +143,11 @@ def _measure_file(path: Path, segments: list[tuple[Seconds, Seconds]]) -> list[M
     measured = []
     try:
         with open_audio(path) as file:
+            doubt = doubts(file)
             for start, end in segments:
                 try:
-                    samples = read_segment(file, start, end)
-                    measured.append(_describe(samples, file.samplerate))
+                    blocks = read_blocks(file, start, end)
+                    measured.append(_describe(blocks, file.samplerate)._replace(doubt=doubt))
                 except AudioError as problem:
                     measured.append(Measured(problem.kind, str(problem)))
     except AudioError as problem:
@@ -145,14 +155,20 @@ def _measure_file(path: Path, segments: list[tuple[Seconds, Seconds]]) -> list[M
     return measured
 
 
-def _describe(samples: Samples, rate: int) -> Measured:
+def _describe(blocks: Iterable[Samples], rate: int) -> Measured:
     digest = hashlib.sha256(rate.to_bytes(8, "little"))
-    digest.update(np.ascontiguousarray(samples).data)
+    count, lows, highs, finite = 0, [], [], True
+    for samples in blocks:
+        digest.update(np.ascontiguousarray(samples).data)
+        count += len(samples)
+        lows.append(samples.min())
+        highs.append(samples.max())
+        finite = finite and bool(np.isfinite(samples).all())
     return Measured(
-        seconds=len(samples) / rate,
-        low=float(samples.min()),
-        high=float(samples.max()),
-        finite=bool(np.isfinite(samples).all()),
+        seconds=count / rate,
+        low=float(np.min(lows)),
+        high=float(np.max(highs)),
+        finite=finite,
         recording=digest.hexdigest(),
     )
 

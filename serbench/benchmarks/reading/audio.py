@@ -13,6 +13,8 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from serbench import bounds
+from serbench.benchmarks.reading.mp3 import is_altered
 from serbench.errors import SerbenchError
 
 if TYPE_CHECKING:
@@ -28,6 +30,12 @@ END_SLACK: Seconds = 0.01
 _PROMISE = re.compile(r"^\s*(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
 # Recorders that write to a pipe cannot know the length and promise this many bytes or more.
 _UNKNOWN_LENGTH = 0x7FFFF000
+# What its log says of an Ogg stream that does not hang together; a page is checked by its CRC.
+_LOST = re.compile(
+    r"Skipped \d+ bytes looking for the next page|libogg reports a hole|Junk after the last page"
+)
+_NO_END = "Last page lacks an end-of-stream bit"
+_BLOCK = 2**20  # samples of all channels that are decoded at once
 _GIT_LFS = b"version https://git-lfs"
 
 
@@ -35,7 +43,8 @@ class AudioError(SerbenchError):
     """Audio that cannot be used; the message names the file and the remedy.
 
     Attributes:
-        kind: "missing", "unreadable", "empty", "truncated", "segment" or "not_finite".
+        kind: "missing", "unreadable", "empty", "truncated", "damaged", "segment", "too_long" or
+            "not_finite".
     """
 
     def __init__(self, kind: str, message: str) -> None:
@@ -56,8 +65,8 @@ def read_audio(path: Path, start: Seconds, end: Seconds, rate: int) -> Samples:
         (samples,) float32, full scale is [-1, 1].
 
     Raises:
-        AudioError: the file is missing, unreadable, empty or cut short, the segment is not in it,
-            or samples are NaN or infinite.
+        AudioError: the file is missing, unreadable, empty, damaged or cut short, the segment is not
+            in it or too long, or samples are NaN or infinite.
     """
     with open_audio(path) as file:
         samples = read_segment(file, start, end)
@@ -101,9 +110,13 @@ def open_audio(path: Path) -> Iterator[soundfile.SoundFile]:
     Raises:
         AudioError: of kind "missing", "unreadable", "empty" or "truncated".
     """
-    if not path.is_file():
+    try:
+        bounds.regular(path, bounds.AUDIO)
+    except OSError as error:
         msg = f"audio file '{path}' does not exist; get it again or correct its path"
-        raise AudioError("missing", msg)
+        raise AudioError("missing", msg) from error
+    except SerbenchError as error:
+        raise AudioError("unreadable", str(error)) from error
     try:
         file = soundfile.SoundFile(path)
     # TypeError: a name that ends in .raw means samples without a header
@@ -123,23 +136,43 @@ def read_segment(file: soundfile.SoundFile, start: Seconds, end: Seconds) -> Sam
         end: in seconds; NaN: the file's end.
 
     Raises:
-        AudioError: of kind "segment", "truncated" or "unreadable".
+        AudioError: as `read_blocks`.
     """
     first, stop = _frames(file, start, end)
+    samples, done = np.empty(stop - first, np.float32), 0
+    for block in read_blocks(file, start, end):
+        samples[done : done + len(block)] = block
+        done += len(block)
+    return samples
+
+
+def read_blocks(file: soundfile.SoundFile, start: Seconds, end: Seconds) -> Iterator[Samples]:
+    """Yield a segment as `read_segment` returns it, in blocks of at most 4 MiB once decoded.
+
+    Raises:
+        AudioError: of kind "segment", "too_long", "truncated", "damaged" or "unreadable".
+    """
+    first, stop = _frames(file, start, end)
+    size, done = max(1, _BLOCK // file.channels), 0
     try:
         file.seek(first)
-        samples = file.read(stop - first, dtype="float32", always_2d=True)
+        while done < stop - first:
+            block = file.read(min(size, stop - first - done), dtype="float32", always_2d=True)
+            if not len(block):
+                break
+            done += len(block)
+            # 20 times as fast as block.mean(axis=1)
+            total: Samples = sum(block.T[1:], start=block.T[0])
+            yield total / np.float32(file.channels)
     except soundfile.SoundFileError as error:
         raise _unreadable(Path(file.name), error) from error
-    if len(samples) < stop - first:
+    _check_sync(file)
+    if done < stop - first:
         msg = (
-            f"audio file '{file.name}' is cut short: {len(samples)} of {stop - first} samples can "
+            f"audio file '{file.name}' is cut short: {done} of {stop - first} samples can "
             "be decoded; get it again"
         )
         raise AudioError("truncated", msg)
-    # 20 times as fast as samples.mean(axis=1)
-    total: Samples = sum(samples.T[1:], start=samples.T[0])
-    return total / np.float32(file.channels)
 
 
 def _frames(file: soundfile.SoundFile, start: Seconds, end: Seconds) -> tuple[int, int]:
@@ -150,12 +183,46 @@ def _frames(file: soundfile.SoundFile, start: Seconds, end: Seconds) -> tuple[in
     if 0 <= begin < finish <= length + END_SLACK:
         first, stop = round(begin * rate), min(round(finish * rate), frames)
         if first < stop:
+            _check_length(file, stop - first)
             return first, stop
     msg = (
         f"segment {begin:g}-{finish:g} s is not in audio file '{file.name}' of {length:.3f} s, or "
         "holds no sample; start must be 0 or more and before end; correct the table"
     )
     raise AudioError("segment", msg)
+
+
+def _check_length(file: soundfile.SoundFile, samples: int) -> None:
+    """Refuse what a header promises to be longer than any utterance, before it is decoded."""
+    what = f"an utterance in audio file '{file.name}'"
+    try:
+        bounds.bound(what, samples / file.samplerate, bounds.SECONDS)
+        bounds.bound(what, samples, bounds.SAMPLES)
+    except SerbenchError as error:
+        raise AudioError("too_long", f"{error}; or give start and end of each utterance") from error
+
+
+def _check_sync(file: soundfile.SoundFile) -> None:
+    """Refuse a file in which the decoder had to look for where the next piece begins."""
+    if lost := _LOST.search(file.extra_info):
+        msg = f"audio file '{file.name}' is damaged ({lost[0].strip(' .?!')}); get it again"
+        raise AudioError("damaged", msg)
+
+
+def doubts(file: soundfile.SoundFile) -> str:
+    """Return what tells that a file is not as it was made, though it was read to its end.
+
+    Args:
+        file: as `open_audio` gives it.
+
+    Returns:
+        The end of a sentence about the file, empty if there is nothing.
+    """
+    if _NO_END in file.extra_info:
+        return "does not end as an Ogg stream does, so some of it may be lost"
+    if file.format == "MP3" and is_altered(Path(file.name)):
+        return "holds other frames than those that the checksum in its tag is of"
+    return ""
 
 
 def _unreadable(path: Path, error: Exception) -> AudioError:
@@ -188,3 +255,4 @@ def _check_complete(path: Path, file: soundfile.SoundFile) -> None:
     if file.frames == 0:
         msg = f"audio file '{path}' is empty (no samples); get it again or take it out of the table"
         raise AudioError("empty", msg)
+    _check_sync(file)

@@ -50,7 +50,7 @@ header is row 1.
 
 from __future__ import annotations
 
-import tomllib
+import reprlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -58,7 +58,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from serbench import plugins
+from serbench import bounds, plugins
 from serbench.benchmarks import NAME, Benchmark, Classification, Protocol, Regression, Task
 from serbench.benchmarks.reading import custom_table
 from serbench.benchmarks.reading.layout import COLUMNS
@@ -156,10 +156,10 @@ def _error(path: Path, message: str) -> SerbenchError:
 
 def _describe(path: Path) -> _Description:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = bounds.read_toml(path)
     except OSError as error:
         raise _error(path, f"{error.strerror}; give the path of a TOML file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise _error(path, f"not valid TOML: {error}") from error
     try:
         return _Description.model_validate(content)
@@ -174,7 +174,7 @@ def _sentence(problem: Mapping[str, Any]) -> str:
         return str(unknown("key", key, _Description.model_fields))
     if problem["type"] == "missing":
         return f"'{key}' is missing; add it"
-    return f"'{key}': {problem['msg']}, not {problem['input']!r}"
+    return f"'{key}': {problem['msg']}, not {reprlib.repr(problem['input'])}"
 
 
 def _task(path: Path, description: _Description) -> Task:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 from pandas import DataFrame, Series
 
+from serbench import bounds
 from serbench.benchmarks import Task
 from serbench.benchmarks.reading.layout import COLUMNS, as_table
 from serbench.errors import SerbenchError, unknown
@@ -108,12 +110,16 @@ def _texts(layout: Layout) -> DataFrame:
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield number and cells of each row, the header first, blanks around cells removed."""
+    cells_read = 0
     try:
+        bounds.regular(path, bounds.TABLE)
         with path.open(encoding="utf-8-sig", newline="") as file:
             first = file.readline()
             separator = max(",;\t", key=first.count)
             file.seek(0)
             for number, cells in enumerate(csv.reader(file, delimiter=separator, strict=True), 1):
+                cells_read += max(len(cells), 1)
+                bounds.bound(f"table '{path}'", cells_read, bounds.CELLS)
                 yield number, [cell.strip() for cell in cells]
     except OSError as error:
         msg = f"table '{path}': {error.strerror}; name the CSV file under 'table'"
@@ -126,13 +132,21 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _check_header(layout: Layout, header: list[str]) -> None:
-    doubled = sorted({name for name in header if header.count(name) > 1})
+    bounds.bound(f"table '{layout.table}'", len(header), bounds.COLUMNS)
+    needed = dict.fromkeys(("path", "speaker", *layout.task.columns, *layout.names))
+    names = {column: layout.names.get(column, column) for column in needed}
+    if header and not {*names.values()} & {*header}:
+        # it may be any file, whose content is nobody's business
+        msg = (
+            f"table '{layout.table}' has none of the columns {', '.join(names.values())}; name the "
+            "right file under 'table', or what its columns are called under [columns]"
+        )
+        raise SerbenchError(msg)
+    doubled = sorted(name for name, count in Counter(header).items() if count > 1)
     if doubled:
         msg = f"table '{layout.table}' has the column '{doubled[0]}' twice; rename one of them"
         raise SerbenchError(msg)
-    needed = ("path", "speaker", *layout.task.columns)
-    for column in dict.fromkeys((*needed, *layout.names)):
-        name = layout.names.get(column, column)
+    for column, name in names.items():
         if name not in header:
             remedy = f"if '{column}' has another name in the table, say so under [columns]"
             raise SerbenchError(
@@ -150,7 +164,9 @@ def _numbers(name: str, cells: Series, problems: list[str]) -> Series:
 def _choices(name: str, cells: Series, known: Mapping[str, str], problems: list[str]) -> Series:
     values = cells.str.lower().map(known)
     for row in cells.index[values.isna() & cells.notna()]:
-        problems.append(f"row {row}: {unknown(name, cells[row], known)}; empty if not known")
+        shown = len(problems) < _SHOWN  # to look for the near miss of each would take minutes
+        what = unknown(name, cells[row], known) if shown else cells[row]
+        problems.append(f"row {row}: {what}; empty if not known")
     return values.astype(object).where(values.notna(), None)
 
 

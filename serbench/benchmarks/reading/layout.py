@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
+from serbench import bounds
 from serbench.errors import SerbenchError
 
 # The columns of every benchmark's table; the targets follow.
@@ -60,6 +61,7 @@ def read_csv(path: Path, columns: Sequence[str], index: Sequence[str]) -> DataFr
         SerbenchError: not such a file, or rows are missing.
     """
     try:
+        bounds.regular(path, bounds.TABLE)
         table = pd.read_csv(path, dtype=str, keep_default_na=False, usecols=list(columns))
     except (OSError, ValueError) as error:
         wanted = ", ".join(columns)

@@ -14,8 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from serbench import bounds
 from serbench.errors import SerbenchError
 from serbench.upstreams import Recording
+
+_BLOCK = 2**18  # samples of a channel that are decoded at once
 
 
 class Audio:
@@ -102,6 +105,7 @@ class Audio:
 
 def _samples(recording: Recording, rate: int) -> int:
     try:
+        bounds.regular(recording.path, bounds.AUDIO)
         info = soundfile.info(recording.path)
     except (soundfile.LibsndfileError, OSError) as error:
         raise SerbenchError(f"cannot read {recording.path}: {error}") from error
@@ -109,7 +113,10 @@ def _samples(recording: Recording, rate: int) -> int:
     end = whole if math.isnan(recording.end) else min(recording.end, whole)
     if end <= recording.start:
         raise SerbenchError(f"{recording.path}: nothing between {recording.start} s and {end} s")
-    return round((end - recording.start) * rate)
+    seconds = end - recording.start
+    bounds.bound(f"audio file '{recording.path}'", seconds, bounds.SECONDS)
+    bounds.bound(f"audio file '{recording.path}'", seconds * info.samplerate, bounds.SAMPLES)
+    return round(seconds * rate)
 
 
 def _decode(recording: Recording, rate: int, length: int) -> NDArray[np.int16]:
@@ -128,8 +135,8 @@ def _read(recording: Recording, rate: int) -> NDArray[np.float32]:
         first = round(recording.start * file.samplerate)
         last = file.frames if math.isnan(recording.end) else round(recording.end * file.samplerate)
         file.seek(first)
-        wave: NDArray[np.float32] = file.read(last - first, dtype="float32", always_2d=True)
-        mono: NDArray[np.float32] = wave.mean(axis=1)
+        blocks = file.blocks(_BLOCK, frames=last - first, dtype="float32", always_2d=True)
+        mono: NDArray[np.float32] = np.concatenate([block.mean(axis=1) for block in blocks])
         if file.samplerate != rate:
             mono = soxr.resample(mono, file.samplerate, rate, quality="HQ")
     return mono

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import math
 import re
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from serbench import bounds
 from serbench.encoders.pretraining.audio import Audio
 from serbench.encoders.pretraining.card import Corpus
 from serbench.errors import SerbenchError, unknown
@@ -79,7 +79,10 @@ def find_recordings(folder: Path, speaker: str = FOLDER) -> list[Recording]:
         raise SerbenchError(f"no audio below {folder}; looked for {', '.join(sorted(SUFFIXES))}")
     root = Path(folder.resolve().name)
     names = [(root / path.relative_to(folder)).as_posix() for path in paths]
-    return [Recording(p, _speaker_of(n, speaker)) for p, n in zip(paths, names, strict=True)]
+    return [
+        Recording(path, _speaker_of(name, speaker, f"'{name}'"))
+        for path, name in zip(paths, names, strict=True)
+    ]
 
 
 def read_recordings(table: Path, speaker: str = FOLDER) -> list[Recording]:
@@ -96,17 +99,23 @@ def read_recordings(table: Path, speaker: str = FOLDER) -> list[Recording]:
     if table.suffix.lower() in SUFFIXES:
         raise SerbenchError(f"'{table}' is one recording; give its folder, or a list of files")
     try:
-        text = table.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = bounds.read_text(table, bounds.TABLE, "utf-8-sig")
+    except (OSError, ValueError) as error:
         raise SerbenchError(f"list of audio '{table}' cannot be read: {error}") from error
     if table.suffix == ".csv":
         return _listed(table, text)
-    lines = [line for line in text.splitlines() if line.strip()]
-    return [Recording(table.parent / line, _speaker_of(line, speaker)) for line in lines]
+    lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
+    return [
+        Recording(table.parent / line, _speaker_of(line, speaker, f"line {n} of '{table}'"))
+        for n, line in lines
+    ]
 
 
 def _listed(table: Path, text: str) -> list[Recording]:
-    rows = list(csv.DictReader(text.splitlines()))
+    try:
+        rows = list(csv.DictReader(text.splitlines()))
+    except csv.Error as error:
+        raise SerbenchError(f"{table} is not valid CSV: {error}; save it anew") from error
     if not rows or not {"path", "speaker"} <= rows[0].keys():
         raise SerbenchError(f"{table}: needs rows and a header with the columns path,speaker")
     found = []
@@ -121,14 +130,14 @@ def _listed(table: Path, text: str) -> list[Recording]:
     return found
 
 
-def _speaker_of(name: str, pattern: str) -> str:
+def _speaker_of(name: str, pattern: str, where: str) -> str:
     try:
         match = re.search(pattern, name)
     except re.error as error:
         raise SerbenchError(f"the speaker expression {pattern!r} is not one: {error}") from error
     found = next((group for group in match.groups() if group), None) if match else None
     if found is None:
-        raise SerbenchError(f"the speaker expression {pattern!r} finds no speaker in '{name}'")
+        raise SerbenchError(f"the speaker expression {pattern!r} finds no speaker in {where}")
     return found
 
 
@@ -142,18 +151,21 @@ def _recordings(path: Path, speaker: str) -> list[Recording]:
 
 def _entries(path: Path) -> list[dict[str, Any]]:
     try:
-        entries = tomllib.loads(path.read_text(encoding="utf-8")).get("corpus")
-    except (OSError, tomllib.TOMLDecodeError) as error:
+        entries: Any = bounds.read_toml(path).get("corpus")
+    except (OSError, ValueError) as error:
         raise SerbenchError(f"description of audio '{path}' cannot be read: {error}") from error
-    if not isinstance(entries, list) or not entries:
+    tables = isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)
+    if not tables or not entries:
         raise SerbenchError(f"description of audio '{path}' has no table [[corpus]]")
-    return entries
+    return list(entries)
 
 
 def _described(path: Path, entry: dict[str, Any]) -> Collection:
-    for key in entry:
+    for key, value in entry.items():
         if key not in _KEYS:
             raise unknown(f"key of [[corpus]] in {path}", key, _KEYS)
+        if not isinstance(value, str):
+            raise SerbenchError(f"{path}: '{key}' of [[corpus]] is not text; write it in quotes")
     if not {"name", "path"} <= entry.keys():
         raise SerbenchError(f"{path}: each [[corpus]] needs a name and a path")
     recordings = _recordings(path.parent / entry["path"], entry.get("speaker", FOLDER))
