@@ -7,7 +7,7 @@ sentence that names the file.
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ _TEXT = 10_000  # characters, of a text in a record
 _WHOLE = 2**63  # what a table's whole numbers stay below
 _ROWS = 5_000_000
 _CELLS = 100_000_000
+_WIDEST = 20_000  # numbers of a speaker's vector
 _CELL_BYTES = 1_000  # of a cell, compressed or not, on average
 _NAME = 4_096  # characters, of a text in a table
 _REASON = 500  # characters, of what is said about a file
@@ -91,20 +92,52 @@ def read_predictions(path: Path, task: Task, most: int) -> DataFrame:
     Raises:
         BrokenResultError: it is missing, damaged, too large, or has other columns.
     """
+    words = [*tables.WHO[:3], *task.words]
+    return _read_table(
+        path,
+        most=most,
+        width=len(words) + len(task.numbers) + 1,
+        words=words,
+        columns=lambda schema: tables.wrong_columns(task, _frame(schema.empty_table())),
+    )
+
+
+def read_voices(path: Path, most: int) -> DataFrame:
+    """Read a table of speakers' vectors, within the same bounds.
+
+    Args:
+        path: the file.
+        most: rows that the record allows.
+
+    Raises:
+        BrokenResultError: it is missing, damaged or too large.
+    """
+    return _read_table(path, most=most, width=_WIDEST, words=["speaker", "fold"])
+
+
+def _read_table(
+    path: Path,
+    *,
+    most: int,
+    width: int,
+    words: list[str],
+    columns: Callable[[Schema], str | None] = lambda _: None,
+) -> DataFrame:
+    """Read a Parquet file of so many rows and columns at most, whose `columns` may be refused."""
     import pyarrow as pa
     from pyarrow import parquet
 
     if not path.exists():
         raise BrokenResultError(path, "the predictions of this result are missing")
-    words = [*tables.WHO[:3], *task.words]
-    cells = most * (len(words) + len(task.numbers) + 1)
+    cells = most * width
     if most > _ROWS or cells > _CELLS:
         raise BrokenResultError(path, f"its record promises {most} rows, more than can be true")
     allowed = _CELL_BYTES * (cells + 1_000)
     _check_file(path, allowed)
     try:
         with parquet.ParquetFile(path) as file:
-            reason = _too_much(file.metadata, most, allowed) or _columns(file.schema_arrow, task)
+            reason = _too_much(file.metadata, most, allowed) or _doubled(file.schema_arrow)
+            reason = reason or columns(file.schema_arrow)
         if reason is None:
             # a text stands there once, however often a column says it
             with parquet.ParquetFile(
@@ -190,8 +223,8 @@ def _too_much(metadata: FileMetaData, most: int, allowed: int) -> str | None:
     return None
 
 
-def _columns(schema: Schema, task: Task) -> str | None:
-    """Return why the columns cannot be those of the predictions of a task."""
+def _doubled(schema: Schema) -> str | None:
+    """Return which column is there twice, or holds more than one value a row."""
     import pyarrow as pa
 
     names: Iterable[str] = schema.names
@@ -200,7 +233,7 @@ def _columns(schema: Schema, task: Task) -> str | None:
     for field in schema:
         if pa.types.is_nested(field.type):
             return f"column '{field.name}' of the predictions holds {field.type}, not one value"
-    return tables.wrong_columns(task, _frame(schema.empty_table()))
+    return None
 
 
 def _too_long(table: Table) -> str | None:

@@ -1,33 +1,25 @@
-"""Results on disk: `ROOT/BENCHMARK/DIGEST.json` with its predictions in `DIGEST.parquet`.
-
-Beside them, `DIGEST.valid.parquet` has what the same trainings predict for the validation parts,
-which is what fusion learns from; nothing is scored on it.
-"""
+"""Results on disk: `ROOT/BENCHMARK/DIGEST.json` with its predictions in `DIGEST.parquet`."""
 
 from __future__ import annotations
 
 import glob
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 from serbench.durable import replacing
 from serbench.errors import SerbenchError
 from serbench.leaderboard import identity
-from serbench.leaderboard.reading import BrokenResultError, read_predictions, read_record, unfit
+from serbench.leaderboard.beside import Beside, contained, files, problem, read
+from serbench.leaderboard.reading import BrokenResultError, read_record, unfit
 from serbench.leaderboard.record import Result
-from serbench.scoring import predictions as tables
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_VALID = ".valid.parquet"
 _SHOWN = 5
-
-Part: TypeAlias = Literal["test", "valid"]
-"""Of the folds, that predictions are for."""
 
 
 class Entry(NamedTuple):
@@ -49,9 +41,7 @@ def place(root: Path, benchmark: str, digest: str) -> Path:
     return root / benchmark / f"{digest}.json"
 
 
-def save(
-    result: Result, predictions: DataFrame, root: Path, validation: DataFrame | None = None
-) -> Path:
+def save(result: Result, predictions: DataFrame, root: Path, beside: Beside | None = None) -> Path:
     """Write a result, replacing an older one of the same digest, and return the record's path.
 
     All files are written to a temporary name first; the record appears last, so that there is
@@ -61,34 +51,31 @@ def save(
         result: the record.
         predictions: for the test parts.
         root: the results folder.
-        validation: predictions for the validation parts, if there are any.
+        beside: what else there is.
 
     Raises:
-        SerbenchError: the predictions do not belong to the result, or the folder is not writable.
+        SerbenchError: the tables do not belong to the result, or the folder is not writable.
     """
     path = place(root, result.benchmark.name, result.digest)
-    parts = {".parquet": predictions}
-    reason = unfit(result) or _problem(result, predictions)
-    if validation is not None:
-        parts[_VALID] = validation
-        reason = reason or _problem(result, validation, "valid")
-    if reason:
+    beside = beside or Beside()
+    if reason := unfit(result) or problem(result, predictions, beside):
         msg = f"result {result.digest[:8]} is not written: {reason}"
         raise SerbenchError(msg)
-    _write(path, result, parts)
+    _write(path, result, files(path, predictions, beside))
     return path
 
 
-def _write(path: Path, result: Result, parts: Mapping[str, DataFrame]) -> None:
-    """Write a record and its predictions, by their suffixes; what is opened first ends last."""
+def _write(path: Path, result: Result, written: Mapping[Path, DataFrame]) -> None:
+    """Write a record and its tables; what is opened first ends last."""
     with ExitStack() as stack:
         record = stack.enter_context(replacing(path))
-        for suffix, table in parts.items():
-            temporary = stack.enter_context(replacing(path.with_suffix(suffix)))
+        for where, table in written.items():
+            temporary = stack.enter_context(replacing(where))
             table.to_parquet(temporary, index=False, compression="zstd", write_page_checksum=True)
         record.write_text(_to_json(result), encoding="utf-8")
         path.unlink(missing_ok=True)
-        path.with_suffix(_VALID).unlink(missing_ok=True)
+        for older in path.parent.glob(f"{path.stem}.*.parquet"):
+            older.unlink()
 
 
 def load_result(path: Path) -> Entry:
@@ -98,20 +85,8 @@ def load_result(path: Path) -> Entry:
         BrokenResultError: a file is missing, damaged, misnamed or of another format, or the
             predictions are not those of the record.
     """
-    with _contained(path):
+    with contained(path):
         return _load(path)
-
-
-@contextmanager
-def _contained(path: Path) -> Iterator[None]:
-    """Let no file of a stranger end more than its own reading, whatever is wrong with it."""
-    try:
-        yield
-    except SerbenchError:
-        raise
-    except Exception as error:
-        reason = f"cannot be read ({type(error).__name__}: {error})"
-        raise BrokenResultError(path, reason) from error
 
 
 def _load(path: Path) -> Entry:
@@ -124,11 +99,7 @@ def _load(path: Path) -> Entry:
         raise BrokenResultError(path, f"it is a result on '{result.benchmark.name}'", remedy)
     if reason := _misnamed(result):
         raise BrokenResultError(path, reason)
-    table = path.with_suffix(".parquet")
-    predictions = _read(table, result)
-    if reason := _problem(result, predictions):
-        raise BrokenResultError(table, reason)
-    return Entry(result, predictions)
+    return Entry(result, read(path, result))
 
 
 def _misnamed(result: Result) -> str | None:
@@ -150,28 +121,6 @@ def _misnamed(result: Result) -> str | None:
         said, meant = (" ".join(each.model_dump().values()) for each in (result.labels, labels))
         return f"its row is called '{said}', but its recipe is '{meant}'"
     return None
-
-
-def load_validation(path: Path, result: Result) -> DataFrame:
-    """Read what a result's trainings predict for the validation parts of its folds.
-
-    Args:
-        path: of the record.
-        result: the record.
-
-    Raises:
-        BrokenResultError: they are missing, damaged, or not those of the record.
-    """
-    table = path.with_suffix(_VALID)
-    if not has_validation(path):
-        raise BrokenResultError(
-            path, "it has no predictions for its validation parts", "repeat the run with --again"
-        )
-    with _contained(table):
-        predictions = _read(table, result, "valid")
-        if reason := _problem(result, predictions, "valid"):
-            raise BrokenResultError(table, reason)
-    return predictions
 
 
 def find(root: Path, benchmark: str, digest: str) -> Entry | None:
@@ -212,11 +161,6 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def has_validation(path: Path) -> bool:
-    """Return whether a record has predictions for the validation parts beside it."""
-    return path.with_suffix(_VALID).exists()
-
-
 def read_all(root: Path) -> Shelf:
     """Read every result below `root`, in the order of the file names; none is skipped silently."""
     shelf = Shelf([], [])
@@ -249,24 +193,6 @@ def on_benchmark(shelf: Shelf, root: Path, benchmark: str | None) -> list[Entry]
         msg = f"no results{of} in '{root}'; `serbench run` makes them"
         raise SerbenchError(msg)
     return entries
-
-
-def _read(path: Path, result: Result, part: Part = "test") -> DataFrame:
-    """Read the predictions for a part of the folds, no more than the record promises."""
-    promised = sum(_sizes(result, part).values()) * len(result.seeds)
-    return read_predictions(path, result.benchmark.task, promised)
-
-
-def _sizes(result: Result, part: Part) -> dict[str, int]:
-    """Return how many utterances a part of each fold has."""
-    return {fold.name: getattr(fold, part) for fold in result.split.folds}
-
-
-def _problem(result: Result, predictions: DataFrame, part: Part = "test") -> str | None:
-    """Return the first reason why `predictions` cannot be those of `result`, or None."""
-    return tables.problem(result.benchmark.task, predictions) or tables.lack(
-        predictions, _sizes(result, part), result.seeds, complete=result.complete
-    )
 
 
 def _to_json(result: Result) -> str:

@@ -13,7 +13,7 @@ from pydantic import JsonValue as Json
 
 from serbench import devices
 from serbench.errors import SerbenchError, unknown
-from serbench.leaderboard import agreement, store
+from serbench.leaderboard import agreement, beside, store
 from serbench.leaderboard.identity import FUSED, digest_of
 from serbench.leaderboard.record import Conditioning, Encoder, Labels, Member, Result
 from serbench.leaderboard.store import Entry
@@ -83,7 +83,7 @@ def fuse(
             "seconds": {"fuse": round(time.monotonic() - start, 1)},
         }
     )
-    return Outcome(result, scores, store.save(result, predictions, root, validation))
+    return Outcome(result, scores, store.save(result, predictions, root, beside.Beside(validation)))
 
 
 def _load(path: Path) -> _Run:
@@ -146,7 +146,7 @@ def _fused(
     tests = [member.predictions for member in members]
     if method == "stack":
         return ensembles.stack(task, tests, _validation(task, members)), None
-    if not all(store.has_validation(member.path) for member in members):
+    if not all(beside.has_part(member.path, "valid") for member in members):
         return ensembles.mean(task, tests), None
     return ensembles.mean(task, tests), ensembles.mean(task, _validation(task, members))
 
@@ -158,7 +158,7 @@ def _validation(task: Task, members: Sequence[_Run]) -> list[DataFrame]:
         SerbenchError: one has none, or they are not about the same.
     """
     for member in members:
-        if not store.has_validation(member.path):
+        if not beside.has_part(member.path, "valid"):
             again = "run its recipe again (--again)"
             instead = "give its members in its place" if member.result.members else again
             msg = (
@@ -167,7 +167,7 @@ def _validation(task: Task, members: Sequence[_Run]) -> list[DataFrame]:
             )
             raise SerbenchError(msg)
     first, *others = [
-        _ordered(store.load_validation(member.path, member.result), member.result)
+        _ordered(beside.load_part(member.path, member.result, "valid"), member.result)
         for member in members
     ]
     for member, other in zip(members[1:], others, strict=True):

@@ -130,7 +130,7 @@ def save(
     Raises:
         SerbenchError: the folder cannot be written to.
     """
-    scores = score(job.benchmark.task, trained.predictions)
+    scores = score(job.benchmark.task, trained.tables.tested)
     benchmark, protocol = described(job)
     idle = {"adapt"} if all(each.idle for each in adapted) else set()
     idle |= {"finetune"} if job.recipe.finetune is None else set()
@@ -162,8 +162,9 @@ def save(
         complete=True,
         scores=scores.to_json(),
     )
-    path = store.save(result, trained.predictions, results, trained.validation)
-    return Outcome(result, scores, path)
+    tables = trained.tables
+    beside = store.Beside(tables.validated, tables.trained, tables.voices)
+    return Outcome(result, scores, store.save(result, tables.tested, results, beside))
 
 
 def _encoder(adapted: Adapted, origin: Mapping[str, str]) -> Encoder:

@@ -52,7 +52,8 @@ def tabulate(
     """
     rows = table.iloc[getattr(fold, part)].reset_index(drop=True)
     frame = rows[["utterance", "speaker"]].assign(fold=fold.name, seed=seed)
-    return frame.assign(**task.predicted(rows, scores))
+    made: DataFrame = frame.assign(**task.predicted(rows, scores))
+    return made
 
 
 def truths(task: Task) -> list[str]:

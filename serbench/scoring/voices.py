@@ -1,7 +1,7 @@
 """The table of speaker vectors: one row a speaker x fold x seed, `v0`, `v1`, ... its numbers.
 
-A speaker's vector is the mean over his utterances of what a trial's heads got of them, averaged over
-time (Tran et al., Interspeech 2023, section 2.4: the fine-tuned encoder's pooled output).
+A speaker's vector is the mean over his utterances of what a trial's heads got of them, averaged
+over time (Tran et al., Interspeech 2023, section 2.4: the fine-tuned encoder's pooled output).
 """
 
 from __future__ import annotations

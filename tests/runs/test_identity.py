@@ -12,7 +12,6 @@ import pytest
 import soundfile
 
 from serbench.errors import SerbenchError
-from serbench.leaderboard import store
 
 from .changing import RATE, Listening, Moods
 
@@ -144,7 +143,7 @@ def test_the_truths_of_each_part_are_those_of_the_predictions(moods: Moods) -> N
     outcome = moods.run()
     tables = {
         "test": moods.predictions(outcome),
-        "valid": store.load_validation(outcome.path, outcome.result),
+        "valid": beside.load_part(outcome.path, outcome.result, "valid"),
     }
     for part, table in tables.items():
         for fold in outcome.result.split.folds:

@@ -59,7 +59,7 @@ def test_every_utterance_is_tested_once_a_seed(tmp_path: Path) -> None:
 
 def test_predictions_for_the_validation_parts_lie_beside_it(tmp_path: Path) -> None:
     outcome = run({"seeds": [0, 1]}, tmp_path)
-    found = store.load_validation(outcome.path, outcome.result)
+    found = beside.load_part(outcome.path, outcome.result, "valid")
     tested = predictions(outcome)
     for fold, chosen in zip(outcome.result.split.folds, outcome.result.training[::2], strict=True):
         rows = found[(found["fold"] == fold.name) & (found["seed"] == 0)]

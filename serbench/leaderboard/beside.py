@@ -1,0 +1,159 @@
+"""The tables of a result: predictions for each part of its folds, and the voices of its speakers.
+
+`DIGEST.parquet` has those for the test parts, which are scored. `DIGEST.valid.parquet` and
+`DIGEST.train.parquet` have what the same trainings predict for the other two, and
+`DIGEST.voices.parquet` the vectors of the speakers: what fusion and post-processors look at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+from serbench.errors import SerbenchError
+from serbench.leaderboard.reading import BrokenResultError, read_predictions, read_voices
+from serbench.leaderboard.record import Result
+from serbench.scoring import predictions as tables
+from serbench.scoring import voices as speakers
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+Part: TypeAlias = Literal["test", "valid", "train"]
+"""Of the folds, that predictions are for."""
+
+_CALLED = {"valid": "validation", "train": "training"}
+VOICES = ".voices.parquet"
+
+
+class Beside(NamedTuple):
+    """What lies beside a result and its predictions, as far as there is any.
+
+    valid: predictions for the validation parts.
+    train: predictions for the training parts.
+    voices: one row a speaker x fold x seed.
+    """
+
+    valid: DataFrame | None = None
+    train: DataFrame | None = None
+    voices: DataFrame | None = None
+
+
+def place(path: Path, part: Part) -> Path:
+    """Return where the predictions for a part lie.
+
+    Args:
+        path: of the record.
+        part: of the folds.
+    """
+    return path.with_suffix(".parquet" if part == "test" else f".{part}.parquet")
+
+
+def files(path: Path, predictions: DataFrame, beside: Beside) -> dict[Path, DataFrame]:
+    """Return where each table of a result belongs."""
+    found = {place(path, "test"): predictions, place(path, "valid"): beside.valid}
+    found |= {place(path, "train"): beside.train, path.with_suffix(VOICES): beside.voices}
+    return {where: table for where, table in found.items() if table is not None}
+
+
+def problem(result: Result, predictions: DataFrame, beside: Beside) -> str | None:
+    """Return the first reason why tables cannot be those of a result, or None."""
+    parts: Mapping[Part, DataFrame | None] = {
+        "test": predictions,
+        "valid": beside.valid,
+        "train": beside.train,
+    }
+    for part, table in parts.items():
+        if table is not None and (reason := unlike(result, table, part)):
+            return reason
+    return None if beside.voices is None else speakers.problem(beside.voices)
+
+
+def unlike(result: Result, predictions: DataFrame, part: Part = "test") -> str | None:
+    """Return the first reason why predictions for a part cannot be those of a result, or None."""
+    return tables.problem(result.benchmark.task, predictions) or tables.lack(
+        predictions, _sizes(result, part), result.seeds, complete=result.complete
+    )
+
+
+def read(path: Path, result: Result, part: Part = "test") -> DataFrame:
+    """Read the predictions for a part, no more than the record promises.
+
+    Args:
+        path: of the record.
+        result: the record.
+        part: of the folds.
+
+    Raises:
+        BrokenResultError: they are missing, damaged, or not those of the record.
+    """
+    file = place(path, part)
+    promised = sum(_sizes(result, part).values()) * len(result.seeds)
+    with contained(file):
+        predictions = read_predictions(file, result.benchmark.task, promised)
+        if reason := unlike(result, predictions, part):
+            raise BrokenResultError(file, reason)
+    return predictions
+
+
+def load_part(path: Path, result: Result, part: Literal["valid", "train"]) -> DataFrame:
+    """Read what a result's trainings predict for another part of its folds than the test part.
+
+    Args:
+        path: of the record.
+        result: the record.
+        part: which.
+
+    Raises:
+        BrokenResultError: they are missing, damaged, or not those of the record.
+    """
+    if not has_part(path, part):
+        reason = f"it has no predictions for its {_CALLED[part]} parts"
+        raise BrokenResultError(path, reason, "repeat the run with --again")
+    return read(path, result, part)
+
+
+def has_part(path: Path, part: Literal["valid", "train"]) -> bool:
+    """Return whether a record has predictions for a part beside it."""
+    return place(path, part).exists()
+
+
+def load_voices(path: Path, result: Result) -> DataFrame:
+    """Read the vectors of a result's speakers (see `serbench.scoring.voices`).
+
+    Args:
+        path: of the record.
+        result: the record.
+
+    Raises:
+        BrokenResultError: they are missing or damaged.
+    """
+    file = path.with_suffix(VOICES)
+    if not file.exists():
+        reason = "it has no vectors of its speakers"
+        raise BrokenResultError(path, reason, "repeat the run with --again")
+    clips = sum(fold.train + fold.valid + fold.test for fold in result.split.folds)
+    with contained(file):
+        voices = read_voices(file, clips * len(result.seeds))
+        if reason := speakers.problem(voices):
+            raise BrokenResultError(file, reason)
+    return voices
+
+
+@contextmanager
+def contained(path: Path) -> Iterator[None]:
+    """Let no file of a stranger end more than its own reading, whatever is wrong with it."""
+    try:
+        yield
+    except SerbenchError:
+        raise
+    except Exception as error:
+        reason = f"cannot be read ({type(error).__name__}: {error})"
+        raise BrokenResultError(path, reason) from error
+
+
+def _sizes(result: Result, part: Part) -> dict[str, int]:
+    """Return how many utterances a part of each fold has."""
+    return {fold.name: getattr(fold, part) for fold in result.split.folds}
