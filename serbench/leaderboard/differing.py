@@ -16,6 +16,7 @@ Recommend = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """From the recipe of a record to the same with what its plugins recommend."""
 
 _STAGES = ("finetune", "training.finetune")
+_LAYERS = ".layers"
 
 
 def differing(results: Sequence[Result], recommend: Recommend | None = None) -> list[str]:
@@ -52,7 +53,8 @@ def _apart(
     if recommend is None:
         return {}
     usual = _texts(recommend(result.recipe)) | dict.fromkeys(_STAGES, "no")
-    return {key: None for key, text in recipe.items() if usual.get(key) != text}
+    said = {key: _absent(key) for key in usual if key.endswith(_LAYERS)} | {**recipe}
+    return {key: None for key, text in said.items() if usual.get(key) != text}
 
 
 def _between(recipes: Sequence[Mapping[str, str]]) -> list[str]:
@@ -94,20 +96,14 @@ def machines_apart(results: Sequence[Result]) -> list[str]:
     ]
 
 
-def _stages(recipes: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the tables of recipes that only some have, such as `finetune`."""
-    tables = dict.fromkeys(
-        k for recipe in recipes for k, v in recipe.items() if isinstance(v, dict)
-    )
-    return [key for key in tables if not all(isinstance(r.get(key), dict) for r in recipes)]
-
-
 def _unequal(recipes: Sequence[Mapping[str, str]]) -> list[str]:
     every = dict.fromkeys(key for recipe in recipes for key in recipe)
     return [key for key in every if len({each.get(key, _absent(key)) for each in recipes}) > 1]
 
 
 def _absent(key: str) -> str:
+    if key.endswith(_LAYERS):
+        return "all"
     return "no" if key in _STAGES else "-"
 
 

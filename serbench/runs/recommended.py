@@ -55,8 +55,10 @@ def _part(kind: plugins.Kind, part: Mapping[str, Any]) -> Mapping[str, Any]:
         for name, option in plugin.options.items()
         if name in own
     }
-    layers = {"layers": plugin.constants.get("LAYERS", "all")} if "layers" in part else {}
-    return {**part, "options": options, **layers}
+    # a recipe that says nothing of layers means all
+    layers = plugin.constants.get("LAYERS", "all")
+    usual = {"layers": layers} if "layers" in part or layers != "all" else {}
+    return {**part, "options": options, **usual}
 
 
 def _is_known(name: str) -> bool:

@@ -53,7 +53,9 @@ def listed(folder: Path, tool: str, name: str) -> Path:
 def found(corpus: Path, checksums: Path | None = None) -> list[tuple[str, str, str]]:
     raw = {"benchmark": str(corpus)}
     findings = check_corpus(raw, data=None, progress=Silent(), checksums=checksums)
-    return [(f.severity, f.kind, f.path.name if f.path else "") for f in findings]
+    # that so small a corpus has few speakers is another matter
+    about = [finding for finding in findings if finding.kind != "few_speakers"]
+    return [(f.severity, f.kind, f.path.name if f.path else "") for f in about]
 
 
 @needs_coreutils

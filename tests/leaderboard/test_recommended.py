@@ -89,7 +89,7 @@ def test_each_row_names_its_own_and_what_sets_its_like_apart():
 def test_a_file_that_is_called_like_a_built_in_upstream_is_told_from_it(tmp_path: Path):
     source = plugins.find("upstreams", "fbank").source
     (tmp_path / "fbank.py").write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
-    assert "origin=file " in named({"upstream": str(tmp_path / "fbank.py")})
+    assert "origin=file" in named({"upstream": str(tmp_path / "fbank.py")})
 
 
 def test_no_file_that_a_record_names_is_opened(tmp_path: Path):

@@ -230,7 +230,8 @@ def test_weights_that_are_adapted_are_taken_as_they_are(
     assert (result.adaptation.on, result.adaptation.utterances) == ("before", 16)
     assert result.adaptation.checkpoints == (made.upstreams[0].contents["weights"],)
     assert result.provenance["method"].startswith(f"{method.upper()} (Tran")
-    shown = notes.about_adaptation(result) + notes.about_result(result, outcome.scores)
+    shown = [*notes.about_adaptation(result), *notes.about_setting(result)]
+    shown += notes.about_result(result, outcome.scores)
     for beginning in ("Weights came adapted (16 utt", "Transductive: ", "The upstream was trained"):
         assert sum(note.startswith(beginning) for note in shown) == 1, beginning
 
@@ -319,8 +320,9 @@ def test_a_run_from_adaptation_to_the_result(
     assert result.provenance["trained_on"] == "Noise (1.0 h)"
     assert result.labels.weights == f"./{pretrained_hubert.name}"
     assert "adapt" in result.seconds
-    marked = [note for note in notes.about_result(result, outcome.scores) if note]
-    assert any(note.startswith("Transductive: ") for note in marked) == (on == "all")
+    told = notes.about_setting(result)
+    assert any(note.startswith("Transductive: ") for note in told) == (on == "all")
+    marked = notes.about_result(result, outcome.scores)
     assert not any("trained on the test corpus" in note for note in marked)
 
 
