@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from serbench.leaderboard.frame import load_results
     from serbench.runs.calling import run
     from serbench.runs.fusing import fuse
+    from serbench.runs.postprocessing import postprocess
     from serbench.runs.result import Outcome
     from serbench.scoring.metrics import (
         a_ccc,
@@ -40,6 +41,7 @@ _ROOMS = {
     "load_results": "leaderboard.frame",
     "macro_f1": "scoring.metrics",
     "o_ccc": "scoring.metrics",
+    "postprocess": "runs.postprocessing",
     "run": "runs.calling",
     "splitter": "benchmarks.splitting.splitter",
     "unweighted_accuracy": "scoring.metrics",
@@ -73,6 +75,7 @@ __all__ = [
     "load_results",
     "macro_f1",
     "o_ccc",
+    "postprocess",
     "run",
     "splitter",
     "unweighted_accuracy",

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from serbench import plugins
 from serbench.checks.benchmark import check_benchmark
+from serbench.checks.postprocessor import check_postprocessor
 from serbench.errors import unknown
 from serbench.plugins.blame import PluginError
 from serbench.progress import Progress, Silent
@@ -33,7 +34,7 @@ def check_plugin(
     """Return what a plugin does against the contract of its kind.
 
     Args:
-        kind: "upstreams", "downstreams" or "benchmarks".
+        kind: one of `plugins.KINDS`.
         name: as the user writes it: a name, or the path of a file.
         options: of its `make`; the others have their defaults.
         data: folder of the corpora, for a benchmark; None: `SERBENCH_DATA`.
@@ -68,6 +69,8 @@ def _failures(
             return made + sentences("reading TRAINING", _recommended, plugin)
         case "benchmarks":
             return check_benchmark(name, options, data=data, progress=progress)
+        case "postprocessors":
+            return check_postprocessor(plugins.make(plugins.find(kind, name), options=options))
 
 
 def unchecked(

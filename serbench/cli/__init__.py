@@ -11,12 +11,14 @@ from serbench.cli import (
     fuse,
     leaderboard,
     listing,
+    postprocess,
     pretrain,
     recipes,
     reported,
     rerun,
     run,
     show,
+    speakers,
 )
 
 app = typer.Typer(
@@ -48,12 +50,14 @@ def _main(
 
 app.command("run")(run.run)
 app.command("fuse")(fuse.fuse)
+app.command("postprocess")(postprocess.postprocess)
 app.command("list")(listing.listing)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("show")(show.show)
 app.command("rerun")(rerun.rerun)
 app.command("reported")(reported.reported)
 app.add_typer(recipes.app, name="recipes")
+app.add_typer(speakers.app, name="speakers")
 app.add_typer(data.app, name="data")
 app.add_typer(check.app, name="check")
 app.add_typer(pretrain.app, name="pretrain")

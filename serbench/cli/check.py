@@ -52,6 +52,14 @@ def benchmark(
     _check("benchmarks", name, options, data)
 
 
+@app.command("postprocessor")
+def postprocessor(name: Name, set_: Options = None) -> None:
+    """Check a post-processor: sizes, finite numbers, order, repetition."""
+    options: dict[str, object] = {}
+    assign(options, set_ or [])
+    _check("postprocessors", name, options)
+
+
 def _check(
     kind: plugins.Kind, name: str, options: dict[str, object], data: Path | None = None
 ) -> None:

@@ -11,14 +11,14 @@ from serbench.errors import SerbenchError, unknown
 if TYPE_CHECKING:
     from serbench import plugins
 
-_KINDS = ("upstreams", "downstreams", "benchmarks", "protocols", "recipes")
+_KINDS = ("upstreams", "downstreams", "benchmarks", "postprocessors", "protocols", "recipes")
 
 
 def listing(
     kind: Annotated[str, typer.Argument(help=f"What to list: {', '.join(_KINDS)}.")],
     name: Annotated[str | None, typer.Argument(help="Show one of them with its options.")] = None,
 ) -> None:
-    """List upstreams, downstreams, benchmarks, protocols or recipes."""
+    """List upstreams, downstreams, benchmarks, post-processors, protocols or recipes."""
     from rich.console import Console
     from rich.table import Table
 

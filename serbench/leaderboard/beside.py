@@ -137,8 +137,8 @@ def load_voices(path: Path, result: Result) -> DataFrame:
     clips = sum(fold.train + fold.valid + fold.test for fold in result.split.folds)
     with contained(file):
         voices = read_voices(file, clips * len(result.seeds))
-        if reason := speakers.problem(voices):
-            raise BrokenResultError(file, reason)
+        if wrong := speakers.problem(voices):
+            raise BrokenResultError(file, wrong)
     return voices
 
 

@@ -18,6 +18,8 @@ FORMAT = 3
 
 FUSED = "fuse"
 """What the recipe of fused runs has, and that of a run has not: how they were fused."""
+CORRECTED = "postprocess"
+"""What the recipe of a corrected run has, and that of a run has not: the steps."""
 
 _PARTS = ("downstream", "benchmark", "protocol")
 
@@ -29,7 +31,7 @@ def digest_of(recipe: Mapping[str, Any], left_out: Iterable[str] = ()) -> str:
         recipe: as `Recipe.plain` gives it, or which runs were fused, and how.
         left_out: utterances that could not be used.
     """
-    if FUSED in recipe:
+    if FUSED in recipe or CORRECTED in recipe:
         return digest_json(dict(recipe))
     parts: dict[str, Any] = {name: identity_of(recipe[name]) for name in _PARTS}
     parts["upstreams"] = [identity_of(part) for part in recipe["upstreams"]]

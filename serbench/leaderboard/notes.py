@@ -116,6 +116,7 @@ def about_result(result: Result, scores: Scores) -> list[str]:
         _incomplete(result, scores),
         _left_out(result),
         _fused(result),
+        _corrected(result),
         _warned(result),
         _conditioned(result),
         *(_contaminated(result, encoder) for encoder in result.encoders),
@@ -154,6 +155,15 @@ def _fused(result: Result) -> str | None:
     pairs = zip(called, result.members, strict=True)
     named = ", ".join(f"{name} ({member.digest[:8]})" for name, member in pairs)
     return f"{result.labels.downstream.capitalize()}, fused fold by fold: {named}."
+
+
+def _corrected(result: Result) -> str | None:
+    if result.corrected is None:
+        return None
+    made = f"Made of {result.corrected.digest[:8]} by {', then '.join(result.corrected.steps)}"
+    if not result.corrected.oracle:
+        return f"{made}, fold by fold, without labels of the test part."
+    return f"{made}, which looks at the labels of the test part: not ranked."
 
 
 def _warned(result: Result) -> str | None:

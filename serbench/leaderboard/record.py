@@ -203,13 +203,28 @@ class Member(_Record):
     labels: Labels
 
 
+class Corrected(_Record):
+    """What post-processors made of a run's predictions.
+
+    Attributes:
+        digest: of the run.
+        steps: names of the post-processors, in their order.
+        oracle: whether one of them looked at the truths of the test part: shown, never ranked.
+    """
+
+    digest: Annotated[str, Field(pattern=_DIGEST)]
+    steps: tuple[str, ...]
+    oracle: bool = False
+
+
 class Result(_Record):
     """All that is known of one run; the predictions lie beside it.
 
     Attributes:
         format: of the record.
         digest: of the recipe, hexadecimal; the name of the files.
-        recipe: all that defines the run, as plain JSON values; of fused runs, how and which.
+        recipe: all that defines the run, as plain JSON values; of fused runs, how and which; of
+            corrected ones, how and of which run.
         labels: how the row is called.
         benchmark: what was run on.
         protocol: how it was split, in words.
@@ -225,10 +240,11 @@ class Result(_Record):
         fused_with: the same of the other upstreams, where there are several.
         members: the finished runs whose predictions were fused; empty for a run. The upstreams are
             then those of all of them, and what only a training has is theirs alone.
+        corrected: what post-processors did, and to which run; None: nothing.
         conditioning: what the head was told of who speaks; None if it was told nothing.
         training: what was chosen for each fold and seed.
         seconds: wall-clock time of `audit`, `adapt`, `finetune`, `encode`, `train`;
-            of fused runs, of `fuse`.
+            of fused runs, of `fuse`; of corrected ones, of `postprocess`.
         threads: that torch computed each of these on, which decides how it rounds; what a store or
             a stopped run had already was computed on theirs.
         versions: of serbench, Python and what the numbers depend on.
@@ -254,6 +270,7 @@ class Result(_Record):
     finetuned: FineTuned | None = None
     fused_with: tuple[Encoder, ...] = ()
     members: tuple[Member, ...] = ()
+    corrected: Corrected | None = None
     conditioning: Conditioning | None = None
     training: tuple[Fit, ...] = ()
     seconds: dict[str, float] = {}

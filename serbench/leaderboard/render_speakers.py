@@ -20,7 +20,7 @@ def render_speakers(table: SpeakerTable) -> RenderableType:
     drawn = _grid()
     drawn.add_column("speaker", overflow="fold")
     drawn.add_column("clips", justify="right")
-    moments = ["true mean\n± spread", "predicted mean\n± spread"] if first.truth else []
+    moments = ["true mean\n± spread", "predicted mean\n± spread"] if first.moments else []
     scores = [table.title, "before"] if first.before is not None else [table.title]
     for header in [*moments, *scores]:
         drawn.add_column(header, justify="right", no_wrap=True)
@@ -30,7 +30,7 @@ def render_speakers(table: SpeakerTable) -> RenderableType:
 
 
 def _cells(row: SpeakerRow) -> list[str]:
-    moments = [_moment(each) for each in (row.truth, row.predicted) if each is not None]
+    moments = [_moment(each) for each in row.moments or ()]
     scores = [each for each in (row.score, row.before) if each is not None]
     return [*moments, *map(number, scores)]
 

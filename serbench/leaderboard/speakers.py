@@ -25,16 +25,14 @@ class SpeakerRow(NamedTuple):
 
     name: of the speaker.
     clips: different utterances.
-    truth: moments of the labels; None for classes.
-    predicted: moments of the predictions, likewise; of all seeds together.
+    moments: of the labels, and of the predictions of all seeds together; None for classes.
     score: the speaker's CCC or UA, averaged over seeds; NaN if it is not defined.
     before: the same before post-processing; None where there was none.
     """
 
     name: str
     clips: int
-    truth: Moments | None
-    predicted: Moments | None
+    moments: tuple[Moments, Moments] | None
     score: float
     before: float | None
 
@@ -83,10 +81,8 @@ def speaker_tables(entry: Entry, before: Entry | None = None) -> Iterator[Speake
         clips = dict(zip(own.speakers["speaker"], own.speakers["utterances"], strict=True))
         moments = _moments(entry.predictions, name)
         rows = [
-            SpeakerRow(
-                who, int(clips[who]), *moments.get(who, (None, None)), scores[who], past.get(who)
-            )
-            for who in scores
+            SpeakerRow(who, int(clips[who]), moments.get(who), value, past.get(who))
+            for who, value in scores.items()
         ]
         # what is not defined stands last
         rows.sort(key=lambda row: (row.score != row.score, row.score, row.name))

@@ -107,12 +107,12 @@ def _misnamed(result: Result) -> str | None:
 
     Of recipes that another version digested in another way nothing is said.
     """
-    fused = identity.FUSED in result.recipe
-    if not fused and result.recipe.get("format") != identity.FORMAT:
+    derived = {identity.FUSED, identity.CORRECTED} & result.recipe.keys()
+    if not derived and result.recipe.get("format") != identity.FORMAT:
         return None
     try:
         digest = identity.digest_of(result.recipe, [each.utterance for each in result.left_out])
-        labels = result.labels if fused else identity.labels_of(result.recipe)
+        labels = result.labels if derived else identity.labels_of(result.recipe)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         return f"its recipe is not whole ({type(error).__name__}: {error})"
     if digest != result.digest:

@@ -93,7 +93,9 @@ class _Scored(NamedTuple):
 
     @property
     def ranked(self) -> bool:
-        return self.result.complete and notes.mismatch(self.result, self.scores) is None
+        seen = self.result.corrected is not None and self.result.corrected.oracle
+        whole = self.result.complete and not seen
+        return whole and notes.mismatch(self.result, self.scores) is None
 
 
 def rank(

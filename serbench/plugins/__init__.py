@@ -25,8 +25,8 @@ from serbench.errors import SerbenchError, unknown
 from serbench.plugins import blame, describing, loading, sources
 from serbench.plugins.describing import REQUIRED, Option
 
-Kind = Literal["upstreams", "downstreams", "benchmarks"]
-KINDS: tuple[Kind, ...] = ("upstreams", "downstreams", "benchmarks")
+Kind = Literal["upstreams", "downstreams", "benchmarks", "postprocessors"]
+KINDS: tuple[Kind, ...] = ("upstreams", "downstreams", "benchmarks", "postprocessors")
 # What a recipe says of a plugin beside its options; the second of an upstream alone.
 _TAKEN = ("name", "layers")
 
@@ -85,7 +85,7 @@ def find(kind: Kind, name: str) -> Plugin:
     """Return what is known of a plugin, without importing it.
 
     Args:
-        kind: "upstreams", "downstreams" or "benchmarks".
+        kind: one of `KINDS`.
         name: of a built-in or installed plugin, or the path of a Python file (`./mine.py`).
 
     Raises:

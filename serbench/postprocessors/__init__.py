@@ -9,7 +9,7 @@ of the training and the validation part; of what it corrects it sees predictions
     ...     serves = frozenset({"regression"})
     ...     def correct(self, predicted, evidence):
     ...         return (predicted.values + evidence.train.truths.mean(axis=0)) / 2
-    >>> known = Known(np.zeros((2, 1)), np.array(["a", "b"]), truths=np.array([[2.0], [4.0]]))
+    >>> known = Known(np.zeros((2, 1)), np.array(["a", "b"]), np.array([[2.0], [4.0]]))
     >>> evidence = Evidence(train=known, valid=known, voices={}, seed=0)
     >>> Halfway().correct(Predicted(np.array([[1.0], [5.0]]), np.array(["c", "c"])), evidence)
     array([[2.],
@@ -41,13 +41,10 @@ class Predicted:
         values: (N, C) float64: the probabilities of the classes, each row with the sum 1, or
             dimensions on the benchmark's scale.
         speakers: (N,) text: who speaks.
-        embeddings: (N, E) float32: the encoder's output for each utterance, averaged over time;
-            None where nobody asked for it.
     """
 
     values: Values
     speakers: NDArray[Any]
-    embeddings: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,12 +55,12 @@ class Known(Predicted):
         truths: (N,) int64 places in the labels, or (N, C) float64 dimensions.
     """
 
-    truths: NDArray[Any] = None  # type: ignore[assignment]  # a default, as those above have some
+    truths: NDArray[Any]
 
     @property
     def unlabelled(self) -> Predicted:
         """The same without the truths."""
-        return Predicted(self.values, self.speakers, self.embeddings)
+        return Predicted(self.values, self.speakers)
 
 
 @dataclass(frozen=True)
@@ -73,8 +70,8 @@ class Evidence:
     Attributes:
         train: the part that was trained on.
         valid: the part that chose the epoch; predicted by weights that were not trained on it.
-        voices: speaker to (E,) float32, the mean of the embeddings of all utterances of the
-            speaker in one part, for the speakers of all three.
+        voices: speaker to (E,) float32, the mean over all utterances of the speaker of what heads
+            got of them, for the speakers of all three parts.
         seed: of the trial, for what is drawn.
     """
 
@@ -93,13 +90,11 @@ class PostProcessor(ABC):
 
     Attributes:
         serves: the kinds of task whose predictions it corrects: "classification", "regression".
-        looks_at: what it needs beside the predictions: "voices", "embeddings".
         oracle: whether it looks at the truths of what it corrects, to show what could be had at
             best; it then gets a `Known`, its result is marked and never ranked.
     """
 
     serves: ClassVar[frozenset[str]]
-    looks_at: ClassVar[frozenset[str]] = frozenset()
     oracle: ClassVar[bool] = False
 
     @abstractmethod

@@ -68,7 +68,6 @@ class Pldc(PostProcessor):
     """Personalised label distribution calibration, Tran et al. (Interspeech 2023), section 2.4."""
 
     serves: ClassVar[frozenset[str]] = frozenset({"regression"})
-    looks_at: ClassVar[frozenset[str]] = frozenset({"voices"})
 
     def __init__(
         self,

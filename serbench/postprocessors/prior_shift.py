@@ -23,7 +23,6 @@ class PriorShift(PostProcessor):
     """PLDC's idea for classes, whose distribution is the prior."""
 
     serves: ClassVar[frozenset[str]] = frozenset({"classification"})
-    looks_at: ClassVar[frozenset[str]] = frozenset({"voices"})
 
     def __init__(
         self, k: int, strength: float, calibrate: bool, fewest: int, neighbours: Choice

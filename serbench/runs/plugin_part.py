@@ -17,7 +17,7 @@ def plugin_part(kind: plugins.Kind, name: str, options: Mapping[str, Any]) -> Pa
     """Return the complete part of a recipe that a plugin with some options is.
 
     Args:
-        kind: "upstreams", "downstreams" or "benchmarks".
+        kind: one of `plugins.KINDS`.
         name: of the plugin, or the path of a Python file.
         options: those given.
 

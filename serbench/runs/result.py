@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from serbench import devices
 from serbench.errors import SerbenchError, shown
 from serbench.leaderboard import store
+from serbench.leaderboard.beside import Beside
 from serbench.leaderboard.record import Encoder, LeftOut, Result
 from serbench.runs.conditioning import conditioning
 from serbench.runs.identity import changes, described
@@ -163,7 +164,7 @@ def save(
         scores=scores.to_json(),
     )
     tables = trained.tables
-    beside = store.Beside(tables.validated, tables.trained, tables.voices)
+    beside = Beside(tables.validated, tables.trained, tables.voices)
     return Outcome(result, scores, store.save(result, tables.tested, results, beside))
 
 

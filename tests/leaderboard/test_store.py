@@ -13,7 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from serbench.errors import SerbenchError
-from serbench.leaderboard import store
+from serbench.leaderboard import beside, store
 from serbench.leaderboard.record import Fit, LeftOut, Result
 
 from .result_samples import AFFECT, classified, rated, record
@@ -260,10 +260,10 @@ def test_cut_off_predictions(saved: Path, share: float):
 def test_predictions_for_validation_are_read_back_or_said_to_be_missing(tmp_path: Path):
     path = store.save(record(), classified(1.5), tmp_path)
     with pytest.raises(store.BrokenResultError, match="no predictions for its validation parts"):
-        store.load_validation(path, record())
+        beside.load_part(path, record(), "valid")
     chosen = validated(classified(0.5))
-    store.save(record(), classified(1.5), tmp_path, chosen)
-    read = store.load_validation(path, record())
+    store.save(record(), classified(1.5), tmp_path, beside.Beside(chosen))
+    read = beside.load_part(path, record(), "valid")
     pd.testing.assert_frame_equal(read, chosen, check_dtype=False)
     assert store.read_all(tmp_path).problems == []
     store.save(record(), classified(1.5), tmp_path)
@@ -272,7 +272,9 @@ def test_predictions_for_validation_are_read_back_or_said_to_be_missing(tmp_path
 
 def test_predictions_for_validation_that_do_not_belong(tmp_path: Path):
     with pytest.raises(SerbenchError, match="is not written: fold"):
-        store.save(record(), classified(1.5), tmp_path, validated(classified(0.5))[1:])
+        store.save(
+            record(), classified(1.5), tmp_path, beside.Beside(validated(classified(0.5))[1:])
+        )
 
 
 def validated(predictions: pd.DataFrame) -> pd.DataFrame:

@@ -14,14 +14,13 @@ from serbench.postprocessors import (
     PostProcessor,
     chain,
     check_serves,
-    class_means,
     em_prior,
     prior_shift,
 )
 from serbench.postprocessors._posteriors import temperature
 
 CLASSES = 4
-STEPS: list[PostProcessor] = [em_prior.make(), prior_shift.make(k=5), class_means.make()]
+STEPS: list[PostProcessor] = [em_prior.make(), prior_shift.make(k=5)]
 
 
 def part(
@@ -41,7 +40,7 @@ def part(
     logits = -0.5 * ((x[:, None] - centres) ** 2).sum(axis=2)
     values = np.exp(logits - logits.max(axis=1, keepdims=True))
     values /= values.sum(axis=1, keepdims=True)
-    made = Known(values, np.array(names), x.astype(np.float32), np.concatenate(truths))
+    made = Known(values, np.array(names), np.concatenate(truths))
     return made, voices
 
 
@@ -110,25 +109,11 @@ def test_the_temperature_of_calibrated_posteriors_is_one_and_a_planted_one_is_fo
     assert temperature(sharp, train.truths) == pytest.approx(3, abs=0.3)
 
 
-def test_class_means_follow_a_speaker_whose_clips_lie_elsewhere() -> None:
-    about, test = corpus(4, FLAT)
-    random = np.random.default_rng(4)
-    # the trial was trained on clean clips; each speaker's are moved as a whole
-    moved, values = test.embeddings.copy(), test.values.copy()  # type: ignore[union-attr]
-    for name in np.unique(test.speakers):
-        moved[test.speakers == name] += 0.3 * random.normal(size=6)
-    shifted = Known(values, test.speakers, moved, test.truths)
-    after = class_means.make().correct(shifted.unlabelled, about)
-    assert right(test, after) > right(test, values) - 0.02
-    with pytest.raises(SerbenchError, match="needs the embeddings"):
-        class_means.make().correct(Known(values, test.speakers, None, test.truths), about)
-
-
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: type(step).__name__)
 def test_permuted_test_truths_change_nothing(step: PostProcessor) -> None:
     about, test = corpus(5, SKEWED)
     random = np.random.default_rng(0)
-    other = Known(test.values, test.speakers, test.embeddings, random.permutation(test.truths))
+    other = Known(test.values, test.speakers, random.permutation(test.truths))
     (one, _), (two, _) = (chain((step,), known, about) for known in (test, other))
     np.testing.assert_array_equal(one, two)
 
@@ -138,7 +123,7 @@ def test_a_chain_hands_on_what_it_made_of_the_validation_part() -> None:
     first, second = em_prior.make(), prior_shift.make(k=5)
     by_hand_valid = first.correct(about.valid.unlabelled, about)
     by_hand = second.correct(
-        Known(first.correct(test, about), test.speakers, None, test.truths).unlabelled,
+        Known(first.correct(test, about), test.speakers, test.truths).unlabelled,
         about.after(by_hand_valid),
     )
     np.testing.assert_array_equal(chain((first, second), test, about)[0], by_hand)
@@ -156,7 +141,6 @@ def test_dimensions_are_not_for_prior_shift() -> None:
     [
         (lambda: em_prior.make(strength=-1), "'strength' of post-processor 'em_prior' is -1"),
         (lambda: prior_shift.make(k=0), "'k' of post-processor 'prior_shift' is 0"),
-        (lambda: class_means.make(strength=0), "'strength' of post-processor 'class_means' is 0"),
     ],
 )
 def test_options_out_of_range_are_refused(make: Any, message: str) -> None:

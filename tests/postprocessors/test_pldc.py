@@ -19,7 +19,7 @@ GOLDEN = np.array([[3.0], [3.5], [4.0], [4.5], [5.0]])
 def known(speakers: list[str], truths: Any, values: Any = None) -> Known:
     truths = np.asarray(truths, np.float64).reshape(len(speakers), -1)
     values = np.zeros_like(truths) if values is None else values
-    return Known(values, np.array(speakers), truths=truths)
+    return Known(values, np.array(speakers), truths)
 
 
 def evidence(train: Known, voices: dict[str, Any], seed: int = 0) -> Evidence:

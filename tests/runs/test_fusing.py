@@ -14,7 +14,7 @@ import serbench
 from serbench.benchmarks import Classification
 from serbench.cli import app
 from serbench.errors import SerbenchError
-from serbench.leaderboard import store
+from serbench.leaderboard import beside, store
 from serbench.leaderboard.record import (
     Adaptation,
     BenchmarkRecord,
@@ -50,7 +50,8 @@ def kept(
 ) -> str:
     """Save a result as a run does and return its digest."""
     result = record(task, seeds=tuple(sorted({*predictions["seed"]})), **changes)
-    store.save(result, predictions, root, validation_of(predictions) if validated else None)
+    valid = validation_of(predictions) if validated else None
+    store.save(result, predictions, root, beside.Beside(valid))
     return result.digest
 
 
@@ -103,12 +104,14 @@ def test_the_order_of_the_runs_means_nothing(tmp_path: Path, two: list[str]) -> 
 def test_a_mean_can_be_fused_again_and_stacked(tmp_path: Path, two: list[str]) -> None:
     mean = serbench.fuse(*two, results=tmp_path)
     third = kept(tmp_path, classified(0.0, (0, 1), 2), **labelled("fbank", "-"))
-    validation = store.load_validation(mean.path, mean.result)
+    validation = beside.load_part(mean.path, mean.result, "valid")
+    paths = [store.place(tmp_path, "emodb", digest) for digest in two]
     halves = [
-        store.load_validation(store.place(tmp_path, "emodb", digest), store.find(
-            tmp_path, "emodb", digest).result).sort_values(["fold", "seed", "utterance"])
-        for digest in two
-    ]  # fmt: skip
+        beside.load_part(path, store.load_result(path).result, "valid").sort_values(
+            ["fold", "seed", "utterance"]
+        )
+        for path in paths
+    ]
     np.testing.assert_allclose(validation[SCORES], (halves[0][SCORES] + halves[1][SCORES]) / 2)
     stacked = serbench.fuse(str(mean.path), third, method="stack", results=tmp_path)
     assert stacked.scores.rank == pytest.approx(mean.scores.rank, abs=0.03), "the third is noise"
@@ -217,7 +220,7 @@ def test_validation_parts_that_are_not_the_same_are_not_learnt_from(tmp_path: Pa
     result = record(**labelled("cpc"))
     validation = validation_of(classified(1.0))
     validation["utterance"] = validation["utterance"] + "x"
-    store.save(result, classified(1.0), tmp_path, validation)
+    store.save(result, classified(1.0), tmp_path, beside.Beside(validation))
     for method in ("mean", "stack"):
         with pytest.raises(SerbenchError, match=r"validation parts .* other utterances in 60 rows"):
             serbench.fuse(one, result.digest, method=method, results=tmp_path)
@@ -243,12 +246,12 @@ def test_a_stack_needs_validation_predictions_and_a_mean_does_not(tmp_path: Path
     with pytest.raises(SerbenchError, match=f"{old[:8]} has no predictions .*--again.*mean"):
         serbench.fuse(one, old, method="stack", results=tmp_path)
     mean = serbench.fuse(one, old, results=tmp_path)
-    assert not store.has_validation(mean.path)
+    assert not beside.has_part(mean.path, "valid")
 
 
 def test_a_stack_has_nothing_to_stack_again(tmp_path: Path, two: list[str]) -> None:
     stacked = serbench.fuse(*two, method="stack", results=tmp_path)
-    assert not store.has_validation(stacked.path)
+    assert not beside.has_part(stacked.path, "valid")
     with pytest.raises(SerbenchError, match="give its members in its place"):
         serbench.fuse(stacked.path, two[0], method="stack", results=tmp_path)
     assert serbench.fuse(stacked.path, two[0], results=tmp_path).result.complete

@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from serbench.errors import SerbenchError
+from serbench.leaderboard import beside
 
 from .changing import RATE, Listening, Moods
 

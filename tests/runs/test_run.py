@@ -19,7 +19,7 @@ import torch
 
 from serbench.errors import SerbenchError
 from serbench.home import home
-from serbench.leaderboard import store
+from serbench.leaderboard import beside, store
 from serbench.progress import Silent, Step
 from serbench.runs import recipe
 from serbench.runs.job import Job

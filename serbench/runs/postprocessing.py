@@ -1,0 +1,185 @@
+"""Post-processing of a finished run: its predictions corrected, as a result of their own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from serbench import plugins
+from serbench.errors import SerbenchError
+from serbench.leaderboard import beside, store
+from serbench.leaderboard.beside import Beside
+from serbench.leaderboard.identity import CORRECTED, digest_of
+from serbench.leaderboard.record import Corrected, Result
+from serbench.postprocessors import Evidence, Known, PostProcessor, chain, check_serves
+from serbench.runs.parts import Part
+from serbench.runs.plugin_part import plugin_of, plugin_part
+from serbench.runs.result import Outcome
+from serbench.scoring import predictions as tables
+from serbench.scoring.scores import score
+from serbench.scoring.voices import vectors
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from serbench.benchmarks import Task
+
+Choice = str | Mapping[str, Any]
+"""A post-processor by its name or file, or a table of `name` and options."""
+
+
+def postprocess(
+    run: str | PathLike[str],
+    steps: Choice | Sequence[Choice],
+    results: str | PathLike[str] = "results",
+) -> Outcome:
+    """Correct the predictions of a finished run, fold by fold and seed by seed; nothing is trained.
+
+    The run's own result stays as it is; what comes out lies beside it.
+
+    Args:
+        run: how its digest begins, or the path of its record.
+        steps: post-processors, in their order; each a name, a file, or a dict of `name` and
+            options.
+        results: folder of the result files.
+
+    Returns:
+        The record (`result`), its scores (`scores`), and where it lies (`path`).
+
+    Raises:
+        SerbenchError: no such run or post-processor, one for another kind of task, or a run that
+            did not keep what it looks at.
+
+    Example:
+        serbench.postprocess("1a2b3c4d", {"name": "pldc", "shift": "sigma"})
+    """
+    start = time.monotonic()
+    root = Path(results).expanduser()
+    path = store.look_up(root, fspath(run))
+    before = store.load_result(path)
+    chosen = [steps] if isinstance(steps, str | Mapping) else list(steps)
+    parts = [_part(each) for each in chosen]
+    task = before.result.benchmark.task
+    made = _made(parts, task)
+    material = _Material.of(path, before.result, before.predictions)
+    tested, validated = material.corrected(task, made)
+    scores = score(task, tested)
+    result = _record(before.result, parts, made).model_copy(
+        update={
+            "scores": scores.to_json(),
+            "seconds": {"postprocess": round(time.monotonic() - start, 1)},
+        }
+    )
+    kept = Beside(validated, material.training, material.voices)
+    return Outcome(result, scores, store.save(result, tested, root, kept))
+
+
+def _part(choice: Choice) -> Part:
+    given = {"name": choice} if isinstance(choice, str) else dict(choice)
+    name = given.pop("name", None)
+    if not isinstance(name, str):
+        msg = f"post-processor {choice!r} has no name; `serbench list postprocessors` shows them"
+        raise SerbenchError(msg)
+    return plugin_part("postprocessors", name, given)
+
+
+def _made(parts: Sequence[Part], task: Task) -> tuple[PostProcessor, ...]:
+    """Return the post-processors of some parts.
+
+    Raises:
+        SerbenchError: there are none, or one does not serve the task.
+    """
+    if not parts:
+        raise SerbenchError("no post-processor is given; `serbench list postprocessors` names them")
+    made = []
+    for part in parts:
+        step = plugins.make(plugin_of("postprocessors", part), options=part.options)
+        check_serves(part.name, step, task.kind)
+        made.append(step)
+    return tuple(made)
+
+
+@dataclass(frozen=True)
+class _Material:
+    """What a run left: predictions for the parts of its folds, and the voices of its speakers."""
+
+    tested: DataFrame
+    validated: DataFrame
+    training: DataFrame
+    voices: DataFrame
+
+    @classmethod
+    def of(cls, path: Path, result: Result, tested: DataFrame) -> _Material:
+        """Read it.
+
+        Raises:
+            SerbenchError: something is missing.
+        """
+        return cls(
+            tested,
+            beside.load_part(path, result, "valid"),
+            beside.load_part(path, result, "train"),
+            beside.load_voices(path, result),
+        )
+
+    def corrected(
+        self, task: Task, steps: tuple[PostProcessor, ...]
+    ) -> tuple[DataFrame, DataFrame]:
+        """Return the corrected predictions for the test and the validation parts."""
+        import pandas as pd
+
+        trials = [
+            self._corrected(task, steps, str(fold), int(seed))
+            for fold, seed in self.tested[["fold", "seed"]].drop_duplicates().to_numpy()
+        ]
+        tested, validated = zip(*trials, strict=True)
+        return pd.concat(tested, ignore_index=True), pd.concat(validated, ignore_index=True)
+
+    def _corrected(
+        self, task: Task, steps: tuple[PostProcessor, ...], fold: str, seed: int
+    ) -> tuple[DataFrame, DataFrame]:
+        tested, validated, training, voices = (
+            rows[(rows["fold"] == fold) & (rows["seed"] == seed)]
+            for rows in (self.tested, self.validated, self.training, self.voices)
+        )
+        evidence = Evidence(
+            train=_known(task, training),
+            valid=_known(task, validated),
+            voices=dict(zip(voices["speaker"], vectors(voices), strict=True)),
+            seed=seed,
+        )
+        values, valid = chain(steps, _known(task, tested), evidence)
+        return tables.with_values(task, tested, values), tables.with_values(task, validated, valid)
+
+
+def _known(task: Task, rows: DataFrame) -> Known:
+    """Return the predictions of a trial for a part, with their truths."""
+    columns = tables.truths(task)
+    places = {label: place for place, label in enumerate(task.classes)}
+    truths = rows[columns[0]].map(places) if places else rows[columns]
+    return Known(tables.values(task, rows), rows["speaker"].to_numpy(), truths.to_numpy())
+
+
+def _record(before: Result, parts: Sequence[Part], steps: Sequence[PostProcessor]) -> Result:
+    """Return the record without what is computed."""
+    identities = [part.identity() for part in parts]
+    recipe: dict[str, Any] = {CORRECTED: identities, "of": {"digest": before.digest}}
+    names = [Path(part.name).stem for part in parts]
+    corrected = Corrected(
+        digest=before.digest, steps=tuple(names), oracle=any(step.oracle for step in steps)
+    )
+    head = " > ".join([before.labels.downstream, *names])
+    return before.model_copy(
+        update={
+            "digest": digest_of(recipe),
+            "recipe": recipe,
+            "labels": before.labels.model_copy(update={"downstream": head}),
+            "corrected": corrected,
+            "created": datetime.now(UTC).replace(microsecond=0),
+        }
+    )

@@ -1,0 +1,170 @@
+"""Finished runs, corrected: end to end on the synthetic corpus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import serbench
+from serbench.checks import check_plugin
+from serbench.cli import app
+from serbench.errors import SerbenchError
+from serbench.leaderboard import beside, store
+from serbench.leaderboard.table import rank
+from serbench.plugins import names
+from serbench.runs.result import Outcome
+from serbench.scoring.voices import vectors
+
+QUICK: dict[str, Any] = {
+    "upstream": "fbank",
+    "downstream": "mean_pool",
+    "training": {"learning_rates": [1e-2], "epochs": 3},
+    "seeds": (0, 1),
+}
+
+
+@pytest.fixture(scope="module")
+def rated(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """Return a run on dimensions; nobody writes to its folder but beside it."""
+    benchmark = {"name": "demo", "task": "dimensions"}
+    results = tmp_path_factory.mktemp("rated")
+    return serbench.run(**QUICK, benchmark=benchmark, results=results)
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """Return a run on classes."""
+    return serbench.run(**QUICK, benchmark="demo", results=tmp_path_factory.mktemp("labelled"))
+
+
+def test_a_run_keeps_the_voices_of_its_speakers(rated: Outcome) -> None:
+    voices = beside.load_voices(rated.path, rated.result)
+    assert voices["speaker"].nunique() == 10
+    assert len(voices) == 10 * 5 * 2
+    assert voices.groupby(["fold", "seed"])["clips"].sum().eq(440).all()
+    # the features are standardised by the training part, so nobody's vector is far from zero
+    assert np.abs(vectors(voices)).max() < 10
+
+
+def test_nothing_is_trained_and_both_results_lie_there(rated: Outcome) -> None:
+    before = rated.path.read_bytes()
+    made = serbench.postprocess(rated.path, {"name": "pldc", "k": 3}, rated.path.parents[1])
+    assert rated.path.read_bytes() == before
+    assert made.result.corrected is not None
+    assert made.result.corrected.digest == rated.result.digest
+    assert made.result.labels.downstream == "mean_pool > pldc"
+    assert made.result.training == rated.result.training
+    assert store.load_result(made.path).result == made.result
+    again = serbench.postprocess(rated.path, {"name": "pldc", "k": 3}, rated.path.parents[1])
+    assert again.result.digest == made.result.digest
+    assert again.scores.rank == made.scores.rank
+    other = serbench.postprocess(rated.path, {"name": "pldc", "k": 2}, rated.path.parents[1])
+    assert other.result.digest != made.result.digest
+
+
+def test_sigma_leaves_the_mean_of_each_speaker_and_mu_the_spread(rated: Outcome) -> None:
+    plain = store.load_result(rated.path).predictions
+    for shift, kept in (("sigma", "mean"), ("mu", "std")):
+        made = serbench.postprocess(
+            rated.path, {"name": "pldc", "shift": shift}, rated.path.parents[1]
+        )
+        frames = [
+            frame.groupby(["fold", "seed", "speaker"])["prediction:arousal"].agg(kept)
+            for frame in (plain, store.load_result(made.path).predictions)
+        ]
+        np.testing.assert_allclose(frames[0], frames[1].loc[frames[0].index], atol=1e-9)
+        changed = store.load_result(made.path).predictions["prediction:arousal"]
+        assert not np.allclose(np.sort(changed), np.sort(plain["prediction:arousal"]))
+
+
+def test_an_oracle_is_shown_and_never_ranked(rated: Outcome) -> None:
+    root = rated.path.parents[1]
+    made = serbench.postprocess(rated.path, "oracle", root)
+    assert made.scores.by_speaker["a_ccc"].mean_of_speakers > (
+        rated.scores.by_speaker["a_ccc"].mean_of_speakers
+    )
+    (board,) = rank(store.read_all(root).entries)
+    row = next(r for r in board.rows if r.result.digest == made.result.digest)
+    assert row.rank is None
+    assert any("looks at the labels" in board.notes[number - 1] for number in row.notes)
+
+
+def test_classes_get_other_priors_in_a_chain(labelled: Outcome) -> None:
+    made = serbench.postprocess(
+        labelled.path, ["em_prior", {"name": "prior_shift", "k": 3}], labelled.path.parents[1]
+    )
+    frame = store.load_result(made.path).predictions
+    np.testing.assert_allclose(frame.filter(like="score:").sum(axis=1), 1)
+    assert made.result.corrected is not None
+    assert made.result.corrected.steps == ("em_prior", "prior_shift")
+    chained = serbench.postprocess(made.path, "em_prior", labelled.path.parents[1])
+    assert chained.result.labels.downstream == "mean_pool > em_prior > prior_shift > em_prior"
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ("pldc", "'pldc' corrects regression, not classification"),
+        ("plcd", "no postprocessor 'plcd'; did you mean 'pldc'"),
+        ([], "no post-processor is given"),
+        ({"name": "em_prior", "strength": "much"}, "option 'strength' of postprocessor 'em_prior'"),
+        ({"k": 3}, "has no name"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(labelled: Outcome, steps: Any, message: str) -> None:
+    with pytest.raises(SerbenchError, match=message):
+        serbench.postprocess(labelled.path, steps, labelled.path.parents[1])
+
+
+def test_a_result_of_an_older_serbench_says_what_it_lacks(rated: Outcome, tmp_path: Path) -> None:
+    (tmp_path / "demo").mkdir()
+    for suffix in (".json", ".parquet"):
+        copy = tmp_path / "demo" / rated.path.with_suffix(suffix).name
+        copy.write_bytes(rated.path.with_suffix(suffix).read_bytes())
+    with pytest.raises(SerbenchError, match="has no predictions for its validation parts"):
+        serbench.postprocess(rated.result.digest[:10], "pldc", tmp_path)
+
+
+@pytest.mark.parametrize("name", names("postprocessors"))
+def test_every_post_processor_keeps_the_contract(name: str) -> None:
+    assert check_plugin("postprocessors", name, {}) == []
+
+
+def test_what_breaks_the_contract_is_told(tmp_path: Path) -> None:
+    source = '''"""By the order."""
+from serbench.postprocessors import PostProcessor
+class Step(PostProcessor):
+    serves = frozenset({"regression"})
+    def correct(self, predicted, evidence):
+        return predicted.values + predicted.values[:1]
+def make():
+    return Step()
+'''
+    (tmp_path / "step.py").write_text(source)
+    (failure,) = check_plugin("postprocessors", str(tmp_path / "step.py"), {})
+    assert "depends on the order" in failure
+
+
+def test_the_command_line_shows_speakers_before_and_after(rated: Outcome, tmp_path: Path) -> None:
+    root = str(rated.path.parents[1])
+    runner = CliRunner()
+    digest = rated.result.digest[:12]
+    done = runner.invoke(
+        app,
+        ["postprocess", digest, "pldc", "--set", "k=4", "--set", "shift=both", "--results", root],
+    )
+    assert done.exit_code == 0, done.output
+    assert "mean_pool > pldc" in done.output
+    made = serbench.postprocess(digest, {"name": "pldc", "k": 4, "shift": "both"}, root)
+    shown = runner.invoke(app, ["speakers", "show", made.result.digest[:12], "--results", root])
+    assert shown.exit_code == 0, shown.output
+    assert shown.output.count("before") == 3
+    assert shown.output.count("Gini coefficient") == 3
+    out = tmp_path / "v.csv"
+    kept = runner.invoke(app, ["speakers", "vectors", digest, "--out", str(out), "--results", root])
+    assert kept.exit_code == 0, kept.output
+    assert out.read_text().startswith("speaker,fold,seed,clips,v0,")
