@@ -52,6 +52,8 @@ def _draw(boards: list[Board], *, reported: bool) -> None:
     from serbench.leaderboard.reports import tables
 
     console = Console(highlight=False, markup=False)
+    if reported and not any(tables(benchmark=board.benchmark.name) for board in boards):
+        typer.echo("serbench: no paper is known here that reports on these corpora", err=True)
     for number, board in enumerate(boards):
         if number:
             console.print()

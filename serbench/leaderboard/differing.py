@@ -17,6 +17,8 @@ Recommend = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 _STAGES = ("finetune", "training.finetune")
 _LAYERS = ".layers"
+_UNSAID = {"layers": "all", "average": "1", "precision": "float16", "schedule": "constant"}
+_MEMBERS = "members"  # of fused runs, which a note names
 
 
 def differing(results: Sequence[Result], recommend: Recommend | None = None) -> list[str]:
@@ -102,15 +104,16 @@ def _unequal(recipes: Sequence[Mapping[str, str]]) -> list[str]:
 
 
 def _absent(key: str) -> str:
-    if key.endswith(_LAYERS):
-        return "all"
-    return "no" if key in _STAGES else "-"
+    """Return what a recipe means that says nothing of a setting, "-" if that is not known."""
+    if key in _STAGES:
+        return "no"
+    return _UNSAID.get(key.rpartition(".")[2], "-")
 
 
 def leaves(recipe: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the dotted path and the value of everything in a recipe that is not a table."""
     for key, entry in recipe.items():
-        if key == "defaults":  # beside the options themselves
+        if key in ("defaults", _MEMBERS):  # beside the options themselves
             continue
         here = f"{path}.{key}".strip(".")
         parts = entry if isinstance(entry, list) else [entry]

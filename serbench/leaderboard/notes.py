@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from serbench.leaderboard.record import Adaptation, Encoder, FineTuned, Result
+from serbench.leaderboard.record import Adaptation, Encoder, Result
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -115,6 +115,7 @@ def about_result(result: Result, scores: Scores) -> list[str]:
     sentences = [
         _incomplete(result, scores),
         _left_out(result),
+        _fewer_averaged(result),
         _fused(result),
         _corrected(result),
         _warned(result),
@@ -131,6 +132,23 @@ def _incomplete(result: Result, scores: Scores) -> str | None:
         return None
     planned = len(result.split.folds) * len(result.seeds)
     return f"Incomplete, so not ranked: {len(scores.folds)} of {planned} folds x seeds."
+
+
+def _fewer_averaged(result: Result) -> str | None:
+    """Return of how many trainings fewer epochs were averaged than were asked for."""
+    tuned = [fit for each in result.encoders if each.finetuned for fit in each.finetuned.training]
+    for key, fits in (("training", result.training), ("finetune", tuned)):
+        settings = result.recipe.get(key)
+        asked = settings.get("average") if isinstance(settings, dict) else None
+        if not isinstance(asked, int) or asked < 2:
+            continue
+        fewer = sum(len(fit.averaged) < asked for fit in fits)
+        if fewer:
+            return (
+                f"{fewer} of {len(fits)} trainings had fewer than the {asked} epochs that were to "
+                "be averaged: the mean is of those that there are."
+            )
+    return None
 
 
 def _left_out(result: Result) -> str | None:
@@ -181,14 +199,17 @@ def about_adaptation(result: Result) -> list[str]:
         if encoder.adaptation:
             found.append(_about_adaptation(encoder, encoder.adaptation))
         if encoder.finetuned:
-            found.append(_about_finetuning(encoder.finetuned))
+            found.append(_about_finetuning(encoder, len(result.encoders) > 1))
     return found
 
 
-def _about_finetuning(tuned: FineTuned) -> str:
+def _about_finetuning(encoder: Encoder, several: bool) -> str:
+    tuned = encoder.finetuned
+    assert tuned is not None
+    which = f"Upstream {encoder.provenance.get('id', 'unknown')}" if several else "Upstream"
     valid = sum(fit.valid_score for fit in tuned.training) / len(tuned.training)
     return (
-        "Upstream fine-tuned with the labels of the training part of each fold "
+        f"{which} fine-tuned with the labels of the training part of each fold "
         f"({tuned.utterances} utterances, {tuned.hours:.2f} h on average), chosen by its "
         f"validation part ({valid:.3f} on average), then frozen."
     )

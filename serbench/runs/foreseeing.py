@@ -32,6 +32,7 @@ def check_upstreams(job: Job, table: DataFrame) -> None:
     parts = job.recipe.upstreams
     if len(parts) == 1 and job.recipe.finetune is None:
         return
+    _check_learns(job)
     read = {}
     for number, part in enumerate(parts):
         with job.about(number):
@@ -43,6 +44,18 @@ def check_upstreams(job: Job, table: DataFrame) -> None:
             "frames of speech; give --fusion late"
         )
         raise SerbenchError(msg)
+
+
+def _check_learns(job: Job) -> None:
+    """Refuse a fine-tuning of several upstreams of which none has anything to train."""
+    if job.recipe.finetune is None:
+        return
+    for part in job.recipe.upstreams:
+        if plugins.find("upstreams", part.name).adapted_by or learns(job, part):
+            return
+    named = " nor ".join(part.name for part in job.recipe.upstreams)
+    msg = f"neither {named} has parameters, so there is nothing to fine-tune; leave finetune out"
+    raise SerbenchError(msg)
 
 
 def _read(job: Job, number: int, table: DataFrame) -> str:

@@ -110,8 +110,9 @@ def _members(runs: Sequence[_Run]) -> list[_Run]:
         raise SerbenchError(msg)
     first, *others = runs
     for place, run in enumerate(runs):
-        if run.result.digest in [other.result.digest for other in runs[:place]]:
-            msg = f"result {run.short} is given twice; a run is not fused with itself"
+        earlier = {digest for other in runs[:place] for digest in _inside(other.result)}
+        if twice := _inside(run.result) & earlier:
+            msg = f"result {min(twice)[:8]} is given twice; a run is not fused with itself"
             raise SerbenchError(msg)
         _check_whole(run)
     for other in others:
@@ -119,6 +120,11 @@ def _members(runs: Sequence[_Run]) -> list[_Run]:
             msg = f"results {first.short} and {other.short} cannot be fused: {reason}"
             raise SerbenchError(msg)
     return sorted(runs, key=lambda run: (*_called(run.result.labels), run.result.digest))
+
+
+def _inside(result: Result) -> set[str]:
+    """Return the digests of a result and of those that were fused to it."""
+    return {result.digest, *(member.digest for member in result.members)}
 
 
 def _check_whole(run: _Run) -> None:
@@ -196,6 +202,7 @@ def _record(members: Sequence[Result], method: Method) -> Result:
         seeds=tuple(sorted(members[0].seeds)),
         left_out=tuple(left_out.values()),
         known_defects=members[0].known_defects,
+        warnings=tuple(dict.fromkeys(doubt for each in members for doubt in each.warnings)),
         provenance=first.provenance,
         adaptation=first.adaptation,
         finetuned=first.finetuned,

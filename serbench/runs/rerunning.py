@@ -33,6 +33,19 @@ def raw_of(result: Result) -> dict[str, Any]:
         SerbenchError: an older serbench wrote the record.
     """
     recipe: dict[str, Any] = copy.deepcopy(result.recipe)
+    if result.members:
+        runs = ", ".join(member.digest[:8] for member in result.members)
+        msg = (
+            f"result {result.digest[:8]} is made of the runs {runs}; rerun those, and fuse them "
+            "again with `serbench fuse`"
+        )
+        raise SerbenchError(msg)
+    if result.corrected is not None:
+        msg = (
+            f"result {result.digest[:8]} was made of {result.corrected.digest[:8]}; rerun that, and "
+            "correct it again with `serbench postprocess`"
+        )
+        raise SerbenchError(msg)
     if "upstreams" not in recipe:
         msg = f"the recipe of result {result.digest[:8]} is of an older format; run it again"
         raise SerbenchError(msg)

@@ -19,13 +19,11 @@ from serbench.devices import forked, has_bf16
 from serbench.errors import SerbenchError
 from serbench.training.batching import by_length, parts_of, shuffled
 from serbench.training.enrolment import Enrolment, enrol
+from serbench.training.objectives import FEWEST_CORRELATED
 from serbench.training.prefetching import ahead
 from serbench.training.system import Batch, System
 from serbench.training.trial import Trial
 from serbench.upstreams import Features
-
-FEWEST_CORRELATED = 8
-"""Utterances of a part of a batch below which its CCC says next to nothing."""
 
 MOST_SKIPPED = 10
 """Updates one after the other without a finite loss and gradient after which training diverges."""

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 Targets = NDArray[np.int64] | NDArray[np.float64]
 Scores = NDArray[np.float64]
+FEWEST_CORRELATED = 8
+"""Utterances of a batch, or of a part of one, below which its CCC says next to nothing."""
+
 Kind = TypeVar("Kind", bound=Task)
 
 
@@ -77,6 +80,12 @@ class Objective(ABC, Generic[Kind]):
 class Classes(Objective[Classification]):
     """Cross-entropy; UA chooses."""
 
+    def __init__(self, task: Classification, training: Training) -> None:
+        super().__init__(task, training)
+        if training.dimension_weights is not None:
+            msg = "training.dimension_weights are for dimensions; leave them out for classes"
+            raise SerbenchError(msg)
+
     def targets(self, table: DataFrame) -> Targets:
         """Return (N,) places in the labels."""
         task = self.task
@@ -112,6 +121,12 @@ class Dimensions(Objective[Regression]):
     def __init__(self, task: Regression, training: Training) -> None:
         super().__init__(task, training)
         names = task.dimensions
+        if training.batch < FEWEST_CORRELATED:
+            msg = (
+                f"training.batch is {training.batch}: the CCC of fewer than {FEWEST_CORRELATED} "
+                "utterances says next to nothing; give more"
+            )
+            raise SerbenchError(msg)
         self._weights = training.dimension_weights or (1.0,) * len(names)
         if len(self._weights) != len(names):
             msg = (

@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers import HubertModel
 
 from serbench import plugins
+from serbench.durable import seal
 from serbench.encoders import weights
 from serbench.encoders.personal import PersonalEncoder
 from serbench.encoders.pretraining.masked import MaskedPrediction
@@ -211,6 +212,7 @@ def test_what_the_base_was_trained_on_is_not_forgotten(
     card = json.loads((folder / "card.json").read_text())
     card["base"] = {"id": "nano", "trained_on": "Speech (2 h)"}
     (folder / "card.json").write_text(json.dumps(card))
+    seal(folder)
     assert weights.find(str(folder), None, {}).provenance["trained_on"] == (
         "Speech (2 h), Noise (1.0 h)"
     )

@@ -341,3 +341,13 @@ def make(*, weights: str | None = None):
     )
     with pytest.raises(SerbenchError, match=r"mine.* cannot be fine-tuned before the head"):
         finetuned(raw | {"upstream": str(tmp_path / "mine.py")}, prepared(raw))
+
+
+def test_upstreams_of_which_none_has_parameters_are_not_fine_tuned(tmp_path: Path) -> None:
+    from serbench.progress import Silent
+    from serbench.runs.run import run_recipe
+
+    raw = {"upstream": ["fbank", "mfcc"], "fusion": "early", "downstream": "mean_pool"}
+    made = recipe.resolve(raw | {"benchmark": "demo", "finetune": {"epochs": 1}})
+    with pytest.raises(SerbenchError, match="neither fbank nor mfcc has parameters"):
+        run_recipe(made, data=None, results=tmp_path, progress=Silent())

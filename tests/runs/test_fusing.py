@@ -251,10 +251,11 @@ def test_a_stack_needs_validation_predictions_and_a_mean_does_not(tmp_path: Path
 
 def test_a_stack_has_nothing_to_stack_again(tmp_path: Path, two: list[str]) -> None:
     stacked = serbench.fuse(*two, method="stack", results=tmp_path)
+    third = kept(tmp_path, classified(0.0, (0, 1), 2), **labelled("fbank", "-"))
     assert not beside.has_part(stacked.path, "valid")
     with pytest.raises(SerbenchError, match="give its members in its place"):
-        serbench.fuse(stacked.path, two[0], method="stack", results=tmp_path)
-    assert serbench.fuse(stacked.path, two[0], results=tmp_path).result.complete
+        serbench.fuse(stacked.path, third, method="stack", results=tmp_path)
+    assert serbench.fuse(stacked.path, third, results=tmp_path).result.complete
 
 
 def test_unfinished_and_undefined_runs_are_refused(tmp_path: Path, two: list[str]) -> None:
@@ -303,3 +304,18 @@ def test_the_command_line_shows_the_fusion_and_where_it_lies(
     assert store.load_result(Path(path)).result.recipe["fuse"] == "stack"
     refused = CliRunner().invoke(app, command[:2])
     assert isinstance(refused.exception, SerbenchError)
+
+
+def test_a_run_is_not_fused_with_what_it_is_already_in(tmp_path: Path, two: list[str]) -> None:
+    mean = serbench.fuse(*two, results=tmp_path)
+    with pytest.raises(SerbenchError, match="is given twice; a run is not fused with itself"):
+        serbench.fuse(mean.path, two[0], results=tmp_path)
+
+
+def test_doubts_about_the_corpus_of_a_member_are_those_of_the_fusion(tmp_path: Path) -> None:
+    digests = [
+        kept(tmp_path, classified(1.0, draw=draw), **labelled(name), warnings=(doubt,))
+        for draw, (name, doubt) in enumerate([("a", "few speakers; add some"), ("b", "doubled")])
+    ]
+    fused = serbench.fuse(*digests, results=tmp_path)
+    assert sorted(fused.result.warnings) == ["doubled", "few speakers; add some"]

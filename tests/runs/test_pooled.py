@@ -24,7 +24,7 @@ class Loudness(Upstream):
 
     def __init__(self):
         super().__init__()
-        self.gain = torch.nn.Parameter(torch.ones(1))
+        self.gain = torch.nn.Parameter(torch.ones(1), requires_grad=False)
 
     def frames(self, samples):
         return min(samples, 1)

@@ -87,7 +87,7 @@ def test_no_folder_of_the_user_is_in_what_is_published(
     for folder in (moods.data, moods.data.parent, Path.home(), Path.cwd()):
         assert str(folder) not in text
     assert outcome.result.recipe["benchmark"]["name"] == "moods.py"
-    assert outcome.result.recipe["upstreams"][0]["options"]["weights"] == "weights"
+    assert outcome.result.recipe["upstreams"][0]["options"]["weights"] == "./weights"
     again = Listening()
     moods.run(raw=raw, progress=again)
     assert again.heard("has been run on the same data"), "its digest is the same"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import serbench
 from serbench import plugins
 from serbench.cli.options import assign
 from serbench.errors import SerbenchError
@@ -416,7 +417,7 @@ def test_what_results_cannot_hold_is_refused_before_anything_is_computed(
 @pytest.mark.parametrize("key", ["upstream", "downstream"])
 def test_names_and_options_have_no_characters_that_command_a_terminal(key: str, tmp_path: Path):
     raw = {"upstream": "fbank", "downstream": "mlp"}
-    source = Path(plugins.__file__).parent / f"{key}s" / f"{raw[key]}.py"
+    source = Path(serbench.__file__).parent / f"{key}s" / f"{raw[key]}.py"
     copy = tmp_path / "a\x1b[2Jb.py"
     copy.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
     with pytest.raises(SerbenchError, match=r"has the character \\x1b"):

@@ -150,10 +150,11 @@ def test_a_finished_trial_that_is_damaged_is_trained_again(
     own: Path, tmp_path: Path, suffix: str, how: Callable[[Path], None]
 ) -> None:
     raw = {"benchmark": str(own), "leave_out_broken": True}
-    whole = predictions(run(raw, tmp_path / "whole", overwrite="always"))
+    undisturbed = run(raw, tmp_path / "whole", overwrite="always")
+    whole = predictions(undisturbed)
     with pytest.raises(KeyboardInterrupt):
         run(raw, tmp_path / "stopped", overwrite="always", progress=Stopping(5))
-    (state,) = (home() / "runs").glob(f"{recipe.resolve(PLAIN | raw).digest()[:32]}-*")
+    (state,) = (home() / "runs").glob(f"{undisturbed.result.digest[:32]}-*")
     how(next(state.glob(f"0000-0000000000{suffix}")))
     rest = Stopping(1000)
     outcome = run(raw, tmp_path / "stopped", progress=rest)
@@ -187,8 +188,8 @@ def test_many_processes_with_one_recipe_end_with_one_result(own: Path, tmp_path:
 
 def test_what_a_kill_left_of_a_run_that_is_done_is_removed(own: Path, tmp_path: Path) -> None:
     raw = {"benchmark": str(own), "leave_out_broken": True}
-    run(raw, tmp_path)
-    left = home() / "runs" / f"{recipe.resolve(PLAIN | raw).digest()[:32]}-a-b"
+    done = run(raw, tmp_path)
+    left = home() / "runs" / f"{done.result.digest[:32]}-a-b"
     left.mkdir()
     run(raw, tmp_path)
     assert not left.exists()
