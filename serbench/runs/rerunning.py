@@ -42,8 +42,8 @@ def raw_of(result: Result) -> dict[str, Any]:
         raise SerbenchError(msg)
     if result.corrected is not None:
         msg = (
-            f"result {result.digest[:8]} was made of {result.corrected.digest[:8]}; rerun that, and "
-            "correct it again with `serbench postprocess`"
+            f"result {result.digest[:8]} was made of {result.corrected.digest[:8]}; rerun that "
+            "and correct it again with `serbench postprocess`"
         )
         raise SerbenchError(msg)
     if "upstreams" not in recipe:
