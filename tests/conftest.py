@@ -16,7 +16,12 @@ from .checkpoints import write_checkpoints
 ROOT = Path(__file__).resolve().parents[1]
 
 # What the plugins of CONTRIBUTING.md are called, by kind.
-COPY_ME = {"upstreams": "energy", "downstreams": "max_pool", "benchmarks": "my_corpus"}
+COPY_ME = {
+    "upstreams": "energy",
+    "downstreams": "max_pool",
+    "benchmarks": "my_corpus",
+    "postprocessors": "to_the_middle",
+}
 _PROJECT = """
 [build-system]
 requires = ["setuptools"]

@@ -88,6 +88,7 @@ BROKEN = {
     "upstreams": ("depth = 1", "depth = 2", "depth is declared as 2, but there are 1 layers"),
     "downstreams": (".masked_fill(padded[..., None], -torch.inf)", "", "padding must not count"),
     "benchmarks": ("[file.stem for", "[file.stem[:3] for", "give each utterance its own"),
+    "postprocessors": ("(middle - predicted.values)", "predicted.values[:1]", "the order of the"),
 }
 
 

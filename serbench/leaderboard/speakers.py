@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from serbench.leaderboard.figures import number
 from serbench.scoring.inequality import gini, worst_decile
-from serbench.scoring.scores import score
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,6 +68,8 @@ def speaker_tables(entry: Entry, before: Entry | None = None) -> Iterator[Speake
         entry: the result.
         before: the result that it was made of by post-processing.
     """
+    from serbench.scoring.scores import score
+
     task = entry.result.benchmark.task
     names = task.scales or ("",)
     own = score(task, entry.predictions)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
 
 def worst_decile(values: Sequence[float]) -> float:
     """Return the mean of the worst tenth of some scores, of one at least; NaN of none.
@@ -14,6 +12,8 @@ def worst_decile(values: Sequence[float]) -> float:
     Args:
         values: a score for each speaker, more is better.
     """
+    import numpy as np
+
     scores = np.sort(np.asarray(values, np.float64))
     worst = scores[: math.ceil(len(scores) / 10)]
     return float(worst.mean()) if len(worst) else math.nan
@@ -28,6 +28,8 @@ def gini(values: Sequence[float]) -> float:
     Args:
         values: a score for each speaker.
     """
+    import numpy as np
+
     scores = np.sort(np.asarray(values, np.float64))
     total = scores.sum()
     if not total > 0:
