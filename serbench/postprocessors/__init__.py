@@ -122,18 +122,30 @@ def chain(
         steps: at least one.
         predicted: the part to correct; only an oracle sees its truths.
         evidence: as it is before the first step.
+
+    Raises:
+        SerbenchError: a step gives something else than corrected values.
     """
     for step in steps:
         # the truths of the validation part are in the evidence, but a step treats its speakers
         # as it treats those of the test part
-        valid = step.correct(_shown(step, evidence.valid), evidence)
-        values = step.correct(_shown(step, predicted), evidence)
+        valid = _corrected(step, evidence.valid, evidence)
+        values = _corrected(step, predicted, evidence)
         predicted, evidence = replace(predicted, values=values), evidence.after(valid)
     return predicted.values, evidence.valid.values
 
 
-def _shown(step: PostProcessor, part: Known) -> Predicted:
-    return part if step.oracle else part.unlabelled
+def _corrected(step: PostProcessor, part: Known, evidence: Evidence) -> Values:
+    import numpy as np
+
+    values = step.correct(part if step.oracle else part.unlabelled, evidence)
+    if np.shape(values) != part.values.shape or not np.isfinite(values).all():
+        msg = (
+            f"post-processor {type(step).__name__} gives no finite values of shape "
+            f"{part.values.shape}; `serbench check postprocessor` tells what its contract is"
+        )
+        raise SerbenchError(msg)
+    return values
 
 
 def check_serves(name: str, step: PostProcessor, kind: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from os import PathLike, fspath
@@ -67,7 +68,10 @@ def postprocess(
     task = before.result.benchmark.task
     made = _made(parts, task)
     material = _Material.of(path, before.result, before.predictions)
-    tested, validated = material.corrected(task, made)
+    with ExitStack() as stack:
+        for part in parts:
+            stack.enter_context(plugins.blamed(plugin_of("postprocessors", part)))
+        tested, validated = material.corrected(task, made)
     scores = score(task, tested)
     result = _record(before.result, parts, made).model_copy(
         update={

@@ -168,3 +168,28 @@ def test_the_command_line_shows_speakers_before_and_after(rated: Outcome, tmp_pa
     kept = runner.invoke(app, ["speakers", "vectors", digest, "--out", str(out), "--results", root])
     assert kept.exit_code == 0, kept.output
     assert out.read_text().startswith("speaker,fold,seed,clips,v0,")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("return predicted.values[1:]", "gives no finite values of shape"),
+        ("return predicted.values / 0 * 0", "gives no finite values of shape"),
+        ("return predicted.values + {}", "step.*TypeError"),
+    ],
+)
+def test_what_goes_wrong_in_somebodys_is_one_sentence(
+    rated: Outcome, tmp_path: Path, line: str, message: str
+) -> None:
+    source = f'''"""A broken one."""
+from serbench.postprocessors import PostProcessor
+class Step(PostProcessor):
+    serves = frozenset({{"regression"}})
+    def correct(self, predicted, evidence):
+        {line}
+def make():
+    return Step()
+'''
+    (tmp_path / "step.py").write_text(source)
+    with np.errstate(all="ignore"), pytest.raises(SerbenchError, match=message):
+        serbench.postprocess(rated.path, str(tmp_path / "step.py"), rated.path.parents[1])
