@@ -145,7 +145,7 @@ class _Bomb:
 
 
 @pytest.mark.parametrize("how", HARM)
-@pytest.mark.parametrize("suffix", [".json", ".parquet", ".valid.parquet"])
+@pytest.mark.parametrize("suffix", [".json", ".tested.parquet", ".voices.parquet"])
 def test_a_finished_trial_that_is_damaged_is_trained_again(
     own: Path, tmp_path: Path, suffix: str, how: Callable[[Path], None]
 ) -> None:
