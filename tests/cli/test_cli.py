@@ -58,7 +58,8 @@ def test_a_run_ends_with_its_table(results: Path) -> None:
 def test_progress_goes_to_stderr(results: Path) -> None:
     told = (results / "told.txt").read_text()
     assert "SYNTHETIC" in told
-    assert "440 utterances" in told
+    # found, if another test has encoded the same corpus with it
+    assert "440 utterances" in told or "features found" in told
     assert "session 5, seed 0: validation" in told
 
 
