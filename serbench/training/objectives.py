@@ -123,8 +123,8 @@ class Dimensions(Objective[Regression]):
         names = task.dimensions
         if training.batch < FEWEST_CORRELATED:
             msg = (
-                f"training.batch is {training.batch}: the CCC of fewer than {FEWEST_CORRELATED} "
-                "utterances says next to nothing; give more"
+                f"a batch has {training.batch} utterances: the CCC of fewer than "
+                f"{FEWEST_CORRELATED} says next to nothing; raise training.batch (finetune.batch)"
             )
             raise SerbenchError(msg)
         self._weights = training.dimension_weights or (1.0,) * len(names)

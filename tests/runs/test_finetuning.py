@@ -299,6 +299,9 @@ def test_dimensions_are_learnt_first_as_well(raw: dict[str, Any], corpus: Path) 
     lines = [f"{line.rpartition(',')[0]},{rng.uniform():.3f}" for line in rows.splitlines()[1:]]
     table.write_text("\n".join(["path,speaker,loud", *lines]))
     audio = prepared(raw)
+    with pytest.raises(SerbenchError, match="a batch has 4 utterances"):
+        finetuned(raw, dataclasses.replace(audio, folds=audio.folds[:1]))
+    raw["finetune"] = raw["finetune"] | {"batch": 8}
     made = finetuned(raw, dataclasses.replace(audio, folds=audio.folds[:1]))
     card = json.loads((Path(made.parts[0].options["weights"]) / "card.json").read_text())
     assert card["options"]["labels"] == ["loud"]
