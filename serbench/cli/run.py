@@ -14,7 +14,7 @@ from serbench.errors import SerbenchError
 
 
 class Overwrite(Enum):
-    """What becomes of a result that is there, as `serbench.runs.run` knows it."""
+    """What becomes of a result that is there, as `serbench.runs.result` knows it."""
 
     ALWAYS = "always"
     ONLY_MISSING = "only-missing"

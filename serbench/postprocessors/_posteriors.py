@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from serbench.postprocessors import Values
+    from serbench.postprocessors import Known, Values
 
 _TINY = 1e-12
 
@@ -50,6 +50,11 @@ def temperature(probabilities: Values, truths: NDArray[np.int64]) -> float:
 
     found = minimize_scalar(loss, bounds=(math.log(0.05), math.log(20)), method="bounded")
     return math.exp(found.x)
+
+
+def calibrated(probabilities: Values, valid: Known) -> Values:
+    """Return (N, C) probabilities at the temperature that fits the validation part."""
+    return normalised(logarithm(probabilities) / temperature(valid.values, valid.truths))
 
 
 def moved(probabilities: Values, ratio: Values) -> Values:

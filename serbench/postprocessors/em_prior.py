@@ -6,13 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from serbench.errors import SerbenchError
 from serbench.postprocessors import Evidence, PostProcessor, Predicted
-from serbench.postprocessors._posteriors import (
-    logarithm,
-    moved,
-    normalised,
-    prior,
-    temperature,
-)
+from serbench.postprocessors._posteriors import calibrated, moved, prior
 
 if TYPE_CHECKING:
     from serbench.postprocessors import Values
@@ -42,8 +36,7 @@ class EmPrior(PostProcessor):
 
         values = predicted.values
         if self.calibrate:
-            valid = evidence.valid
-            values = normalised(logarithm(values) / temperature(valid.values, valid.truths))
+            values = calibrated(values, evidence.valid)
         known = prior(evidence.train.truths, values.shape[1])
         corrected = np.empty_like(values)
         for speaker in np.unique(predicted.speakers):

@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from serbench.errors import SerbenchError
 from serbench.postprocessors import Evidence, PostProcessor, Predicted
 from serbench.postprocessors._neighbours import Choice, candidates, nearest
-from serbench.postprocessors._posteriors import (
-    logarithm,
-    moved,
-    normalised,
-    prior,
-    temperature,
-)
+from serbench.postprocessors._posteriors import calibrated, moved, prior
 
 if TYPE_CHECKING:
     from serbench.postprocessors import Values
@@ -43,8 +37,7 @@ class PriorShift(PostProcessor):
 
         values = predicted.values
         if self.calibrate:
-            valid = evidence.valid
-            values = normalised(logarithm(values) / temperature(valid.values, valid.truths))
+            values = calibrated(values, evidence.valid)
         known = prior(evidence.train.truths, values.shape[1])
         speakers, places, counts = np.unique(
             predicted.speakers, return_inverse=True, return_counts=True

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack, get_args
 from serbench.errors import unknown
 from serbench.progress import Progress, Silent
 from serbench.runs import recipe as recipes
-from serbench.runs.run import Overwrite, run_recipe
+from serbench.runs.result import Overwrite
+from serbench.runs.run import run_recipe
 
 if TYPE_CHECKING:
     from serbench.runs.recipe import Recipe

@@ -5,14 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from serbench import plugins
+from serbench.durable import writable
 from serbench.errors import SerbenchError
+from serbench.home import home
 from serbench.runs.encoding import make_upstream
 from serbench.runs.finetuning import learns, tunable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pandas import DataFrame
 
     from serbench.runs.job import Job
+
+
+def check_places(job: Job, results: Path) -> None:
+    """Refuse to begin where nothing can be kept.
+
+    Args:
+        job: what is run.
+        results: folder of the result files.
+
+    Raises:
+        SerbenchError: the results folder or the home cannot be written to.
+    """
+    for folder in (home(), results / job.benchmark.name):
+        writable(folder)
 
 
 def check_upstreams(job: Job, table: DataFrame) -> None:

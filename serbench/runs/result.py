@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from serbench import devices
 from serbench.errors import SerbenchError, shown
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from serbench.runs.trials import AllTrained
     from serbench.scoring.scores import Scores
 
+
+Overwrite = Literal["always", "only-missing", "never"]
+"""What becomes of an older result: it is computed anew; or shown, if it is of the data that are
+here; or only looked up, whatever the data are."""
 
 UNSEEN = "the stored result is shown as it is: nobody looked at the corpus"
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from serbench.durable import writable
-from serbench.home import home
 from serbench.runs import result as results_of
 from serbench.runs.adapting import adapt
 from serbench.runs.corpus import prepare_for
 from serbench.runs.encoding import encode
 from serbench.runs.finetuning import finetune
-from serbench.runs.foreseeing import check_upstreams
+from serbench.runs.foreseeing import check_places, check_upstreams
 from serbench.runs.identity import described
 from serbench.runs.job import Job
 from serbench.runs.trials import alone, forget, run_trials, tidy, usual_threads
@@ -21,11 +19,7 @@ if TYPE_CHECKING:
     from serbench.progress import Progress
     from serbench.runs.corpus import Prepared
     from serbench.runs.recipe import Recipe
-    from serbench.runs.result import Outcome
-
-Overwrite = Literal["always", "only-missing", "never"]
-"""What becomes of an older result: it is computed anew; or shown, if it is of the data that are
-here; or only looked up, whatever the data are."""
+    from serbench.runs.result import Outcome, Overwrite
 
 
 def run_recipe(
@@ -38,19 +32,10 @@ def run_recipe(
     device: str = "cpu",
     threads: int | None = None,
 ) -> Outcome:
-    """Run every fold and seed of a recipe, or return the result that is there.
+    """Run all of a recipe, or return its result; the other arguments are those of `serbench.run`.
 
     A stopped run goes on with the next trial, and ends with the same numbers. Of several processes
     with one recipe, one computes and the others wait for its result.
-
-    Args:
-        recipe: all that defines the run.
-        data: folder of the corpora; None: `SERBENCH_DATA`.
-        results: folder of the result files.
-        progress: where the work is shown.
-        overwrite: what to do with a result that is there.
-        device: torch device.
-        threads: of torch, for every step; None: one for a small head, all cores for encoders.
 
     Raises:
         SerbenchError: anything the user can mend; what was computed is kept.
@@ -60,8 +45,7 @@ def run_recipe(
     stored = None if job.anew else results_of.find(job, results)
     if overwrite == "never":
         return results_of.looked_up(job, stored, results)
-    for folder in (home(), results / job.benchmark.name):
-        writable(folder)
+    check_places(job, results)
     if stored is None or not stored.result.complete:
         job.announce()
     with job.blaming():
