@@ -1,21 +1,27 @@
-"""Options that several subcommands share, and how `--set` is read."""
+"""Options that several subcommands share."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from serbench.errors import SerbenchError, unknown
+from serbench.errors import SerbenchError
+from serbench.runs.settings import assign
 
 Data = Annotated[
     Path | None,
     typer.Option("--data", help="Folder that holds the corpora, one folder each [SERBENCH_DATA]."),
 ]
 Device = Annotated[str, typer.Option(help="Torch device: cpu, cuda, cuda:1, ...")]
+Jobs = Annotated[
+    str,
+    typer.Option(
+        metavar="N|auto",
+        help="Processes that trials go over; auto: as many as make it faster.",
+    ),
+]
 Results = Annotated[Path, typer.Option("--results", help="Folder of the result files.")]
 Set = Annotated[
     list[str] | None,
@@ -25,6 +31,7 @@ Threads = Annotated[
     int | None,
     typer.Option("--threads", min=1, help="Of torch [all cores for encoders, 1 for a small head]."),
 ]
+_MOST_JOBS = 1024
 Weights = Annotated[
     str | None,
     typer.Option(
@@ -34,50 +41,18 @@ Weights = Annotated[
 ]
 
 
-def assign(raw: dict[str, Any], settings: Iterable[str]) -> None:
-    """Write `key.subkey=value` settings into a nested dict of a recipe.
+def jobs_of(text: str) -> int | None:
+    """Return how many processes `--jobs` asks for; None: as many as make it faster.
 
-    A value is read as JSON (numbers, true, [1, 2]) and otherwise taken as text. A part given by
-    its name alone becomes a table with that name; of several upstreams, `upstream.2.layers=last`
-    means the second.
+    Raises:
+        SerbenchError: it is no number from 1, nor auto.
     """
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals or not key:
-            msg = f"--set '{setting}' is not KEY=VALUE; write for instance training.epochs=5"
-            raise SerbenchError(msg)
-        *parents, last = key.split(".")
-        table: Any = raw
-        for parent in parents:
-            table = _entered(table, parent)
-        if isinstance(table, list):
-            raise _unnumbered(table, last)
-        table[last] = _value(value)
+    if text == "auto":
+        return None
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_JOBS:
+        msg = f"--jobs '{text}' is no number of processes; give 1 to {_MOST_JOBS}, or auto"
+        raise SerbenchError(msg)
+    return int(text)
 
 
-def _entered(table: Any, key: str) -> Any:
-    """Return the table of a key, or of several parts the one of this number."""
-    if isinstance(table, list):
-        if not key.isdecimal() or int(key) not in range(1, len(table) + 1):
-            raise _unnumbered(table, key)
-        place: Any = int(key) - 1
-    else:
-        place = key
-        table.setdefault(key, {})
-    if isinstance(table[place], bool):
-        table[place] = {}  # a switch that is set in detail is on
-    if not isinstance(table[place], dict | list):
-        table[place] = {"name": table[place]}
-    return table[place]
-
-
-def _unnumbered(parts: list[Any], key: str) -> SerbenchError:
-    numbers = (str(number) for number in range(1, len(parts) + 1))
-    return unknown("upstream", key, numbers, "of several, say which, as in upstream.2.layers=last")
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
+__all__ = ["Data", "Device", "Jobs", "Results", "Set", "Threads", "Weights", "assign", "jobs_of"]

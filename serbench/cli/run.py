@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from serbench.cli.groups import grouped
-from serbench.cli.options import Data, Device, Results, Set, Threads, Weights, assign
+from serbench.cli.options import Data, Device, Jobs, Results, Set, Threads, Weights, assign, jobs_of
 from serbench.errors import SerbenchError
 
 
@@ -63,6 +63,7 @@ def run(
     results: Results = Path("results"),
     device: Device = "cpu",
     threads: Threads = None,
+    jobs: Jobs = "auto",
     overwrite: Annotated[
         Overwrite,
         typer.Option(
@@ -85,6 +86,7 @@ def run(
         overwrite="always" if again else overwrite.value,
         device=device,
         threads=threads,
+        jobs=jobs_of(jobs),
         progress=Terminal(),
     )
     show(outcome)
