@@ -80,11 +80,13 @@ class Protocol:
         shares: what two parts of a fold may have in common, out of "speaker", "session" and
             "recording"; "valid speaker" and the like where only training and validation part may,
             and the test part is apart. The audit refuses anything else, and every table shows this.
+        apart: what else no two parts have in common: "text", what is said; the audit checks it.
     """
 
     name: str
     split: Callable[[DataFrame, Task], list[Fold]]
     shares: frozenset[str] = frozenset()
+    apart: frozenset[str] = frozenset()
 
     @property
     def speaker_dependent(self) -> bool:

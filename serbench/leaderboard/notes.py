@@ -46,6 +46,8 @@ def about_setting(result: Result) -> list[str]:
             "test part is apart: validation scores are too good, and may choose what suits nobody "
             "else."
         )
+    if "text" in result.protocol.apart:
+        found.append("Sentences apart: no part of a fold has a sentence of another, nor a speaker.")
     if result.known_defects:
         found.append(
             f"{result.known_defects} utterances have known defects: "
