@@ -77,11 +77,13 @@ class Protocol:
         split: table and task to folds.
         shares: what two parts of a fold may have in common, out of "speaker", "session" and
             "recording"; the audit refuses anything else, and every table shows this.
+        apart: what else no two parts have in common: "text", what is said; the audit checks it.
     """
 
     name: str
     split: Callable[[DataFrame, Task], list[Fold]]
     shares: frozenset[str] = frozenset()
+    apart: frozenset[str] = frozenset()
 
     @property
     def speaker_dependent(self) -> bool:

@@ -28,6 +28,7 @@ from serbench.vetting.observing import sentences, watched
 
 _TEXTS = ("version", "licence", "citation", "obtain")
 _SHAREABLE = frozenset({"speaker", "session", "recording"})
+_APART = frozenset({"text"})
 # The exit code of a process in which a benchmark has loaded torch.
 _HEAVY = 3
 _PROCESS = f"""
@@ -181,6 +182,8 @@ def _protocol(name: str, build: Callable[..., Protocol]) -> Iterator[str]:
     if unknown := protocol.shares - _SHAREABLE:
         known = ", ".join(sorted(_SHAREABLE))
         yield f"protocol '{name}' shares {', '.join(sorted(unknown))}; it can share {known}"
+    if unknown := protocol.apart - _APART:
+        yield f"protocol '{name}' keeps {', '.join(sorted(unknown))} apart; it can so keep text"
 
 
 def _is_literal(value: object) -> bool:

@@ -39,6 +39,8 @@ def about_setting(result: Result) -> list[str]:
         )
     if others := [share for share in result.protocol.shares if share != "speaker"]:
         found.append(f"Training and test parts share {' and '.join(f'{o}s' for o in others)}.")
+    if "text" in result.protocol.apart:
+        found.append("Sentences apart: no part of a fold has a sentence of another, nor a speaker.")
     if result.known_defects:
         found.append(
             f"{result.known_defects} utterances have known defects: "

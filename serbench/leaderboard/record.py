@@ -58,11 +58,16 @@ class BenchmarkRecord(_Record):
 
 
 class ProtocolRecord(_Record):
-    """How it was split; `shares` is what the parts of a fold have in common ("speaker", ...)."""
+    """How it was split.
+
+    `shares` is what the parts of a fold have in common ("speaker", ...); `apart` what they have
+    not, beside speakers, sessions and recordings ("text").
+    """
 
     name: str
     options: dict[str, Json] = {}
     shares: Annotated[tuple[str, ...], AfterValidator(lambda shares: tuple(sorted(shares)))] = ()
+    apart: tuple[str, ...] = ()
 
 
 class FoldRecord(_Record):

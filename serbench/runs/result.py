@@ -59,12 +59,18 @@ def outcome_of(entry: Entry, results: Path) -> Outcome:
     return Outcome(result, score(result.benchmark.task, entry.predictions), path)
 
 
-def looked_up(job: Job, stored: Entry | None, results: Path) -> Outcome:
+def looked_up(job: Job, digest: str, results: Path) -> Outcome:
     """Return the stored result of a recipe as it is, and say that nobody looked at the corpus.
+
+    Args:
+        job: what is run.
+        digest: of the recipe, with what corrects its predictions.
+        results: folder of the result files.
 
     Raises:
         SerbenchError: there is none.
     """
+    stored = store.find(results, job.benchmark.name, digest)
     if stored is None:
         msg = f"there is no result of this recipe in '{results}', and 'never' computes none"
         raise SerbenchError(msg)

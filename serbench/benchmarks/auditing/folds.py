@@ -12,6 +12,7 @@ from pandas import DataFrame
 
 from serbench.benchmarks import Fold, Protocol, Rows, Task
 from serbench.benchmarks.splitting.hashes import parts
+from serbench.benchmarks.splitting.sentences import sentence
 from serbench.benchmarks.tasks.findings import Finding, Severity, named
 from serbench.errors import SerbenchError, hidden
 
@@ -49,6 +50,7 @@ def audit_folds(
 
     Errors: names of folds that are no texts or are given twice; a speaker, a session or a recording
     (the same samples under another id) in two parts of a fold, unless it is in `protocol.shares`;
+    a sentence, where the protocol promises to keep them apart;
     an empty part; a class that is not trained on, a dimension that has only one value in training;
     an utterance that is tested twice. Warnings: a class or a spread of values that is missing in
     the validation or test part; utterances that are never tested though there are several folds,
@@ -68,7 +70,7 @@ def audit_folds(
         message = f"protocol '{protocol.name}' gives no folds; use another one"
         return [Finding("no_folds", "error", message)]
     findings = [*_names(folds), *(finding for fold in folds for finding in _empty(fold))]
-    for column in ("speaker", "session", "recording"):
+    for column in ("speaker", "session", "recording", *protocol.apart):
         if column in table and column not in protocol.shares:
             findings += _shared(table, folds, column)
     findings += _lacking(table, folds, task)
@@ -116,7 +118,8 @@ def _empty(fold: Fold) -> Iterator[Finding]:
 
 
 def _shared(table: DataFrame, folds: Sequence[Fold], column: str) -> Iterator[Finding]:
-    codes, names = pd.factorize(table[column].mask(table[column] == ""))
+    values = table[column].map(sentence, na_action="ignore") if column == "text" else table[column]
+    codes, names = pd.factorize(values.mask(values == ""))
     for fold in folds:
         found = {part: np.unique(codes[rows]) for part, rows in parts(fold)}
         for one, other in combinations(_PARTS, 2):
@@ -125,7 +128,8 @@ def _shared(table: DataFrame, folds: Sequence[Fold], column: str) -> Iterator[Fi
             if len(common) == 0:
                 continue
             shown = names[common] if column != "recording" else _ids(table, fold, codes, common)
-            what = f"{len(common)} {column}s" if len(common) > 1 else f"a {column}"
+            noun = "sentence" if column == "text" else column
+            what = f"{len(common)} {noun}s" if len(common) > 1 else f"a {noun}"
             message = (
                 f"fold '{fold.name}': {one} and {other} share {what} ({named(shown)}); "
                 "use a protocol that keeps them apart, or one that declares it"
