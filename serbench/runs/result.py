@@ -12,7 +12,7 @@ from serbench import devices
 from serbench.errors import SerbenchError, shown
 from serbench.leaderboard import store
 from serbench.leaderboard.beside import Beside
-from serbench.leaderboard.record import Encoder, LeftOut, Result
+from serbench.leaderboard.record import Encoder, LeftOut, Result, summed
 from serbench.runs.conditioning import conditioning
 from serbench.runs.identity import changes, described
 from serbench.scoring.scores import score
@@ -175,7 +175,8 @@ def save(
     )
     tables = trained.tables
     beside = Beside(tables.validated, tables.trained, tables.voices)
-    return Outcome(result, scores, store.save(result, tables.tested, results, beside))
+    path = store.save(result, tables.tested, results, beside)
+    return Outcome(summed(result), scores, path)
 
 
 def _encoder(adapted: Adapted, origin: Mapping[str, str]) -> Encoder:
