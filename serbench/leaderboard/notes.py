@@ -116,6 +116,7 @@ def about_result(result: Result, scores: Scores) -> list[str]:
     """
     sentences = [
         _incomplete(result, scores),
+        _unsummed(result),
         _left_out(result),
         _fewer_averaged(result),
         _fused(result),
@@ -134,6 +135,12 @@ def _incomplete(result: Result, scores: Scores) -> str | None:
         return None
     planned = len(result.split.folds) * len(result.seeds)
     return f"Incomplete, so not ranked: {len(scores.folds)} of {planned} folds x seeds."
+
+
+def _unsummed(result: Result) -> str | None:
+    if result.checksum:
+        return None
+    return "Its record has no checksum, as older ones do not: a change of it would not be noticed."
 
 
 def _fewer_averaged(result: Result) -> str | None:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from serbench.errors import SerbenchError, hidden, shown
-from serbench.leaderboard.record import FORMAT, Result
+from serbench.leaderboard.record import FORMAT, Result, sum_of
 from serbench.scoring import predictions as tables
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def read_record(path: Path) -> Result:
     _check_format(path, plain)
     if unfit := next(_unfit(plain), None):
         raise BrokenResultError(path, unfit)
+    _check_sum(path, plain)
     try:
         return Result.model_validate_json(content)
     except ValidationError as error:
@@ -187,6 +188,13 @@ def _check_format(path: Path, plain: Any) -> None:
         raise BrokenResultError(path, reason, _UPDATE)
     if found < FORMAT:
         raise BrokenResultError(path, f"has format {found}, which serbench never wrote")
+
+
+def _check_sum(path: Path, plain: dict[str, Any]) -> None:
+    """Refuse a record that says a checksum and has another, also one of a newer serbench."""
+    if plain.get("checksum", "") not in ("", sum_of(plain)):
+        reason = "was changed after it was written, by hand or by damage: its checksum is not that"
+        raise BrokenResultError(path, f"{reason} of what it says")
 
 
 def _unfit(value: Any, where: str = "") -> Iterator[str]:
