@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
-from serbench.benchmarks import Fold, Protocol, Rows, Task
+from serbench.benchmarks import SHAREABLE, Fold, Protocol, Rows, Task
 from serbench.benchmarks.splitting.hashes import parts
+from serbench.benchmarks.splitting.sentences import sentence
 from serbench.benchmarks.tasks.findings import Finding, Severity, named
 from serbench.errors import SerbenchError, hidden
 
@@ -49,6 +50,7 @@ def audit_folds(
 
     Errors: names of folds that are no texts or are given twice; a speaker, a session or a recording
     (the same samples under another id) in two parts of a fold, unless it is in `protocol.shares`;
+    a sentence, where the protocol promises to keep them apart;
     an empty part; a class that is not trained on, a dimension that has only one value in training;
     an utterance that is tested twice. Warnings: a class or a spread of values that is missing in
     the validation or test part; utterances that are never tested though there are several folds,
@@ -68,9 +70,9 @@ def audit_folds(
         message = f"protocol '{protocol.name}' gives no folds; use another one"
         return [Finding("no_folds", "error", message)]
     findings = [*_names(folds), *(finding for fold in folds for finding in _empty(fold))]
-    for column in ("speaker", "session", "recording"):
+    for column in (*SHAREABLE, *protocol.apart):
         if column in table and column not in protocol.shares:
-            findings += _shared(table, folds, column)
+            findings += _shared(table, folds, column, f"valid {column}" in protocol.shares)
     findings += _lacking(table, folds, task)
     findings += _coverage(table, folds)
     return sorted(findings, key=lambda finding: finding.severity != "error")
@@ -115,17 +117,22 @@ def _empty(fold: Fold) -> Iterator[Finding]:
             yield Finding("empty_part", "error", message)
 
 
-def _shared(table: DataFrame, folds: Sequence[Fold], column: str) -> Iterator[Finding]:
-    codes, names = pd.factorize(table[column].mask(table[column] == ""))
+def _shared(
+    table: DataFrame, folds: Sequence[Fold], column: str, validation: bool
+) -> Iterator[Finding]:
+    """Yield what parts have in common; `validation`: that part may have it with training."""
+    values = table[column].map(sentence, na_action="ignore") if column == "text" else table[column]
+    codes, names = pd.factorize(values.mask(values == ""))
     for fold in folds:
         found = {part: np.unique(codes[rows]) for part, rows in parts(fold)}
         for one, other in combinations(_PARTS, 2):
             common = np.intersect1d(found[one], found[other])
             common = common[common >= 0]
-            if len(common) == 0:
+            if len(common) == 0 or (validation and (one, other) == ("train", "valid")):
                 continue
             shown = names[common] if column != "recording" else _ids(table, fold, codes, common)
-            what = f"{len(common)} {column}s" if len(common) > 1 else f"a {column}"
+            noun = "sentence" if column == "text" else column
+            what = f"{len(common)} {noun}s" if len(common) > 1 else f"a {noun}"
             message = (
                 f"fold '{fold.name}': {one} and {other} share {what} ({named(shown)}); "
                 "use a protocol that keeps them apart, or one that declares it"

@@ -73,9 +73,11 @@ _PROTOCOLS: dict[str, Callable[..., Protocol]] = {
     "leave_one_speaker_out": protocols.leave_one_speaker_out,
     "leave_one_session_out": protocols.leave_one_session_out,
     "corpus_split": protocols.corpus_split,
+    "sentence_folds": protocols.sentence_folds,
     "speaker_dependent_random": protocols.speaker_dependent_random,
+    "random_clips": protocols.random_clips,
 }
-_NEEDS = {"leave_one_session_out": "session", "corpus_split": "split"}
+_NEEDS = {"leave_one_session_out": "session", "corpus_split": "split", "sentence_folds": "text"}
 
 
 class _Description(BaseModel):

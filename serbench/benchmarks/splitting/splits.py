@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pandas import DataFrame
 
 from serbench.benchmarks import Fold, Rows, Task
+from serbench.benchmarks.splitting import sentences as said
 from serbench.benchmarks.splitting.balance import balanced_folds
 from serbench.errors import SerbenchError
 
@@ -112,9 +113,7 @@ def speaker_dependent_random(
 ) -> list[Fold]:
     """Deal the utterances of each label in random order to k folds, or to the three parts."""
     table, order = _in_id_order(table)
-    strata = np.zeros(len(table), dtype=np.int64)
-    for codes in task.strata(table):
-        strata = strata * (codes.max() + 1) + codes
+    strata = _stratum(table, task)
     shuffled = np.random.default_rng(seed).permutation(len(table))
     shuffled = shuffled[np.argsort(strata[shuffled], kind="stable")]
     dealt = np.empty(len(table), dtype=np.int64)
@@ -122,6 +121,50 @@ def speaker_dependent_random(
     if fractions:
         return [_fold("random", order, valid=dealt == 1, test=dealt == 2)]
     return _rotated(order, dealt, k)
+
+
+def random_clips(table: DataFrame, task: Task, *, k: int, seed: int) -> list[Fold]:
+    """Test each of the k parts that scikit-learn's shuffled KFold makes, validate on the next."""
+    from sklearn.model_selection import KFold
+
+    table, order = _in_id_order(table)
+    if len(table) < k:
+        there = list(map(str, table["utterance"]))
+        raise _too_few("random_clips", k, "utterances", there, "ask for fewer folds")
+    number = np.empty(len(table), dtype=np.int64)
+    for i, (_, tested) in enumerate(KFold(k, shuffle=True, random_state=seed).split(order)):
+        number[tested] = i
+    return _rotated(order, number, k)
+
+
+def sentence_folds(
+    table: DataFrame,
+    task: Task,
+    *,
+    k: int,
+    sentences: int,
+    balance: tuple[str, ...],
+    sessions: Literal["apart", "shared"],
+    knows: said.Knows,
+) -> list[Fold]:
+    """Test each of k balanced sets of speakers on each set of sentences."""
+    table, order = _in_id_order(table)
+    remedy = "use speaker_folds, which needs none"
+    texts = said.sentence_codes(_column(table, "text", "sentence_folds", remedy))
+    speakers = _speakers(table, "sentence_folds")
+    group = _groups(table, speakers, apart=sessions == "apart")
+    _check_groups("sentence_folds", k, speakers, group)
+    what = said.sentence_sets(texts, _codes(speakers), task.strata(table), sentences)
+    who = _balanced("sentence_folds", table, task, balance, group, k)
+    return list(said.crossed(order, who, what, texts, _stratum(table, task), knows))
+
+
+def _stratum(table: DataFrame, task: Task) -> Codes:
+    """Return (N,) one number for all that folds are balanced by."""
+    strata = np.zeros(len(table), dtype=np.int64)
+    for codes in task.strata(table):
+        strata = strata * (codes.max() + 1) + codes
+    return strata
 
 
 def _deal(cards: int, fractions: tuple[float, ...]) -> Codes:
