@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas import DataFrame
 
-from serbench.benchmarks import Fold, Rows, Task
+from serbench.benchmarks import UNKNOWN, Fold, Rows, Task
 from serbench.benchmarks.splitting import sentences as said
 from serbench.benchmarks.splitting.balance import balanced_folds
 from serbench.errors import SerbenchError
@@ -226,7 +226,16 @@ def _column(table: DataFrame, name: str, protocol: str, remedy: str) -> Names:
 
 
 def _speakers(table: DataFrame, protocol: str) -> Names:
-    return _column(table, "speaker", protocol, "use speaker_dependent_random or corpus_split")
+    remedy = "use corpus_split, or speaker_dependent_random, which is for comparison alone"
+    speakers = _column(table, "speaker", protocol, remedy)
+    if (nobody := speakers == UNKNOWN).any():
+        first = table.loc[nobody, "utterance"].iloc[0]
+        raise SerbenchError(
+            f"protocol '{protocol}' makes folds of speakers, but {nobody.sum()} of {len(table)} "
+            f"utterances have an unknown one, such as '{first}': they may be anybody, tested or "
+            f"trained on; take them out of the table, or {remedy}"
+        )
+    return speakers
 
 
 def _groups(table: DataFrame, speakers: Names, *, apart: bool) -> Codes:
