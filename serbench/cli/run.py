@@ -57,6 +57,10 @@ class Asked(NamedTuple):
         ),
     ] = False
     weights: Weights = None
+    postprocess: Annotated[
+        str | None,
+        typer.Option(help="What corrects the predictions; names or ./file.py with commas."),
+    ] = None
     seeds: Annotated[int | None, typer.Option(help="How many seeds: 0, 1, ... [1].")] = None
     recipe: Annotated[
         str | None, typer.Option(help="A recipe: a name of `list recipes` or a .toml file.")
@@ -115,6 +119,7 @@ def raw_of(asked: Asked) -> dict[str, Any]:
         "seeds": None if asked.seeds is None else list(range(asked.seeds)),
         "leave_out_broken": asked.leave_out_broken or None,
         "fusion": asked.fusion,
+        "postprocess": None if asked.postprocess is None else _listed(asked.postprocess),
     }
     raw.update({key: value for key, value in given.items() if value is not None})
     tuning = _finetune(raw) if asked.finetune else []
@@ -155,7 +160,7 @@ def _weights(raw: dict[str, Any], weights: str | None) -> list[str]:
     return [f"upstream.{number}.weights={one}" for number, one in enumerate(each, start=1) if one]
 
 
-def _listed(upstream: str) -> str | list[str]:
-    """Return the name of an upstream, or the list that commas separate."""
-    names = [name.strip() for name in upstream.split(",")]
-    return names if len(names) > 1 else upstream
+def _listed(given: str) -> str | list[str]:
+    """Return the name of a part, or the list that commas separate."""
+    names = [name.strip() for name in given.split(",")]
+    return names if len(names) > 1 else given

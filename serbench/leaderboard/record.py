@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic import JsonValue as Json
+from pydantic_core import from_json
 
 from serbench.benchmarks import NAME
 from serbench.benchmarks.tasks import KINDS
+from serbench.digests import digest_json
 
 FORMAT: Literal[1] = 1
 """Of the JSON record; raised by any change that makes older records unreadable."""
@@ -257,6 +260,8 @@ class Result(_Record):
         created: UTC, to the second.
         complete: whether the predictions have every fold with every seed.
         scores: for people to read; tables recompute them from the predictions.
+        checksum: SHA-256 of all the other fields as the file has them (`sum_of`), whatever their
+            order and the white space; empty where an older serbench wrote none.
     """
 
     format: Literal[1] = FORMAT
@@ -285,6 +290,7 @@ class Result(_Record):
     created: Annotated[AwareDatetime, AfterValidator(_utc)]
     complete: bool
     scores: dict[str, Json]
+    checksum: str = ""
 
     @property
     def encoders(self) -> tuple[Encoder, ...]:
@@ -299,3 +305,14 @@ class Result(_Record):
         """Whether an upstream was adapted to the audio of the test part."""
         adaptations = (encoder.adaptation for encoder in self.encoders)
         return any(each is not None and each.transductive for each in adaptations)
+
+
+def sum_of(plain: Mapping[str, Any]) -> str:
+    """Return the checksum of a record as plain JSON values."""
+    return digest_json({key: value for key, value in plain.items() if key != "checksum"})
+
+
+def summed(result: Result) -> Result:
+    """Return a record with its checksum."""
+    plain = from_json(result.model_dump_json())
+    return result.model_copy(update={"checksum": sum_of(plain)})

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from serbench.errors import SerbenchError, hidden, unknown
-from serbench.leaderboard.identity import FORMAT, digest_of, identity_of, labels_of
+from serbench.leaderboard.identity import FORMAT, corrected_by, digest_of, identity_of, labels_of
 from serbench.leaderboard.record import Labels
 from serbench.training.settings import Precision, Stage, Training
 
@@ -124,6 +124,8 @@ class Recipe(_Frozen):
             linear output; the head then learns from the frozen result. None: it is not.
         precision: in which the frames of frozen upstreams are stored; means over time are in
             single precision in any case.
+        postprocess: what corrects the predictions, in this order. The run without it is a result
+            of its own; the corrected one lies beside it.
     """
 
     upstreams: tuple[Part, ...] = Field(min_length=1)
@@ -136,6 +138,7 @@ class Recipe(_Frozen):
     fusion: Fusion | None = None
     finetune: Stage | None = None
     precision: Precision = "float16"
+    postprocess: tuple[Part, ...] = ()
 
     @field_validator("seeds")
     @classmethod
@@ -172,9 +175,15 @@ class Recipe(_Frozen):
         """How its row in a table is called."""
         return labels_of(self.plain())
 
+    @property
+    def trained(self) -> Recipe:
+        """The same without what corrects its predictions."""
+        return self.model_copy(update={"postprocess": ()})
+
     def plain(self) -> dict[str, Any]:
-        """Return it as JSON values, less what a recipe means by leaving it out."""
-        made = _without(self.model_dump(mode="json", exclude={"leave_out_broken"}), _YOUNGER)
+        """Return what is trained as JSON values, less what is meant by leaving it out."""
+        unsaid = {"leave_out_broken", "postprocess"}
+        made = _without(self.model_dump(mode="json", exclude=unsaid), _YOUNGER)
         parts = {name: getattr(self, name).plain() for name in ("downstream", "benchmark")}
         upstreams = [part.plain() for part in self.upstreams]
         return made | parts | {"upstreams": upstreams, "format": FORMAT}
@@ -185,7 +194,9 @@ class Recipe(_Frozen):
         Args:
             left_out: utterances of the corpus that are not used.
         """
-        return digest_of(self.plain(), left_out)
+        trained = digest_of(self.plain(), left_out)
+        steps = [step.identity() for step in self.postprocess]
+        return digest_of(corrected_by(steps, trained)) if steps else trained
 
 
 def _without(tree: Mapping[str, Any], unsaid: Mapping[str, Any], above: str = "") -> dict[str, Any]:

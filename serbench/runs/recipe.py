@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=BaseModel)
 
 _PLAIN = ("seeds", "leave_out_broken", "fusion", "precision")
-KEYS = ("upstream", "downstream", "benchmark", "protocol", "training", "finetune", *_PLAIN)
+_PARTS = ("upstream", "downstream", "benchmark", "protocol", "postprocess")
+KEYS = (*_PARTS, "training", "finetune", *_PLAIN)
 """What a recipe may name."""
 
 
@@ -32,9 +33,9 @@ def resolve(raw: Mapping[str, Any]) -> Recipe:
     Args:
         raw: `upstream`, `downstream`, `benchmark`, `protocol`: a name, or a dict of `name` and
             options, an upstream also of `layers`; several upstreams are a list; `training`: a dict;
-            `seeds`, `leave_out_broken`, `fusion`, `precision`; `finetune`: a dict, or true. What is
-            missing gets its default: the benchmark's first protocol, the downstream's recommended
-            training.
+            `seeds`, `leave_out_broken`, `fusion`, `precision`; `finetune`: a dict, or true;
+            `postprocess`: a part, or a list of them. What is missing gets its default: the
+            benchmark's first protocol, the downstream's recommended training.
 
     Raises:
         SerbenchError: an unknown key or name, or a wrong value.
@@ -62,6 +63,7 @@ def resolve(raw: Mapping[str, Any]) -> Recipe:
             "protocol": protocol,
             "training": validated(Training, "training", {**recommended, **given}),
             "finetune": _stage(raw.get("finetune")),
+            "postprocess": steps_of(raw.get("postprocess", ())),
             **{k: raw[k] for k in _PLAIN if k in raw},
         },
     )
@@ -75,6 +77,22 @@ def _stage(given: Any) -> Stage | None:
         msg = f"recipe key 'finetune' must be a table of settings, true or false, not {given!r}"
         raise SerbenchError(msg)
     return validated(Stage, "finetune", given)
+
+
+def steps_of(given: Any) -> tuple[Part, ...]:
+    """Return the complete post-processors that one, or a list of them, means.
+
+    Args:
+        given: names, files, or dicts of `name` and options, in their order.
+
+    Raises:
+        SerbenchError: an unknown name or option, or a wrong value.
+    """
+    several = given if isinstance(given, list | tuple) else [given]
+    return tuple(
+        plugin_part("postprocessors", *_split("postprocess", each, kind="postprocessors"))
+        for each in several
+    )
 
 
 def resolve_data(raw: Mapping[str, Any]) -> tuple[Part, Part]:
@@ -115,7 +133,9 @@ def make_protocol(benchmark: Benchmark, part: Part) -> Protocol:
     return protocols.make(part.name, **part.options)
 
 
-def _split(key: str, given: Any, default: str | None = None) -> tuple[str, dict[str, Any]]:
+def _split(
+    key: str, given: Any, default: str | None = None, kind: str = ""
+) -> tuple[str, dict[str, Any]]:
     """Return name and options of a part; a table without a name has options of the default."""
     if given is None and default is not None:
         return default, {}
@@ -126,7 +146,7 @@ def _split(key: str, given: Any, default: str | None = None) -> tuple[str, dict[
     if not isinstance(given, Mapping) or not isinstance(given["name"], str):
         msg = (
             f"recipe key '{key}' must be a name or a table with a name, not {given!r}; "
-            f"`serbench list {key}s` shows the names"
+            f"`serbench list {kind or f'{key}s'}` shows the names"
         )
         raise SerbenchError(msg)
     return given["name"], {k: v for k, v in given.items() if k != "name"}
@@ -211,5 +231,6 @@ __all__ = [
     "resolve",
     "resolve_data",
     "shipped",
+    "steps_of",
     "summary",
 ]
