@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -41,6 +41,29 @@ Weights = Annotated[
 ]
 
 
+TrainOn = Annotated[
+    str | None,
+    typer.Option(help="Learn from this corpus instead, or from several with commas."),
+]
+
+
+def corpora(benchmark: str | None, train_on: str | None) -> str | dict[str, Any] | None:
+    """Return what a benchmark, or several with commas, and `--train-on` mean in a recipe.
+
+    Raises:
+        SerbenchError: nobody says what is tested.
+    """
+    if benchmark is None:
+        if train_on is None:
+            return None
+        msg = f"--train-on {train_on} needs --benchmark: what is tested"
+        raise SerbenchError(msg)
+    test = [name.strip() for name in benchmark.split(",")]
+    if train_on is None:
+        return benchmark if len(test) == 1 else {"name": "across", "test": test}
+    return {"name": "across", "test": test, "train": [n.strip() for n in train_on.split(",")]}
+
+
 def jobs_of(text: str) -> int | None:
     """Return how many processes `--jobs` asks for; None: as many as make it faster.
 
@@ -55,4 +78,16 @@ def jobs_of(text: str) -> int | None:
     return int(text)
 
 
-__all__ = ["Data", "Device", "Jobs", "Results", "Set", "Threads", "Weights", "assign", "jobs_of"]
+__all__ = [
+    "Data",
+    "Device",
+    "Jobs",
+    "Results",
+    "Set",
+    "Threads",
+    "TrainOn",
+    "Weights",
+    "assign",
+    "corpora",
+    "jobs_of",
+]
