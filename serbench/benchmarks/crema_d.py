@@ -109,7 +109,9 @@ def make(*, labels: Literal["intended", "voice"] = "intended") -> Benchmark:
         protocols={
             "speaker_folds": partial(protocols.speaker_folds, k=5, balance=("gender",)),
             "leave_one_speaker_out": protocols.leave_one_speaker_out,
+            "sentence_folds": partial(protocols.sentence_folds, balance=("gender",)),
             "speaker_dependent_random": protocols.speaker_dependent_random,
+            "random_clips": protocols.random_clips,
         },
         folder="crema-d",
         licence="ODbL 1.0 (database), DbCL 1.0 (contents)",

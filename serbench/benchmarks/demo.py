@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -46,7 +47,9 @@ def make(*, task: Literal["emotion", "dimensions"] = "emotion") -> Benchmark:
             "leave_one_session_out": protocols.leave_one_session_out,
             "leave_one_speaker_out": protocols.leave_one_speaker_out,
             "speaker_folds": protocols.speaker_folds,
+            "sentence_folds": partial(protocols.sentence_folds, sentences=3),
             "speaker_dependent_random": protocols.speaker_dependent_random,
+            "random_clips": protocols.random_clips,
         },
         folder=None,
         licence="CC0 1.0",

@@ -92,7 +92,9 @@ def make() -> Benchmark:
         protocols={
             "speaker_folds": balanced,
             "leave_one_speaker_out": protocols.leave_one_speaker_out,
+            "sentence_folds": partial(protocols.sentence_folds, balance=("gender",)),
             "speaker_dependent_random": protocols.speaker_dependent_random,
+            "random_clips": protocols.random_clips,
         },
         folder="emodb",
         licence="CC0 1.0",

@@ -75,7 +75,9 @@ def make(*, language: Literal["all", "DK", "EN"] = "all") -> Benchmark:
         protocols={
             "speaker_folds": folds,
             "leave_one_speaker_out": protocols.leave_one_speaker_out,
+            "sentence_folds": partial(protocols.sentence_folds, balance=("gender",)),
             "speaker_dependent_random": protocols.speaker_dependent_random,
+            "random_clips": protocols.random_clips,
         },
         folder="emotale",
         licence="none stated; do not redistribute",

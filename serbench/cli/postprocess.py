@@ -28,6 +28,5 @@ def postprocess(
     from serbench.runs import postprocessing
 
     raw: dict[str, Any] = {"postprocess": [{"name": step} for step in steps]}
-    alone = "1." if len(steps) == 1 else ""
-    assign(raw, [f"postprocess.{alone}{setting}" for setting in set_ or []])
+    assign(raw, [f"postprocess.{setting}" for setting in set_ or []])
     show(postprocessing.postprocess(result, raw["postprocess"], results))

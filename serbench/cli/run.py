@@ -9,7 +9,17 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from serbench.cli.groups import grouped
-from serbench.cli.options import Data, Device, Results, Set, Threads, Weights, assign
+from serbench.cli.options import (
+    Data,
+    Device,
+    Results,
+    Set,
+    Threads,
+    TrainOn,
+    Weights,
+    assign,
+    corpora,
+)
 from serbench.errors import SerbenchError
 
 
@@ -29,8 +39,10 @@ class Asked(NamedTuple):
     ] = None
     downstream: Annotated[str | None, typer.Option(help="The head; a name or ./file.py.")] = None
     benchmark: Annotated[
-        str | None, typer.Option(help="Corpus and task; a name or a .toml file [demo].")
+        str | None,
+        typer.Option(help="Corpus and task; a name or a .toml file [demo]; several with commas."),
     ] = None
+    train_on: TrainOn = None
     protocol: Annotated[
         str | None, typer.Option(help="How to split [the benchmark's own default].")
     ] = None
@@ -45,6 +57,10 @@ class Asked(NamedTuple):
         ),
     ] = False
     weights: Weights = None
+    postprocess: Annotated[
+        str | None,
+        typer.Option(help="What corrects the predictions; names or ./file.py with commas."),
+    ] = None
     seeds: Annotated[int | None, typer.Option(help="How many seeds: 0, 1, ... [1].")] = None
     recipe: Annotated[
         str | None, typer.Option(help="A recipe: a name of `list recipes` or a .toml file.")
@@ -98,11 +114,12 @@ def raw_of(asked: Asked) -> dict[str, Any]:
     given: dict[str, Any] = {
         "upstream": None if asked.upstream is None else _listed(asked.upstream),
         "downstream": asked.downstream,
-        "benchmark": asked.benchmark,
+        "benchmark": corpora(asked.benchmark, asked.train_on),
         "protocol": asked.protocol,
         "seeds": None if asked.seeds is None else list(range(asked.seeds)),
         "leave_out_broken": asked.leave_out_broken or None,
         "fusion": asked.fusion,
+        "postprocess": None if asked.postprocess is None else _listed(asked.postprocess),
     }
     raw.update({key: value for key, value in given.items() if value is not None})
     tuning = _finetune(raw) if asked.finetune else []
@@ -143,7 +160,7 @@ def _weights(raw: dict[str, Any], weights: str | None) -> list[str]:
     return [f"upstream.{number}.weights={one}" for number, one in enumerate(each, start=1) if one]
 
 
-def _listed(upstream: str) -> str | list[str]:
-    """Return the name of an upstream, or the list that commas separate."""
-    names = [name.strip() for name in upstream.split(",")]
-    return names if len(names) > 1 else upstream
+def _listed(given: str) -> str | list[str]:
+    """Return the name of a part, or the list that commas separate."""
+    names = [name.strip() for name in given.split(",")]
+    return names if len(names) > 1 else given

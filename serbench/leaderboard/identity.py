@@ -39,6 +39,16 @@ def digest_of(recipe: Mapping[str, Any], left_out: Iterable[str] = ()) -> str:
     return digest_json({**recipe, **parts, **without})
 
 
+def corrected_by(steps: Iterable[Mapping[str, Any]], digest: str) -> dict[str, Any]:
+    """Return the recipe of a corrected run.
+
+    Args:
+        steps: identities of the post-processors, in their order.
+        digest: of the run.
+    """
+    return {CORRECTED: [*steps], "of": {"digest": digest}}
+
+
 def identity_of(part: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a part of a recipe is, wherever its files lie.
 

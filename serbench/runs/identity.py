@@ -37,13 +37,13 @@ def described(job: Job) -> tuple[BenchmarkRecord, ProtocolRecord]:
     made, protocol = job.benchmark, job.protocol
     plain = {"name": made.name, "version": made.version, "synthetic": made.synthetic}
     options = job.recipe.protocol.model_dump(mode="json")["options"]
-    shares = tuple(sorted(protocol.shares))
+    common = {"shares": tuple(protocol.shares), "apart": tuple(sorted(protocol.apart))}
     for fault in (*made.task.faults(), *unseen([made.version])):
         raise SerbenchError(f"benchmark '{made.name}' has a task that cannot be run: {fault}")
     try:
         return (
             BenchmarkRecord.model_validate(plain | {"task": made.task}),
-            ProtocolRecord(name=protocol.name, options=options, shares=shares),
+            ProtocolRecord(name=protocol.name, options=options, **common),
         )
     except ValidationError as error:
         first = error.errors()[0]

@@ -18,9 +18,12 @@ from pydantic import (
 )
 
 from serbench.errors import SerbenchError, hidden, unknown
-from serbench.leaderboard.identity import FORMAT, digest_of, identity_of, labels_of
+from serbench.leaderboard.identity import FORMAT, corrected_by, digest_of, identity_of, labels_of
 from serbench.leaderboard.record import Labels
 from serbench.training.settings import Precision, Stage, Training
+
+ACROSS = "across"
+"""What the benchmark of several corpora is called in a recipe."""
 
 M = TypeVar("M", bound=BaseModel)
 # As large as every library takes it.
@@ -84,6 +87,8 @@ class Part(_Frozen):
         made = self.model_dump(mode="json")
         if made["name"].endswith((".py", ".toml")):
             made["name"] = Path(made["name"]).name
+        if made["name"] == ACROSS:
+            made["options"] = {k: _public(v) for k, v in made["options"].items()}
         for key in made["contents"].keys() & made["options"].keys():
             path = Path(made["options"][key]).expanduser().absolute()
             made["options"][key] = f"./{path.name}"
@@ -93,6 +98,13 @@ class Part(_Frozen):
     def identity(self) -> dict[str, Any]:
         """Return what the part is, wherever its files lie."""
         return identity_of(self.plain())
+
+
+def _public(value: Any) -> Any:
+    """Return a list of names without the folders of those that are files."""
+    if not isinstance(value, list):
+        return value
+    return [Path(one).name if one.endswith((".py", ".toml")) else one for one in value]
 
 
 class Recipe(_Frozen):
@@ -112,6 +124,8 @@ class Recipe(_Frozen):
             linear output; the head then learns from the frozen result. None: it is not.
         precision: in which the frames of frozen upstreams are stored; means over time are in
             single precision in any case.
+        postprocess: what corrects the predictions, in this order. The run without it is a result
+            of its own; the corrected one lies beside it.
     """
 
     upstreams: tuple[Part, ...] = Field(min_length=1)
@@ -124,6 +138,7 @@ class Recipe(_Frozen):
     fusion: Fusion | None = None
     finetune: Stage | None = None
     precision: Precision = "float16"
+    postprocess: tuple[Part, ...] = ()
 
     @field_validator("seeds")
     @classmethod
@@ -160,9 +175,15 @@ class Recipe(_Frozen):
         """How its row in a table is called."""
         return labels_of(self.plain())
 
+    @property
+    def trained(self) -> Recipe:
+        """The same without what corrects its predictions."""
+        return self.model_copy(update={"postprocess": ()})
+
     def plain(self) -> dict[str, Any]:
-        """Return it as JSON values, less what a recipe means by leaving it out."""
-        made = _without(self.model_dump(mode="json", exclude={"leave_out_broken"}), _YOUNGER)
+        """Return what is trained as JSON values, less what is meant by leaving it out."""
+        unsaid = {"leave_out_broken", "postprocess"}
+        made = _without(self.model_dump(mode="json", exclude=unsaid), _YOUNGER)
         parts = {name: getattr(self, name).plain() for name in ("downstream", "benchmark")}
         upstreams = [part.plain() for part in self.upstreams]
         return made | parts | {"upstreams": upstreams, "format": FORMAT}
@@ -173,7 +194,9 @@ class Recipe(_Frozen):
         Args:
             left_out: utterances of the corpus that are not used.
         """
-        return digest_of(self.plain(), left_out)
+        trained = digest_of(self.plain(), left_out)
+        steps = [step.identity() for step in self.postprocess]
+        return digest_of(corrected_by(steps, trained)) if steps else trained
 
 
 def _without(tree: Mapping[str, Any], unsaid: Mapping[str, Any], above: str = "") -> dict[str, Any]:

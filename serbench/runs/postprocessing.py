@@ -15,11 +15,12 @@ from serbench import plugins
 from serbench.errors import SerbenchError
 from serbench.leaderboard import beside, store
 from serbench.leaderboard.beside import Beside
-from serbench.leaderboard.identity import CORRECTED, digest_of
-from serbench.leaderboard.record import Corrected, Result
+from serbench.leaderboard.identity import corrected_by, digest_of
+from serbench.leaderboard.record import Corrected, Result, summed
 from serbench.postprocessors import Evidence, Known, PostProcessor, chain, check_serves
 from serbench.runs.parts import Part
-from serbench.runs.plugin_part import plugin_of, plugin_part
+from serbench.runs.plugin_part import plugin_of
+from serbench.runs.recipe import steps_of
 from serbench.runs.result import Outcome
 from serbench.scoring import predictions as tables
 from serbench.scoring.scores import score
@@ -59,14 +60,33 @@ def postprocess(
     Example:
         serbench.postprocess("1a2b3c4d", {"name": "pldc", "shift": "sigma"})
     """
-    start = time.monotonic()
     root = Path(results).expanduser()
     path = store.look_up(root, fspath(run))
+    parts = steps_of(steps)
+    if not parts:
+        raise SerbenchError("no post-processor is given; `serbench list postprocessors` names them")
+    return _corrected(path, parts, root)
+
+
+def correct(run: Outcome, parts: Sequence[Part], results: Path) -> Outcome:
+    """Correct the predictions of a run as its recipe says; without a step it stays as it is.
+
+    Args:
+        run: what was trained.
+        parts: post-processors, in their order.
+        results: folder of the result files.
+
+    Raises:
+        SerbenchError: a post-processor for another kind of task, or what it says.
+    """
+    return _corrected(run.path, parts, results) if parts else run
+
+
+def _corrected(path: Path, parts: Sequence[Part], root: Path) -> Outcome:
+    start = time.monotonic()
     before = store.load_result(path)
-    chosen = [steps] if isinstance(steps, str | Mapping) else list(steps)
-    parts = [_part(each) for each in chosen]
     task = before.result.benchmark.task
-    made = _made(parts, task)
+    made = made_of(parts, task)
     material = _Material.of(path, before.result, before.predictions)
     with ExitStack() as stack:
         for part in parts:
@@ -80,26 +100,15 @@ def postprocess(
         }
     )
     kept = Beside(validated, material.training, material.voices)
-    return Outcome(result, scores, store.save(result, tested, root, kept))
+    return Outcome(summed(result), scores, store.save(result, tested, root, kept))
 
 
-def _part(choice: Choice) -> Part:
-    given = {"name": choice} if isinstance(choice, str) else dict(choice)
-    name = given.pop("name", None)
-    if not isinstance(name, str):
-        msg = f"post-processor {choice!r} has no name; `serbench list postprocessors` shows them"
-        raise SerbenchError(msg)
-    return plugin_part("postprocessors", name, given)
-
-
-def _made(parts: Sequence[Part], task: Task) -> tuple[PostProcessor, ...]:
-    """Return the post-processors of some parts.
+def made_of(parts: Sequence[Part], task: Task) -> tuple[PostProcessor, ...]:
+    """Return the post-processors that some parts of a recipe mean.
 
     Raises:
-        SerbenchError: there are none, or one does not serve the task.
+        SerbenchError: one cannot be made, or does not serve the task.
     """
-    if not parts:
-        raise SerbenchError("no post-processor is given; `serbench list postprocessors` names them")
     made = []
     for part in parts:
         step = plugins.make(plugin_of("postprocessors", part), options=part.options)
@@ -171,8 +180,7 @@ def _known(task: Task, rows: DataFrame) -> Known:
 
 def _record(before: Result, parts: Sequence[Part], steps: Sequence[PostProcessor]) -> Result:
     """Return the record without what is computed."""
-    identities = [part.identity() for part in parts]
-    recipe: dict[str, Any] = {CORRECTED: identities, "of": {"digest": before.digest}}
+    recipe = corrected_by([part.identity() for part in parts], before.digest)
     names = [Path(part.name).stem for part in parts]
     corrected = Corrected(
         digest=before.digest, steps=tuple(names), oracle=any(step.oracle for step in steps)

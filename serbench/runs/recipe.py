@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from serbench import plugins
 from serbench.digests import digest_path
 from serbench.errors import SerbenchError, unknown
-from serbench.runs.parts import Part, Recipe, validated
+from serbench.runs.parts import ACROSS, Part, Recipe, validated
 from serbench.runs.plugin_part import plugin_part
 from serbench.runs.recipe_files import path_of, read_recipe, shipped, summary
 from serbench.training.settings import FineTuning, Stage, Training
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=BaseModel)
 
 _PLAIN = ("seeds", "leave_out_broken", "fusion", "precision")
-KEYS = ("upstream", "downstream", "benchmark", "protocol", "training", "finetune", *_PLAIN)
+_PARTS = ("upstream", "downstream", "benchmark", "protocol", "postprocess")
+KEYS = (*_PARTS, "training", "finetune", *_PLAIN)
 """What a recipe may name."""
 
 
@@ -32,9 +33,9 @@ def resolve(raw: Mapping[str, Any]) -> Recipe:
     Args:
         raw: `upstream`, `downstream`, `benchmark`, `protocol`: a name, or a dict of `name` and
             options, an upstream also of `layers`; several upstreams are a list; `training`: a dict;
-            `seeds`, `leave_out_broken`, `fusion`, `precision`; `finetune`: a dict, or true. What is
-            missing gets its default: the benchmark's first protocol, the downstream's recommended
-            training.
+            `seeds`, `leave_out_broken`, `fusion`, `precision`; `finetune`: a dict, or true;
+            `postprocess`: a part, or a list of them. What is missing gets its default: the
+            benchmark's first protocol, the downstream's recommended training.
 
     Raises:
         SerbenchError: an unknown key or name, or a wrong value.
@@ -62,6 +63,7 @@ def resolve(raw: Mapping[str, Any]) -> Recipe:
             "protocol": protocol,
             "training": validated(Training, "training", {**recommended, **given}),
             "finetune": _stage(raw.get("finetune")),
+            "postprocess": steps_of(raw.get("postprocess", ())),
             **{k: raw[k] for k in _PLAIN if k in raw},
         },
     )
@@ -77,6 +79,22 @@ def _stage(given: Any) -> Stage | None:
     return validated(Stage, "finetune", given)
 
 
+def steps_of(given: Any) -> tuple[Part, ...]:
+    """Return the complete post-processors that one, or a list of them, means.
+
+    Args:
+        given: names, files, or dicts of `name` and options, in their order.
+
+    Raises:
+        SerbenchError: an unknown name or option, or a wrong value.
+    """
+    several = given if isinstance(given, list | tuple) else [given]
+    return tuple(
+        plugin_part("postprocessors", *_split("postprocess", each, kind="postprocessors"))
+        for each in several
+    )
+
+
 def resolve_data(raw: Mapping[str, Any]) -> tuple[Part, Part]:
     """Return the complete benchmark and protocol that a nested dict means, as `resolve` does."""
     benchmark = benchmark_part(raw.get("benchmark"))
@@ -89,6 +107,10 @@ def make_benchmark(part: Part) -> Benchmark:
     Raises:
         SerbenchError: it cannot be made, or code of somebody else gives it a built-in one's name.
     """
+    if part.name == ACROSS:
+        from serbench.runs.across import make_across
+
+        return make_across(part)
     if part.name.endswith(".toml"):
         from serbench.benchmarks.reading import custom
 
@@ -111,7 +133,9 @@ def make_protocol(benchmark: Benchmark, part: Part) -> Protocol:
     return protocols.make(part.name, **part.options)
 
 
-def _split(key: str, given: Any, default: str | None = None) -> tuple[str, dict[str, Any]]:
+def _split(
+    key: str, given: Any, default: str | None = None, kind: str = ""
+) -> tuple[str, dict[str, Any]]:
     """Return name and options of a part; a table without a name has options of the default."""
     if given is None and default is not None:
         return default, {}
@@ -122,7 +146,7 @@ def _split(key: str, given: Any, default: str | None = None) -> tuple[str, dict[
     if not isinstance(given, Mapping) or not isinstance(given["name"], str):
         msg = (
             f"recipe key '{key}' must be a name or a table with a name, not {given!r}; "
-            f"`serbench list {key}s` shows the names"
+            f"`serbench list {kind or f'{key}s'}` shows the names"
         )
         raise SerbenchError(msg)
     return given["name"], {k: v for k, v in given.items() if k != "name"}
@@ -151,13 +175,21 @@ def benchmark_part(given: Any) -> Part:
     """Return the complete part that says which benchmark.
 
     Args:
-        given: a name, the path of a file, or a dict with it as `name` and with options; None is
-            the demo.
+        given: a name, the path of a file, or a dict with it as `name` and with options; a list
+            of them, or a dict with `test`, `train`, `map` and `rescale`, are several corpora; None
+            is the demo.
 
     Raises:
         SerbenchError: an unknown name or option, a wrong value, or a file that is missing.
     """
-    name, options = _split("benchmark", given, "demo")
+    if isinstance(given, list | tuple):
+        given = {"test": given}
+    several = isinstance(given, Mapping) and "test" in given
+    name, options = _split("benchmark", given, ACROSS if several else "demo")
+    if name == ACROSS:
+        from serbench.runs.across import across_part
+
+        return across_part(options)
     if not name.endswith(".toml"):
         return plugin_part("benchmarks", name, options)
     from serbench.benchmarks.reading import custom
@@ -175,6 +207,12 @@ def _protocol(benchmark: Benchmark, given: Any) -> Part:
     from serbench.benchmarks.splitting import protocols
 
     name, options = _split("protocol", given, next(iter(benchmark.protocols)))
+    if "across_corpora" in benchmark.protocols and name not in benchmark.protocols:
+        msg = (
+            f"protocol '{name}' splits what --train-on has split already; leave one of the two out "
+            "(--benchmark emodb,crema_d names several corpora for a protocol to split)"
+        )
+        raise SerbenchError(msg)
     make_protocol(benchmark, Part(name=name, options=options))
     build = benchmark.protocols.get(name) or protocols.find(name)
     defaults = protocols.complete(build, {})
@@ -193,5 +231,6 @@ __all__ = [
     "resolve",
     "resolve_data",
     "shipped",
+    "steps_of",
     "summary",
 ]

@@ -12,7 +12,7 @@ from serbench import devices
 from serbench.errors import SerbenchError, shown
 from serbench.leaderboard import store
 from serbench.leaderboard.beside import Beside
-from serbench.leaderboard.record import Encoder, LeftOut, Result
+from serbench.leaderboard.record import Encoder, LeftOut, Result, summed
 from serbench.runs.conditioning import conditioning
 from serbench.runs.identity import changes, described
 from serbench.scoring.scores import score
@@ -59,12 +59,18 @@ def outcome_of(entry: Entry, results: Path) -> Outcome:
     return Outcome(result, score(result.benchmark.task, entry.predictions), path)
 
 
-def looked_up(job: Job, stored: Entry | None, results: Path) -> Outcome:
+def looked_up(job: Job, digest: str, results: Path) -> Outcome:
     """Return the stored result of a recipe as it is, and say that nobody looked at the corpus.
+
+    Args:
+        job: what is run.
+        digest: of the recipe, with what corrects its predictions.
+        results: folder of the result files.
 
     Raises:
         SerbenchError: there is none.
     """
+    stored = store.find(results, job.benchmark.name, digest)
     if stored is None:
         msg = f"there is no result of this recipe in '{results}', and 'never' computes none"
         raise SerbenchError(msg)
@@ -152,6 +158,7 @@ def save(
         seeds=job.recipe.seeds,
         left_out=tuple(LeftOut(utterance=u, reason=_line(r)) for u, r in prepared.left_out.items()),
         known_defects=prepared.known_defects,
+        unknown_speakers=prepared.unknown_speakers,
         warnings=prepared.warnings,
         provenance=first.provenance,
         adaptation=first.adaptation,
@@ -169,7 +176,8 @@ def save(
     )
     tables = trained.tables
     beside = Beside(tables.validated, tables.trained, tables.voices)
-    return Outcome(result, scores, store.save(result, tables.tested, results, beside))
+    path = store.save(result, tables.tested, results, beside)
+    return Outcome(summed(result), scores, path)
 
 
 def _encoder(adapted: Adapted, origin: Mapping[str, str]) -> Encoder:

@@ -13,6 +13,7 @@ from serbench.runs.finetuning import finetune
 from serbench.runs.foreseeing import check_places, check_upstreams
 from serbench.runs.identity import described
 from serbench.runs.job import Job
+from serbench.runs.postprocessing import correct, made_of
 from serbench.runs.trials import alone, forget, run_trials, tidy, usual_threads
 
 if TYPE_CHECKING:
@@ -35,21 +36,24 @@ def run_recipe(
     """Run all of a recipe, or return its result; the other arguments are those of `serbench.run`.
 
     A stopped run goes on with the next trial, and ends with the same numbers. Of several processes
-    with one recipe, one computes and the others wait for its result.
+    with one recipe, one computes and the others wait for its result. What is corrected is a result
+    beside that of its run.
 
     Raises:
         SerbenchError: anything the user can mend; what was computed is kept.
     """
-    job = Job.of(recipe, device, progress, threads, anew=overwrite == "always")
+    job = Job.of(recipe.trained, device, progress, threads, anew=overwrite == "always")
     described(job)  # what no record can hold is refused before any work
+    made_of(recipe.postprocess, job.benchmark.task)  # and so is what cannot be corrected
     stored = None if job.anew else results_of.find(job, results)
     if overwrite == "never":
-        return results_of.looked_up(job, stored, results)
+        return results_of.looked_up(job, recipe.digest(), results)
     check_places(job, results)
     if stored is None or not stored.result.complete:
         job.announce()
     with job.blaming():
-        return _of_these_data(job, data, results)
+        outcome = _of_these_data(job, data, results)
+    return correct(outcome, recipe.postprocess, results)
 
 
 def _of_these_data(job: Job, data: Path | None, results: Path) -> Outcome:

@@ -112,7 +112,7 @@ def test_classes_get_other_priors_in_a_chain(labelled: Outcome) -> None:
         ("plcd", "no postprocessor 'plcd'; did you mean 'pldc'"),
         ([], "no post-processor is given"),
         ({"name": "em_prior", "strength": "much"}, "option 'strength' of postprocessor 'em_prior'"),
-        ({"k": 3}, "has no name"),
+        ({"k": 3}, "must be a name or a table with a name"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(labelled: Outcome, steps: Any, message: str) -> None:

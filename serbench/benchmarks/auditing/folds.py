@@ -8,10 +8,12 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from pandas import DataFrame
+from pandas import DataFrame, Series
 
-from serbench.benchmarks import Fold, Protocol, Rows, Task
+from serbench.benchmarks import SHAREABLE, Fold, Protocol, Rows, Task
+from serbench.benchmarks.reading.names import alike, unknown
 from serbench.benchmarks.splitting.hashes import parts
+from serbench.benchmarks.splitting.sentences import sentence
 from serbench.benchmarks.tasks.findings import Finding, Severity, named
 from serbench.errors import SerbenchError, hidden
 
@@ -49,6 +51,7 @@ def audit_folds(
 
     Errors: names of folds that are no texts or are given twice; a speaker, a session or a recording
     (the same samples under another id) in two parts of a fold, unless it is in `protocol.shares`;
+    a sentence, where the protocol promises to keep them apart;
     an empty part; a class that is not trained on, a dimension that has only one value in training;
     an utterance that is tested twice. Warnings: a class or a spread of values that is missing in
     the validation or test part; utterances that are never tested though there are several folds,
@@ -68,12 +71,24 @@ def audit_folds(
         message = f"protocol '{protocol.name}' gives no folds; use another one"
         return [Finding("no_folds", "error", message)]
     findings = [*_names(folds), *(finding for fold in folds for finding in _empty(fold))]
-    for column in ("speaker", "session", "recording"):
+    table = table.assign(speaker=_known_people(table["speaker"]))
+    for column in (*SHAREABLE, *protocol.apart):
         if column in table and column not in protocol.shares:
-            findings += _shared(table, folds, column)
+            findings += _shared(table, folds, column, f"valid {column}" in protocol.shares)
     findings += _lacking(table, folds, task)
     findings += _coverage(table, folds)
     return sorted(findings, key=lambda finding: finding.severity != "error")
+
+
+def doubts(table: DataFrame, folds: Sequence[Fold], protocol: Protocol) -> list[Finding]:
+    """Return, as warnings, what makes folds worth less though they are sound.
+
+    Args:
+        table: the utterances.
+        folds: row numbers of this table.
+        protocol: the one that made the folds.
+    """
+    return [*few_speakers(table, folds), *unknown_speakers(table, folds, protocol)]
 
 
 def few_speakers(table: DataFrame, folds: Sequence[Fold]) -> list[Finding]:
@@ -83,7 +98,8 @@ def few_speakers(table: DataFrame, folds: Sequence[Fold]) -> list[Finding]:
         table: the utterances.
         folds: row numbers of this table.
     """
-    counts = [table["speaker"].iloc[fold.valid].nunique() for fold in folds]
+    people = table["speaker"].mask(unknown(table["speaker"]))
+    counts = [people.iloc[fold.valid].nunique() for fold in folds]
     few = [count for count in counts if count < FEW]
     if not few:
         return []
@@ -92,6 +108,34 @@ def few_speakers(table: DataFrame, folds: Sequence[Fold]) -> list[Finding]:
         "chosen by them may suit nobody else; use fewer folds if there are more speakers"
     )
     return [Finding("few_speakers", "warning", message)]
+
+
+def unknown_speakers(table: DataFrame, folds: Sequence[Fold], protocol: Protocol) -> list[Finding]:
+    """Return, as a warning, of how many utterances nobody knows whether their speakers are apart.
+
+    Args:
+        table: the utterances.
+        folds: row numbers of this table.
+        protocol: the one that made the folds.
+    """
+    nobody = unknown(table["speaker"]).to_numpy()
+    if not nobody.any() or "speaker" in protocol.shares:
+        return []
+    placed = np.unique(np.concatenate([rows for fold in folds for _, rows in parts(fold)]))
+    message = (
+        f"{nobody[placed].sum()} of {len(placed)} utterances have an unknown speaker: whether the "
+        "parts share any of them cannot be checked, and they are in no figure by speaker; name them"
+    )
+    return [Finding("unknown_speakers", "warning", message)]
+
+
+def _known_people(speakers: Series) -> Series:
+    """Return one spelling of each name that is written in several ways, and nothing for nobody."""
+    spelling = {
+        name: " = ".join(names) for names in alike(speakers.dropna().unique()) for name in names
+    }
+    people: Series = speakers.mask(unknown(speakers)).replace(spelling)
+    return people
 
 
 def _names(folds: Sequence[Fold]) -> Iterator[Finding]:
@@ -115,17 +159,22 @@ def _empty(fold: Fold) -> Iterator[Finding]:
             yield Finding("empty_part", "error", message)
 
 
-def _shared(table: DataFrame, folds: Sequence[Fold], column: str) -> Iterator[Finding]:
-    codes, names = pd.factorize(table[column].mask(table[column] == ""))
+def _shared(
+    table: DataFrame, folds: Sequence[Fold], column: str, validation: bool
+) -> Iterator[Finding]:
+    """Yield what parts have in common; `validation`: that part may have it with training."""
+    values = table[column].map(sentence, na_action="ignore") if column == "text" else table[column]
+    codes, names = pd.factorize(values.mask(values == ""))
     for fold in folds:
         found = {part: np.unique(codes[rows]) for part, rows in parts(fold)}
         for one, other in combinations(_PARTS, 2):
             common = np.intersect1d(found[one], found[other])
             common = common[common >= 0]
-            if len(common) == 0:
+            if len(common) == 0 or (validation and (one, other) == ("train", "valid")):
                 continue
             shown = names[common] if column != "recording" else _ids(table, fold, codes, common)
-            what = f"{len(common)} {column}s" if len(common) > 1 else f"a {column}"
+            noun = "sentence" if column == "text" else column
+            what = f"{len(common)} {noun}s" if len(common) > 1 else f"a {noun}"
             message = (
                 f"fold '{fold.name}': {one} and {other} share {what} ({named(shown)}); "
                 "use a protocol that keeps them apart, or one that declares it"

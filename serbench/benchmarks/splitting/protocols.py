@@ -26,11 +26,13 @@ from serbench.benchmarks.splitting.factories import (
     names,
     signature,
 )
+from serbench.benchmarks.splitting.sentences import Knows
 from serbench.errors import SerbenchError
 
 # one fold each for train, valid and test at least
 Count = Annotated[int, Field(ge=3)]
 Shared = Literal["speaker", "session", "recording"]
+_EVERYTHING = frozenset({"speaker", "session", "recording"})
 
 
 @factory
@@ -95,6 +97,84 @@ def speaker_folds(
 
 
 @factory
+def sentence_folds(
+    *,
+    k: Count = 5,
+    sentences: Count = 5,
+    balance: tuple[str, ...] = (),
+    sessions: Literal["apart", "shared"] = "apart",
+    knows: Knows = "nothing",
+) -> Protocol:
+    """Speakers and sentences apart: each of k sets of speakers is tested on each set of sentences.
+
+    The sets of speakers are those of `speaker_folds`; texts that differ in case and punctuation
+    alone are one sentence. The next set of speakers validates, saying the next set of
+    sentences; training has the speakers and the sentences of neither. So it is small where
+    everybody says everything: 36 % of the corpus for 5 x 5 sets. Each utterance is tested once.
+
+    Args:
+        k: number of sets of speakers, at least 3.
+        sentences: number of sets of sentences, at least 3.
+        balance: as of `speaker_folds`.
+        sessions: as of `speaker_folds`.
+        knows: "nothing" of who and what is tested. To compare with, on the same test and validation
+            parts and with as many utterances of each label to train on: "sentences", those that are
+            tested are trained on, said by others; "speakers", those who are tested are trained on,
+            too, as in random clips. The audit and every table show the last.
+    """
+    shares = frozenset[str]() if sessions == "apart" else frozenset({"session"})
+    shares = _EVERYTHING if knows == "speakers" else shares
+    apart = frozenset({"text"}) if knows == "nothing" else frozenset[str]()
+    split = partial(
+        splits.sentence_folds,
+        k=k,
+        sentences=sentences,
+        balance=balance,
+        sessions=sessions,
+        knows=knows,
+    )
+    return Protocol("sentence_folds", split, shares, apart)
+
+
+@factory
+def random_clips(*, k: Count = 5, seed: NonNegativeInt = 42) -> Protocol:
+    """Leaks by design: utterances at random, as MTEB splits IEMOCAP and CREMA-D (not comparable).
+
+    Speakers, sentences, sessions and doubled recordings are on both sides of every fold. Parts are
+    drawn by scikit-learn's `KFold(k, shuffle=True, random_state=seed)` from the utterances in the
+    order of their ids; MTEB draws from them in the order of its copy, has no validation part, and
+    trains on a few utterances of each class.
+
+    Args:
+        k: number of folds, at least 3; each is tested once, the next validates.
+        seed: of the draw.
+    """
+    return Protocol("random_clips", partial(splits.random_clips, k=k, seed=seed), _EVERYTHING)
+
+
+@factory
+def across_corpora(*, tests: tuple[str, ...] = ()) -> Protocol:
+    """Some corpora are tested, one fold each, on what is learnt from all others (`--train-on`).
+
+    A balanced fifth of the speakers that are learnt from validates; nothing of a tested corpus is
+    seen before.
+
+    Args:
+        tests: the tested ones, as the column `corpus` calls them.
+    """
+    return Protocol("across_corpora", partial(splits.across_corpora, tests=tests))
+
+
+@factory
+def leave_one_corpus_out() -> Protocol:
+    """Each of several corpora is tested once, on what is learnt from the others.
+
+    A balanced fifth of the speakers that are learnt from validates.
+    """
+    return Protocol("leave_one_corpus_out", splits.leave_one_corpus_out)
+
+
+@factory
 def corpus_split(*, shares: tuple[Shared, ...] = ()) -> Protocol:
     """The corpus's own train, valid and test parts, as its authors gave them: one fold.
 
@@ -123,19 +203,22 @@ def speaker_dependent_random(
         )
         raise SerbenchError(msg)
     split = partial(splits.speaker_dependent_random, k=k, fractions=fractions, seed=seed)
-    shares = frozenset({"speaker", "session", "recording"})
-    return Protocol("speaker_dependent_random", split, shares)
+    return Protocol("speaker_dependent_random", split, _EVERYTHING)
 
 
 __all__ = [
+    "across_corpora",
     "complete",
     "corpus_split",
     "describe",
     "find",
+    "leave_one_corpus_out",
     "leave_one_session_out",
     "leave_one_speaker_out",
     "make",
     "names",
+    "random_clips",
+    "sentence_folds",
     "signature",
     "speaker_dependent_random",
     "speaker_folds",

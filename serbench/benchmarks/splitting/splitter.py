@@ -55,9 +55,9 @@ class Splitter:
     `groups` is an array of speakers, one an utterance, or a DataFrame with a column `speaker` and
     whatever else is known: `session` (without it, nobody can keep the partners of a dialogue
     apart), `recording` (a digest of the samples, to find the same audio twice), `split` (for
-    `corpus_split`), columns to balance such as `gender`, and `utterance` (ids; by default the
-    row numbers). Only `speaker_dependent_random` draws by the ids; the others need none to give
-    the folds of a run. The rows are those of X, in any index.
+    `corpus_split`), `text` (for `sentence_folds`), columns to balance such as `gender`, and
+    `utterance` (ids; by default the row numbers). Only protocols that draw clips do so by the ids;
+    the others need none to give the folds of a run. The rows are those of X, in any index.
 
     `y` is needed: labels are balanced and audited. Texts and whole numbers are classes; floats,
     in one column or more, are dimensions.
