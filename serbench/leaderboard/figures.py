@@ -26,5 +26,5 @@ def with_spread(value: Spread, gap: str = " ") -> str:
 
 
 def ends(interval: Interval | None) -> str:
-    """Return "0.787-0.917", with a dash between numbers, or nothing where there is no interval."""
-    return "" if interval is None else f"{number(interval.low)}–{number(interval.high)}"  # noqa: RUF001
+    """Return "[0.787, 0.917]", or nothing where there is no interval."""
+    return "" if interval is None else f"[{number(interval.low)}, {number(interval.high)}]"

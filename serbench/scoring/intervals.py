@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from serbench.benchmarks import UNKNOWN
 from serbench.scoring.sums import ADDITIVE, Codes, Values
 
 if TYPE_CHECKING:
@@ -61,10 +62,15 @@ class Shares:
 
 
 class Cell(NamedTuple):
-    """A fold: `who` (K,) numbers of its speakers, `sums` (seeds, K, ...) of each."""
+    """A fold: `who` (K,) numbers of its speakers, `sums` (seeds, K, ...) of each.
+
+    `rest` (seeds, 1, ...) is of utterances of which nobody knows who speaks: they are in the
+    figure, and never left out.
+    """
 
     who: Codes
     sums: Values
+    rest: Values | float = 0.0
 
 
 def of_folds(
@@ -80,15 +86,17 @@ def of_folds(
     folds = [*cells]
     parts, weights = np.zeros(len(speakers)), np.zeros(len(speakers))
     values = []
-    for who, sums in folds:
+    for who, sums, rest in folds:
         count = len(who)
-        total = sums.sum(axis=1, keepdims=True)
+        total = sums.sum(axis=1, keepdims=True) + rest
         whole = value(total).mean(axis=0)
         # a speaker alone is the fold
         own = whole if count == 1 else _pseudo(whole, value(total - sums).mean(axis=0), count)
-        parts[who] += own / (count * len(folds))
-        weights[who] += 1 / (count * len(folds))
+        parts[who] += own / (max(count, 1) * len(folds))
+        weights[who] += 1 / (max(count, 1) * len(folds))
         values.append(float(whole[0]))
+    if any(not len(each.who) for each in folds):
+        parts[:] = np.nan  # nothing tells how far a fold of nobody known would move
     return Shares(float(np.mean(values)), tuple(speakers), parts, weights)
 
 
@@ -163,9 +171,7 @@ def taken_apart(task: Task, predictions: DataFrame, scores: Scores) -> dict[str,
         predictions: as `serbench.scoring.scores.score` takes them.
         scores: of these.
     """
-    found = dict(_over_folds(task, predictions))
-    if task.averaged and len(found) == len(task.measures):
-        found[task.rank] = mean([*found.values()])
+    found = over_folds(task, predictions)
     needed = scores.min_utterances if task.correlates else 1
     people = scores.speakers[scores.speakers["utterances"] >= needed]
     names = [str(name) for name in people["speaker"]]
@@ -175,11 +181,25 @@ def taken_apart(task: Task, predictions: DataFrame, scores: Scores) -> dict[str,
     return {figure.key: found[figure.key] for figure in task.figures if figure.key in found}
 
 
-def _over_folds(task: Task, predictions: DataFrame) -> Iterator[tuple[str, Shares]]:
-    """Yield the key and the shares of each measure that follows from sums."""
+def over_folds(task: Task, predictions: DataFrame) -> dict[str, Shares]:
+    """Return the measures that follow from sums taken apart, as means of folds, by their keys.
+
+    Args:
+        task: what is predicted.
+        predictions: of all utterances, or of some; a fold without any does not count.
+    """
+    found = dict(_measures(task, predictions))
+    if task.averaged and len(found) == len(task.measures):
+        found[task.rank] = mean([*found.values()])
+    return found
+
+
+def _measures(task: Task, predictions: DataFrame) -> Iterator[tuple[str, Shares]]:
     from pandas import factorize
 
-    who, speakers = factorize(predictions["speaker"])
+    # -1 is nobody known
+    named = predictions["speaker"].where(predictions["speaker"] != UNKNOWN)
+    who, speakers = factorize(named)
     seeds, _ = factorize(predictions["seed"])
     rows = [*predictions.groupby("fold", sort=False).indices.values()]
     for measure in task.measures:
@@ -197,9 +217,11 @@ def _over_folds(task: Task, predictions: DataFrame) -> Iterator[tuple[str, Share
 def _cell(
     of: Callable[..., Values], sides: list[Any], labels: Sequence[str], who: Codes, seeds: Codes
 ) -> Cell:
-    """Return the sums of one fold."""
+    """Return the sums of one fold; of who is -1, nobody knows who speaks."""
     present, place = np.unique(who, return_inverse=True)
     trained, turn = np.unique(seeds, return_inverse=True)
     groups = turn * len(present) + place
     sums = of(*sides, labels, groups, len(trained) * len(present))
-    return Cell(present, sums.reshape(len(trained), len(present), *sums.shape[1:]))
+    each = sums.reshape(len(trained), len(present), *sums.shape[1:])
+    nobody = int(present[0] < 0)
+    return Cell(present[nobody:], each[:, nobody:], each[:, :nobody].sum(axis=1, keepdims=True))

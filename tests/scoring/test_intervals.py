@@ -9,7 +9,7 @@ from confidence_intervals import evaluate_with_conf_int
 from scipy import stats
 from sklearn.metrics import f1_score, recall_score
 
-from serbench.benchmarks import Classification, Regression
+from serbench.benchmarks import UNKNOWN, Classification, Regression
 from serbench.scoring import sums
 from serbench.scoring.intervals import Shares, interval, of_speakers, taken_apart
 from serbench.scoring.metrics import METRICS
@@ -140,6 +140,18 @@ def test_a_speaker_in_several_folds_is_still_one():
     table = moods(folds=1)
     mixed = table.assign(fold=(np.arange(len(table)) % 3).astype(str))
     assert interval(apart(MOODS, mixed)["ua"]).speakers == 8
+
+
+def test_clips_of_nobody_known_are_in_the_figure_and_never_left_out():
+    table = moods(folds=1, seeds=1)
+    table.loc[table["speaker"] == "7", "speaker"] = UNKNOWN
+    shares = apart(MOODS, table)["wa"]
+    right = table["truth"] == table["prediction"]
+    assert shares.value == pytest.approx(right.mean())
+    assert shares.speakers == tuple("0123456")
+    without = np.array([right[table["speaker"] != name].mean() for name in shares.speakers])
+    error = np.sqrt(6 / 7 * ((without - without.mean()) ** 2).sum())
+    assert interval(shares).error == pytest.approx(error)
 
 
 # two standard errors of 400 draws are 0.02; clips, taken as independent, would come to 0.6
