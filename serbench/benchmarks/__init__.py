@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 # What a benchmark may be called: its results lie in a folder of that name.
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+SHAREABLE = ("speaker", "session", "recording")
+"""Columns of which no two parts of a fold have a value in common, unless a protocol says so."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ class Protocol:
         name: as the user writes it.
         split: table and task to folds.
         shares: what two parts of a fold may have in common, out of "speaker", "session" and
-            "recording"; the audit refuses anything else, and every table shows this.
+            "recording"; "valid speaker" and the like where only training and validation part may,
+            and the test part is apart. The audit refuses anything else, and every table shows this.
         apart: what else no two parts have in common: "text", what is said; the audit checks it.
     """
 
@@ -108,6 +111,7 @@ class Benchmark:
         licence: of the corpus.
         citation: of the corpus.
         obtain: how to get it.
+        bibtex: an entry to cite the corpus by; empty if there is none.
         synthetic: whether the speech is made by a program; every table says so.
         known_defects: utterance id to what is wrong with it in the corpus as distributed; such an
             utterance is reported but does not stop a run.
@@ -122,6 +126,7 @@ class Benchmark:
     licence: str
     citation: str
     obtain: str
+    bibtex: str = ""
     synthetic: bool = False
     known_defects: Mapping[str, str] = field(default_factory=dict)
 
@@ -135,6 +140,7 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "NAME",
+    "SHAREABLE",
     "Benchmark",
     "Classification",
     "Finding",

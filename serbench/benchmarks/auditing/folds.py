@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
-from serbench.benchmarks import Fold, Protocol, Rows, Task
+from serbench.benchmarks import SHAREABLE, Fold, Protocol, Rows, Task
 from serbench.benchmarks.splitting.hashes import parts
 from serbench.benchmarks.splitting.sentences import sentence
 from serbench.benchmarks.tasks.findings import Finding, Severity, named
@@ -70,9 +70,9 @@ def audit_folds(
         message = f"protocol '{protocol.name}' gives no folds; use another one"
         return [Finding("no_folds", "error", message)]
     findings = [*_names(folds), *(finding for fold in folds for finding in _empty(fold))]
-    for column in ("speaker", "session", "recording", *protocol.apart):
+    for column in (*SHAREABLE, *protocol.apart):
         if column in table and column not in protocol.shares:
-            findings += _shared(table, folds, column)
+            findings += _shared(table, folds, column, f"valid {column}" in protocol.shares)
     findings += _lacking(table, folds, task)
     findings += _coverage(table, folds)
     return sorted(findings, key=lambda finding: finding.severity != "error")
@@ -117,7 +117,10 @@ def _empty(fold: Fold) -> Iterator[Finding]:
             yield Finding("empty_part", "error", message)
 
 
-def _shared(table: DataFrame, folds: Sequence[Fold], column: str) -> Iterator[Finding]:
+def _shared(
+    table: DataFrame, folds: Sequence[Fold], column: str, validation: bool
+) -> Iterator[Finding]:
+    """Yield what parts have in common; `validation`: that part may have it with training."""
     values = table[column].map(sentence, na_action="ignore") if column == "text" else table[column]
     codes, names = pd.factorize(values.mask(values == ""))
     for fold in folds:
@@ -125,7 +128,7 @@ def _shared(table: DataFrame, folds: Sequence[Fold], column: str) -> Iterator[Fi
         for one, other in combinations(_PARTS, 2):
             common = np.intersect1d(found[one], found[other])
             common = common[common >= 0]
-            if len(common) == 0:
+            if len(common) == 0 or (validation and (one, other) == ("train", "valid")):
                 continue
             shown = names[common] if column != "recording" else _ids(table, fold, codes, common)
             noun = "sentence" if column == "text" else column
