@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 # What a benchmark may be called: its results lie in a folder of that name.
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+UNKNOWN = "Unknown"
+"""The speaker of an utterance of which nobody knows who speaks: several people, not one."""
 SHAREABLE = ("speaker", "session", "recording")
 """Columns of which no two parts of a fold have a value in common, unless a protocol says so."""
 
@@ -104,8 +106,9 @@ class Benchmark:
         task: what is predicted, with the label set or the dimensions.
         read: the corpus folder (None where `folder` is None) to the table of utterances: columns
             `utterance` (unique id), `path` (absolute), `start`, `end` (seconds, NaN for a whole
-            file), `speaker`, `session`, `gender` ("female", "male"), `text`, `split` ("train",
-            "valid", "test"), the last four None where unknown, and the task's target columns.
+            file), `speaker` (`UNKNOWN` where nobody knows), `session`, `gender` ("female", "male"
+            or whatever the corpus says), `text`, `split` ("train", "valid", "test"), the last four
+            None where unknown, and the task's target columns.
         protocols: factories of the protocols it supports, by name; the first is the default.
         folder: its folder below the data folder; None if the package makes the corpus.
         licence: of the corpus.
@@ -141,6 +144,7 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "NAME",
     "SHAREABLE",
+    "UNKNOWN",
     "Benchmark",
     "Classification",
     "Finding",

@@ -240,6 +240,8 @@ class Result(_Record):
         seeds: of the training runs of each fold.
         left_out: utterances of the corpus that were not used.
         known_defects: how many utterances have a defect that the benchmark lists.
+        unknown_speakers: of how many utterances nobody knows who speaks; they are in no figure by
+            speaker.
         warnings: what the audits of corpus and folds doubt, a sentence a kind, "what; remedy".
         provenance: of the upstream's weights: `id`, `revision`, `digest`, `licence`,
             `trained_on`, `method`, as far as they exist; of those before the run adapted them.
@@ -274,6 +276,7 @@ class Result(_Record):
     seeds: tuple[int, ...]
     left_out: tuple[LeftOut, ...] = ()
     known_defects: int = 0
+    unknown_speakers: int = 0
     warnings: tuple[str, ...] = ()
     provenance: dict[str, str] = {}
     adaptation: Adaptation | None = None

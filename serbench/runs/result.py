@@ -158,6 +158,7 @@ def save(
         seeds=job.recipe.seeds,
         left_out=tuple(LeftOut(utterance=u, reason=_line(r)) for u, r in prepared.left_out.items()),
         known_defects=prepared.known_defects,
+        unknown_speakers=prepared.unknown_speakers,
         warnings=prepared.warnings,
         provenance=first.provenance,
         adaptation=first.adaptation,

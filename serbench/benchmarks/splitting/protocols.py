@@ -203,6 +203,28 @@ def random_clips(*, k: Count = 5, seed: NonNegativeInt = 42) -> Protocol:
 
 
 @factory
+def across_corpora(*, tests: tuple[str, ...] = ()) -> Protocol:
+    """Some corpora are tested, one fold each, on what is learnt from all others (`--train-on`).
+
+    A balanced fifth of the speakers that are learnt from validates; nothing of a tested corpus is
+    seen before.
+
+    Args:
+        tests: the tested ones, as the column `corpus` calls them.
+    """
+    return Protocol("across_corpora", partial(splits.across_corpora, tests=tests))
+
+
+@factory
+def leave_one_corpus_out() -> Protocol:
+    """Each of several corpora is tested once, on what is learnt from the others.
+
+    A balanced fifth of the speakers that are learnt from validates.
+    """
+    return Protocol("leave_one_corpus_out", splits.leave_one_corpus_out)
+
+
+@factory
 def corpus_split(*, shares: tuple[Shared, ...] = ()) -> Protocol:
     """The corpus's own train, valid and test parts, as its authors gave them: one fold.
 
@@ -235,11 +257,13 @@ def speaker_dependent_random(
 
 
 __all__ = [
+    "across_corpora",
     "complete",
     "corpus_split",
     "describe",
     "equal_amounts",
     "find",
+    "leave_one_corpus_out",
     "leave_one_session_out",
     "leave_one_speaker_out",
     "make",
