@@ -155,7 +155,7 @@ def speaker_dependent_random(
 ) -> list[Fold]:
     """Deal the utterances of each label in random order to k folds, or to the three parts."""
     table, order = _in_id_order(table)
-    strata = _stratum(table, task)
+    strata = stratum(table, task)
     shuffled = np.random.default_rng(seed).permutation(len(table))
     shuffled = shuffled[np.argsort(strata[shuffled], kind="stable")]
     dealt = np.empty(len(table), dtype=np.int64)
@@ -198,10 +198,10 @@ def sentence_folds(
     _check_groups("sentence_folds", k, speakers, group)
     what = said.sentence_sets(texts, _codes(speakers), task.strata(table), sentences)
     who = _balanced("sentence_folds", table, task, balance, group, k)
-    return list(said.crossed(order, who, what, texts, _stratum(table, task), knows))
+    return list(said.crossed(order, who, what, texts, stratum(table, task), knows))
 
 
-def _stratum(table: DataFrame, task: Task) -> Codes:
+def stratum(table: DataFrame, task: Task) -> Codes:
     """Return (N,) one number for all that folds are balanced by."""
     strata = np.zeros(len(table), dtype=np.int64)
     for codes in task.strata(table):
