@@ -41,6 +41,12 @@ def about_setting(result: Result) -> list[str]:
         found.append(f"Training and test parts share {' and '.join(f'{o}s' for o in others)}.")
     if "text" in result.protocol.apart:
         found.append("Sentences apart: no part of a fold has a sentence of another, nor a speaker.")
+    if (enrolled := result.protocol.enrolled) is not None:
+        found.append(
+            f"Of each test speaker the first {enrolled.aside:g} {enrolled.unit} are not scored; "
+            f"adaptation and post-processors get {enrolled.amount:g} of them"
+            f"{', with labels' * enrolled.labelled}."
+        )
     if result.known_defects:
         found.append(
             f"{result.known_defects} utterances have known defects: "

@@ -174,7 +174,8 @@ def save(
         scores=scores.to_json(),
     )
     tables = trained.tables
-    beside = Beside(tables.validated, tables.trained, tables.voices)
+    enrolled = None if tables.enrolled.empty else tables.enrolled
+    beside = Beside(tables.validated, tables.trained, tables.voices, enrolled)
     return Outcome(result, scores, store.save(result, tables.tested, results, beside))
 
 

@@ -231,7 +231,10 @@ def _run_trial(
         tested=tabulate(table, fold, seed, task, fitted.scores),
         validated=tabulate(table, fold, seed, task, fitted.validation, "valid"),
         trained=tabulate(table, fold, seed, task, fitted.training, "train"),
-        voices=heard_in(table, fold, seed, fitted.embeddings),
+        enrolled=tabulate(table, fold, seed, task, fitted.enrolled, "enrol"),
+        voices=heard_in(
+            table, fold, seed, fitted.embeddings, enrolled=job.recipe.enrol is not None
+        ),
     )
     return Trial(fit_of(fold.name, seed, fitted), tables)
 

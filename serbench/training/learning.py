@@ -124,6 +124,8 @@ class Learner:
     def predict(self, system: System, rows: Rows) -> NDArray[np.float64]:
         """Return (n, C) scores in the order of `rows`, leaving training's randomness alone."""
         trial = self.trial
+        if not len(rows):
+            return np.zeros((0, len(trial.objective.task.outputs)))
         parts, places = self._in_order(rows)
         system.eval()
         with torch.no_grad(), forked(trial.device):
