@@ -53,9 +53,10 @@ def about_setting(result: Result) -> list[str]:
             f"`serbench data check {result.benchmark.name}` lists them."
         )
     if result.transductive:
+        what = "the upstream was adapted to" if result.weighted is None else "training was led by"
         found.append(
-            "Transductive: the upstream was adapted to the audio of the test part, too, without "
-            "labels; not comparable with results for speech that nobody has heard before."
+            f"Transductive: {what} the audio of the test part, too, without labels; not "
+            "comparable with results for speech that nobody has heard before."
         )
     return found
 

@@ -249,6 +249,18 @@ class Conditioning(_Record):
     unseen: int
 
 
+class Weighted(_Record):
+    """By whom training utterances were weighted.
+
+    Attributes:
+        heard: the "test" part, without labels, or what is "enrol"led of its speakers.
+        functionals: by which voices were compared.
+    """
+
+    heard: Literal["test", "enrol"]
+    functionals: str
+
+
 class Member(_Record):
     """A finished run that was fused with others: its digest, and how its row is called."""
 
@@ -295,6 +307,7 @@ class Result(_Record):
             then those of all of them, and what only a training has is theirs alone.
         corrected: what post-processors did, and to which run; None: nothing.
         conditioning: what the head was told of who speaks; None if it was told nothing.
+        weighted: by whom training utterances were weighted; None: all weigh the same.
         training: what was chosen for each fold and seed.
         seconds: wall-clock time of `audit`, `adapt`, `finetune`, `encode`, `train`;
             of fused runs, of `fuse`; of corrected ones, of `postprocess`.
@@ -325,6 +338,7 @@ class Result(_Record):
     members: tuple[Member, ...] = ()
     corrected: Corrected | None = None
     conditioning: Conditioning | None = None
+    weighted: Weighted | None = None
     training: tuple[Fit, ...] = ()
     seconds: dict[str, float] = {}
     threads: dict[str, int] = {}
@@ -344,6 +358,7 @@ class Result(_Record):
 
     @property
     def transductive(self) -> bool:
-        """Whether an upstream was adapted to the audio of the test part."""
+        """Whether something was adapted to the audio of the test part: an upstream, or weights."""
         adaptations = (encoder.adaptation for encoder in self.encoders)
-        return any(each is not None and each.transductive for each in adaptations)
+        heard = any(each is not None and each.transductive for each in adaptations)
+        return heard or (self.weighted is not None and self.weighted.heard == "test")

@@ -36,6 +36,7 @@ _YOUNGER: Mapping[str, Any] = {
     "precision": "float16",
     "training.average": 1,
     "training.schedule": "constant",
+    "training.weighting": None,
 }
 # What is left out of a part's plain values where it says nothing.
 _UNSAID = {"code", "edition", "versions", "contents", "layers"}

@@ -15,6 +15,7 @@ from serbench.leaderboard.beside import Beside
 from serbench.leaderboard.record import Encoder, LeftOut, Result
 from serbench.runs.conditioning import conditioning
 from serbench.runs.identity import changes, described
+from serbench.runs.weighting import weighted
 from serbench.scoring.scores import score
 
 if TYPE_CHECKING:
@@ -164,6 +165,7 @@ def save(
         finetuned=first.finetuned,
         fused_with=tuple(others),
         conditioning=conditioning(job, prepared),
+        weighted=weighted(job),
         training=trained.fits,
         seconds={name: round(value, 1) for name, value in steps.items()},
         threads={name: count for name, count in job.threads.items() if name in steps},
