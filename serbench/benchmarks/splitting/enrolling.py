@@ -27,8 +27,9 @@ def enrol(
 ) -> list[Fold]:
     """Return the folds with the first clips of each test speaker enrolled or set aside.
 
-    First is what comes first in the natural order of the ids (2 before 10). Of seconds, clips are
-    taken whole until there are as many. A speaker of whom nothing would be left to score is in
+    First is what comes first in the natural order of the ids (2 before 10); where ids begin with
+    the label, that may be clips of one label. Of seconds, clips are taken whole until there are as
+    many. A speaker of whom nothing would be left to score is in
     neither part.
 
     Args:
