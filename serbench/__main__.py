@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+from threading import Timer
 
 from serbench.errors import SerbenchError
 
 # what typer makes of Ctrl-C, and what a shell makes of SIGTERM, which clusters send
 _ENDINGS = {130: "interrupted", 128 + signal.SIGTERM: "terminated"}
+_SOON = 0.05  # seconds
 
 
 def main() -> None:
     """Run `serbench`; exit 2 with a message for a problem of the user, 130 or 143 if stopped."""
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    sys.unraisablehook = _arrive_again
     try:
         from serbench.cli import app
 
@@ -26,11 +30,29 @@ def main() -> None:
         where = f"'{error.filename}': " if error.filename else ""
         text = f"error: {where}{error.strerror}; what is finished is kept, the same command goes on"
         sys.exit(_say(text, 2))
+    except KeyboardInterrupt:  # before typer looked for it
+        sys.exit(_ended(130))
     except SystemExit as end:
         if end.code in _ENDINGS:
-            text = "the same command goes on from there, `pretrain` with --resume"
-            sys.exit(_say(f"{_ENDINGS[end.code]}; {text}", end.code))
+            sys.exit(_ended(int(end.code)))
         raise
+
+
+def _arrive_again(lost: sys.UnraisableHookArgs) -> None:
+    """Repeat a signal that came while Python removed an object, where its exception is lost."""
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        number = signal.SIGINT
+    elif isinstance(lost.exc_value, SystemExit) and lost.exc_value.code in _ENDINGS:
+        number = signal.SIGTERM
+    else:
+        sys.__unraisablehook__(lost)
+        return
+    Timer(_SOON, os.kill, [os.getpid(), number]).start()
+
+
+def _ended(code: int) -> int:
+    text = "the same command goes on from there, `pretrain` with --resume"
+    return _say(f"{_ENDINGS[code]}; {text}", code)
 
 
 def _say(text: str, code: int) -> int:

@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 
 # What a benchmark may be called: its results lie in a folder of that name.
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+UNKNOWN = "Unknown"
+"""The speaker of an utterance of which nobody knows who speaks: several people, not one."""
+SHAREABLE = ("speaker", "session", "recording")
+"""Columns of which no two parts of a fold have a value in common, unless a protocol says so."""
 
 
 def _no_rows() -> Rows:
@@ -93,7 +97,8 @@ class Protocol:
         name: as the user writes it.
         split: table and task to folds.
         shares: what two parts of a fold may have in common, out of "speaker", "session" and
-            "recording"; the audit refuses anything else, and every table shows this.
+            "recording"; "valid speaker" and the like where only training and validation part may,
+            and the test part is apart. The audit refuses anything else, and every table shows this.
         apart: what else no two parts have in common: "text", what is said; the audit checks it.
     """
 
@@ -118,13 +123,15 @@ class Benchmark:
         task: what is predicted, with the label set or the dimensions.
         read: the corpus folder (None where `folder` is None) to the table of utterances: columns
             `utterance` (unique id), `path` (absolute), `start`, `end` (seconds, NaN for a whole
-            file), `speaker`, `session`, `gender` ("female", "male"), `text`, `split` ("train",
-            "valid", "test"), the last four None where unknown, and the task's target columns.
+            file), `speaker` (`UNKNOWN` where nobody knows), `session`, `gender` ("female", "male"
+            or whatever the corpus says), `text`, `split` ("train", "valid", "test"), the last four
+            None where unknown, and the task's target columns.
         protocols: factories of the protocols it supports, by name; the first is the default.
         folder: its folder below the data folder; None if the package makes the corpus.
         licence: of the corpus.
         citation: of the corpus.
         obtain: how to get it.
+        bibtex: an entry to cite the corpus by; empty if there is none.
         synthetic: whether the speech is made by a program; every table says so.
         known_defects: utterance id to what is wrong with it in the corpus as distributed; such an
             utterance is reported but does not stop a run.
@@ -139,6 +146,7 @@ class Benchmark:
     licence: str
     citation: str
     obtain: str
+    bibtex: str = ""
     synthetic: bool = False
     known_defects: Mapping[str, str] = field(default_factory=dict)
 
@@ -152,6 +160,8 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "NAME",
+    "SHAREABLE",
+    "UNKNOWN",
     "Benchmark",
     "Classification",
     "Finding",

@@ -19,6 +19,7 @@ from serbench.cli import (
     run,
     show,
     speakers,
+    study,
 )
 
 app = typer.Typer(
@@ -58,6 +59,7 @@ app.command("rerun")(rerun.rerun)
 app.command("reported")(reported.reported)
 app.add_typer(recipes.app, name="recipes")
 app.add_typer(speakers.app, name="speakers")
+app.add_typer(study.app, name="study")
 app.add_typer(data.app, name="data")
 app.add_typer(check.app, name="check")
 app.add_typer(pretrain.app, name="pretrain")

@@ -9,7 +9,17 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from serbench.cli.groups import grouped
-from serbench.cli.options import Data, Device, Results, Set, Threads, Weights, assign
+from serbench.cli.options import (
+    Data,
+    Device,
+    Results,
+    Set,
+    Threads,
+    TrainOn,
+    Weights,
+    assign,
+    corpora,
+)
 from serbench.errors import SerbenchError
 
 
@@ -29,8 +39,10 @@ class Asked(NamedTuple):
     ] = None
     downstream: Annotated[str | None, typer.Option(help="The head; a name or ./file.py.")] = None
     benchmark: Annotated[
-        str | None, typer.Option(help="Corpus and task; a name or a .toml file [demo].")
+        str | None,
+        typer.Option(help="Corpus and task; a name or a .toml file [demo]; several with commas."),
     ] = None
+    train_on: TrainOn = None
     protocol: Annotated[
         str | None, typer.Option(help="How to split [the benchmark's own default].")
     ] = None
@@ -109,7 +121,7 @@ def raw_of(asked: Asked) -> dict[str, Any]:
     given: dict[str, Any] = {
         "upstream": None if asked.upstream is None else _listed(asked.upstream),
         "downstream": asked.downstream,
-        "benchmark": asked.benchmark,
+        "benchmark": corpora(asked.benchmark, asked.train_on),
         "protocol": asked.protocol,
         "seeds": None if asked.seeds is None else list(range(asked.seeds)),
         "leave_out_broken": asked.leave_out_broken or None,

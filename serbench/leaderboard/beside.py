@@ -78,8 +78,11 @@ def problem(result: Result, predictions: DataFrame, beside: Beside) -> str | Non
 
 def unlike(result: Result, predictions: DataFrame, part: Part = "test") -> str | None:
     """Return the first reason why predictions for a part cannot be those of a result, or None."""
-    return tables.problem(result.benchmark.task, predictions) or tables.lack(
-        predictions, _sizes(result, part), result.seeds, complete=result.complete
+    hashes = {fold.name: fold.truths.get(part, "") for fold in result.split.folds}
+    return (
+        tables.problem(result.benchmark.task, predictions)
+        or tables.lack(predictions, _sizes(result, part), result.seeds, complete=result.complete)
+        or tables.untrue(result.benchmark.task, predictions, hashes)
     )
 
 

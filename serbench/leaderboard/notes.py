@@ -37,8 +37,15 @@ def about_setting(result: Result) -> list[str]:
             "Speaker-dependent: the speakers of the test part are also trained on; "
             "not comparable with speaker-independent results."
         )
-    if others := [share for share in result.protocol.shares if share != "speaker"]:
+    apart = [share for share in result.protocol.shares if not share.startswith("valid ")]
+    if others := [share for share in apart if share != "speaker"]:
         found.append(f"Training and test parts share {' and '.join(f'{o}s' for o in others)}.")
+    if chosen := [s.removeprefix("valid ") for s in result.protocol.shares if s not in apart]:
+        found.append(
+            f"Training and validation parts share {' and '.join(f'{c}s' for c in chosen)}, the "
+            "test part is apart: validation scores are too good, and may choose what suits nobody "
+            "else."
+        )
     if "text" in result.protocol.apart:
         found.append("Sentences apart: no part of a fold has a sentence of another, nor a speaker.")
     if (enrolled := result.protocol.enrolled) is not None:
@@ -123,6 +130,7 @@ def about_result(result: Result, scores: Scores) -> list[str]:
     """
     sentences = [
         _incomplete(result, scores),
+        _unsummed(result),
         _left_out(result),
         _fewer_averaged(result),
         _fused(result),
@@ -141,6 +149,12 @@ def _incomplete(result: Result, scores: Scores) -> str | None:
         return None
     planned = len(result.split.folds) * len(result.seeds)
     return f"Incomplete, so not ranked: {len(scores.folds)} of {planned} folds x seeds."
+
+
+def _unsummed(result: Result) -> str | None:
+    if result.checksum:
+        return None
+    return "Its record has no checksum, as older ones do not: a change of it would not be noticed."
 
 
 def _fewer_averaged(result: Result) -> str | None:

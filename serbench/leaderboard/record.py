@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -16,9 +17,11 @@ from pydantic import (
     model_validator,
 )
 from pydantic import JsonValue as Json
+from pydantic_core import from_json
 
 from serbench.benchmarks import NAME
 from serbench.benchmarks.tasks import KINDS
+from serbench.digests import digest_json
 
 FORMAT: Literal[1] = 1
 """Of the JSON record; raised by any change that makes older records unreadable."""
@@ -297,6 +300,8 @@ class Result(_Record):
         seeds: of the training runs of each fold.
         left_out: utterances of the corpus that were not used.
         known_defects: how many utterances have a defect that the benchmark lists.
+        unknown_speakers: of how many utterances nobody knows who speaks; they are in no figure by
+            speaker.
         warnings: what the audits of corpus and folds doubt, a sentence a kind, "what; remedy".
         provenance: of the upstream's weights: `id`, `revision`, `digest`, `licence`,
             `trained_on`, `method`, as far as they exist; of those before the run adapted them.
@@ -318,6 +323,8 @@ class Result(_Record):
         created: UTC, to the second.
         complete: whether the predictions have every fold with every seed.
         scores: for people to read; tables recompute them from the predictions.
+        checksum: SHA-256 of all the other fields as the file has them (`sum_of`), whatever their
+            order and the white space; empty where an older serbench wrote none.
     """
 
     format: Literal[1] = FORMAT
@@ -330,6 +337,7 @@ class Result(_Record):
     seeds: tuple[int, ...]
     left_out: tuple[LeftOut, ...] = ()
     known_defects: int = 0
+    unknown_speakers: int = 0
     warnings: tuple[str, ...] = ()
     provenance: dict[str, str] = {}
     adaptation: Adaptation | None = None
@@ -347,6 +355,7 @@ class Result(_Record):
     created: Annotated[AwareDatetime, AfterValidator(_utc)]
     complete: bool
     scores: dict[str, Json]
+    checksum: str = ""
 
     @property
     def encoders(self) -> tuple[Encoder, ...]:
@@ -362,3 +371,14 @@ class Result(_Record):
         adaptations = (encoder.adaptation for encoder in self.encoders)
         heard = any(each is not None and each.transductive for each in adaptations)
         return heard or (self.weighted is not None and self.weighted.heard == "test")
+
+
+def sum_of(plain: Mapping[str, Any]) -> str:
+    """Return the checksum of a record as plain JSON values."""
+    return digest_json({key: value for key, value in plain.items() if key != "checksum"})
+
+
+def summed(result: Result) -> Result:
+    """Return a record with its checksum."""
+    plain = from_json(result.model_dump_json())
+    return result.model_copy(update={"checksum": sum_of(plain)})

@@ -14,7 +14,7 @@ from serbench.errors import SerbenchError
 from serbench.leaderboard import identity
 from serbench.leaderboard.beside import Beside, contained, files, problem, read
 from serbench.leaderboard.reading import BrokenResultError, read_record, unfit
-from serbench.leaderboard.record import Result
+from serbench.leaderboard.record import Result, summed
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -72,7 +72,7 @@ def _write(path: Path, result: Result, written: Mapping[Path, DataFrame]) -> Non
         for where, table in written.items():
             temporary = stack.enter_context(replacing(where))
             table.to_parquet(temporary, index=False, compression="zstd", write_page_checksum=True)
-        record.write_text(_to_json(result), encoding="utf-8")
+        record.write_text(_to_json(summed(result)), encoding="utf-8")
         path.unlink(missing_ok=True)
         for older in path.parent.glob(f"{path.stem}.*.parquet"):
             older.unlink()

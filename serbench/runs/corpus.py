@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from serbench.benchmarks.auditing import audit, folds
 from serbench.benchmarks.auditing import checksums as sums
+from serbench.benchmarks.reading.names import as_texts, unknown
 from serbench.benchmarks.splitting import hashes
 from serbench.benchmarks.tasks.findings import gathered
 from serbench.digests import digest_json
@@ -37,6 +38,7 @@ class Prepared:
         split: the folds in numbers, for the record.
         left_out: utterances that are not used, with the reason.
         known_defects: how many used utterances have a defect that the benchmark lists.
+        unknown_speakers: of how many used utterances nobody knows who speaks.
         warnings: what the audits doubt, a sentence a kind.
     """
 
@@ -45,6 +47,7 @@ class Prepared:
     split: Split
     left_out: Mapping[str, str]
     known_defects: int
+    unknown_speakers: int = 0
     warnings: tuple[str, ...] = ()
 
 
@@ -88,7 +91,7 @@ def prepare(
     found = audit.audit_corpus(benchmark, read_corpus(benchmark, data), progress, anew=anew)
     table = found.usable(leave_out_broken=leave_out_broken)
     split, doubts = folds.sound_folds(table, protocol, benchmark.task)
-    doubts += [*folds.few_speakers(table, split)]
+    doubts += folds.doubts(table, split, protocol)
     if enrol is not None:
         split, more = folds.enrolled_folds(
             table, split, benchmark.task, enrol.amount, enrol.unit, enrol.aside
@@ -98,8 +101,9 @@ def prepare(
     for warning in warnings:
         progress.tell(f"warning: {warning}")
     known = sum(f.severity == "known" for f in found.findings)
+    nobody = int(unknown(table["speaker"]).sum())
     numbers = _in_numbers(table, split, benchmark.task)
-    return Prepared(table, split, numbers, found.broken, known, tuple(warnings))
+    return Prepared(table, split, numbers, found.broken, known, nobody, tuple(warnings))
 
 
 def _in_numbers(table: DataFrame, split: list[Fold], task: Task) -> Split:
@@ -158,7 +162,7 @@ def check_corpus(
     return [
         *findings,
         *folds.audit_folds(found.table, split, protocol, benchmark.task),
-        *folds.few_speakers(found.table, split),
+        *folds.doubts(found.table, split, protocol),
     ]
 
 
@@ -197,7 +201,7 @@ def read_corpus(benchmark: Benchmark, data: Path | None) -> DataFrame:
         SerbenchError: the corpus is not there, or its tables cannot be read.
     """
     if benchmark.folder is None:
-        return benchmark.read(None)
+        return as_texts(benchmark.read(None))
     root = data_root(data)
     if root is None:
         msg = (
@@ -205,4 +209,4 @@ def read_corpus(benchmark: Benchmark, data: Path | None) -> DataFrame:
             f"to the folder that holds '{benchmark.folder}'. {benchmark.obtain}"
         )
         raise SerbenchError(msg)
-    return benchmark.read(root / benchmark.folder)
+    return as_texts(benchmark.read(root / benchmark.folder))

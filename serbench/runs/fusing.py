@@ -15,7 +15,7 @@ from serbench import devices
 from serbench.errors import SerbenchError, unknown
 from serbench.leaderboard import agreement, beside, store
 from serbench.leaderboard.identity import FUSED, digest_of
-from serbench.leaderboard.record import Conditioning, Encoder, Labels, Member, Result
+from serbench.leaderboard.record import Conditioning, Encoder, Labels, Member, Result, summed
 from serbench.leaderboard.store import Entry
 from serbench.runs.result import Outcome
 from serbench.scoring import predictions as tables
@@ -83,7 +83,8 @@ def fuse(
             "seconds": {"fuse": round(time.monotonic() - start, 1)},
         }
     )
-    return Outcome(result, scores, store.save(result, predictions, root, beside.Beside(validation)))
+    path = store.save(result, predictions, root, beside.Beside(validation))
+    return Outcome(summed(result), scores, path)
 
 
 def _load(path: Path) -> _Run:

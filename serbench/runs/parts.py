@@ -22,6 +22,9 @@ from serbench.leaderboard.identity import FORMAT, corrected_by, digest_of, ident
 from serbench.leaderboard.record import Enrolled, Labels
 from serbench.training.settings import Precision, Stage, Training
 
+ACROSS = "across"
+"""What the benchmark of several corpora is called in a recipe."""
+
 M = TypeVar("M", bound=BaseModel)
 # As large as every library takes it.
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -86,6 +89,8 @@ class Part(_Frozen):
         made = self.model_dump(mode="json")
         if made["name"].endswith((".py", ".toml")):
             made["name"] = Path(made["name"]).name
+        if made["name"] == ACROSS:
+            made["options"] = {k: _public(v) for k, v in made["options"].items()}
         for key in made["contents"].keys() & made["options"].keys():
             path = Path(made["options"][key]).expanduser().absolute()
             made["options"][key] = f"./{path.name}"
@@ -95,6 +100,13 @@ class Part(_Frozen):
     def identity(self) -> dict[str, Any]:
         """Return what the part is, wherever its files lie."""
         return identity_of(self.plain())
+
+
+def _public(value: Any) -> Any:
+    """Return a list of names without the folders of those that are files."""
+    if not isinstance(value, list):
+        return value
+    return [Path(one).name if one.endswith((".py", ".toml")) else one for one in value]
 
 
 class Recipe(_Frozen):

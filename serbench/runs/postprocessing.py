@@ -16,7 +16,7 @@ from serbench.errors import SerbenchError
 from serbench.leaderboard import beside, store
 from serbench.leaderboard.beside import Beside
 from serbench.leaderboard.identity import corrected_by, digest_of
-from serbench.leaderboard.record import Corrected, Enrolled, Result
+from serbench.leaderboard.record import Corrected, Enrolled, Result, summed
 from serbench.postprocessors import Evidence, Known, PostProcessor, chain, check_serves
 from serbench.runs.parts import Part
 from serbench.runs.plugin_part import plugin_of
@@ -101,7 +101,7 @@ def _corrected(path: Path, parts: Sequence[Part], root: Path) -> Outcome:
     )
     enrolled = material.enrolled if _enrols(result) else None
     kept = Beside(validated, material.training, material.voices, enrolled)
-    return Outcome(result, scores, store.save(result, tested, root, kept))
+    return Outcome(summed(result), scores, store.save(result, tested, root, kept))
 
 
 def made_of(parts: Sequence[Part], task: Task) -> tuple[PostProcessor, ...]:

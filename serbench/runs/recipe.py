@@ -13,7 +13,7 @@ from serbench import plugins
 from serbench.digests import digest_path
 from serbench.errors import SerbenchError, unknown
 from serbench.leaderboard.record import Enrolled
-from serbench.runs.parts import Part, Recipe, validated
+from serbench.runs.parts import ACROSS, Part, Recipe, validated
 from serbench.runs.plugin_part import plugin_part
 from serbench.runs.recipe_files import path_of, read_recipe, shipped, summary
 from serbench.training.settings import FineTuning, Stage, Training
@@ -129,6 +129,10 @@ def make_benchmark(part: Part) -> Benchmark:
     Raises:
         SerbenchError: it cannot be made, or code of somebody else gives it a built-in one's name.
     """
+    if part.name == ACROSS:
+        from serbench.runs.across import make_across
+
+        return make_across(part)
     if part.name.endswith(".toml"):
         from serbench.benchmarks.reading import custom
 
@@ -193,13 +197,21 @@ def benchmark_part(given: Any) -> Part:
     """Return the complete part that says which benchmark.
 
     Args:
-        given: a name, the path of a file, or a dict with it as `name` and with options; None is
-            the demo.
+        given: a name, the path of a file, or a dict with it as `name` and with options; a list
+            of them, or a dict with `test`, `train`, `map` and `rescale`, are several corpora; None
+            is the demo.
 
     Raises:
         SerbenchError: an unknown name or option, a wrong value, or a file that is missing.
     """
-    name, options = _split("benchmark", given, "demo")
+    if isinstance(given, list | tuple):
+        given = {"test": given}
+    several = isinstance(given, Mapping) and "test" in given
+    name, options = _split("benchmark", given, ACROSS if several else "demo")
+    if name == ACROSS:
+        from serbench.runs.across import across_part
+
+        return across_part(options)
     if not name.endswith(".toml"):
         return plugin_part("benchmarks", name, options)
     from serbench.benchmarks.reading import custom
@@ -217,6 +229,12 @@ def _protocol(benchmark: Benchmark, given: Any) -> Part:
     from serbench.benchmarks.splitting import protocols
 
     name, options = _split("protocol", given, next(iter(benchmark.protocols)))
+    if "across_corpora" in benchmark.protocols and name not in benchmark.protocols:
+        msg = (
+            f"protocol '{name}' splits what --train-on has split already; leave one of the two out "
+            "(--benchmark emodb,crema_d names several corpora for a protocol to split)"
+        )
+        raise SerbenchError(msg)
     make_protocol(benchmark, Part(name=name, options=options))
     build = benchmark.protocols.get(name) or protocols.find(name)
     defaults = protocols.complete(build, {})

@@ -12,7 +12,7 @@ from serbench import devices
 from serbench.errors import SerbenchError, shown
 from serbench.leaderboard import store
 from serbench.leaderboard.beside import Beside
-from serbench.leaderboard.record import Encoder, LeftOut, Result
+from serbench.leaderboard.record import Encoder, LeftOut, Result, summed
 from serbench.runs.conditioning import conditioning
 from serbench.runs.identity import changes, described
 from serbench.runs.weighting import weighted
@@ -159,6 +159,7 @@ def save(
         seeds=job.recipe.seeds,
         left_out=tuple(LeftOut(utterance=u, reason=_line(r)) for u, r in prepared.left_out.items()),
         known_defects=prepared.known_defects,
+        unknown_speakers=prepared.unknown_speakers,
         warnings=prepared.warnings,
         provenance=first.provenance,
         adaptation=first.adaptation,
@@ -178,7 +179,8 @@ def save(
     tables = trained.tables
     enrolled = None if tables.enrolled.empty else tables.enrolled
     beside = Beside(tables.validated, tables.trained, tables.voices, enrolled)
-    return Outcome(result, scores, store.save(result, tables.tested, results, beside))
+    path = store.save(result, tables.tested, results, beside)
+    return Outcome(summed(result), scores, path)
 
 
 def _encoder(adapted: Adapted, origin: Mapping[str, str]) -> Encoder:

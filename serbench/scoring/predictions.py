@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
+from serbench.digests import digest_rows, rows_of
 from serbench.errors import hidden
 
 if TYPE_CHECKING:
@@ -141,6 +142,25 @@ def lack(
             f"the record says complete: {str(complete).lower()}, but {len(found)} of {planned} "
             "folds x seeds are predicted"
         )
+    return None
+
+
+def untrue(task: Task, predictions: DataFrame, hashes: Mapping[str, str]) -> str | None:
+    """Return in which fold predictions are not for what the corpus said, or None.
+
+    Args:
+        task: what is predicted.
+        predictions: without a `problem`.
+        hashes: of the utterances, speakers and truths of each fold, by its name; empty if unknown.
+    """
+    columns = ["utterance", "speaker", *truths(task)]
+    for (fold, seed), rows in predictions.groupby(["fold", "seed"], sort=False):
+        told = hashes.get(str(fold), "")
+        if told and digest_rows(rows_of(*(rows[name] for name in columns))) != told:
+            return (
+                f"the utterances, speakers or truths of fold '{fold}' with seed {seed} are not "
+                "those that the record has the hash of: one of the two was changed"
+            )
     return None
 
 

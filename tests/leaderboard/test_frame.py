@@ -20,7 +20,16 @@ from serbench.leaderboard import store
 from serbench.leaderboard.export import to_csv
 from serbench.leaderboard.record import Adaptation, BenchmarkRecord, Labels, ProtocolRecord
 
-from .result_samples import AFFECT, EMOTIONS, classified, ranked, rated, record, score
+from .result_samples import (
+    AFFECT,
+    EMOTIONS,
+    classified,
+    ranked,
+    rated,
+    record,
+    rewrite,
+    score,
+)
 
 SEEDS = (0, 1)
 DIMENSIONS = [f":{name}" for name in AFFECT.dimensions]
@@ -151,7 +160,7 @@ def test_broken_files_are_named_and_the_sound_ones_are_there(tmp_path: Path):
         frame = load_results(tmp_path)
     assert frame["digest"].unique().tolist() == [sound.stem]
     edited = json.loads(sound.read_text()) | {"digest": "f" * 64}
-    sound.write_text(json.dumps(edited))
+    rewrite(sound, edited)
     with (
         pytest.warns(UserWarning, match="it holds the result f"),
         pytest.warns(UserWarning, match="is not JSON"),

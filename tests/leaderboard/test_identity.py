@@ -14,7 +14,7 @@ from serbench.leaderboard.identity import digest_of, labels_of
 from serbench.leaderboard.record import LeftOut
 from serbench.runs import recipe
 
-from .result_samples import classified, record
+from .result_samples import classified, record, rewrite
 
 RAW: dict[str, Any] = {
     "upstream": {"name": "fbank", "mels": 40},
@@ -40,7 +40,7 @@ def problem(path: Path, change: Callable[[dict[str, Any]], object]) -> str:
     """Return why a result is refused once its record is edited."""
     plain = json.loads(path.read_text())
     change(plain)
-    path.write_text(json.dumps(plain))
+    rewrite(path, plain)
     with pytest.raises(store.BrokenResultError) as caught:
         store.load_result(path)
     assert [str(found) for found in store.read_all(path.parents[1]).problems] == [str(caught.value)]

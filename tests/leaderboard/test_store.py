@@ -14,9 +14,10 @@ from pydantic import ValidationError
 
 from serbench.errors import SerbenchError
 from serbench.leaderboard import beside, store
+from serbench.leaderboard.reading import read_voices
 from serbench.leaderboard.record import Fit, LeftOut, Result
 
-from .result_samples import AFFECT, classified, rated, record
+from .result_samples import AFFECT, classified, rated, record, rewrite
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def problem(path: Path) -> store.BrokenResultError:
 
 def edit(path: Path, **changes: object) -> None:
     """Change fields of a stored record."""
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    rewrite(path, json.loads(path.read_text()) | changes)
 
 
 def replace_predictions(path: Path, predictions: pd.DataFrame) -> None:
@@ -72,9 +73,9 @@ def test_round_trip(result: Result, predictions: pd.DataFrame, tmp_path: Path):
 
 def test_older_records_say_nothing_of_threads(saved: Path):
     plain = json.loads(saved.read_text())
-    del plain["threads"]
+    del plain["threads"], plain["checksum"]
     saved.write_text(json.dumps(plain))
-    assert store.load_result(saved).result == record()
+    assert store.load_result(saved).result == record().model_copy(update={"checksum": ""})
 
 
 def test_what_is_not_there(tmp_path: Path):
@@ -215,7 +216,7 @@ def test_a_field_that_is_wrong(saved: Path, changes: dict[str, object], field: s
 def test_a_field_that_is_missing(saved: Path):
     plain = json.loads(saved.read_text())
     del plain["split"]
-    saved.write_text(json.dumps(plain))
+    rewrite(saved, plain)
     assert problem(saved).reason == "field 'split': field required"
 
 
@@ -351,3 +352,18 @@ def test_dimensions_may_be_nan_after_a_failed_training(tmp_path: Path):
     predictions = rated(0.5).assign(**{"prediction:valence": float("nan")})
     path = store.save(record(AFFECT), predictions, tmp_path)
     assert store.load_result(path).predictions["prediction:valence"].isna().all()
+
+
+def test_voices_of_a_corpus_of_any_size_are_read_and_a_strangers_are_bounded(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "x.voices.parquet"
+    two = {"speaker": ["a", "b"], "fold": ["1", "1"], "seed": [0, 0], "clips": [2, 3]}
+    pd.DataFrame(two | {"v0": [0.5, 1.0]}).to_parquet(path, index=False)
+    assert read_voices(path, 10**7)["v0"].tolist() == [0.5, 1.0]
+    with pytest.raises(store.BrokenResultError, match="has 2 rows; its record promises 1"):
+        read_voices(path, 1)
+    wide = {f"v{number}": [0.0, 0.0] for number in range(20_001)}
+    pd.DataFrame(two | wide).to_parquet(path, index=False)
+    with pytest.raises(store.BrokenResultError, match="have 20005 columns"):
+        read_voices(path, 10**7)
