@@ -31,6 +31,7 @@ from serbench.runs.finished import Tables, Trial
 from serbench.runs.identity import computed_from
 from serbench.runs.job import Job
 from serbench.runs.systems import budget_of, make_system
+from serbench.runs.weighting import weights
 from serbench.runs.workers import Processes, Task, spread
 from serbench.scoring.predictions import tabulate
 from serbench.scoring.voices import heard_in
@@ -50,6 +51,19 @@ Key = tuple[int, int]
 """A trial: the number of its fold, and its seed."""
 
 
+class _Given(NamedTuple):
+    """What a fold learns from.
+
+    sources: one an upstream.
+    heard: the voice of each utterance, if the head conditions on it.
+    weights: of the utterances; None: all equal.
+    """
+
+    sources: Sources
+    heard: NDArray[np.float32] | None
+    weights: NDArray[np.float32] | None
+
+
 class AllTrained(NamedTuple):
     """What all trials chose, and what they give, by fold and seed."""
 
@@ -66,6 +80,7 @@ class _Trials:
         prepared: the corpus and its folds.
         sources: what each fold learns from.
         heard: the voice of each utterance, if the head conditions on it.
+        weighed: the weights of the utterances in each fold; None: all equal.
         state: folder of what is finished.
         threads: of torch, that each computes on.
     """
@@ -74,6 +89,7 @@ class _Trials:
     prepared: Prepared
     sources: Sequence[Sources]
     heard: NDArray[np.float32] | None
+    weighed: Sequence[NDArray[np.float32] | None]
     state: Path
     threads: int
 
@@ -82,7 +98,8 @@ class _Trials:
         job = self.job
         sources = None if job.recipe.training.finetune else self.sources
         where = job.recipe, job.device, self.state, self.threads
-        return _arrived, (pickle.dumps((*where, self.prepared, sources, self.heard)),)
+        given = self.prepared, sources, self.heard, self.weighed
+        return _arrived, (pickle.dumps((where, *given)),)
 
     def task(self, key: Key) -> Task:
         """Return one of them, which keeps on disk what it gives."""
@@ -99,8 +116,7 @@ class _Trials:
             found = _run_trial(
                 job,
                 self.prepared.table,
-                self.sources[number],
-                self.heard,
+                _Given(self.sources[number], self.heard, self.weighed[number]),
                 self.prepared.folds[number],
                 seed,
                 Named(step, named),
@@ -125,11 +141,11 @@ class _Trials:
 @lru_cache(maxsize=1)
 def _arrived(packed: bytes) -> _Trials:
     """Return the trials that another process sent; those of the last run are kept."""
-    recipe, device, state, count, prepared, sources, heard = pickle.loads(packed)
+    (recipe, device, state, count), prepared, sources, heard, weighed = pickle.loads(packed)
     job = Job.of(recipe, device, Silent()).without(prepared.left_out)
     if sources is None:
         sources = encode(job, adapt(job, prepared), prepared)
-    return _Trials(job, prepared, sources, heard, state, count)
+    return _Trials(job, prepared, sources, heard, weighed, state, count)
 
 
 def run_trials(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> AllTrained:
@@ -148,8 +164,8 @@ def run_trials(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> AllT
     state = _state(job, prepared, sources)
     _tell_of_others(job, state)
     epochs, seeds = job.recipe.training.most_epochs, job.recipe.seeds
-    heard = voices(job, prepared.table)
-    trials = _Trials(job, prepared, sources, heard, state, job.threads["train"])
+    heard, weighed = voices(job, prepared.table), weights(job, prepared)
+    trials = _Trials(job, prepared, sources, heard, weighed, state, job.threads["train"])
     keys = [(number, seed) for number in range(len(prepared.folds)) for seed in seeds]
     with job.progress.step("train", epochs * len(keys)) as step:
         found = {key: trials.read(key) for key in keys}
@@ -234,8 +250,7 @@ def _averaged(fit: Fit, asked: int) -> str:
 def _run_trial(
     job: Job,
     table: DataFrame,
-    sources: Sources,
-    heard: NDArray[np.float32] | None,
+    given: _Given,
     fold: Fold,
     seed: int,
     step: Step,
@@ -246,8 +261,7 @@ def _run_trial(
     Args:
         job: what is run.
         table: the utterances.
-        sources: what the fold learns from.
-        heard: the voice of each utterance, if the head conditions on it.
+        given: what the fold learns from.
         fold: rows of the table.
         seed: of the training.
         step: progress.
@@ -263,6 +277,7 @@ def _run_trial(
 
     task = job.benchmark.task
     objective = objective_of(task, job.recipe.training)
+    sources = given.sources
     trained = [source.upstream for source in sources if isinstance(source, DecodedClips)]
     trial = trials.Trial(
         sources=sources,
@@ -273,7 +288,8 @@ def _run_trial(
         training=job.recipe.training,
         seed=seed,
         device=torch.device(job.device),
-        voices=heard,
+        voices=given.heard,
+        weights=given.weights,
         budget=budget_of(job.recipe.training.tuning, trained),
     )
     folder = going if job.recipe.training.finetune else None
@@ -282,7 +298,10 @@ def _run_trial(
         tested=tabulate(table, fold, seed, task, fitted.scores),
         validated=tabulate(table, fold, seed, task, fitted.validation, "valid"),
         trained=tabulate(table, fold, seed, task, fitted.training, "train"),
-        voices=heard_in(table, fold, seed, fitted.embeddings),
+        enrolled=tabulate(table, fold, seed, task, fitted.enrolled, "enrol"),
+        voices=heard_in(
+            table, fold, seed, fitted.embeddings, enrolled=job.recipe.enrol is not None
+        ),
     )
     return Trial(fit_of(fold.name, seed, fitted), tables)
 
