@@ -71,7 +71,7 @@ def read_table(layout: Layout) -> DataFrame:
     taken = {*there.values(), *layout.meaningful}
     others = {str(c): texts[c] for c in texts if c not in taken}
     problems: list[str] = []
-    for column in ("start", "end", *layout.task.scales):
+    for column in ("start", "end", *layout.task.quantities):
         if column in meant:
             meant[column] = _numbers(there[column], meant[column], problems)
     for column, known in (("gender", _GENDERS), ("split", _SPLITS)):
