@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from serbench.benchmarks.reading.audio import CHANNEL, read_audio
+from serbench.benchmarks.reading.audio import read_audio
+from serbench.benchmarks.reading.layout import CHANNEL
 from serbench.training.settings import FineTuning
 
 if TYPE_CHECKING:

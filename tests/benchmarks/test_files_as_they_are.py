@@ -14,7 +14,8 @@ from serbench.benchmarks import Classification
 from serbench.benchmarks.auditing.audio import check_audio
 from serbench.benchmarks.auditing.recordings import measure
 from serbench.benchmarks.reading import mp3
-from serbench.benchmarks.reading.audio import CHANNEL, read_audio
+from serbench.benchmarks.reading.audio import read_audio
+from serbench.benchmarks.reading.layout import CHANNEL
 from serbench.benchmarks.reading.opening import AudioError
 from serbench.benchmarks.tasks.findings import Finding
 from serbench.progress import Silent

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
-from serbench.benchmarks.reading.audio import CHANNEL, Seconds, mixed, read_blocks
+from serbench.benchmarks.reading.audio import Seconds, mixed, read_blocks
+from serbench.benchmarks.reading.layout import CHANNEL
 from serbench.benchmarks.reading.opening import AudioError, AudioFile, doubts, open_audio
 from serbench.devices import cores
 from serbench.durable import kept, usable

@@ -22,8 +22,6 @@ Samples = NDArray[np.float32]
 
 # Annotated ends are often rounded up; up to so many seconds past the file they mean its end.
 END_SLACK: Seconds = 0.01
-CHANNEL = "audio_channel"
-"""Column of a table that says which channel is heard, from 1; NaN, or without it: their mean."""
 
 
 def read_audio(
@@ -167,7 +165,6 @@ def _check_length(file: AudioFile, samples: int) -> None:
 
 
 __all__ = [
-    "CHANNEL",
     "END_SLACK",
     "AudioError",
     "Samples",
