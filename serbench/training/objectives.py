@@ -20,13 +20,8 @@ from torch.nn import functional
 
 from serbench.benchmarks import Classification, Distribution, Regression, Task
 from serbench.errors import SerbenchError
-<<<<<<< HEAD
 from serbench.scoring.metrics import concordance_cc, shares_macro_f1, unweighted_accuracy
-from serbench.training.losses import ccc_loss
-=======
-from serbench.scoring.metrics import concordance_cc, unweighted_accuracy
 from serbench.training.losses import ccc_loss, shares_of
->>>>>>> main
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -95,6 +90,13 @@ def _refuse_weights(training: Training) -> None:
         raise SerbenchError(msg)
 
 
+def _cross_entropy(outputs: Tensor, targets: Tensor, utterances: Tensor | None) -> Tensor:
+    if utterances is None:
+        return functional.cross_entropy(outputs, targets)
+    each = functional.cross_entropy(outputs, targets, reduction="none")
+    return (each * shares_of(utterances)).mean()
+
+
 class Classes(Objective[Classification]):
     """Cross-entropy; UA chooses."""
 
@@ -118,10 +120,7 @@ class Classes(Objective[Classification]):
 
     def loss(self, outputs: Tensor, targets: Tensor, utterances: Tensor | None = None) -> Tensor:
         """Return the cross-entropy, of weighted utterances its weighted mean."""
-        if utterances is None:
-            return functional.cross_entropy(outputs, targets)
-        each = functional.cross_entropy(outputs, targets, reduction="none")
-        return (each * shares_of(utterances)).mean()
+        return _cross_entropy(outputs, targets, utterances)
 
     def decode(self, outputs: Tensor) -> Scores:
         """Return (n, C) probabilities."""
@@ -149,9 +148,9 @@ class Shares(Objective[Distribution]):
         """Return (N, C) float32."""
         return torch.from_numpy(targets.astype(np.float32))
 
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the cross-entropy of the shares."""
-        return functional.cross_entropy(outputs, targets)
+    def loss(self, outputs: Tensor, targets: Tensor, utterances: Tensor | None = None) -> Tensor:
+        """Return the cross-entropy with the shares, of weighted utterances its weighted mean."""
+        return _cross_entropy(outputs, targets, utterances)
 
     def decode(self, outputs: Tensor) -> Scores:
         """Return (n, C) shares."""

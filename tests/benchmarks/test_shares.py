@@ -14,7 +14,7 @@ from scipy.special import softmax
 from sklearn.metrics import f1_score
 
 import serbench
-from serbench.benchmarks import Benchmark, Distribution, crema_d, demo, protocols
+from serbench.benchmarks import Distribution, demo
 from serbench.benchmarks.reading import custom
 from serbench.errors import SerbenchError
 from serbench.leaderboard.store import load_result
@@ -155,42 +155,3 @@ def test_a_post_processor_of_labels_refuses_shares_in_a_sentence(outcomes: list[
 
     with pytest.raises(SerbenchError, match=r"em_prior.*classification.*distribution"):
         made_of([plugin_part("postprocessors", "em_prior", {})], SHARES)
-
-
-def test_crema_d_has_what_those_heard_who_heard_the_voice(corpora: Path) -> None:
-    benchmark = crema_d.make(labels="votes")
-    table = benchmark.read(corpora / "crema-d")
-    assert isinstance(benchmark.task, Distribution)
-    assert len(table) == 7442
-    clip = table.set_index("utterance").loc["1001_IEO_HAP_LO"]
-    assert clip["share:happiness"] == pytest.approx(3 / 9)
-    assert clip["share:neutral"] == pytest.approx(6 / 9)
-    # the majority of the same votes, as the corpus counts it
-    voted = crema_d.make(labels="voice").read(corpora / "crema-d").set_index("utterance")
-    shares = table.set_index("utterance").loc[voted.index, [*benchmark.task.columns]]
-    assert (shares.idxmax(axis=1).str.removeprefix("share:") == voted["emotion"]).all()
-    assert list(benchmark.task.audit(table)) == []
-    people = table.drop_duplicates("speaker")
-    assert people["race"].value_counts().to_dict() == {
-        "Caucasian": 61, "African American": 22, "Asian": 7, "Unknown": 1,
-    }  # fmt: skip
-    for fold in benchmark.protocols["speaker_folds"]().split(table, benchmark.task):
-        tested = table.iloc[fold.test].drop_duplicates("speaker")
-        assert (tested["ethnicity"] == "Hispanic").sum() == 2
-        assert 4 <= (tested["race"] == "African American").sum() <= 5
-        assert 6 <= (tested["age_group"] == "20-29").sum() <= 7
-
-
-def test_crema_d_has_how_strong_it_sounded(corpora: Path) -> None:
-    benchmark = crema_d.make(labels="intensity")
-    table = benchmark.read(corpora / "crema-d").set_index("utterance")
-    assert benchmark.task.columns == ("intensity",)
-    assert table.loc["1001_IEO_HAP_LO", "intensity"] == 62
-    assert table["intensity"].between(0, 100).all()
-
-
-def test_what_was_there_first_keeps_its_folds() -> None:
-    assert isinstance(crema_d.make(), Benchmark)
-    for labels in ("intended", "voice"):
-        build = crema_d.make(labels=labels).protocols["speaker_folds"]
-        assert protocols.complete(build, {})["balance"] == ("gender",)

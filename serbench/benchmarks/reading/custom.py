@@ -40,14 +40,9 @@ has most of), one row an utterance. All cells are texts as they stand, so that s
 
 - `path`: the audio file, in any format that libsndfile reads (WAV, FLAC, OGG, MP3, AIFF, ...), of
   any rate and any number of channels;
-<<<<<<< HEAD
-- `speaker`: who speaks;
+- `speaker`: who speaks; empty or Unknown where nobody knows, which `corpus_split` allows;
 - `emotion` (classification), or one column for each dimension, a number (regression), or
   `share:LABEL` for each label, the share of listeners who said it (distribution);
-=======
-- `speaker`: who speaks; empty or Unknown where nobody knows, which `corpus_split` allows;
-- `emotion` (classification), or one column for each dimension, a number (regression);
->>>>>>> main
 - `start`, `end`, optional: the segment in seconds, as in 1.25; empty: the file's beginning, end;
 - `utterance`, optional: a unique id; without this column the path is the id;
 - `session`, optional: needed by `leave_one_session_out`;

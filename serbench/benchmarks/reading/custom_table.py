@@ -81,12 +81,8 @@ def read_table(layout: Layout) -> DataFrame:
     for column, words in layout.values.items():
         meant[column] = meant[column].map(lambda cell, words=words: words.get(cell, cell))
     problems: list[str] = []
-<<<<<<< HEAD
-    for column in ("start", "end", *layout.task.quantities):
-=======
     others |= _channels(layout, texts, problems)
-    for column in ("start", "end", *layout.task.scales):
->>>>>>> main
+    for column in ("start", "end", *layout.task.quantities):
         if column in meant:
             meant[column] = _numbers(there[column], meant[column], problems)
     if "gender" in meant:
