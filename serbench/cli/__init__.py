@@ -21,6 +21,7 @@ from serbench.cli import (
     show,
     speakers,
     study,
+    sweep,
 )
 
 app = typer.Typer(
@@ -51,6 +52,7 @@ def _main(
 
 
 app.command("run")(run.run)
+app.command("sweep")(sweep.sweep)
 app.command("fuse")(fuse.fuse)
 app.command("postprocess")(postprocess.postprocess)
 app.command("list")(listing.listing)

@@ -25,8 +25,12 @@ _VOICE = Part(name="mfcc", options={"cepstra": 13, "deltas": 0, "normalize": Fal
 
 def head_of(job: Job) -> Downstream:
     """Return the head of a run for frames of width 1, to ask what does not depend on the width."""
-    plugin = plugin_of("downstreams", job.recipe.downstream)
-    made: Downstream = plugins.make(plugin, 1, options=job.recipe.downstream.options)
+    return head_like(job.recipe.downstream)
+
+
+def head_like(part: Part) -> Downstream:
+    """Return a head for frames of width 1."""
+    made: Downstream = plugins.make(plugin_of("downstreams", part), 1, options=part.options)
     return made
 
 

@@ -34,6 +34,7 @@ class Job:
         asked_threads: torch threads of every step; None: as many as each is worth.
         anew: nothing that was computed before is used.
         jobs: processes that trials go over; None: as many as make it faster.
+        only_small: others than those that learn on one thread are refused.
         seconds: wall-clock time of each step that is over.
         threads: of torch, that each step computed on.
     """
@@ -47,6 +48,7 @@ class Job:
     asked_threads: int | None = None
     anew: bool = False
     jobs: int | None = 1
+    only_small: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
     threads: dict[str, int] = field(default_factory=dict)
 

@@ -16,6 +16,7 @@ from serbench.leaderboard.record import Enrolled
 from serbench.runs.parts import ACROSS, Part, Recipe, validated
 from serbench.runs.plugin_part import plugin_part
 from serbench.runs.recipe_files import path_of, read_recipe, shipped, summary
+from serbench.runs.remembering import remembered
 from serbench.training.settings import FineTuning, Stage, Training
 
 if TYPE_CHECKING:
@@ -48,9 +49,8 @@ def resolve(raw: Mapping[str, Any]) -> Recipe:
     for key in raw:
         if key not in KEYS:
             raise unknown("recipe key", key, KEYS)
-    benchmark, protocol = resolve_data(raw)
-    downstream = plugins.find("downstreams", _split("downstream", raw.get("downstream"))[0])
-    recommended = downstream.constants.get("TRAINING", {})
+    benchmark, protocol = _data(raw.get("benchmark"), raw.get("protocol"))
+    downstream, recommended = _downstream(raw.get("downstream"))
     given = raw.get("training", {})
     if not isinstance(given, Mapping):
         msg = f"recipe key 'training' must be a table of settings, not {given!r}"
@@ -63,16 +63,29 @@ def resolve(raw: Mapping[str, Any]) -> Recipe:
         "recipe",
         {
             "upstreams": [_upstream(each) for each in _several(raw.get("upstream"))],
-            "downstream": plugin_part("downstreams", *_split("downstream", raw.get("downstream"))),
+            "downstream": downstream,
             "benchmark": benchmark,
             "protocol": protocol,
-            "training": validated(Training, "training", {**recommended, **given}),
+            "training": _training({**recommended, **given}),
             "finetune": _stage(raw.get("finetune")),
             "enrol": _enrolled(raw.get("enrol")),
             "postprocess": steps_of(raw.get("postprocess", ())),
             **{k: raw[k] for k in _PLAIN if k in raw},
         },
     )
+
+
+@remembered
+def _downstream(given: Any) -> tuple[Part, Mapping[str, Any]]:
+    """Return the complete part of a downstream, and the training that it recommends."""
+    name, options = _split("downstream", given)
+    constants = plugins.find("downstreams", name).constants
+    return plugin_part("downstreams", name, options), constants.get("TRAINING", {})
+
+
+@remembered
+def _training(given: Mapping[str, Any]) -> Training:
+    return validated(Training, "training", given)
 
 
 def _stage(given: Any) -> Stage | None:
@@ -119,8 +132,13 @@ def steps_of(given: Any) -> tuple[Part, ...]:
 
 def resolve_data(raw: Mapping[str, Any]) -> tuple[Part, Part]:
     """Return the complete benchmark and protocol that a nested dict means, as `resolve` does."""
-    benchmark = benchmark_part(raw.get("benchmark"))
-    return benchmark, _protocol(make_benchmark(benchmark), raw.get("protocol"))
+    return _data(raw.get("benchmark"), raw.get("protocol"))
+
+
+@remembered
+def _data(benchmark: Any, protocol: Any) -> tuple[Part, Part]:
+    part = benchmark_part(benchmark)
+    return part, _protocol(make_benchmark(part), protocol)
 
 
 def make_benchmark(part: Part) -> Benchmark:
@@ -181,6 +199,7 @@ def _several(given: Any) -> list[Any]:
     return [given]
 
 
+@remembered
 def _upstream(given: Any) -> Part:
     name, options = _split("upstream", given)
     plugin = plugins.find("upstreams", name)

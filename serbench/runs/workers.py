@@ -13,8 +13,8 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from multiprocessing import connection, get_context, parent_process
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -98,9 +98,13 @@ def spread(
     shown: dict[str, Callable[[Any], None]]
     shown = {"advance": step.advance, "note": step.note, "tell": progress.tell}
 
-    for done in over_processes(waiting, count, lambda said: shown[said.kind](said.value), gpus):
-        raised(done)
-        yield done.task
+    def hear(heard: Heard) -> None:
+        shown[heard.kind](heard.value)
+
+    with closing(over_processes(waiting, count, hear, gpus)) as ended:
+        for done in ended:
+            raised(done)
+            yield done.task
 
 
 def over_processes(
@@ -108,8 +112,8 @@ def over_processes(
     count: int,
     hear: Callable[[Heard], None] = lambda heard: None,
     gpus: Sequence[str] = (),
-) -> Iterator[Done]:
-    """Yield how each task ended, as they end; processes that are left over are stopped.
+) -> Generator[Done]:
+    """Yield how each task ended, as they end, by processes that are there for these tasks alone.
 
     Args:
         tasks: are taken in their order, one when a process is free.
@@ -117,19 +121,52 @@ def over_processes(
         hear: is told what tasks say while they work.
         gpus: as those of `Processes`.
     """
-    waiting, places = deque(tasks), gpus or (None,)
-    with ExitStack() as stack:
-        workers = [
-            stack.enter_context(_Worker(places[number % len(places)]))
-            for number in range(min(count, len(waiting)))
-        ]
-        while waiting or any(worker.task for worker in workers):
-            for worker in workers:
-                if waiting and worker.task is None:
-                    worker.give(waiting.popleft())
-            for worker in _ready(workers):
-                if done := worker.answer(hear):
+    with closing(Pool(gpus)) as pool:
+        yield from pool.each(tasks, count, hear)
+
+
+class Pool:
+    """Processes that stay warm from one lot of tasks to the next.
+
+    Args:
+        gpus: as those of `Processes`.
+    """
+
+    def __init__(self, gpus: Sequence[str] = ()) -> None:
+        self._places = gpus or (None,)
+        self._workers: list[_Worker] = []
+
+    def each(
+        self, tasks: Iterable[Task], most: int, hear: Callable[[Heard], None]
+    ) -> Iterator[Done]:
+        """Yield how each task ended, as they end; no more of them at once than `most`."""
+        coming = iter(tasks)
+        while True:
+            for worker in self._free(most):
+                if (task := next(coming, None)) is None:
+                    break
+                worker.give(task)
+            busy = [worker for worker in self._workers if worker.task]
+            ready = connection.wait([worker.pipe for worker in busy]) if busy else []
+            for worker in busy:
+                if worker.pipe in ready and (done := worker.answer(hear)):
                     yield done
+            if not busy:
+                return
+
+    def _free(self, most: int) -> Iterator[_Worker]:
+        """Yield processes that have no task: those that are there, then new ones."""
+        yield from [worker for worker in self._workers[:most] if worker.task is None]
+        while len(self._workers) < most:
+            worker = _Worker(self._places[len(self._workers) % len(self._places)])
+            self._workers.append(worker)
+            yield worker
+
+    def close(self) -> None:
+        """End the processes, whatever they do."""
+        for worker in self._workers:
+            worker.end()
+        self._workers.clear()
 
 
 def raised(done: Done) -> Any:
@@ -143,12 +180,6 @@ def raised(done: Done) -> Any:
     return done.value
 
 
-def _ready(workers: Iterable[_Worker]) -> list[_Worker]:
-    """Wait until a process says something or dies, and return those that did."""
-    busy = {worker.pipe: worker for worker in workers if worker.task}
-    return [busy[pipe] for pipe in connection.wait([*busy]) if pipe in busy]
-
-
 class _Worker:
     """A process, from this side."""
 
@@ -156,23 +187,28 @@ class _Worker:
         self.gpu = gpu
         self.task: Task | None = None
         self.tries = 0
+        self._begun = False
 
-    def __enter__(self) -> _Worker:
+    def begin(self) -> None:
         context = get_context("spawn")
         self.pipe, other = context.Pipe()
         # not a daemon, which might have no processes of its own
         self.process = context.Process(target=_serve, args=(other, self.gpu), name="serbench")
         self.process.start()
+        self._begun = True
         other.close()
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self.pipe.close()
-        self.process.kill()
-        self.process.join()
-        self.process.close()
+    def end(self) -> None:
+        if self._begun:
+            self._begun = False
+            self.pipe.close()
+            self.process.kill()
+            self.process.join()
+            self.process.close()
 
     def give(self, task: Task, tries: int = 1) -> None:
+        if not self._begun:
+            self.begin()
         self.task, self.tries = task, tries
         with suppress(OSError):  # one that is dead is found so by who waits for it
             self.pipe.send_bytes(pickle.dumps(task.work))
@@ -195,8 +231,7 @@ class _Worker:
         assert self.task is not None
         self.process.join()
         code, task, self.task = self.process.exitcode or 0, self.task, None
-        self.__exit__()
-        self.__enter__()
+        self.end()
         if self.tries < _TRIES:
             self.give(task, self.tries + 1)
             return None

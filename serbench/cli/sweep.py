@@ -1,0 +1,107 @@
+"""`serbench sweep`: a grid of runs in one command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from serbench.cli.groups import grouped
+from serbench.cli.options import Data, Device, Jobs, Results, Set, Threads, jobs_of
+
+if TYPE_CHECKING:
+    from serbench.runs.grids.grid import Grid
+    from serbench.runs.grids.local import Local
+    from serbench.runs.grids.sweep import Report
+
+_FAILED = 1
+_SHOWN = 20
+_AXES = ("upstream", "downstream", "benchmark", "protocol", "recipe")
+
+
+class Listed(NamedTuple):
+    """The axes of a grid, each a list with commas; they take the place of those of a file."""
+
+    upstream: Annotated[str | None, typer.Option(help="What encodes; each its own run.")] = None
+    downstream: Annotated[str | None, typer.Option(help="Heads.")] = None
+    benchmark: Annotated[str | None, typer.Option(help="Corpora.")] = None
+    protocol: Annotated[str | None, typer.Option(help="Ways to split.")] = None
+    recipe: Annotated[str | None, typer.Option(help="Recipes to start from.")] = None
+    seeds: Annotated[int | None, typer.Option(help="Of each run: 0, 1, ... [1].")] = None
+    set_: Set = None
+
+
+@grouped
+def sweep(
+    *,
+    grid: Annotated[Path | None, typer.Argument(help="A grid (docs/grids.md) [none].")] = None,
+    listed: Listed,
+    data: Data = None,
+    results: Results = Path("results"),
+    device: Device = "cpu",
+    threads: Threads = None,
+    jobs: Jobs = "auto",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan alone.")] = False,
+) -> None:
+    """Do all runs of a grid that have no result yet; interrupted, the same command goes on."""
+    from serbench.cli.terminal import Terminal
+    from serbench.runs.grids import costs
+    from serbench.runs.grids.cells import Where
+    from serbench.runs.grids.plan import plan
+    from serbench.runs.grids.sweep import sweep
+
+    where = Where(_whole(data), results.expanduser().absolute(), Path.cwd(), device, threads)
+    count, terminal = jobs_of(jobs), Terminal()
+    planned = plan(_grid(grid, listed), where.results)
+    for line in (*costs.told(planned, where.results), *costs.checked(planned, data, terminal)):
+        typer.echo(line)
+    if dry_run:
+        return
+    with _engine(count, device) as engine:
+        report = sweep(planned, where, engine, terminal)
+    _summary(report)
+    _board(results)
+    if report.failed:
+        raise typer.Exit(_FAILED)
+
+
+def _whole(path: Path | None) -> Path | None:
+    return None if path is None else path.expanduser().absolute()
+
+
+def _grid(file: Path | None, listed: Listed) -> Grid:
+    """Return the grid of a file and of lists on the command line."""
+    from serbench.runs.grids import grid
+
+    lists = {key: getattr(listed, key) for key in _AXES}
+    axes = {key: [each.strip() for each in text.split(",")] for key, text in lists.items() if text}
+    settings = [*(listed.set_ or [])]
+    if listed.seeds is not None:
+        settings.append(f"seeds={[*range(listed.seeds)]}")
+    return grid.made(grid.read(file) if file else {}, axes, settings)
+
+
+def _engine(jobs: int | None, device: str) -> Local:
+    from serbench.runs.grids.local import Local
+
+    return Local(jobs, device)
+
+
+def _summary(report: Report) -> None:
+    """Say what became of the runs, and on stderr why some have no result."""
+    counts = f"{report.done} done, {len(report.failed)} failed, {report.skipped} skipped"
+    typer.echo(f"{counts} (finished before)" if report.skipped else counts)
+    for each in report.failed[:_SHOWN]:
+        more = f"; log: {each.log}" if each.log else ""
+        typer.echo(f"failed: {each.name}: {each.reason}{more}", err=True)
+    if len(report.failed) > _SHOWN:
+        typer.echo(f"failed: {len(report.failed) - _SHOWN} more, likewise in the logs", err=True)
+
+
+def _board(results: Path) -> None:
+    """Show the board, if there is anything on it."""
+    from serbench.cli.leaderboard import leaderboard
+
+    if any(results.glob("*/*.json")):
+        leaderboard(results)

@@ -1,0 +1,150 @@
+"""A grid: the values that keys of a recipe take, and the runs that all combinations of them are.
+
+    downstream = "mean_pool"        # what all runs share, as in any recipe
+
+    [grid]                          # each combination is a run
+    upstream = ["fbank", {name = "hubert", weights = "base"}, ["hubert", "cpc"]]
+    benchmark = ["emodb", "emotale"]
+    "training.epochs" = [20, 50]
+
+    [[rows]]                        # with each of these on top, if there are any
+    recipe = "superb"
+    [[rows]]
+    fusion = "early"
+
+A run is made anew from its number whenever it is needed: a grid of any size takes no memory.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from serbench.errors import SerbenchError, unknown
+from serbench.runs import recipe as recipes
+from serbench.runs.settings import assign
+
+MOST = 1_000_000
+"""Runs that a grid may have."""
+
+_OWN = ("grid", "rows", "recipe")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The runs of a sweep, by their numbers from 1.
+
+    Attributes:
+        shared: what is in all of them, as a recipe's keys.
+        axes: the values that keys take, dotted ones too, "recipe" among them.
+        rows: what is on top of each combination, one after the other; at least one.
+        settings: KEY=VALUE that come last in each.
+    """
+
+    shared: Mapping[str, Any]
+    axes: Mapping[str, Sequence[Any]]
+    rows: Sequence[Mapping[str, Any]] = ({},)
+    settings: Sequence[str] = field(default=())
+
+    def __len__(self) -> int:
+        """Return how many runs there are."""
+        return math.prod(map(len, self.axes.values())) * len(self.rows)
+
+    def cell(self, number: int) -> dict[str, Any]:
+        """Return what one run has that not all have: keys and values."""
+        place, found = divmod(number - 1, math.prod(map(len, self.axes.values())))
+        cell: dict[str, Any] = {}
+        for key in reversed([*self.axes]):
+            found, choice = divmod(found, len(self.axes[key]))
+            cell[key] = self.axes[key][choice]
+        return dict(reversed(cell.items())) | dict(self.rows[place])
+
+    def raw(self, number: int) -> dict[str, Any]:
+        """Return the recipe of a run, as `recipe.resolve` takes it.
+
+        Raises:
+            SerbenchError: its recipe cannot be read, or a setting means nothing.
+        """
+        cell = self.cell(number)
+        base = cell.pop("recipe", self.shared.get("recipe"))
+        raw = dict(recipes.read_recipe(recipes.path_of(base))) if base else {}
+        raw |= {key: value for key, value in self.shared.items() if key != "recipe"}
+        raw = copy.deepcopy(raw)  # what is assigned into must be this run's own
+        raw |= {key: value for key, value in cell.items() if "." not in key}
+        dotted = [f"{key}={json.dumps(value)}" for key, value in cell.items() if "." in key]
+        assign(raw, [*dotted, *self.settings])
+        return raw
+
+    def name(self, number: int) -> str:
+        """Return how messages call a run: "row 73 (upstream=hubert, benchmark=emodb)"."""
+        told = ", ".join(f"{key}={_short(value)}" for key, value in self.cell(number).items())
+        return f"row {number}" + (f" ({told})" if told else "")
+
+    def numbers(self) -> Iterator[int]:
+        """Yield the numbers of all runs."""
+        yield from range(1, len(self) + 1)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Mapping):
+        name, rest = value.get("name", ""), {k: v for k, v in value.items() if k != "name"}
+        return f"{name} {' '.join(f'{key}={each}' for key, each in rest.items())}".strip()
+    if isinstance(value, list):
+        return "+".join(map(_short, value))
+    return str(value)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return what a grid file says.
+
+    Raises:
+        SerbenchError: there is none, or it is no TOML.
+    """
+    return recipes.read_recipe(path)
+
+
+def made(raw: Mapping[str, Any], axes: Mapping[str, Any], settings: Sequence[str] = ()) -> Grid:
+    """Return the grid of a file's content, with axes of the command line in the place of its own.
+
+    Raises:
+        SerbenchError: a key that no recipe has, or an axis that is no list of values.
+    """
+    shared = {key: value for key, value in raw.items() if key not in ("grid", "rows")}
+    all_axes = {**_table("grid", raw.get("grid", {})), **axes}
+    shared = {key: value for key, value in shared.items() if key not in axes}
+    rows = raw.get("rows", [{}])
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        raise SerbenchError("grid key 'rows' must be tables, each under a line [[rows]]")
+    for key in (*shared, *all_axes, *(key for row in rows for key in row)):
+        if key.split(".")[0] not in (*recipes.KEYS, *_OWN):
+            raise unknown("grid key", key, (*recipes.KEYS, *_OWN))
+    for key, values in all_axes.items():
+        if not isinstance(values, list) or not values:
+            msg = f"grid key '{key}' must be a list of the values it takes, not {values!r}"
+            raise SerbenchError(msg)
+    grid = Grid(shared, all_axes, rows, settings)
+    if len(grid) > MOST:
+        raise SerbenchError(f"the grid has {len(grid)} runs, more than {MOST}; take some away")
+    return grid
+
+
+def _table(key: str, value: Any) -> Mapping[str, Any]:
+    """Return a table with its nested tables' keys dotted, as `--set` writes them.
+
+    Raises:
+        SerbenchError: it is none.
+    """
+    if not isinstance(value, Mapping):
+        raise SerbenchError(f"grid key '{key}' must be a table of lists, not {value!r}")
+    flat: dict[str, Any] = {}
+    for name, each in value.items():
+        if isinstance(each, Mapping):
+            flat |= {f"{name}.{inner}": v for inner, v in _table(name, each).items()}
+        else:
+            flat[name] = each
+    return flat

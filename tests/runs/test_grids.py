@@ -1,0 +1,127 @@
+"""Grids: what they expand to, what is told before anything starts, what survives."""
+
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serbench.errors import SerbenchError
+from serbench.leaderboard import store
+from serbench.progress import Silent
+from serbench.runs import recipe
+from serbench.runs.grids import grid as grids
+from serbench.runs.grids.cells import Where
+from serbench.runs.grids.local import Local
+from serbench.runs.grids.plan import plan
+from serbench.runs.grids.sweep import Report, sweep
+from serbench.runs.run import run_recipe
+
+SHARED: dict[str, Any] = {
+    "training": {"learning_rates": [1e-3], "epochs": 1},
+    "grid": {"upstream": ["fbank", "mfcc"], "downstream": ["mean_pool", "mlp"]},
+}
+
+
+def test_a_grid_is_all_combinations_with_each_row_on_top() -> None:
+    raw = SHARED | {"rows": [{"seeds": [0]}, {"seeds": [1], "training.epochs": 3}]}
+    grid = grids.made(raw, {"upstream": ["fbank", "cpc", "hubert"]})
+    made = [recipe.resolve(grid.raw(number)) for number in grid.numbers()]
+    found = [
+        (each.upstreams[0].name, each.downstream.name, each.seeds, each.training.epochs)
+        for each in made
+    ]
+    assert found == [
+        (upstream, downstream, seeds, epochs)
+        for seeds, epochs in (((0,), 1), ((1,), 3))
+        for upstream in ("fbank", "cpc", "hubert")
+        for downstream in ("mean_pool", "mlp")
+    ]
+    assert len({each.digest() for each in made}) == len(grid) == 12
+    name = "row 2 (upstream=fbank, downstream=mlp, seeds=0)"
+    assert grid.name(2) == name
+    assert "training" in raw
+    assert raw["training"] == {"learning_rates": [1e-3], "epochs": 1}, "nobody else's is changed"
+
+
+def test_an_unknown_name_in_row_73_is_told_before_anything_starts(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [{"seeds": [number]} for number in range(80)]
+    rows[72] = {"upstream": "hubrt"}
+    with pytest.raises(SerbenchError) as caught:
+        plan(grids.made({"upstream": "fbank", "downstream": "mlp", "rows": rows}, {}), tmp_path)
+    assert "1 of 80 runs cannot be made; nothing was started" in str(caught.value)
+    assert "row 73 (upstream=hubrt): no upstream 'hubrt'; did you mean 'hubert'?" in str(
+        caught.value
+    )
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        ({"grid": {"upstrem": ["fbank"]}}, "no grid key 'upstrem'; did you mean 'upstream'?"),
+        ({"grid": {"upstream": "fbank"}}, "must be a list of the values"),
+        ({"grid": []}, "must be a table of lists"),
+        ({"rows": {}}, "must be tables, each under a line"),
+        ({"grid": {"training.epochs": [*range(1001)], "seeds": [[0]] * 1000}}, "more than 1000000"),
+    ],
+)
+def test_what_is_no_grid_is_refused(raw: dict[str, Any], said: str) -> None:
+    with pytest.raises(SerbenchError, match=said):
+        grids.made(raw, {})
+
+
+def swept(raw: dict[str, Any], corpus: Path, results: Path, jobs: int) -> Report:
+    planned = plan(grids.made(raw | {"benchmark": str(corpus)}, {}), results)
+    with Local(jobs, "cpu") as engine:
+        return sweep(planned, Where(None, results, Path.cwd()), engine, Silent())
+
+
+def test_a_sweep_does_what_single_runs_do_skips_it_next_time_and_survives_a_bad_cell(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "home"))
+    wrong = {"upstream": "fbank", "downstream": "mlp", "training.learning_rates": [1e30]}
+    raw = SHARED | {"rows": [{}, wrong]}
+    report = swept(raw, corpus, tmp_path / "swept", jobs=2)
+    assert (report.done, report.skipped) == (4, 3), "the bad row is the same in each combination"
+    (failed,) = report.failed
+    assert "smaller learning rates" in failed.reason
+    assert failed.log is not None
+    assert "error: fold" in failed.log.read_text()
+    assert len([*tmp_path.glob("home/features/*/index.json")]) == 2, "of two upstreams, once each"
+
+    again = swept(raw, corpus, tmp_path / "swept", jobs=1)
+    assert (again.done, again.skipped, len(again.failed)) == (0, 7, 1)
+
+    monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "other"))
+    single = recipe.resolve(
+        {
+            "upstream": "mfcc",
+            "downstream": "mlp",
+            "benchmark": str(corpus),
+            "training": SHARED["training"],
+        }
+    )
+    alone = run_recipe(single, data=None, results=tmp_path / "alone", progress=Silent())
+    path = store.look_up(tmp_path / "swept", single.digest())
+    found, other = store.load_result(path), store.load_result(alone.path)
+    assert found.predictions.equals(other.predictions)
+    times = {"created", "seconds", "checksum"}
+    assert found.result.model_dump(exclude=times) == other.result.model_dump(exclude=times)
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_runs_are_planned_in_a_minute_and_little_memory(tmp_path: Path) -> None:
+    grid = grids.made(
+        {"grid": {"upstream": ["fbank", "mfcc"], "downstream": ["mean_pool", "mlp"]}},
+        {"seeds": [[seed] for seed in range(25_000)]},
+    )
+    plan(grids.made({"upstream": "fbank", "downstream": "mlp"}, {}), tmp_path)
+    tracemalloc.start()
+    planned = plan(grid, tmp_path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (planned.count, len(planned.groups)) == (100_000, 2)
+    assert peak < 50 * 2**20
