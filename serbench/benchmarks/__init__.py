@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,23 +40,42 @@ if TYPE_CHECKING:
 
 # What a benchmark may be called: its results lie in a folder of that name.
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+PARTS = r"train|valid|test\w*|unlabelled"
+"""What the column `split` may say."""
+UNLABELLED = "unlabelled"
 SHAREABLE = ("speaker", "session", "recording")
 """Columns of which no two parts of a fold have a value in common, unless a protocol says so."""
 
 
 @dataclass(frozen=True)
 class Fold:
-    """Row numbers of the table for the three parts of a fold; refuses overlap of rows."""
+    """Row numbers of the table for the parts of a fold; refuses overlap of rows.
+
+    Attributes:
+        name: different from that of other folds.
+        train: what is learnt from.
+        valid: what is chosen by.
+        test: what is scored; of several tests, all.
+        tests: the rows of each test by its name, where there are several: each has scores of its
+            own, and the first one ranks. Together they are `test`.
+        unlabelled: rows without truth, which are predicted and never scored.
+    """
 
     name: str
     train: Rows
     valid: Rows
     test: Rows
+    tests: Mapping[str, Rows] = field(default_factory=dict)
+    unlabelled: Rows = ()  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         import numpy as np
 
-        rows = np.concatenate([self.train, self.valid, self.test])
+        object.__setattr__(self, "unlabelled", np.asarray(self.unlabelled, dtype=np.int64))
+        if self.tests and not np.array_equal(np.concatenate([*self.tests.values()]), self.test):
+            msg = f"fold '{self.name}': its tests, one after the other, are not its test part"
+            raise SerbenchError(msg)
+        rows = np.concatenate([self.train, self.valid, self.test, self.unlabelled])
         if len(np.unique(rows)) != len(rows):
             msg = (
                 f"fold '{self.name}': a row is in two parts; train, valid and test must be disjoint"
@@ -67,7 +86,8 @@ class Fold:
         """Return the same fold with the validation part in the training part."""
         import numpy as np
 
-        return Fold(self.name, np.concatenate([self.train, self.valid]), self.valid[:0], self.test)
+        both = np.concatenate([self.train, self.valid])
+        return replace(self, train=both, valid=self.valid[:0])
 
 
 @dataclass(frozen=True)
@@ -105,7 +125,8 @@ class Benchmark:
         read: the corpus folder (None where `folder` is None) to the table of utterances: columns
             `utterance` (unique id), `path` (absolute), `start`, `end` (seconds, NaN for a whole
             file), `speaker`, `session`, `gender` ("female", "male"), `text`, `split` ("train",
-            "valid", "test"), the last four None where unknown, and the task's target columns.
+            "valid", "test" or several tests such as "test1" and "test2", "unlabelled" for what has
+            no truth), the last four None where unknown, and the task's target columns.
         protocols: factories of the protocols it supports, by name; the first is the default.
         folder: its folder below the data folder; None if the package makes the corpus.
         licence: of the corpus.
@@ -131,6 +152,11 @@ class Benchmark:
     known_defects: Mapping[str, str] = field(default_factory=dict)
 
 
+def labelled(table: DataFrame) -> DataFrame:
+    """Return the rows that have a truth: those whose `split` is not "unlabelled"."""
+    return table[table["split"] != UNLABELLED] if "split" in table else table
+
+
 def __getattr__(name: str) -> Any:
     """Give the author of a benchmark the protocols by the name of `serbench.benchmarks`."""
     if name == "protocols":
@@ -140,7 +166,9 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "NAME",
+    "PARTS",
     "SHAREABLE",
+    "UNLABELLED",
     "Benchmark",
     "Classification",
     "Finding",
@@ -149,5 +177,6 @@ __all__ = [
     "Regression",
     "Rows",
     "Task",
+    "labelled",
     "protocols",
 ]

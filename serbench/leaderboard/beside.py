@@ -3,6 +3,7 @@
 `DIGEST.parquet` has those for the test parts, which are scored. `DIGEST.valid.parquet` and
 `DIGEST.train.parquet` have what the same trainings predict for the other two, and
 `DIGEST.voices.parquet` the vectors of the speakers: what fusion and post-processors look at.
+`DIGEST.unlabelled.csv` is for whoever has the truths: predictions for utterances without any.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ Part: TypeAlias = Literal["test", "valid", "train"]
 
 _CALLED = {"valid": "validation", "train": "training"}
 VOICES = ".voices.parquet"
+UNLABELLED = ".unlabelled.csv"
 
 
 class Beside(NamedTuple):
@@ -34,11 +36,13 @@ class Beside(NamedTuple):
     valid: predictions for the validation parts.
     train: predictions for the training parts.
     voices: one row a speaker x fold x seed.
+    unlabelled: predictions for what has no truth.
     """
 
     valid: DataFrame | None = None
     train: DataFrame | None = None
     voices: DataFrame | None = None
+    unlabelled: DataFrame | None = None
 
 
 def place(path: Path, part: Part) -> Path:
@@ -55,6 +59,7 @@ def files(path: Path, predictions: DataFrame, beside: Beside) -> dict[Path, Data
     """Return where each table of a result belongs."""
     found = {place(path, "test"): predictions, place(path, "valid"): beside.valid}
     found |= {place(path, "train"): beside.train, path.with_suffix(VOICES): beside.voices}
+    found[path.with_suffix(UNLABELLED)] = beside.unlabelled
     return {where: table for where, table in found.items() if table is not None}
 
 
@@ -73,10 +78,12 @@ def problem(result: Result, predictions: DataFrame, beside: Beside) -> str | Non
 
 def unlike(result: Result, predictions: DataFrame, part: Part = "test") -> str | None:
     """Return the first reason why predictions for a part cannot be those of a result, or None."""
+    tests = {fold.name: fold.tests for fold in result.split.folds} if part == "test" else {}
     hashes = {fold.name: fold.truths.get(part, "") for fold in result.split.folds}
     return (
         tables.problem(result.benchmark.task, predictions)
         or tables.lack(predictions, _sizes(result, part), result.seeds, complete=result.complete)
+        or tables.other_tests(predictions, tests)
         or tables.untrue(result.benchmark.task, predictions, hashes)
     )
 

@@ -94,7 +94,7 @@ def read_predictions(path: Path, task: Task, most: int) -> DataFrame:
     Raises:
         BrokenResultError: it is missing, damaged, too large, or has other columns.
     """
-    words = [*tables.WHO[:3], *task.words]
+    words = [*tables.WHO[:3], *task.words, tables.TEST]
     cells = most * (len(words) + len(task.numbers) + 1)
     if most > _ROWS or cells > _CELLS:
         raise BrokenResultError(path, f"its record promises {most} rows, more than can be true")

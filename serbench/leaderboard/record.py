@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 from pydantic import JsonValue as Json
 from pydantic_core import from_json
 
@@ -73,9 +82,11 @@ class ProtocolRecord(_Record):
 class FoldRecord(_Record):
     """Utterances in the three parts of a fold, and the hash of their ids.
 
-    `truths` has a hash for each of the parts `train`, `valid` and `test`: of the rows `utterance`,
-    `speaker` and truths that predictions for it must have (`digests.rows_of`, `digest_rows`); empty
-    where an older serbench did not say.
+    `tests` has the utterances of each of several tests, in their order; the first ranks.
+    `unlabelled` is how many more were predicted that have no truth. `truths` has a hash for each of
+    the parts `train`, `valid` and `test`: of the rows `utterance`, `speaker` and truths that
+    predictions for it must have (`digests.rows_of`, `digest_rows`); empty where an older serbench
+    did not say.
     """
 
     name: str
@@ -84,6 +95,13 @@ class FoldRecord(_Record):
     test: int
     hash: str
     truths: dict[str, str] = {}
+    tests: dict[str, int] = {}
+    unlabelled: int = 0
+
+    @model_serializer(mode="wrap")
+    def _told(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        told: dict[str, Any] = plain(self)
+        return {k: v for k, v in told.items() if v or k not in ("tests", "unlabelled")}
 
 
 class Split(_Record):

@@ -123,7 +123,7 @@ def _scored(result: Result, predictions: DataFrame) -> _Scored:
 def _board(compared: Group, recommend: Recommend | None) -> Board:
     group = sorted((_scored(*entry) for entry in compared.entries), key=_order)
     first = group[0].result
-    shown = first.benchmark.task.figures
+    shown = _columns(first)
     sentences = tuple(dict.fromkeys(sentence for each in group for sentence in each.about))
     differences = differing([each.result for each in group], recommend)
     return Board(
@@ -136,7 +136,7 @@ def _board(compared: Group, recommend: Recommend | None) -> Board:
             Row(
                 rank=_rank(each, group),
                 result=each.result,
-                values={column.key: spread(each.scores, column) for column in shown},
+                values={column.key: _value(each.scores, column) for column in shown},
                 seeds=each.scores.seeds,
                 differs=differs,
                 notes=tuple(1 + sentences.index(sentence) for sentence in each.about),
@@ -146,6 +146,20 @@ def _board(compared: Group, recommend: Recommend | None) -> Board:
         caption=(*_caption(group, differences), *compared.sentences),
         notes=sentences,
     )
+
+
+def _columns(result: Result) -> tuple[Figure, ...]:
+    """Return the figures of a result's task, for each of several tests its own."""
+    figures = result.benchmark.task.figures
+    tests = [test for fold in result.split.folds for test in fold.tests]
+    return tuple(figure.of(test) for test in tests for figure in figures) or figures
+
+
+def _value(scores: Scores, column: Figure) -> Spread:
+    """Return the value of a column, of its test if there are several."""
+    if column.test is None:
+        return spread(scores, column)
+    return spread(scores.tests[column.test], column._replace(key=column.key.split("/", 1)[1]))
 
 
 def _order(each: _Scored) -> tuple[bool, bool, float, str]:

@@ -20,12 +20,14 @@ class Tables(NamedTuple):
     validated: for its validation part, before a refit.
     trained: for its training part, by the same weights.
     voices: the vector of each speaker of the fold.
+    unlabelled: predictions for what has no truth; no rows if there is nothing.
     """
 
     tested: DataFrame
     validated: DataFrame
     trained: DataFrame
     voices: DataFrame
+    unlabelled: DataFrame
 
 
 class Trial(NamedTuple):

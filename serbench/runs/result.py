@@ -174,7 +174,8 @@ def save(
         scores=scores.to_json(),
     )
     tables = trained.tables
-    beside = Beside(tables.validated, tables.trained, tables.voices)
+    unlabelled = None if tables.unlabelled.empty else tables.unlabelled
+    beside = Beside(tables.validated, tables.trained, tables.voices, unlabelled)
     path = store.save(result, tables.tested, results, beside)
     return Outcome(summed(result), scores, path)
 

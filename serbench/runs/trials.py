@@ -26,7 +26,7 @@ from serbench.runs.conditioning import head_of, voices
 from serbench.runs.finished import Tables, Trial
 from serbench.runs.identity import computed_from
 from serbench.runs.plugin_part import plugin_of
-from serbench.scoring.predictions import tabulate
+from serbench.scoring.predictions import foretell, tabulate
 from serbench.scoring.voices import heard_in
 
 if TYPE_CHECKING:
@@ -232,6 +232,7 @@ def _run_trial(
         validated=tabulate(table, fold, seed, task, fitted.validation, "valid"),
         trained=tabulate(table, fold, seed, task, fitted.training, "train"),
         voices=heard_in(table, fold, seed, fitted.embeddings),
+        unlabelled=foretell(table, fold, seed, task, fitted.unlabelled),
     )
     return Trial(fit_of(fold.name, seed, fitted), tables)
 

@@ -65,6 +65,7 @@ class Fitted(Trained):
         validation: (n, C) for the validation rows likewise, before a refit: never from weights
             that were trained on them.
         training: (n, C) for the training rows, by the same weights.
+        unlabelled: (n, C) for the rows that nobody scores, likewise; None if there are none.
         embeddings: (n, E) for the training, validation and test rows, one after the other: the mean
             over time of what heads get, before a refit.
     """
@@ -72,6 +73,7 @@ class Fitted(Trained):
     scores: Scores
     validation: Scores
     training: Scores
+    unlabelled: Scores | None
     embeddings: NDArray[np.float32]
 
 
@@ -101,6 +103,7 @@ def fit(
         scores=_finite(learner, system, "test"),
         validation=validation,
         training=training,
+        unlabelled=_finite(learner, system, "unlabelled") if len(fold.unlabelled) else None,
         embeddings=embeddings,
     )
 
@@ -191,12 +194,14 @@ def _attempt(
 
 
 def _finite(
-    learner: Learner, system: System, part: Literal["training", "validation", "test"]
+    learner: Learner,
+    system: System,
+    part: Literal["training", "validation", "test", "unlabelled"],
 ) -> Scores:
     """Return what a system predicts for a part of the fold."""
     fold = learner.trial.fold
-    rows = {"training": fold.train, "validation": fold.valid, "test": fold.test}[part]
-    scores = learner.predict(system, rows)
+    rows = {"training": fold.train, "validation": fold.valid, "test": fold.test}
+    scores = learner.predict(system, rows.get(part, fold.unlabelled))
     if not np.isfinite(scores).all():
         raise _not_finite(learner.trial, f"the predictions for the {part} part are not finite")
     return scores

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from serbench.benchmarks import Task
+from serbench.benchmarks import PARTS, Task, labelled
 from serbench.benchmarks.tasks.findings import Finding, absent, some
 from serbench.errors import hidden
 
@@ -17,7 +17,6 @@ _NEEDED = ("utterance", "path", "speaker")
 _OPTIONAL = ("session", "gender", "text", "split")
 _VALUES: dict[str, tuple[str, ...]] = {
     "gender": ("female", "male"),
-    "split": ("train", "valid", "test"),
 }
 
 
@@ -39,7 +38,7 @@ def check_table(task: Task, table: DataFrame) -> Iterator[Finding]:
         yield Finding("no_speaker", "error", message)
     for column in table.columns.intersection(["utterance", "speaker", "session"]):
         yield from _unseen(column, table)
-    yield from task.audit(table)
+    yield from task.audit(labelled(table))
 
 
 def check_texts(table: DataFrame) -> Iterator[Finding]:
@@ -55,10 +54,13 @@ def check_texts(table: DataFrame) -> Iterator[Finding]:
         right = values.map(lambda value: isinstance(value, str)).astype(bool)
         if allowed:
             right &= values.isin(allowed)
+        if column == "split":
+            right &= values.astype(str).str.fullmatch(PARTS)
         if column in (*_OPTIONAL, "speaker"):
             right |= values.isna()
         if not right.all():
             what = " or ".join(map(repr, allowed)) if allowed else "a text"
+            what = f"one of {PARTS}" if column == "split" else what
             what += " or None" if column in _OPTIONAL else ""
             rows = table[~right]
             first = rows[column].tolist()[0]

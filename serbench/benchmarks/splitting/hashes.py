@@ -28,11 +28,13 @@ def part_hash(table: DataFrame, rows: Rows) -> str:
 def split_hash(table: DataFrame, folds: Fold | Sequence[Fold]) -> str:
     """Return 16 hex digits for a fold, or for all folds: equal hashes mean the same split.
 
-    That of a fold is the hash of the `part_hash` of train, valid and test; that of several is
-    the hash of theirs, in order. The order of the rows does not matter.
+    That of a fold is the hash of the `part_hash` of train, valid and test, or of each of
+    several tests; that of several folds is the hash of theirs, in order. The order of the rows does
+    not matter.
     """
     if isinstance(folds, Fold):
-        return _hash(part_hash(table, rows) for _, rows in parts(folds))
+        tests = [*folds.tests.values()] or [folds.test]
+        return _hash(part_hash(table, rows) for rows in (folds.train, folds.valid, *tests))
     return _hash(split_hash(table, fold) for fold in folds)
 
 
