@@ -29,7 +29,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from serbench.benchmarks.tasks import Classification, Finding, Regression, Rows, Task
+from serbench.benchmarks.tasks import Classification, Distribution, Finding, Regression, Rows, Task
 from serbench.errors import SerbenchError
 
 if TYPE_CHECKING:
@@ -43,8 +43,16 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 PARTS = r"train|valid|test\w*|unlabelled"
 """What the column `split` may say."""
 UNLABELLED = "unlabelled"
+UNKNOWN = "Unknown"
+"""The speaker of an utterance of which nobody knows who speaks: several people, not one."""
 SHAREABLE = ("speaker", "session", "recording")
 """Columns of which no two parts of a fold have a value in common, unless a protocol says so."""
+
+
+def _no_rows() -> Rows:
+    import numpy as np
+
+    return np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -59,23 +67,25 @@ class Fold:
         tests: the rows of each test by its name, where there are several: each has scores of its
             own, and the first one ranks. Together they are `test`.
         unlabelled: rows without truth, which are predicted and never scored.
+        enrol: of the speakers who are tested, given to adaptation and to post-processors; never
+            scored. A run fills it where its recipe asks for enrolment; protocols leave it empty.
     """
 
     name: str
     train: Rows
     valid: Rows
     test: Rows
+    enrol: Rows = field(default_factory=_no_rows)
     tests: Mapping[str, Rows] = field(default_factory=dict)
-    unlabelled: Rows = ()  # type: ignore[assignment]
+    unlabelled: Rows = field(default_factory=_no_rows)
 
     def __post_init__(self) -> None:
         import numpy as np
 
-        object.__setattr__(self, "unlabelled", np.asarray(self.unlabelled, dtype=np.int64))
         if self.tests and not np.array_equal(np.concatenate([*self.tests.values()]), self.test):
             msg = f"fold '{self.name}': its tests, one after the other, are not its test part"
             raise SerbenchError(msg)
-        rows = np.concatenate([self.train, self.valid, self.test, self.unlabelled])
+        rows = np.concatenate([self.train, self.valid, self.test, self.enrol, self.unlabelled])
         if len(np.unique(rows)) != len(rows):
             msg = (
                 f"fold '{self.name}': a row is in two parts; train, valid and test must be disjoint"
@@ -86,8 +96,8 @@ class Fold:
         """Return the same fold with the validation part in the training part."""
         import numpy as np
 
-        both = np.concatenate([self.train, self.valid])
-        return replace(self, train=both, valid=self.valid[:0])
+        whole = np.concatenate([self.train, self.valid])
+        return replace(self, train=whole, valid=self.valid[:0])
 
 
 @dataclass(frozen=True)
@@ -124,9 +134,10 @@ class Benchmark:
         task: what is predicted, with the label set or the dimensions.
         read: the corpus folder (None where `folder` is None) to the table of utterances: columns
             `utterance` (unique id), `path` (absolute), `start`, `end` (seconds, NaN for a whole
-            file), `speaker`, `session`, `gender` ("female", "male"), `text`, `split` ("train",
-            "valid", "test" or several tests such as "test1" and "test2", "unlabelled" for what has
-            no truth), the last four None where unknown, and the task's target columns.
+            file), `speaker` (`UNKNOWN` where nobody knows), `session`, `gender` ("female", "male"
+            or whatever the corpus says), `text`, `split` ("train", "valid", "test" or several tests
+            such as "test1" and "test2", "unlabelled" for what has no truth), the last four None
+            where unknown, and the task's target columns.
         protocols: factories of the protocols it supports, by name; the first is the default.
         folder: its folder below the data folder; None if the package makes the corpus.
         licence: of the corpus.
@@ -168,9 +179,11 @@ __all__ = [
     "NAME",
     "PARTS",
     "SHAREABLE",
+    "UNKNOWN",
     "UNLABELLED",
     "Benchmark",
     "Classification",
+    "Distribution",
     "Finding",
     "Fold",
     "Protocol",

@@ -35,6 +35,7 @@ class Keys(TypedDict, total=False):
     fusion: str
     finetune: bool | Mapping[str, Any]
     precision: str
+    enrol: float | str | Mapping[str, Any]
     postprocess: Choice | Sequence[Choice]
 
 
@@ -46,6 +47,7 @@ def run(
     overwrite: Overwrite = "only-missing",
     device: str = "cpu",
     threads: int | None = None,
+    jobs: int | None = 1,
     progress: Progress | None = None,
     **keys: Unpack[Keys],
 ) -> Outcome:
@@ -62,13 +64,16 @@ def run(
             "always" computes it anew, "never" looks it up and at no corpus.
         device: torch device.
         threads: of torch, for every step; None: one for a small head, all cores for encoders.
+        jobs: processes that trials go over; None: as many as make it faster. With others than 1,
+            a script does its work under `if __name__ == "__main__":`, as they import it, too.
         progress: where the work and its warnings are shown, such as
             `serbench.cli.terminal.Terminal()`; None: nowhere.
         **keys: `upstream` and `downstream` (needed unless the recipe has them), `benchmark` [demo],
             `protocol` [the benchmark's first], each a name, a file, or a dict of `name` and
             options; `training`, a dict; `seeds`, such as (0, 1, 2) [(0,)]; `leave_out_broken`;
-            `postprocess`, one or several of those. A dict without a name changes these options in
-            what the recipe says; anything else takes its place.
+            `postprocess`, one or several of those; `enrol`, such as 5 clips or "30s". A dict
+            without a name changes these options in what the recipe says; anything else takes its
+            place.
 
     Returns:
         The record (`result`), its scores (`scores`), and where it lies (`path`; the predictions
@@ -91,6 +96,7 @@ def run(
         overwrite=overwrite,
         device=device,
         threads=threads,
+        jobs=jobs,
     )
 
 

@@ -19,6 +19,7 @@ class Tables(NamedTuple):
     tested: predictions for the test part of each fold.
     validated: for its validation part, before a refit.
     trained: for its training part, by the same weights.
+    enrolled: for what is enrolled of those who are tested.
     voices: the vector of each speaker of the fold.
     unlabelled: predictions for what has no truth; no rows if there is nothing.
     """
@@ -26,6 +27,7 @@ class Tables(NamedTuple):
     tested: DataFrame
     validated: DataFrame
     trained: DataFrame
+    enrolled: DataFrame
     voices: DataFrame
     unlabelled: DataFrame
 

@@ -15,6 +15,7 @@ from serbench.leaderboard.beside import Beside
 from serbench.leaderboard.record import Encoder, LeftOut, Result, summed
 from serbench.runs.conditioning import conditioning
 from serbench.runs.identity import changes, described
+from serbench.runs.weighting import weighted
 from serbench.scoring.scores import score
 
 if TYPE_CHECKING:
@@ -158,12 +159,14 @@ def save(
         seeds=job.recipe.seeds,
         left_out=tuple(LeftOut(utterance=u, reason=_line(r)) for u, r in prepared.left_out.items()),
         known_defects=prepared.known_defects,
+        unknown_speakers=prepared.unknown_speakers,
         warnings=prepared.warnings,
         provenance=first.provenance,
         adaptation=first.adaptation,
         finetuned=first.finetuned,
         fused_with=tuple(others),
         conditioning=conditioning(job, prepared),
+        weighted=weighted(job),
         training=trained.fits,
         seconds={name: round(value, 1) for name, value in steps.items()},
         threads={name: count for name, count in job.threads.items() if name in steps},
@@ -174,8 +177,9 @@ def save(
         scores=scores.to_json(),
     )
     tables = trained.tables
+    enrolled = None if tables.enrolled.empty else tables.enrolled
     unlabelled = None if tables.unlabelled.empty else tables.unlabelled
-    beside = Beside(tables.validated, tables.trained, tables.voices, unlabelled)
+    beside = Beside(tables.validated, tables.trained, tables.voices, enrolled, unlabelled)
     path = store.save(result, tables.tested, results, beside)
     return Outcome(summed(result), scores, path)
 

@@ -3,7 +3,7 @@
 One row an utterance x fold x seed: `utterance`, `speaker`, `fold`, `seed`, for folds with several
 tests the `test`, and what the task has of truths and predictions (`Task.words`, `Task.numbers`):
 `truth`, `prediction` and `score:LABEL` for classes, `truth:DIMENSION` and `prediction:DIMENSION`
-for dimensions.
+for dimensions, `truth:LABEL` and `score:LABEL` for shares of labels.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def tabulate(
     seed: int,
     task: Task,
     scores: NDArray[np.float64],
-    part: Literal["train", "valid", "test"] = "test",
+    part: Literal["train", "valid", "test", "enrol"] = "test",
 ) -> DataFrame:
     """Return the predictions of one trial for a part of its fold.
 
@@ -86,7 +86,7 @@ def foretell(
 
 def truths(task: Task) -> list[str]:
     """Return the columns that hold what is true of an utterance, in the order of `columns`."""
-    return [*dict.fromkeys(measure.truth for measure in task.measures)]
+    return [*task.truths]
 
 
 def values(task: Task, predictions: DataFrame) -> Values:
@@ -210,6 +210,15 @@ def other_tests(predictions: DataFrame, promised: Mapping[str, Mapping[str, int]
         if found != dict(promised[str(fold)]):
             return f"fold '{fold}' with seed {seed} has other tests than the record: {found}"
     return None
+
+
+def first_test(predictions: DataFrame) -> DataFrame:
+    """Return the predictions that rank: all, or of several tests those for the first."""
+    if TEST not in predictions:
+        return predictions
+    first = predictions[TEST].iloc[0]
+    rows: DataFrame = predictions[predictions[TEST] == first].drop(columns=TEST)
+    return rows
 
 
 def as_folds(predictions: DataFrame) -> DataFrame:

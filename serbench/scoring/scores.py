@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pandas import DataFrame, Series
 
-from serbench.benchmarks import Task
+from serbench.benchmarks import UNKNOWN, Task
 from serbench.errors import SerbenchError
 from serbench.scoring.metrics import METRICS
 from serbench.scoring.predictions import TEST, WHO, gap
@@ -63,6 +63,8 @@ class Scores:
 
     An undefined value is NaN, and so is every average that it enters: nothing is left out
     without being counted. `undefined` says where NaN arises.
+
+    Utterances of which nobody knows who speaks count in folds alone, in no figure by speaker.
 
     Metrics are `wa`, `ua`, `macro_f1` for classes; for dimensions `o_ccc:DIMENSION` and `o_ccc`,
     the mean over dimensions. Averages of the speakers' own metrics begin with `a_`: `a_ua`,
@@ -140,6 +142,7 @@ def score(task: Task, predictions: DataFrame) -> Scores:
         return replace(next(iter(tests.values())), tests=tests)
     folds = measured(task, predictions, ["fold", "seed"], task.over_folds)
     pooled = measured(task, predictions, ["seed"], task.over_folds)
+    predictions = predictions[predictions["speaker"] != UNKNOWN]
     people = measured(task, predictions, ["speaker", "seed"], "")
     needed = task.min_utterances if task.correlates else 1
     size = predictions.groupby("speaker", sort=False)["utterance"].nunique()
@@ -164,13 +167,13 @@ def score(task: Task, predictions: DataFrame) -> Scores:
 
 
 def _check(task: Task, predictions: DataFrame) -> None:
-    columns = [name for m in task.measures for name in (m.truth, m.prediction)]
+    columns = [name for m in task.measures for name in (*m.truths, *m.predictions)]
     absent = [c for c in dict.fromkeys((*WHO, *columns)) if c not in predictions]
     if absent:
         msg = f"the predictions have no {', '.join(absent)}; run the recipe again"
         raise SerbenchError(msg)
     # an undefined number is shown as such, but no label at all would pass as a wrong one
-    filled = dict.fromkeys((*WHO, *(m.truth for m in task.measures), *task.words))
+    filled = dict.fromkeys((*WHO, *task.truths, *task.words))
     if reason := gap(predictions, filled):
         raise SerbenchError(f"{reason}; run the recipe again")
 
@@ -187,13 +190,15 @@ def measured(task: Task, predictions: DataFrame, keys: list[str], prefix: str) -
     Returns:
         The keys, `utterances` (rows of the group), and the measures.
     """
+    names = [m.name for m in task.measures] + [task.main] * task.averaged
     return DataFrame(
         [
             dict(zip(keys, key, strict=True))
             | {"utterances": len(rows)}
             | {f"{prefix}{name}": value for name, value in measure(task, rows).items()}
             for key, rows in predictions.groupby(keys, sort=False)
-        ]
+        ],
+        columns=[*keys, "utterances", *(f"{prefix}{name}" for name in names)],
     )
 
 
@@ -205,10 +210,16 @@ def measure(task: Task, predictions: DataFrame) -> dict[str, float]:
         predictions: with the columns of truth and prediction.
     """
     values = {
-        m.name: METRICS[m.metric](predictions[m.truth], predictions[m.prediction], task.classes)
+        m.name: METRICS[m.metric](
+            _columns(predictions, m.truth), _columns(predictions, m.prediction), task.classes
+        )
         for m in task.measures
     }
     return values | ({task.main: float(np.mean([*values.values()]))} if task.averaged else {})
+
+
+def _columns(predictions: DataFrame, names: str | tuple[str, ...]) -> Series[Any] | DataFrame:
+    return predictions[names] if isinstance(names, str) else predictions[[*names]]
 
 
 def _names(cells: DataFrame) -> list[str]:
@@ -237,7 +248,7 @@ def _constant(task: Task, predictions: DataFrame, counting: Series[int]) -> dict
     if not task.correlates:
         return {}
     rows = predictions[predictions["speaker"].isin(counting.index)].groupby("speaker")
-    constant = DataFrame({m.name: rows[m.truth].nunique() < 2 for m in task.measures})
+    constant = DataFrame({m.name: rows[m.truths[0]].nunique() < 2 for m in task.measures})
     counts = {m.name: int(constant[m.name].sum()) for m in task.measures}
     return {task.main: int(constant.any(axis=1).sum())} | counts
 
@@ -258,7 +269,7 @@ def _by_speaker(
 
 def _over_seeds(people: DataFrame, size: Series[int]) -> DataFrame:
     table = DataFrame({"speaker": size.index, "utterances": size.to_numpy()})
-    averages = _averages(people, "speaker")
+    averages = _averages(people, "speaker")[: len(table)]
     return table.assign(**dict(zip(_names(people), averages.T, strict=True)))
 
 

@@ -65,14 +65,16 @@ class Fitted(Trained):
         validation: (n, C) for the validation rows likewise, before a refit: never from weights
             that were trained on them.
         training: (n, C) for the training rows, by the same weights.
+        enrolled: (n, C) for the rows that are enrolled, as for the test rows.
         unlabelled: (n, C) for the rows that nobody scores, likewise; None if there are none.
-        embeddings: (n, E) for the training, validation and test rows, one after the other: the mean
-            over time of what heads get, before a refit.
+        embeddings: (n, E) for the training, validation, test and enrolled rows, one after the
+            other: the mean over time of what heads get, before a refit.
     """
 
     scores: Scores
     validation: Scores
     training: Scores
+    enrolled: Scores
     unlabelled: Scores | None
     embeddings: NDArray[np.float32]
 
@@ -92,7 +94,8 @@ def fit(
     validation = _finite(learner, system, "validation")
     training = _finite(learner, system, "training")
     fold = trial.fold
-    embeddings = learner.embed(system, np.concatenate([fold.train, fold.valid, fold.test]))
+    everybody = np.concatenate([fold.train, fold.valid, fold.test, fold.enrol])
+    embeddings = learner.embed(system, everybody)
     if trial.training.refit:
         # who validated is now trained on, and known to a head that looks at who speaks
         learner = Learner.of(replace(trial, fold=trial.fold.merged()))
@@ -103,6 +106,7 @@ def fit(
         scores=_finite(learner, system, "test"),
         validation=validation,
         training=training,
+        enrolled=_finite(learner, system, "enrolled"),
         unlabelled=_finite(learner, system, "unlabelled") if len(fold.unlabelled) else None,
         embeddings=embeddings,
     )
@@ -196,12 +200,18 @@ def _attempt(
 def _finite(
     learner: Learner,
     system: System,
-    part: Literal["training", "validation", "test", "unlabelled"],
+    part: Literal["training", "validation", "test", "enrolled", "unlabelled"],
 ) -> Scores:
     """Return what a system predicts for a part of the fold."""
     fold = learner.trial.fold
-    rows = {"training": fold.train, "validation": fold.valid, "test": fold.test}
-    scores = learner.predict(system, rows.get(part, fold.unlabelled))
+    rows = {
+        "training": fold.train,
+        "validation": fold.valid,
+        "test": fold.test,
+        "enrolled": fold.enrol,
+        "unlabelled": fold.unlabelled,
+    }[part]
+    scores = learner.predict(system, rows)
     if not np.isfinite(scores).all():
         raise _not_finite(learner.trial, f"the predictions for the {part} part are not finite")
     return scores

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from serbench.benchmarks import PARTS, Task, labelled
+from serbench.benchmarks.reading.names import alike
 from serbench.benchmarks.tasks.findings import Finding, absent, some
 from serbench.errors import hidden
 
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 
 _NEEDED = ("utterance", "path", "speaker")
 _OPTIONAL = ("session", "gender", "text", "split")
-_VALUES: dict[str, tuple[str, ...]] = {
-    "gender": ("female", "male"),
-}
 
 
 def check_table(task: Task, table: DataFrame) -> Iterator[Finding]:
@@ -25,7 +23,8 @@ def check_table(task: Task, table: DataFrame) -> Iterator[Finding]:
 
     Errors: "duplicate_id", "no_speaker", "unseen_character", "no_target", "unknown_label",
     "off_scale". Warnings:
-    "empty_class", "one_speaker_class". One finding speaks of all utterances with the same problem.
+    "alike_speakers", "empty_class", "one_speaker_class". One finding speaks of all utterances with
+    the same problem.
 
     Args:
         task: what is predicted.
@@ -38,6 +37,8 @@ def check_table(task: Task, table: DataFrame) -> Iterator[Finding]:
         yield Finding("no_speaker", "error", message)
     for column in table.columns.intersection(["utterance", "speaker", "session"]):
         yield from _unseen(column, table)
+    yield from _alike(table)
+    yield from _lines(table)
     yield from task.audit(labelled(table))
 
 
@@ -50,17 +51,18 @@ def check_texts(table: DataFrame) -> Iterator[Finding]:
         table: of a benchmark.
     """
     for column in (*_NEEDED, *_OPTIONAL):
-        values, allowed = table[column], _VALUES.get(column)
+        values = table[column]
         right = values.map(lambda value: isinstance(value, str)).astype(bool)
-        if allowed:
-            right &= values.isin(allowed)
         if column == "split":
             right &= values.astype(str).str.fullmatch(PARTS)
         if column in (*_OPTIONAL, "speaker"):
             right |= values.isna()
         if not right.all():
-            what = " or ".join(map(repr, allowed)) if allowed else "a text"
-            what = f"one of {PARTS}" if column == "split" else what
+            what = (
+                "'train', 'valid', 'test' (or 'test1', ...), 'unlabelled'"
+                if column == "split"
+                else "a text"
+            )
             what += " or None" if column in _OPTIONAL else ""
             rows = table[~right]
             first = rows[column].tolist()[0]
@@ -73,6 +75,26 @@ def _unseen(column: str, table: DataFrame) -> Iterator[Finding]:
         if found := hidden(str(name)):
             message = f"the character {found} in '{column}' of {some(rows)}; take it out"
             yield Finding("unseen_character", "error", message)
+
+
+def _alike(table: DataFrame) -> Iterator[Finding]:
+    for names in alike(table["speaker"].dropna().astype(str).unique()):
+        written = ", ".join(ascii(name) if not name.isascii() else repr(name) for name in names)
+        message = (
+            f"{len(names)} speakers may be one: {written} differ in case, blanks, leading zeros or "
+            f"Unicode form alone; give them one name, as with [values.speaker] in benchmark.toml"
+        )
+        yield Finding("alike_speakers", "warning", message)
+
+
+def _lines(table: DataFrame) -> Iterator[Finding]:
+    for column in table.select_dtypes(include=[object, "string"]).columns:
+        several = table[column].map(lambda cell: isinstance(cell, str) and "\n" in cell)
+        if several.any():
+            message = (
+                f"'{column}' has several lines in {some(table[several])}; see if it is meant so"
+            )
+            yield Finding("several_lines", "warning", message)
 
 
 def _ids(table: DataFrame) -> Iterator[Finding]:

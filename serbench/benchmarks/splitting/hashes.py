@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 
 def parts(fold: Fold) -> list[tuple[str, Rows]]:
-    """Return the parts of a fold by name, as they are learnt from, chosen by and tested."""
-    return [("train", fold.train), ("valid", fold.valid), ("test", fold.test)]
+    """Return the parts of a fold by name: learnt from, chosen by, tested, and enrolled if any."""
+    found = [("train", fold.train), ("valid", fold.valid), ("test", fold.test)]
+    return found + ([("enrol", fold.enrol)] if len(fold.enrol) else [])
 
 
 def part_hash(table: DataFrame, rows: Rows) -> str:
@@ -28,13 +29,15 @@ def part_hash(table: DataFrame, rows: Rows) -> str:
 def split_hash(table: DataFrame, folds: Fold | Sequence[Fold]) -> str:
     """Return 16 hex digits for a fold, or for all folds: equal hashes mean the same split.
 
-    That of a fold is the hash of the `part_hash` of train, valid and test, or of each of
-    several tests; that of several folds is the hash of theirs, in order. The order of the rows does
-    not matter.
+    That of a fold is the hash of the `part_hash` of train, valid, test (or each of several tests)
+    and what is enrolled, if anything is; that of several folds is the hash of theirs, in order. The
+    order of the rows does not matter.
     """
     if isinstance(folds, Fold):
         tests = [*folds.tests.values()] or [folds.test]
-        return _hash(part_hash(table, rows) for rows in (folds.train, folds.valid, *tests))
+        given = [folds.enrol] if len(folds.enrol) else []
+        each = (folds.train, folds.valid, *tests, *given)
+        return _hash(part_hash(table, rows) for rows in each)
     return _hash(split_hash(table, fold) for fold in folds)
 
 
@@ -74,7 +77,7 @@ def truths(table: DataFrame, task: Task) -> list[list[str | float]]:
     """Return the truths of a table, in the columns that predictions have."""
     unscored = np.zeros((len(table), len(task.outputs)))
     told = task.predicted(table, unscored)
-    return [list(told[name]) for name in dict.fromkeys(m.truth for m in task.measures)]
+    return [list(told[name]) for name in task.truths]
 
 
 def _hash(lines: Iterable[str]) -> str:
