@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from serbench.leaderboard import beside, store
+from serbench.leaderboard.identity import corrected_by, digest_of
 from serbench.runs.postprocessing import postprocess
+from serbench.runs.recipe import steps_of
 from serbench.studies.bench import Bench, Stored
 from serbench.studies.plotting import COLOURS, line, plain_log, tidy
 from serbench.studies.report import Report, Row
@@ -139,12 +141,23 @@ def _candidates(stored: Stored) -> int:
 
 
 def _try(bench: Bench, stored: Stored, option: Option, before: Measured) -> _Tried:
-    path = postprocess(stored.path, option.step, bench.results).path
-    made = Stored(path, store.load_result(path))
+    made = _corrected(bench, stored, option.step)
     task = made.entry.result.benchmark.task
     test = measured(task, made.entry.predictions)[task.main]
     digest = made.entry.result.digest
     return _Tried(option, digest, test, _average(task, made), gain(test, before))
+
+
+def _corrected(bench: Bench, stored: Stored, step: Mapping[str, Any]) -> Stored:
+    """Return a run after a post-processor, corrected unless that is there."""
+    result = stored.entry.result
+    steps = [part.identity() for part in steps_of(step)]
+    digest = digest_of(corrected_by(steps, result.digest))
+    path = store.place(bench.results, result.benchmark.name, digest)
+    found = store.find(bench.results, result.benchmark.name, digest)
+    if found is None:
+        path = postprocess(stored.path, step, bench.results).path
+    return Stored(path, found or store.load_result(path))
 
 
 def _average(task: Task, stored: Stored) -> float:
