@@ -72,7 +72,7 @@ def calibrate(bench: Bench, run: str) -> Report:
     """
     stored = bench.stored(run)
     task = stored.entry.result.benchmark.task
-    before = measured(task, stored.entry.predictions)[task.main]
+    before = measured(task, stored.entry.predictions)
     options = list(_options(task, _candidates(stored)))
     tried = []
     with bench.progress.step("calibrate", len(options)) as step:
@@ -143,7 +143,7 @@ def _candidates(stored: Stored) -> int:
 def _try(bench: Bench, stored: Stored, option: Option, before: Measured) -> _Tried:
     made = _corrected(bench, stored, option.step)
     task = made.entry.result.benchmark.task
-    test = measured(task, made.entry.predictions)[task.main]
+    test = measured(task, made.entry.predictions)
     digest = made.entry.result.digest
     return _Tried(option, digest, test, _average(task, made), gain(test, before))
 
@@ -216,7 +216,7 @@ def _caption(task: Task, stored: Stored, before: Measured) -> str:
         f"Run {result.digest[:8]} ({result.labels.upstream} {result.labels.weights} + "
         f"{result.labels.downstream}, {result.benchmark.name}, {result.protocol.name}, "
         f"{len(result.seeds)} seeds) under every post-processor. {whole}: mean of folds; "
-        f"{average}: mean of {len(before.own)} speakers. Gained: against no post-processing, "
+        f"{average}: mean of {before.size} speakers. Gained: against no post-processing, "
         "paired by speaker; brackets and bands are 95 % delete-one-speaker jackknife intervals (t, "
         "k - 1 degrees). 'random' and 'all' neighbours are controls; an oracle looks at the truths "
         f"of the test part, and is not drawn. *: chosen by the {average} of the speakers who "
