@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from serbench import devices
-from serbench.errors import SerbenchError, shown
+from serbench.errors import SerbenchError
 from serbench.leaderboard import store
 from serbench.leaderboard.beside import Beside
 from serbench.leaderboard.record import Encoder, LeftOut, Result, summed
 from serbench.runs.conditioning import conditioning
 from serbench.runs.identity import changes, described
+from serbench.runs.publishing import folders_of, publishable
 from serbench.scoring.scores import score
 
 if TYPE_CHECKING:
@@ -147,7 +148,8 @@ def save(
     idle |= {"finetune"} if job.recipe.finetune is None else set()
     steps = {name: value for name, value in job.seconds.items() if name not in idle}
     pairs = zip(adapted, sources, strict=True)
-    first, *others = (_encoder(each, source.provenance) for each, source in pairs)
+    folders = folders_of(prepared.table["path"])
+    first, *others = (_encoder(each, source.provenance, folders) for each, source in pairs)
     result = Result(
         digest=job.digest,
         recipe=job.recipe.plain(),
@@ -156,9 +158,12 @@ def save(
         protocol=protocol,
         split=prepared.split,
         seeds=job.recipe.seeds,
-        left_out=tuple(LeftOut(utterance=u, reason=_line(r)) for u, r in prepared.left_out.items()),
+        left_out=tuple(
+            LeftOut(utterance=each, reason=publishable(reason, folders))
+            for each, reason in prepared.left_out.items()
+        ),
         known_defects=prepared.known_defects,
-        warnings=prepared.warnings,
+        warnings=tuple(publishable(each, folders) for each in prepared.warnings),
         provenance=first.provenance,
         adaptation=first.adaptation,
         finetuned=first.finetuned,
@@ -179,13 +184,8 @@ def save(
     return Outcome(summed(result), scores, path)
 
 
-def _encoder(adapted: Adapted, origin: Mapping[str, str]) -> Encoder:
+def _encoder(adapted: Adapted, origin: Mapping[str, str], folders: Sequence[Path]) -> Encoder:
     """Return what an upstream was before the run, and what the run made of it."""
     known = origin if adapted.base is None else adapted.base
-    provenance = {key: _line(text) for key, text in known.items()}
+    provenance = {key: publishable(text, folders) for key, text in known.items()}
     return Encoder(provenance=provenance, adaptation=adapted.record, finetuned=adapted.tuned)
-
-
-def _line(text: str) -> str:
-    """Return a text of others, such as a card's, in one line that a record takes."""
-    return shown(" ".join(text.split()))
