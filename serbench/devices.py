@@ -43,6 +43,12 @@ def described(device: str) -> str:
     return f"{kind} {platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
 
 
+def rounds_as(device: str, count: int) -> str:
+    """Return what decides how a device rounds: what it is, and a CPU's number of torch threads."""
+    kind = described(device)
+    return f"{kind}, {count} threads" if kind.startswith("cpu") else kind
+
+
 def available(device: str | None) -> str:
     """Return a device that works here.
 
