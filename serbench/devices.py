@@ -43,10 +43,19 @@ def described(device: str) -> str:
     return f"{kind} {platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
 
 
-def rounds_as(device: str, count: int) -> str:
-    """Return what decides how a device rounds: what it is, and a CPU's number of torch threads."""
+def rounds_as(device: str, count: int | None = None) -> str:
+    """Return what decides how a device rounds.
+
+    Args:
+        device: a torch device.
+        count: torch threads, which decide it on a CPU; None: as many as there are now.
+    """
+    import torch
+
     kind = described(device)
-    return f"{kind}, {count} threads" if kind.startswith("cpu") else kind
+    if not kind.startswith("cpu"):
+        return kind
+    return f"{kind}, {count or torch.get_num_threads()} threads"
 
 
 def available(device: str | None) -> str:

@@ -120,8 +120,7 @@ def _adapt(job: Job, part: Part, words: str, rows: DataFrame) -> Part:
     values = part.options | part.contents
     identity["options"] = {key: values[key] for key in plugin.adapted_by}
     heard = ordered[["recording", "speaker"]].to_numpy().tolist()
-    where = rounds_as(job.device, job.threads["adapt"])
-    known = {"heard": heard, "bf16": has_bf16(job.device), "device": where}
+    known = {"heard": heard, "bf16": has_bf16(job.device), "device": rounds_as(job.device)}
     code = {"edition_of_all": ADAPTATION, "made_with": installed()}
     digest = digest_json(identity | known | code)
     place = home() / "checkpoints" / digest[:32]

@@ -189,7 +189,7 @@ class _Work:
             "edition_of_all": FINETUNING,
             "made_with": installed(),
             "bf16": self.stage.mixed and has_bf16(self.job.device),
-            "device": rounds_as(self.job.device, self.job.threads["finetune"]),
+            "device": rounds_as(self.job.device),
         }
         return digest_json(self.part.identity() | known | rows)
 

@@ -212,7 +212,7 @@ class _Encoding:
     @property
     def here(self) -> str:
         """What decides how features are rounded."""
-        return rounds_as(self.device, torch.get_num_threads())
+        return rounds_as(self.device)
 
     def _told(self) -> dict[str, Any]:
         told: dict[str, Any] = json.loads(self.index.read_text())

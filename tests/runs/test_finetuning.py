@@ -81,8 +81,7 @@ def prepared(raw: dict[str, Any]) -> Prepared:
 
 def finetuned(raw: dict[str, Any], corpus: Prepared, told: Told | None = None) -> Adapted:
     job = Job.of(recipe.resolve(raw), "cpu", told or Told())
-    with job.threaded("adapt"), job.threaded("finetune"):
-        (only,) = finetune(job, adapt(job, corpus), corpus)
+    (only,) = finetune(job, adapt(job, corpus), corpus)
     return only
 
 

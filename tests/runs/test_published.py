@@ -10,6 +10,7 @@ import pytest
 import soundfile
 from rich.console import Console
 
+from serbench.errors import SerbenchError
 from serbench.leaderboard import store, table
 from serbench.leaderboard.render import render_run
 
@@ -140,3 +141,17 @@ def test_however_an_absolute_folder_is_written_no_text_of_a_record_has_it(
     reasons = {each.utterance: each.reason for each in outcome.result.left_out}
     assert reasons["u1"] == "audio file '1.wav' does not exist; get it again or correct its path"
     assert outcome.result.provenance["id"] == "w.pt"
+
+
+def test_a_look_up_finds_what_was_computed_without_broken_files(moods: Moods) -> None:
+    (moods.root / "3.wav").write_text("this is no audio")
+    raw = {"leave_out_broken": True}
+    outcome = moods.run(raw=raw)
+    found = moods.run(raw=raw, overwrite="never", data=moods.data.with_name("nothing"))
+    assert found.result == outcome.result
+    with pytest.raises(SerbenchError, match="no result of this recipe"):
+        moods.run(overwrite="never")
+    (moods.root / "4.wav").unlink()
+    moods.run(raw=raw)
+    with pytest.raises(SerbenchError, match="other utterances were left out; `serbench show`"):
+        moods.run(raw=raw, overwrite="never")
