@@ -1,7 +1,7 @@
 """Whatever fails under a run, it ends with one sentence, and the same command ends the same.
 
-`pytest -m slow tests/runs/test_faults.py` tries every call, or with `FAULTS_EVERY=10` one of ten; see
-`faults.py`. It takes Linux and a C compiler.
+`pytest -m slow tests/runs/test_faults.py` tries every call, or with `FAULTS_EVERY=10` one of ten;
+see `faults.py`. It takes Linux and a C compiler.
 """
 
 from __future__ import annotations
