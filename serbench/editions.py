@@ -22,6 +22,8 @@ CODE = {
         "encoders/*.py",
         "encoders/packaged/*/*",
         "benchmarks/reading/audio.py",
+        "benchmarks/reading/mp3.py",
+        "benchmarks/reading/opening.py",
         "training/store.py",
         "training/shards.py",
         "training/waves.py",

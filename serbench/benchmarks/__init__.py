@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,21 +40,41 @@ if TYPE_CHECKING:
 
 # What a benchmark may be called: its results lie in a folder of that name.
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+UNKNOWN = "Unknown"
+"""The speaker of an utterance of which nobody knows who speaks: several people, not one."""
+SHAREABLE = ("speaker", "session", "recording")
+"""Columns of which no two parts of a fold have a value in common, unless a protocol says so."""
+
+
+def _no_rows() -> Rows:
+    import numpy as np
+
+    return np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True)
 class Fold:
-    """Row numbers of the table for the three parts of a fold; refuses overlap of rows."""
+    """Row numbers of the table for the parts of a fold; refuses overlap of rows.
+
+    Attributes:
+        name: of the fold.
+        train: learnt from.
+        valid: chosen by.
+        test: scored.
+        enrol: of the speakers who are tested, given to adaptation and to post-processors; never
+            scored. A run fills it where its recipe asks for enrolment; protocols leave it empty.
+    """
 
     name: str
     train: Rows
     valid: Rows
     test: Rows
+    enrol: Rows = field(default_factory=_no_rows)
 
     def __post_init__(self) -> None:
         import numpy as np
 
-        rows = np.concatenate([self.train, self.valid, self.test])
+        rows = np.concatenate([self.train, self.valid, self.test, self.enrol])
         if len(np.unique(rows)) != len(rows):
             msg = (
                 f"fold '{self.name}': a row is in two parts; train, valid and test must be disjoint"
@@ -65,7 +85,8 @@ class Fold:
         """Return the same fold with the validation part in the training part."""
         import numpy as np
 
-        return Fold(self.name, np.concatenate([self.train, self.valid]), self.valid[:0], self.test)
+        whole = np.concatenate([self.train, self.valid])
+        return replace(self, train=whole, valid=self.valid[:0])
 
 
 @dataclass(frozen=True)
@@ -76,7 +97,8 @@ class Protocol:
         name: as the user writes it.
         split: table and task to folds.
         shares: what two parts of a fold may have in common, out of "speaker", "session" and
-            "recording"; the audit refuses anything else, and every table shows this.
+            "recording"; "valid speaker" and the like where only training and validation part may,
+            and the test part is apart. The audit refuses anything else, and every table shows this.
         apart: what else no two parts have in common: "text", what is said; the audit checks it.
     """
 
@@ -101,13 +123,15 @@ class Benchmark:
         task: what is predicted, with the label set or the dimensions.
         read: the corpus folder (None where `folder` is None) to the table of utterances: columns
             `utterance` (unique id), `path` (absolute), `start`, `end` (seconds, NaN for a whole
-            file), `speaker`, `session`, `gender` ("female", "male"), `text`, `split` ("train",
-            "valid", "test"), the last four None where unknown, and the task's target columns.
+            file), `speaker` (`UNKNOWN` where nobody knows), `session`, `gender` ("female", "male"
+            or whatever the corpus says), `text`, `split` ("train", "valid", "test"), the last four
+            None where unknown, and the task's target columns.
         protocols: factories of the protocols it supports, by name; the first is the default.
         folder: its folder below the data folder; None if the package makes the corpus.
         licence: of the corpus.
         citation: of the corpus.
         obtain: how to get it.
+        bibtex: an entry to cite the corpus by; empty if there is none.
         synthetic: whether the speech is made by a program; every table says so.
         known_defects: utterance id to what is wrong with it in the corpus as distributed; such an
             utterance is reported but does not stop a run.
@@ -122,6 +146,7 @@ class Benchmark:
     licence: str
     citation: str
     obtain: str
+    bibtex: str = ""
     synthetic: bool = False
     known_defects: Mapping[str, str] = field(default_factory=dict)
 
@@ -135,6 +160,8 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "NAME",
+    "SHAREABLE",
+    "UNKNOWN",
     "Benchmark",
     "Classification",
     "Finding",

@@ -14,7 +14,7 @@ from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from serbench.benchmarks import NAME, Benchmark, Protocol, Task
+from serbench.benchmarks import NAME, SHAREABLE, Benchmark, Protocol, Task
 from serbench.benchmarks.reading.custom_table import RESERVED
 from serbench.benchmarks.reading.layout import COLUMNS
 from serbench.benchmarks.tasks import KINDS
@@ -27,7 +27,7 @@ from serbench.runs.corpus import is_there
 from serbench.vetting.observing import sentences, watched
 
 _TEXTS = ("version", "licence", "citation", "obtain")
-_SHAREABLE = frozenset({"speaker", "session", "recording"})
+_SHARED = frozenset({*SHAREABLE, *(f"valid {column}" for column in SHAREABLE)})
 _APART = frozenset({"text"})
 # The exit code of a process in which a benchmark has loaded torch.
 _HEAVY = 3
@@ -179,8 +179,8 @@ def _protocol(name: str, build: Callable[..., Protocol]) -> Iterator[str]:
         return
     if protocol.name != name:
         yield f"protocol '{name}' calls itself '{protocol.name}'; give both one name"
-    if unknown := protocol.shares - _SHAREABLE:
-        known = ", ".join(sorted(_SHAREABLE))
+    if unknown := protocol.shares - _SHARED:
+        known = ", ".join(sorted(_SHARED))
         yield f"protocol '{name}' shares {', '.join(sorted(unknown))}; it can share {known}"
     if unknown := protocol.apart - _APART:
         yield f"protocol '{name}' keeps {', '.join(sorted(unknown))} apart; it can so keep text"

@@ -6,6 +6,7 @@ import typer
 
 from serbench.cli import (
     check,
+    compare,
     convert,
     data,
     fuse,
@@ -19,6 +20,7 @@ from serbench.cli import (
     run,
     show,
     speakers,
+    study,
 )
 
 app = typer.Typer(
@@ -53,11 +55,13 @@ app.command("fuse")(fuse.fuse)
 app.command("postprocess")(postprocess.postprocess)
 app.command("list")(listing.listing)
 app.command("leaderboard")(leaderboard.leaderboard)
+app.command("compare")(compare.compare)
 app.command("show")(show.show)
 app.command("rerun")(rerun.rerun)
 app.command("reported")(reported.reported)
 app.add_typer(recipes.app, name="recipes")
 app.add_typer(speakers.app, name="speakers")
+app.add_typer(study.app, name="study")
 app.add_typer(data.app, name="data")
 app.add_typer(check.app, name="check")
 app.add_typer(pretrain.app, name="pretrain")

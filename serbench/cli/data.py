@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from serbench.cli.options import Data, Set, assign
+from serbench.cli.options import Data, Set, TrainOn, assign, corpora
 from serbench.errors import shown
 
 app = typer.Typer(help="Look at corpora.", no_args_is_help=True)
@@ -22,6 +22,7 @@ def _group() -> None:
 def check(
     benchmark: Annotated[str, typer.Argument(help="A name of `list benchmarks` or a .toml file.")],
     data: Data = None,
+    train_on: TrainOn = None,
     protocol: Annotated[str | None, typer.Option(help="Check the folds of this one.")] = None,
     checksums: Annotated[
         Path | None,
@@ -33,7 +34,7 @@ def check(
     from serbench.cli.terminal import Terminal
     from serbench.runs.corpus import check_corpus
 
-    raw: dict[str, object] = {"benchmark": benchmark}
+    raw: dict[str, object] = {"benchmark": corpora(benchmark, train_on)}
     if protocol is not None:
         raw["protocol"] = protocol
     assign(raw, set_ or [])

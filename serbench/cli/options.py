@@ -34,6 +34,29 @@ Weights = Annotated[
 ]
 
 
+TrainOn = Annotated[
+    str | None,
+    typer.Option(help="Learn from this corpus instead, or from several with commas."),
+]
+
+
+def corpora(benchmark: str | None, train_on: str | None) -> str | dict[str, Any] | None:
+    """Return what a benchmark, or several with commas, and `--train-on` mean in a recipe.
+
+    Raises:
+        SerbenchError: nobody says what is tested.
+    """
+    if benchmark is None:
+        if train_on is None:
+            return None
+        msg = f"--train-on {train_on} needs --benchmark: what is tested"
+        raise SerbenchError(msg)
+    test = [name.strip() for name in benchmark.split(",")]
+    if train_on is None:
+        return benchmark if len(test) == 1 else {"name": "across", "test": test}
+    return {"name": "across", "test": test, "train": [n.strip() for n in train_on.split(",")]}
+
+
 def assign(raw: dict[str, Any], settings: Iterable[str]) -> None:
     """Write `key.subkey=value` settings into a nested dict of a recipe.
 

@@ -35,6 +35,7 @@ _ROWS = 5_000_000
 _CELLS = 100_000_000
 _WIDEST = 20_000  # numbers of a speaker's vector
 _CELL_BYTES = 1_000  # of a cell, compressed or not, on average
+_NUMBER_BYTES = 8  # of a cell of numbers alone, likewise
 _NAME = 4_096  # characters, of a text in a table
 _REASON = 500  # characters, of what is said about a file
 
@@ -94,10 +95,13 @@ def read_predictions(path: Path, task: Task, most: int) -> DataFrame:
         BrokenResultError: it is missing, damaged, too large, or has other columns.
     """
     words = [*tables.WHO[:3], *task.words]
+    cells = most * (len(words) + len(task.numbers) + 1)
+    if most > _ROWS or cells > _CELLS:
+        raise BrokenResultError(path, f"its record promises {most} rows, more than can be true")
     return _read_table(
         path,
         most=most,
-        width=len(words) + len(task.numbers) + 1,
+        allowed=_CELL_BYTES * (cells + 1_000),
         words=words,
         columns=lambda schema: tables.wrong_columns(task, _frame(schema.empty_table())),
     )
@@ -113,27 +117,35 @@ def read_voices(path: Path, most: int) -> DataFrame:
     Raises:
         BrokenResultError: it is missing, damaged or too large.
     """
-    return _read_table(path, most=most, width=_WIDEST, words=["speaker", "fold"])
+    return _read_table(
+        path,
+        most=most,
+        # how long vectors are, no record says
+        allowed=_NUMBER_BYTES * min(most * _WIDEST, _CELLS),
+        words=["speaker", "fold"],
+        columns=_too_wide,
+    )
+
+
+def _too_wide(schema: Schema) -> str | None:
+    width = len(schema.names)
+    return f"the speakers' vectors have {width} columns" if width > _WIDEST else None
 
 
 def _read_table(
     path: Path,
     *,
     most: int,
-    width: int,
+    allowed: int,
     words: list[str],
-    columns: Callable[[Schema], str | None] = lambda _: None,
+    columns: Callable[[Schema], str | None],
 ) -> DataFrame:
-    """Read a Parquet file of so many rows and columns at most, whose `columns` may be refused."""
+    """Read a Parquet file of so many rows and bytes at most, whose `columns` may be refused."""
     import pyarrow as pa
     from pyarrow import parquet
 
     if not path.exists():
         raise BrokenResultError(path, "the predictions of this result are missing")
-    cells = most * width
-    if most > _ROWS or cells > _CELLS:
-        raise BrokenResultError(path, f"its record promises {most} rows, more than can be true")
-    allowed = _CELL_BYTES * (cells + 1_000)
     _check_file(path, allowed)
     try:
         with parquet.ParquetFile(path) as file:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from serbench.benchmarks.auditing import audit, folds
 from serbench.benchmarks.auditing import checksums as sums
+from serbench.benchmarks.reading.names import as_texts, unknown
 from serbench.benchmarks.splitting import hashes
 from serbench.benchmarks.tasks.findings import gathered
 from serbench.digests import digest_json
 from serbench.errors import SerbenchError
 from serbench.home import data_root
-from serbench.leaderboard.record import FoldRecord, Split
+from serbench.leaderboard.record import Enrolled, FoldRecord, Split
 from serbench.runs import recipe as recipes
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Prepared:
         split: the folds in numbers, for the record.
         left_out: utterances that are not used, with the reason.
         known_defects: how many used utterances have a defect that the benchmark lists.
+        unknown_speakers: of how many used utterances nobody knows who speaks.
         warnings: what the audits doubt, a sentence a kind.
     """
 
@@ -45,6 +47,7 @@ class Prepared:
     split: Split
     left_out: Mapping[str, str]
     known_defects: int
+    unknown_speakers: int = 0
     warnings: tuple[str, ...] = ()
 
 
@@ -55,6 +58,7 @@ def prepare_for(job: Job, data: Path | None) -> Prepared:
         job.protocol,
         data=data,
         leave_out_broken=job.recipe.leave_out_broken,
+        enrol=job.recipe.enrol,
         progress=job.progress,
         anew=job.anew,
     )
@@ -67,6 +71,7 @@ def prepare(
     data: Path | None,
     leave_out_broken: bool,
     progress: Progress,
+    enrol: Enrolled | None = None,
     anew: bool = False,
 ) -> Prepared:
     """Read and audit a corpus, split it and audit the folds.
@@ -77,6 +82,7 @@ def prepare(
         data: folder of the corpora; None: `SERBENCH_DATA`.
         leave_out_broken: go on without recordings that cannot be used.
         progress: where the work is shown.
+        enrol: what of each test speaker is given away and not scored.
         anew: believe nothing that an earlier audit remembers.
 
     Raises:
@@ -85,13 +91,19 @@ def prepare(
     found = audit.audit_corpus(benchmark, read_corpus(benchmark, data), progress, anew=anew)
     table = found.usable(leave_out_broken=leave_out_broken)
     split, doubts = folds.sound_folds(table, protocol, benchmark.task)
-    doubts += [*folds.few_speakers(table, split)]
+    doubts += folds.doubts(table, split, protocol)
+    if enrol is not None:
+        split, more = folds.enrolled_folds(
+            table, split, benchmark.task, enrol.amount, enrol.unit, enrol.aside
+        )
+        doubts += more
     warnings = gathered([f for f in found.findings if f.severity == "warning"] + doubts)
     for warning in warnings:
         progress.tell(f"warning: {warning}")
     known = sum(f.severity == "known" for f in found.findings)
+    nobody = int(unknown(table["speaker"]).sum())
     numbers = _in_numbers(table, split, benchmark.task)
-    return Prepared(table, split, numbers, found.broken, known, tuple(warnings))
+    return Prepared(table, split, numbers, found.broken, known, nobody, tuple(warnings))
 
 
 def _in_numbers(table: DataFrame, split: list[Fold], task: Task) -> Split:
@@ -102,6 +114,7 @@ def _in_numbers(table: DataFrame, split: list[Fold], task: Task) -> Split:
             train=len(fold.train),
             valid=len(fold.valid),
             test=len(fold.test),
+            enrol=len(fold.enrol),
             hash=hashes.split_hash(table, [fold]),
             truths=dict(hashes.part_truths(table, fold, task)),
         )
@@ -149,7 +162,7 @@ def check_corpus(
     return [
         *findings,
         *folds.audit_folds(found.table, split, protocol, benchmark.task),
-        *folds.few_speakers(found.table, split),
+        *folds.doubts(found.table, split, protocol),
     ]
 
 
@@ -188,7 +201,7 @@ def read_corpus(benchmark: Benchmark, data: Path | None) -> DataFrame:
         SerbenchError: the corpus is not there, or its tables cannot be read.
     """
     if benchmark.folder is None:
-        return benchmark.read(None)
+        return as_texts(benchmark.read(None))
     root = data_root(data)
     if root is None:
         msg = (
@@ -196,4 +209,4 @@ def read_corpus(benchmark: Benchmark, data: Path | None) -> DataFrame:
             f"to the folder that holds '{benchmark.folder}'. {benchmark.obtain}"
         )
         raise SerbenchError(msg)
-    return benchmark.read(root / benchmark.folder)
+    return as_texts(benchmark.read(root / benchmark.folder))

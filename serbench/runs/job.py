@@ -154,6 +154,5 @@ class Job:
                 f"{self.benchmark.name} is SYNTHETIC: it shows how serbench works and says "
                 "nothing about real speech"
             )
-        if self.protocol.shares:
-            shared = ", ".join(sorted(self.protocol.shares))
-            tell(f"{self.protocol.name} lets train and test share: {shared}")
+        if shared := ", ".join(sorted(self.protocol.shares)):
+            tell(f"{self.protocol.name} lets parts of a fold share: {shared}")

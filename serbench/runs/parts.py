@@ -19,8 +19,11 @@ from pydantic import (
 
 from serbench.errors import SerbenchError, hidden, unknown
 from serbench.leaderboard.identity import FORMAT, corrected_by, digest_of, identity_of, labels_of
-from serbench.leaderboard.record import Labels
+from serbench.leaderboard.record import Enrolled, Labels
 from serbench.training.settings import Precision, Stage, Training
+
+ACROSS = "across"
+"""What the benchmark of several corpora is called in a recipe."""
 
 M = TypeVar("M", bound=BaseModel)
 # As large as every library takes it.
@@ -31,10 +34,12 @@ Fusion = Literal["early", "late"]
 # Settings that came later, with what older recipes meant by leaving them out: at that value they
 # count neither in the digest nor in the record. Options of plugins need no such list.
 _YOUNGER: Mapping[str, Any] = {
+    "enrol": None,
     "finetune": None,
     "precision": "float16",
     "training.average": 1,
     "training.schedule": "constant",
+    "training.weighting": None,
 }
 # What is left out of a part's plain values where it says nothing.
 _UNSAID = {"code", "edition", "versions", "contents", "layers", "recommends"}
@@ -87,6 +92,8 @@ class Part(_Frozen):
         made = self.model_dump(mode="json")
         if made["name"].endswith((".py", ".toml")):
             made["name"] = Path(made["name"]).name
+        if made["name"] == ACROSS:
+            made["options"] = {k: _public(v) for k, v in made["options"].items()}
         for key in made["contents"].keys() & made["options"].keys():
             path = Path(made["options"][key]).expanduser().absolute()
             made["options"][key] = f"./{path.name}"
@@ -96,6 +103,13 @@ class Part(_Frozen):
     def identity(self) -> dict[str, Any]:
         """Return what the part is, wherever its files lie."""
         return identity_of(self.plain())
+
+
+def _public(value: Any) -> Any:
+    """Return a list of names without the folders of those that are files."""
+    if not isinstance(value, list):
+        return value
+    return [Path(one).name if one.endswith((".py", ".toml")) else one for one in value]
 
 
 class Recipe(_Frozen):
@@ -115,6 +129,8 @@ class Recipe(_Frozen):
             linear output; the head then learns from the frozen result. None: it is not.
         precision: in which the frames of frozen upstreams are stored; means over time are in
             single precision in any case.
+        enrol: what of each test speaker is given to adaptation and post-processors, and is not
+            scored. None: nothing.
         postprocess: what corrects the predictions, in this order. The run without it is a result
             of its own; the corrected one lies beside it.
     """
@@ -129,6 +145,7 @@ class Recipe(_Frozen):
     fusion: Fusion | None = None
     finetune: Stage | None = None
     precision: Precision = "float16"
+    enrol: Enrolled | None = None
     postprocess: tuple[Part, ...] = ()
 
     @field_validator("seeds")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,7 +12,8 @@ from pydantic import BaseModel
 from serbench import plugins
 from serbench.digests import digest_path
 from serbench.errors import SerbenchError, unknown
-from serbench.runs.parts import Part, Recipe, validated
+from serbench.leaderboard.record import Enrolled
+from serbench.runs.parts import ACROSS, Part, Recipe, validated
 from serbench.runs.plugin_part import plugin_part
 from serbench.runs.recipe_files import path_of, read_recipe, shipped, summary
 from serbench.training.settings import FineTuning, Stage, Training
@@ -23,8 +25,10 @@ M = TypeVar("M", bound=BaseModel)
 
 _PLAIN = ("seeds", "leave_out_broken", "fusion", "precision")
 _PARTS = ("upstream", "downstream", "benchmark", "protocol", "postprocess")
-KEYS = (*_PARTS, "training", "finetune", *_PLAIN)
+KEYS = (*_PARTS, "training", "finetune", "enrol", *_PLAIN)
 """What a recipe may name."""
+# What is set aside of each test speaker where enrolment is asked for, unless more is enrolled.
+_ASIDE = {"clips": 20, "seconds": 60}
 
 
 def resolve(raw: Mapping[str, Any]) -> Recipe:
@@ -34,8 +38,9 @@ def resolve(raw: Mapping[str, Any]) -> Recipe:
         raw: `upstream`, `downstream`, `benchmark`, `protocol`: a name, or a dict of `name` and
             options, an upstream also of `layers`; several upstreams are a list; `training`: a dict;
             `seeds`, `leave_out_broken`, `fusion`, `precision`; `finetune`: a dict, or true;
-            `postprocess`: a part, or a list of them. What is missing gets its default: the
-            benchmark's first protocol, the downstream's recommended training.
+            `postprocess`: a part, or a list of them; `enrol`: clips, "30s", or a dict. What is
+            missing gets its default: the benchmark's first protocol, the downstream's recommended
+            training.
 
     Raises:
         SerbenchError: an unknown key or name, or a wrong value.
@@ -63,6 +68,7 @@ def resolve(raw: Mapping[str, Any]) -> Recipe:
             "protocol": protocol,
             "training": validated(Training, "training", {**recommended, **given}),
             "finetune": _stage(raw.get("finetune")),
+            "enrol": _enrolled(raw.get("enrol")),
             "postprocess": steps_of(raw.get("postprocess", ())),
             **{k: raw[k] for k in _PLAIN if k in raw},
         },
@@ -77,6 +83,22 @@ def _stage(given: Any) -> Stage | None:
         msg = f"recipe key 'finetune' must be a table of settings, true or false, not {given!r}"
         raise SerbenchError(msg)
     return validated(Stage, "finetune", given)
+
+
+def _enrolled(given: Any) -> Enrolled | None:
+    """Return what of each test speaker is enrolled, if anything: 5, "30s", or a table of both."""
+    if given is None:
+        return None
+    amount = dict(given) if isinstance(given, Mapping) else {"amount": given}
+    if "name" in amount:  # what stood there alone before `--set enrol.aside=10`
+        amount["amount"] = amount.pop("name")
+    said = amount.get("amount")
+    if isinstance(said, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?) ?s", said)):
+        amount = {**amount, "amount": float(match[1]), "unit": "seconds"}
+    usual = _ASIDE.get(str(amount.get("unit", "clips")), 0)
+    number = amount.get("amount")
+    more = number if isinstance(number, int | float) else 0
+    return validated(Enrolled, "enrol", {"aside": float(max(usual, more)), **amount})
 
 
 def steps_of(given: Any) -> tuple[Part, ...]:
@@ -107,6 +129,10 @@ def make_benchmark(part: Part) -> Benchmark:
     Raises:
         SerbenchError: it cannot be made, or code of somebody else gives it a built-in one's name.
     """
+    if part.name == ACROSS:
+        from serbench.runs.across import make_across
+
+        return make_across(part)
     if part.name.endswith(".toml"):
         from serbench.benchmarks.reading import custom
 
@@ -171,13 +197,21 @@ def benchmark_part(given: Any) -> Part:
     """Return the complete part that says which benchmark.
 
     Args:
-        given: a name, the path of a file, or a dict with it as `name` and with options; None is
-            the demo.
+        given: a name, the path of a file, or a dict with it as `name` and with options; a list
+            of them, or a dict with `test`, `train`, `map` and `rescale`, are several corpora; None
+            is the demo.
 
     Raises:
         SerbenchError: an unknown name or option, a wrong value, or a file that is missing.
     """
-    name, options = _split("benchmark", given, "demo")
+    if isinstance(given, list | tuple):
+        given = {"test": given}
+    several = isinstance(given, Mapping) and "test" in given
+    name, options = _split("benchmark", given, ACROSS if several else "demo")
+    if name == ACROSS:
+        from serbench.runs.across import across_part
+
+        return across_part(options)
     if not name.endswith(".toml"):
         return plugin_part("benchmarks", name, options)
     from serbench.benchmarks.reading import custom
@@ -195,6 +229,12 @@ def _protocol(benchmark: Benchmark, given: Any) -> Part:
     from serbench.benchmarks.splitting import protocols
 
     name, options = _split("protocol", given, next(iter(benchmark.protocols)))
+    if "across_corpora" in benchmark.protocols and name not in benchmark.protocols:
+        msg = (
+            f"protocol '{name}' splits what --train-on has split already; leave one of the two out "
+            "(--benchmark emodb,crema_d names several corpora for a protocol to split)"
+        )
+        raise SerbenchError(msg)
     make_protocol(benchmark, Part(name=name, options=options))
     build = benchmark.protocols.get(name) or protocols.find(name)
     defaults = protocols.complete(build, {})

@@ -18,6 +18,7 @@ from serbench.leaderboard.record import Encoder, LeftOut, Result, summed
 from serbench.runs.conditioning import conditioning
 from serbench.runs.identity import changes, described
 from serbench.runs.publishing import folders_of, publishable
+from serbench.runs.weighting import weighted
 from serbench.scoring.scores import score
 
 if TYPE_CHECKING:
@@ -197,12 +198,14 @@ def save(
             for each, reason in prepared.left_out.items()
         ),
         known_defects=prepared.known_defects,
+        unknown_speakers=prepared.unknown_speakers,
         warnings=tuple(publishable(each, folders) for each in prepared.warnings),
         provenance=first.provenance,
         adaptation=first.adaptation,
         finetuned=first.finetuned,
         fused_with=tuple(others),
         conditioning=conditioning(job, prepared),
+        weighted=weighted(job),
         training=trained.fits,
         seconds={name: round(value, 1) for name, value in steps.items()},
         threads={name: count for name, count in job.threads.items() if name in steps},
@@ -213,7 +216,8 @@ def save(
         scores=scores.to_json(),
     )
     tables = trained.tables
-    beside = Beside(tables.validated, tables.trained, tables.voices)
+    enrolled = None if tables.enrolled.empty else tables.enrolled
+    beside = Beside(tables.validated, tables.trained, tables.voices, enrolled)
     path = store.save(result, tables.tested, results, beside)
     return Outcome(summed(result), scores, path)
 

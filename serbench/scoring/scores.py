@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pandas import DataFrame, Series
 
-from serbench.benchmarks import Task
+from serbench.benchmarks import UNKNOWN, Task
 from serbench.errors import SerbenchError
 from serbench.scoring.metrics import METRICS
 from serbench.scoring.predictions import WHO, gap
@@ -63,6 +63,8 @@ class Scores:
 
     An undefined value is NaN, and so is every average that it enters: nothing is left out
     without being counted. `undefined` says where NaN arises.
+
+    Utterances of which nobody knows who speaks count in folds alone, in no figure by speaker.
 
     Metrics are `wa`, `ua`, `macro_f1` for classes; for dimensions `o_ccc:DIMENSION` and `o_ccc`,
     the mean over dimensions. Averages of the speakers' own metrics begin with `a_`: `a_ua`,
@@ -131,6 +133,7 @@ def score(task: Task, predictions: DataFrame) -> Scores:
     _check(task, predictions)
     folds = measured(task, predictions, ["fold", "seed"], task.over_folds)
     pooled = measured(task, predictions, ["seed"], task.over_folds)
+    predictions = predictions[predictions["speaker"] != UNKNOWN]
     people = measured(task, predictions, ["speaker", "seed"], "")
     needed = task.min_utterances if task.correlates else 1
     size = predictions.groupby("speaker", sort=False)["utterance"].nunique()
@@ -178,13 +181,15 @@ def measured(task: Task, predictions: DataFrame, keys: list[str], prefix: str) -
     Returns:
         The keys, `utterances` (rows of the group), and the measures.
     """
+    names = [m.name for m in task.measures] + [task.main] * task.averaged
     return DataFrame(
         [
             dict(zip(keys, key, strict=True))
             | {"utterances": len(rows)}
             | {f"{prefix}{name}": value for name, value in measure(task, rows).items()}
             for key, rows in predictions.groupby(keys, sort=False)
-        ]
+        ],
+        columns=[*keys, "utterances", *(f"{prefix}{name}" for name in names)],
     )
 
 
@@ -249,7 +254,7 @@ def _by_speaker(
 
 def _over_seeds(people: DataFrame, size: Series[int]) -> DataFrame:
     table = DataFrame({"speaker": size.index, "utterances": size.to_numpy()})
-    averages = _averages(people, "speaker")
+    averages = _averages(people, "speaker")[: len(table)]
     return table.assign(**dict(zip(_names(people), averages.T, strict=True)))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serbench.benchmarks.reading.audio import read_audio
+from serbench.benchmarks.reading.layout import CHANNEL
 from serbench.training.settings import FineTuning
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class Waveforms:
     """(samples,) float32 of each utterance of a table, by its row; for any number of threads.
 
     Args:
-        table: utterances with `path`, `start`, `end`.
+        table: utterances with `path`, `start`, `end`, and perhaps the channel that is heard.
         rate: Hz.
         tuning: says what is kept of long ones.
         kept_bytes: how much stays in memory, at most.
@@ -33,7 +34,9 @@ class Waveforms:
     def __init__(
         self, table: DataFrame, rate: int, tuning: FineTuning, kept_bytes: int = KEPT_BYTES
     ) -> None:
-        self._places = list(zip(table["path"], table["start"], table["end"], strict=True))
+        channel = table[CHANNEL] if CHANNEL in table else [float("nan")] * len(table)
+        places = zip(table["path"], table["start"], table["end"], channel, strict=True)
+        self._places = list(places)
         self._rate, self._tuning, self._most = rate, tuning, kept_bytes
         self._kept: OrderedDict[int, NDArray[np.float32]] = OrderedDict()
         self._bytes = 0
@@ -47,8 +50,8 @@ class Waveforms:
             if row in self._kept:
                 self._kept.move_to_end(row)
                 return self._kept[row]
-        path, start, end = self._places[row]
-        whole = read_audio(Path(path), start, end, self._rate)
+        path, start, end, channel = self._places[row]
+        whole = read_audio(Path(path), start, end, self._rate, channel)
         wave = self._tuning.cut(whole, self._rate)
         if len(wave) < len(whole):
             wave = wave.copy()  # a view would keep the whole

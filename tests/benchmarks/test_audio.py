@@ -167,7 +167,7 @@ def bad_file(folder: Path, what: str) -> Path:
         ("no samples", "empty", "no samples"),
         ("text", "unreadable", "convert it to WAV or FLAC"),
         ("git lfs", "unreadable", "git lfs pull"),
-        ("raw", "unreadable", "not a format with a header"),
+        ("raw", "unreadable", "Format not recognised"),
         ("half a WAV", "truncated", "cut short"),
         ("half an AIFF", "truncated", "cut short"),
         ("half an MP3", "truncated", "cut short"),
@@ -266,9 +266,9 @@ def test_memory_does_not_follow_the_length_of_a_file(tmp_path):
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_blocks_are_the_whole(tmp_path, monkeypatch, channels):
-    from serbench.benchmarks.reading import audio
+    from serbench.benchmarks.reading import opening
 
     path = write(tmp_path / "a.ogg", noise(40_000, channels))
     whole = read_audio(path, 0.1, 2.4, RATE)
-    monkeypatch.setattr(audio, "_BLOCK", 1000)
+    monkeypatch.setattr(opening, "_BLOCK", 1000)
     np.testing.assert_array_equal(read_audio(path, 0.1, 2.4, RATE), whole)

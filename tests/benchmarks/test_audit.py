@@ -82,7 +82,7 @@ def opened(monkeypatch) -> Counter[str]:
         count[Path(path).name] += 1
         return real(path, *args, **kwargs)
 
-    monkeypatch.setattr("serbench.benchmarks.reading.audio.soundfile.SoundFile", counting)
+    monkeypatch.setattr("serbench.benchmarks.reading.opening.soundfile.SoundFile", counting)
     return count
 
 
@@ -399,7 +399,7 @@ def test_another_table_of_the_same_corpus_keeps_what_is_known(corpus, opened):
 def test_a_broken_cache_is_no_cache(corpus):
     audit(corpus)
     caches = list((home() / "audit").glob("[!.]*"))
-    assert [c.name for c in caches] == ["tiny.4.parquet"]
+    assert [c.name for c in caches] == ["tiny.5.parquet"]
     for content in (b"", b"rubbish", caches[0].read_bytes()[:-40]):
         caches[0].write_bytes(content)
         assert audit(corpus).findings == ()

@@ -356,6 +356,8 @@ def test_every_protocol_is_listed_with_one_line() -> None:
             "corpus_split",
             "leave_one_session_out",
             "leave_one_speaker_out",
+            "random_clips",
+            "sentence_folds",
             "speaker_dependent_random",
             "speaker_folds",
         ]

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from serbench.errors import SerbenchError
 from serbench.leaderboard import beside, store
+from serbench.leaderboard.reading import read_voices
 from serbench.leaderboard.record import Fit, LeftOut, Result
 
 from .result_samples import AFFECT, classified, rated, record, rewrite
@@ -351,3 +352,18 @@ def test_dimensions_may_be_nan_after_a_failed_training(tmp_path: Path):
     predictions = rated(0.5).assign(**{"prediction:valence": float("nan")})
     path = store.save(record(AFFECT), predictions, tmp_path)
     assert store.load_result(path).predictions["prediction:valence"].isna().all()
+
+
+def test_voices_of_a_corpus_of_any_size_are_read_and_a_strangers_are_bounded(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "x.voices.parquet"
+    two = {"speaker": ["a", "b"], "fold": ["1", "1"], "seed": [0, 0], "clips": [2, 3]}
+    pd.DataFrame(two | {"v0": [0.5, 1.0]}).to_parquet(path, index=False)
+    assert read_voices(path, 10**7)["v0"].tolist() == [0.5, 1.0]
+    with pytest.raises(store.BrokenResultError, match="has 2 rows; its record promises 1"):
+        read_voices(path, 1)
+    wide = {f"v{number}": [0.0, 0.0] for number in range(20_001)}
+    pd.DataFrame(two | wide).to_parquet(path, index=False)
+    with pytest.raises(store.BrokenResultError, match="have 20005 columns"):
+        read_voices(path, 10**7)

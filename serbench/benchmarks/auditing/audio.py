@@ -20,16 +20,19 @@ if TYPE_CHECKING:
 SHORTEST: Seconds = 0.025
 # Half the distance from the lowest to the highest sample below which a clip is silent: -60 dBFS.
 SILENT = 1e-3
+# Of the channel that swings most, above which it is the channels that make the mean silent.
+_HEARD = 10 * SILENT
 # Beyond full scale by more than any decoder overshoots: integers that were stored as floats.
 LOUDEST = 2.0
 
 _SHOWN = 3
+_OUT = "replace it or leave it out"
 
 # Faults of one utterance's audio: such an utterance may be left out of a run.
 AUDIO_KINDS = frozenset(
     {
         *("missing", "unreadable", "empty", "truncated", "damaged", "segment", "too_long"),
-        *("not_finite", "silent", "too_loud", "too_short", "identical"),
+        *("not_finite", "silent", "too_loud", "too_short", "identical", "channel", "cancelled"),
     }
 )
 
@@ -52,16 +55,19 @@ def check_audio(task: Task, table: DataFrame, facts: DataFrame) -> Iterator[Find
     for problem, group in rows[~readable].groupby("problem", sort=False):
         yield from _errors(str(problem), group, group["message"])
     heard = readable & rows["finite"]
+    quiet = heard & (rows["swing"] < SILENT)
+    cancelled = rows["widest"] > _HEARD
     checks: list[tuple[str, Series, str, Callable[[float], str]]] = [
         ("not_finite", readable & ~rows["finite"], "seconds", _nonsense),
-        ("silent", heard & (rows["swing"] < SILENT), "swing", _silence),
+        ("cancelled", quiet & cancelled, "widest", _cancellation),
+        ("silent", quiet & ~cancelled, "swing", _silence),
         ("too_loud", heard & (rows["peak"] > LOUDEST), "peak", _loudness),
         ("too_short", rows["seconds"] < SHORTEST, "seconds", _shortness),
     ]
     for kind, mask, column, tell in checks:
         found = rows[mask]
         files = zip(map(Path, found["path"]), found[column], strict=True)
-        told = (f"audio file '{p}' {tell(v)}; replace it or leave it out" for p, v in files)
+        told = (f"audio file '{p}' {tell(v)}" for p, v in files)
         yield from _errors(kind, found, told)
     doubtful = rows[rows["doubt"] != ""]
     for utterance, path, doubt in doubtful[["utterance", "path", "doubt"]].to_numpy():
@@ -76,22 +82,33 @@ def _errors(kind: str, rows: DataFrame, messages: Iterable[str]) -> Iterator[Fin
 
 
 def _nonsense(_: Seconds) -> str:
-    return "holds NaN or infinite samples"
+    return f"holds NaN or infinite samples; {_OUT}"
 
 
 def _silence(swing: float) -> str:
     if swing == 0:
-        return "is silent: all its samples are equal"
+        return f"is silent: all its samples are equal; {_OUT}"
     level = math.ceil(20 * math.log10(swing))
-    return f"is silent: it stays below {level} dBFS, speech is above -60"
+    return f"is silent: it stays below {level} dBFS, speech is above -60; {_OUT}"
+
+
+def _cancellation(swing: float) -> str:
+    return (
+        f"has channels that cancel each other, one being the other's inverse (up to {swing:.2g} "
+        "each, nothing in their mean); choose one, as with `channel = 1` in benchmark.toml"
+    )
 
 
 def _loudness(peak: float) -> str:
-    return f"has samples up to {peak:g} where full scale is 1, as of integers stored as floats"
+    return (
+        f"has samples up to {peak:g} where full scale is 1, as of integers stored as floats; {_OUT}"
+    )
 
 
 def _shortness(seconds: Seconds) -> str:
-    return f"gives {seconds * 1e3:.1f} ms of audio where {SHORTEST * 1e3:g} ms are the least"
+    return (
+        f"gives {seconds * 1e3:.1f} ms of audio where {SHORTEST * 1e3:g} ms are the least; {_OUT}"
+    )
 
 
 def _copies(task: Task, table: DataFrame) -> Iterator[Finding]:

@@ -8,9 +8,12 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from pandas import DataFrame
+from pandas import DataFrame, Series
 
-from serbench.benchmarks import Fold, Protocol, Rows, Task
+from serbench.benchmarks import SHAREABLE, Fold, Protocol, Rows, Task
+from serbench.benchmarks.reading.names import alike, unknown
+from serbench.benchmarks.splitting import enrolling
+from serbench.benchmarks.splitting.enrolling import Unit
 from serbench.benchmarks.splitting.hashes import parts
 from serbench.benchmarks.splitting.sentences import sentence
 from serbench.benchmarks.tasks.findings import Finding, Severity, named
@@ -70,12 +73,62 @@ def audit_folds(
         message = f"protocol '{protocol.name}' gives no folds; use another one"
         return [Finding("no_folds", "error", message)]
     findings = [*_names(folds), *(finding for fold in folds for finding in _empty(fold))]
-    for column in ("speaker", "session", "recording", *protocol.apart):
+    table = table.assign(speaker=_known_people(table["speaker"]))
+    for column in (*SHAREABLE, *protocol.apart):
         if column in table and column not in protocol.shares:
-            findings += _shared(table, folds, column)
+            findings += _shared(table, folds, column, f"valid {column}" in protocol.shares)
     findings += _lacking(table, folds, task)
     findings += _coverage(table, folds)
     return sorted(findings, key=lambda finding: finding.severity != "error")
+
+
+def enrolled_folds(
+    table: DataFrame, folds: Sequence[Fold], task: Task, amount: float, unit: Unit, aside: float
+) -> tuple[list[Fold], list[Finding]]:
+    """Return sound folds with enrolment (see `splitting.enrolling.enrol`), and the doubts.
+
+    Args:
+        table: the utterances.
+        folds: that passed `sound_folds`.
+        task: what is predicted.
+        amount: what is enrolled.
+        unit: of that.
+        aside: what is not scored.
+
+    Raises:
+        SerbenchError: nothing is left to score, or a recording is both enrolled and scored.
+    """
+    made = enrolling.enrol(table, folds, amount, unit, aside)
+    told = [f"fold '{f.name}': nothing is left to score" for f in made if not len(f.test)]
+    told = [f"{each}; set less aside with enrol.aside" for each in told]
+    told += _twice(table, made) if "recording" in table else []
+    if told:
+        raise SerbenchError("\n".join(["the folds cannot be used with this enrolment:", *told]))
+    doubts = enrolling.too_few(table, folds, made)
+    return made, [*doubts, *_lacking(table, made, task)]
+
+
+def _twice(table: DataFrame, folds: Sequence[Fold]) -> Iterator[str]:
+    recordings = table["recording"].to_numpy()
+    for fold in folds:
+        both = np.intersect1d(recordings[fold.enrol], recordings[fold.test])
+        if len(both):
+            ids = table["utterance"][np.isin(recordings, both)]
+            yield (
+                f"fold '{fold.name}': a recording is both enrolled and scored ({named(ids)}); "
+                "take it out of the corpus"
+            )
+
+
+def doubts(table: DataFrame, folds: Sequence[Fold], protocol: Protocol) -> list[Finding]:
+    """Return, as warnings, what makes folds worth less though they are sound.
+
+    Args:
+        table: the utterances.
+        folds: row numbers of this table.
+        protocol: the one that made the folds.
+    """
+    return [*few_speakers(table, folds), *unknown_speakers(table, folds, protocol)]
 
 
 def few_speakers(table: DataFrame, folds: Sequence[Fold]) -> list[Finding]:
@@ -85,7 +138,8 @@ def few_speakers(table: DataFrame, folds: Sequence[Fold]) -> list[Finding]:
         table: the utterances.
         folds: row numbers of this table.
     """
-    counts = [table["speaker"].iloc[fold.valid].nunique() for fold in folds]
+    people = table["speaker"].mask(unknown(table["speaker"]))
+    counts = [people.iloc[fold.valid].nunique() for fold in folds]
     few = [count for count in counts if count < FEW]
     if not few:
         return []
@@ -94,6 +148,34 @@ def few_speakers(table: DataFrame, folds: Sequence[Fold]) -> list[Finding]:
         "chosen by them may suit nobody else; use fewer folds if there are more speakers"
     )
     return [Finding("few_speakers", "warning", message)]
+
+
+def unknown_speakers(table: DataFrame, folds: Sequence[Fold], protocol: Protocol) -> list[Finding]:
+    """Return, as a warning, of how many utterances nobody knows whether their speakers are apart.
+
+    Args:
+        table: the utterances.
+        folds: row numbers of this table.
+        protocol: the one that made the folds.
+    """
+    nobody = unknown(table["speaker"]).to_numpy()
+    if not nobody.any() or "speaker" in protocol.shares:
+        return []
+    placed = np.unique(np.concatenate([rows for fold in folds for _, rows in parts(fold)]))
+    message = (
+        f"{nobody[placed].sum()} of {len(placed)} utterances have an unknown speaker: whether the "
+        "parts share any of them cannot be checked, and they are in no figure by speaker; name them"
+    )
+    return [Finding("unknown_speakers", "warning", message)]
+
+
+def _known_people(speakers: Series) -> Series:
+    """Return one spelling of each name that is written in several ways, and nothing for nobody."""
+    spelling = {
+        name: " = ".join(names) for names in alike(speakers.dropna().unique()) for name in names
+    }
+    people: Series = speakers.mask(unknown(speakers)).replace(spelling)
+    return people
 
 
 def _names(folds: Sequence[Fold]) -> Iterator[Finding]:
@@ -117,7 +199,10 @@ def _empty(fold: Fold) -> Iterator[Finding]:
             yield Finding("empty_part", "error", message)
 
 
-def _shared(table: DataFrame, folds: Sequence[Fold], column: str) -> Iterator[Finding]:
+def _shared(
+    table: DataFrame, folds: Sequence[Fold], column: str, validation: bool
+) -> Iterator[Finding]:
+    """Yield what parts have in common; `validation`: that part may have it with training."""
     values = table[column].map(sentence, na_action="ignore") if column == "text" else table[column]
     codes, names = pd.factorize(values.mask(values == ""))
     for fold in folds:
@@ -125,7 +210,7 @@ def _shared(table: DataFrame, folds: Sequence[Fold], column: str) -> Iterator[Fi
         for one, other in combinations(_PARTS, 2):
             common = np.intersect1d(found[one], found[other])
             common = common[common >= 0]
-            if len(common) == 0:
+            if len(common) == 0 or (validation and (one, other) == ("train", "valid")):
                 continue
             shown = names[common] if column != "recording" else _ids(table, fold, codes, common)
             noun = "sentence" if column == "text" else column
@@ -146,7 +231,9 @@ def _ids(table: DataFrame, fold: Fold, codes: Rows, common: Rows) -> Iterable[st
 def _lacking(table: DataFrame, folds: Sequence[Fold], task: Task) -> Iterator[Finding]:
     for fold in folds:
         for part, rows in parts(fold):
-            lack = task.lacks(table, rows, part) if len(rows) else None
+            # a speaker may be known by clips of one class
+            asked = len(rows) and part != "enrol"
+            lack = task.lacks(table, rows, part) if asked else None
             if lack is not None:
                 kind, sentence = lack
                 severity: Severity = "error" if part == "train" else "warning"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -13,26 +13,22 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
-from serbench.benchmarks.reading.audio import (
-    AudioError,
-    Samples,
-    Seconds,
-    doubts,
-    open_audio,
-    read_blocks,
-)
+from serbench.benchmarks.reading.audio import Seconds, mixed, read_blocks
+from serbench.benchmarks.reading.layout import CHANNEL
+from serbench.benchmarks.reading.opening import AudioError, AudioFile, doubts, open_audio
 from serbench.devices import cores
 from serbench.durable import kept, usable
 from serbench.home import home
 from serbench.progress import Progress
 
 # Raised when a field changes its meaning: older caches are then not read.
-_FORMAT = 4
+_FORMAT = 5
 # What tells that a file is the one that was measured. Whoever replaces a file may give it the size
 # and the time of change of the old one, but not its place on the disk (the inode), nor the time at
 # which the disk noticed (ctime).
 _STATS = ["size", "mtime", "ctime", "inode"]
-_KEYS = ["path", *_STATS, "start", "end"]
+_SEGMENT = ["start", "end", CHANNEL]
+_KEYS = ["path", *_STATS, *_SEGMENT]
 # Files a task: enough to hide the cost of a task, few enough that progress moves.
 _FILES_A_TASK = 32
 
@@ -44,7 +40,10 @@ class Measured(NamedTuple):
     seconds: length of the segment.
     low, high: the smallest and the largest sample.
     finite: no sample is NaN or infinite.
+    widest: half the distance from the lowest to the highest sample of any channel, before they are
+        averaged.
     recording: SHA-256 (64 hex) over rate and samples, channels averaged; empty with a problem.
+    rate: Hz, of the file.
     doubt: what tells that the file was changed after it was made, though it can be read.
     """
 
@@ -54,14 +53,16 @@ class Measured(NamedTuple):
     low: float = np.nan
     high: float = np.nan
     finite: bool = True
+    widest: float = np.nan
     recording: str = ""
+    rate: int = 0
     doubt: str = ""
 
 
 class _Task(NamedTuple):
     path: str
     rows: list[int]
-    segments: list[tuple[Seconds, Seconds]]
+    segments: list[list[float]]
 
 
 def measure(name: str, table: DataFrame, progress: Progress, *, anew: bool = False) -> DataFrame:
@@ -101,8 +102,9 @@ def _dtypes() -> dict[str, type]:
 
 def _keys(table: DataFrame) -> DataFrame:
     """Return what identifies the content of each utterance; -1 where the file is missing."""
-    keys = table[["path", "start", "end"]].reset_index(drop=True)
-    keys = keys.astype({"path": str, "start": float, "end": float})
+    channel = table.get(CHANNEL, np.nan)
+    keys = table[["path", "start", "end"]].assign(**{CHANNEL: channel}).reset_index(drop=True)
+    keys = keys.astype({"path": str} | dict.fromkeys(_SEGMENT, float))
     stats = {path: _stat(path) for path in keys["path"].unique()}
     for i, column in enumerate(_STATS):
         keys[column] = np.array([stats[path][i] for path in keys["path"]], dtype=np.int64)
@@ -120,7 +122,7 @@ def _stat(path: str) -> tuple[int, ...]:
 
 def _measure_all(name: str, rows: DataFrame, progress: Progress) -> Iterator[tuple[int, Measured]]:
     tasks = [
-        _Task(str(path), list(group.index), list(zip(group["start"], group["end"], strict=True)))
+        _Task(str(path), list(group.index), group[_SEGMENT].to_numpy(dtype=float).tolist())
         for path, group in rows.groupby("path", sort=False)
     ]
     chunks = [tasks[i : i + _FILES_A_TASK] for i in range(0, len(tasks), _FILES_A_TASK)]
@@ -139,15 +141,14 @@ def _measure_chunk(tasks: list[_Task]) -> list[list[Measured]]:
     return [_measure_file(Path(task.path), task.segments) for task in tasks]
 
 
-def _measure_file(path: Path, segments: list[tuple[Seconds, Seconds]]) -> list[Measured]:
+def _measure_file(path: Path, segments: list[list[float]]) -> list[Measured]:
     measured = []
     try:
         with open_audio(path) as file:
             doubt = doubts(file)
-            for start, end in segments:
+            for segment in segments:
                 try:
-                    blocks = read_blocks(file, start, end)
-                    measured.append(_describe(blocks, file.samplerate)._replace(doubt=doubt))
+                    measured.append(_describe(file, *segment)._replace(doubt=doubt))
                 except AudioError as problem:
                     measured.append(Measured(problem.kind, str(problem)))
     except AudioError as problem:
@@ -155,21 +156,26 @@ def _measure_file(path: Path, segments: list[tuple[Seconds, Seconds]]) -> list[M
     return measured
 
 
-def _describe(blocks: Iterable[Samples], rate: int) -> Measured:
-    digest = hashlib.sha256(rate.to_bytes(8, "little"))
-    count, lows, highs, finite = 0, [], [], True
-    for samples in blocks:
+def _describe(file: AudioFile, start: Seconds, end: Seconds, channel: float) -> Measured:
+    digest = hashlib.sha256(file.samplerate.to_bytes(8, "little"))
+    count, finite = 0, True
+    lows, highs = np.full((2, file.channels + 1), np.inf, np.float32) * [[1], [-1]]
+    for block in read_blocks(file, start, end):
+        samples = mixed(block, file, channel)
         digest.update(np.ascontiguousarray(samples).data)
         count += len(samples)
-        lows.append(samples.min())
-        highs.append(samples.max())
+        all_of_them = np.column_stack([samples, block])
+        lows = np.minimum(lows, all_of_them.min(axis=0))
+        highs = np.maximum(highs, all_of_them.max(axis=0))
         finite = finite and bool(np.isfinite(samples).all())
     return Measured(
-        seconds=count / rate,
-        low=float(np.min(lows)),
-        high=float(np.max(highs)),
+        seconds=count / file.samplerate,
+        low=float(lows[0]),
+        high=float(highs[0]),
         finite=finite,
+        widest=float(((highs - lows)[1:] / 2).max()),
         recording=digest.hexdigest(),
+        rate=file.samplerate,
     )
 
 
@@ -187,7 +193,7 @@ def _learn(known: DataFrame, wanted: DataFrame, found: dict[int, Measured]) -> D
     """Return what is known with what was found: the newest of each segment of each file."""
     fields = DataFrame(list(found.values()), columns=Measured._fields).astype(_dtypes())
     fresh = wanted.loc[list(found)].reset_index(drop=True).join(fields)
-    return pd.concat([known, fresh]).drop_duplicates(["path", "start", "end"], keep="last")
+    return pd.concat([known, fresh]).drop_duplicates(["path", *_SEGMENT], keep="last")
 
 
 def _store(cache: Path, known: DataFrame) -> None:

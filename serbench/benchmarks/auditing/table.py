@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from serbench.benchmarks import Task
+from serbench.benchmarks.reading.names import alike
 from serbench.benchmarks.tasks.findings import Finding, absent, some
 from serbench.errors import hidden
 
@@ -15,10 +16,7 @@ if TYPE_CHECKING:
 
 _NEEDED = ("utterance", "path", "speaker")
 _OPTIONAL = ("session", "gender", "text", "split")
-_VALUES: dict[str, tuple[str, ...]] = {
-    "gender": ("female", "male"),
-    "split": ("train", "valid", "test"),
-}
+_VALUES: dict[str, tuple[str, ...]] = {"split": ("train", "valid", "test")}
 
 
 def check_table(task: Task, table: DataFrame) -> Iterator[Finding]:
@@ -26,7 +24,8 @@ def check_table(task: Task, table: DataFrame) -> Iterator[Finding]:
 
     Errors: "duplicate_id", "no_speaker", "unseen_character", "no_target", "unknown_label",
     "off_scale". Warnings:
-    "empty_class", "one_speaker_class". One finding speaks of all utterances with the same problem.
+    "alike_speakers", "empty_class", "one_speaker_class". One finding speaks of all utterances with
+    the same problem.
 
     Args:
         task: what is predicted.
@@ -39,6 +38,8 @@ def check_table(task: Task, table: DataFrame) -> Iterator[Finding]:
         yield Finding("no_speaker", "error", message)
     for column in table.columns.intersection(["utterance", "speaker", "session"]):
         yield from _unseen(column, table)
+    yield from _alike(table)
+    yield from _lines(table)
     yield from task.audit(table)
 
 
@@ -71,6 +72,26 @@ def _unseen(column: str, table: DataFrame) -> Iterator[Finding]:
         if found := hidden(str(name)):
             message = f"the character {found} in '{column}' of {some(rows)}; take it out"
             yield Finding("unseen_character", "error", message)
+
+
+def _alike(table: DataFrame) -> Iterator[Finding]:
+    for names in alike(table["speaker"].dropna().astype(str).unique()):
+        written = ", ".join(ascii(name) if not name.isascii() else repr(name) for name in names)
+        message = (
+            f"{len(names)} speakers may be one: {written} differ in case, blanks, leading zeros or "
+            f"Unicode form alone; give them one name, as with [values.speaker] in benchmark.toml"
+        )
+        yield Finding("alike_speakers", "warning", message)
+
+
+def _lines(table: DataFrame) -> Iterator[Finding]:
+    for column in table.select_dtypes(include=[object, "string"]).columns:
+        several = table[column].map(lambda cell: isinstance(cell, str) and "\n" in cell)
+        if several.any():
+            message = (
+                f"'{column}' has several lines in {some(table[several])}; see if it is meant so"
+            )
+            yield Finding("several_lines", "warning", message)
 
 
 def _ids(table: DataFrame) -> Iterator[Finding]:

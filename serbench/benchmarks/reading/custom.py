@@ -14,11 +14,16 @@ The TOML file::
     # low = 1                               #   and the ends of their scale
     # high = 7
     # min_utterances = 2            #   that a speaker needs to count in A-CCC
+    # channel = 1                   # optional: the channel that is heard, from 1, or the column
+                                    #   that says which; without: the mean of all
     licence = "private"             # optional, as are `citation` and `obtain` (how to get it)
 
     [columns]                       # optional: what the table calls them, where that differs
     speaker = "spk"
     emotion = "label"
+
+    [values.emotion]                # optional: what words in a column mean, for any column that
+    A = "anger"                     #   means something, such as Test1 = "test" in [values.split]
 
     [protocol]                      # optional: the default protocol with its options
     name = "speaker_folds"          #   (`serbench list protocols`); without: speaker_folds
@@ -35,13 +40,13 @@ has most of), one row an utterance. All cells are texts as they stand, so that s
 
 - `path`: the audio file, in any format that libsndfile reads (WAV, FLAC, OGG, MP3, AIFF, ...), of
   any rate and any number of channels;
-- `speaker`: who speaks;
+- `speaker`: who speaks; empty or Unknown where nobody knows, which `corpus_split` allows;
 - `emotion` (classification), or one column for each dimension, a number (regression);
 - `start`, `end`, optional: the segment in seconds, as in 1.25; empty: the file's beginning, end;
 - `utterance`, optional: a unique id; without this column the path is the id;
 - `session`, optional: needed by `leave_one_session_out`;
-- `split`, optional: train, valid or test; needed by `corpus_split`;
-- `gender`, optional: female or f, male or m, in either case;
+- `split`, optional: train, valid (or dev, development, validation) or test; for `corpus_split`;
+- `gender`, optional: female or f, male or m, in either case, or anything else;
 - `text`, optional: what is said.
 
 Other columns are kept and may be named in `balance`. Rows are counted as in a spreadsheet: the
@@ -99,6 +104,8 @@ class _Description(BaseModel):
     citation: str = "not stated"
     obtain: str = ""
     columns: dict[str, str] = Field(default_factory=dict)
+    values: dict[str, dict[str, str]] = Field(default_factory=dict)
+    channel: Annotated[int, Field(ge=1)] | str | None = None
     protocol: dict[str, Any] = Field(default_factory=lambda: {"name": "speaker_folds"})
     known_defects: dict[str, str] = Field(default_factory=dict)
 
@@ -121,7 +128,14 @@ def read_benchmark(path: Path) -> Benchmark:
             path, f"'audio': folder '{audio}' does not exist; name the folder of the files"
         )
     table = path.parent / description.table
-    layout = custom_table.Layout(table, audio.absolute(), description.columns, task)
+    layout = custom_table.Layout(
+        table,
+        audio.absolute(),
+        description.columns,
+        task,
+        description.values,
+        description.channel,
+    )
     return Benchmark(
         name=description.name,
         version=description.version,
@@ -201,9 +215,10 @@ def _task(path: Path, description: _Description) -> Task:
 
 def _check_columns(path: Path, description: _Description, task: Task) -> None:
     known = [*COLUMNS, *task.columns]
-    for column in description.columns:
-        if column not in known:
-            raise _error(path, f"'columns': {unknown('column', column, known)}")
+    for key in ("columns", "values"):
+        for column in getattr(description, key):
+            if column not in known:
+                raise _error(path, f"'{key}': {unknown('column', column, known)}")
     clash = [c for c in task.columns if c in (*COLUMNS, *custom_table.RESERVED)]
     if clash:
         raise _error(path, f"'dimensions': '{clash[0]}' means something else; use another name")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import os
+import reprlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -14,13 +15,16 @@ from pandas import DataFrame, Series
 
 from serbench import bounds
 from serbench.benchmarks import Task
-from serbench.benchmarks.reading.layout import COLUMNS, as_table
+from serbench.benchmarks.reading.layout import CHANNEL, COLUMNS, as_table
+from serbench.benchmarks.reading.names import as_texts
 from serbench.errors import SerbenchError, unknown
 
 # Columns that serbench adds.
-RESERVED = ("row", "recording", "seconds")
-_GENDERS = {"female": "female", "f": "female", "male": "male", "m": "male"}
-_SPLITS = {part: part for part in ("train", "valid", "test")}
+RESERVED = ("row", "recording", "seconds", "copy", CHANNEL)
+# Words for what serbench calls otherwise, in small letters; what is not here stays as it is.
+_GENDERS = {"f": "female", "m": "male"} | {name: name for name in ("female", "male")}
+_SPLITS = {"development": "valid", "dev": "valid", "validation": "valid", "val": "valid"}
+_SPLITS |= {part: part for part in ("train", "valid", "test")}
 _SHOWN = 10
 
 
@@ -33,12 +37,16 @@ class Layout:
         audio: the absolute folder that its paths are relative to.
         names: serbench's name of a column to the table's, where they differ.
         task: whose targets the table has.
+        values: of a column by serbench's name, the table's words to those that are meant.
+        channel: the channel that is heard, from 1, or the column that says it; None: their mean.
     """
 
     table: Path
     audio: Path
     names: Mapping[str, str]
     task: Task
+    values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    channel: int | str | None = None
 
     @property
     def meaningful(self) -> tuple[str, ...]:
@@ -70,13 +78,17 @@ def read_table(layout: Layout) -> DataFrame:
     meant = {c: texts[name] for c, name in there.items()}
     taken = {*there.values(), *layout.meaningful}
     others = {str(c): texts[c] for c in texts if c not in taken}
+    for column, words in layout.values.items():
+        meant[column] = meant[column].map(lambda cell, words=words: words.get(cell, cell))
     problems: list[str] = []
+    others |= _channels(layout, texts, problems)
     for column in ("start", "end", *layout.task.scales):
         if column in meant:
             meant[column] = _numbers(there[column], meant[column], problems)
-    for column, known in (("gender", _GENDERS), ("split", _SPLITS)):
-        if column in meant:
-            meant[column] = _choices(there[column], meant[column], known, problems)
+    if "gender" in meant:
+        meant["gender"] = meant["gender"].map(lambda g: g and _GENDERS.get(g.lower(), g))
+    if "split" in meant:
+        meant["split"] = _splits(there["split"], meant["split"], problems)
     meant.setdefault("utterance", meant["path"])
     for column in ("path", "utterance"):
         empty = meant[column].isna()
@@ -84,7 +96,17 @@ def read_table(layout: Layout) -> DataFrame:
     if problems:
         raise _refusal(layout.table, problems)
     meant["path"] = meant["path"].map(lambda path: os.path.join(layout.audio, path))  # noqa: PTH118
-    return as_table({**meant, **others, "row": texts.index.to_numpy()}).reset_index(drop=True)
+    rows = as_table({**meant, **others, "row": texts.index.to_numpy()}).reset_index(drop=True)
+    return as_texts(rows)
+
+
+def _channels(layout: Layout, texts: DataFrame, problems: list[str]) -> dict[str, Series]:
+    """Return the column that says which channel is heard, if the description says anything."""
+    if layout.channel is None:
+        return {}
+    if isinstance(layout.channel, int):
+        return {CHANNEL: Series(float(layout.channel), texts.index)}
+    return {CHANNEL: _numbers(layout.channel, texts[layout.channel], problems)}
 
 
 def _texts(layout: Layout) -> DataFrame:
@@ -117,7 +139,11 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             first = file.readline()
             separator = max(",;\t", key=first.count)
             file.seek(0)
-            for number, cells in enumerate(csv.reader(file, delimiter=separator, strict=True), 1):
+            reader = csv.reader(file, delimiter=separator, strict=True)
+            line = 0
+            for number, cells in enumerate(reader, 1):
+                _check_lines(path, number, line + 1, cells, first.count(separator))
+                line = reader.line_num
                 cells_read += max(len(cells), 1)
                 bounds.bound(f"table '{path}'", cells_read, bounds.CELLS)
                 yield number, [cell.strip() for cell in cells]
@@ -131,10 +157,29 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise SerbenchError(f"table '{path}' is not valid CSV: {error}; save it anew") from error
 
 
+def _check_lines(path: Path, row: int, line: int, cells: list[str], separators: int) -> None:
+    """Refuse a cell over several lines in which rows are: a quotation mark is not closed before.
+
+    A cell of several lines that are no rows is left to the audit.
+    """
+    for cell in cells:
+        inner = cell.split("\n")
+        if len(inner) > 1 and any(
+            part.count(separator) >= separators for part in inner for separator in ",;\t"
+        ):
+            raise SerbenchError(
+                f"table '{path}': row {row} has a cell of {len(inner)} lines, from line {line} on, "
+                f"with other rows in it: a quotation mark opens before {reprlib.repr(inner[0])} "
+                "and closes in another row; take both marks out, or double them"
+            )
+
+
 def _check_header(layout: Layout, header: list[str]) -> None:
     bounds.bound(f"table '{layout.table}'", len(header), bounds.COLUMNS)
     needed = dict.fromkeys(("path", "speaker", *layout.task.columns, *layout.names))
-    names = {column: layout.names.get(column, column) for column in needed}
+    names = {column: layout.names.get(column, column) for column in needed | {**layout.values}}
+    if isinstance(layout.channel, str):
+        names["channel"] = layout.channel
     if header and not {*names.values()} & {*header}:
         # it may be any file, whose content is nobody's business
         msg = (
@@ -161,12 +206,14 @@ def _numbers(name: str, cells: Series, problems: list[str]) -> Series:
     return values
 
 
-def _choices(name: str, cells: Series, known: Mapping[str, str], problems: list[str]) -> Series:
-    values = cells.str.lower().map(known)
-    for row in cells.index[values.isna() & cells.notna()]:
-        shown = len(problems) < _SHOWN  # to look for the near miss of each would take minutes
-        what = unknown(name, cells[row], known) if shown else cells[row]
-        problems.append(f"row {row}: {what}; empty if not known")
+def _splits(name: str, cells: Series, problems: list[str]) -> Series:
+    values = cells.map(lambda cell: cell and _SPLITS.get(cell.lower()))
+    for word, rows in cells[values.isna() & cells.notna()].groupby(cells, sort=False):
+        what = unknown(f"part '{name}'", str(word), ("train", "valid", "test"))
+        problems.append(
+            f"{len(rows)} rows from row {rows.index[0]} on: {what}; empty if it is in none, or say "
+            f'what it means in benchmark.toml, under [values.split]: "{word}" = "test"'
+        )
     return values.astype(object).where(values.notna(), None)
 
 

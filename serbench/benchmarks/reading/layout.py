@@ -14,6 +14,8 @@ from serbench.errors import SerbenchError
 
 # The columns of every benchmark's table; the targets follow.
 COLUMNS = ("utterance", "path", "start", "end", "speaker", "session", "gender", "text", "split")
+CHANNEL = "audio_channel"
+"""Column of a table that says which channel is heard, from 1; NaN, or without it: their mean."""
 _SHOWN = 5
 
 

@@ -9,11 +9,12 @@ the protocol says so in `shares`.
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, NonNegativeInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from serbench.benchmarks import Protocol
+from serbench.benchmarks.splitting import equal_amounts as equal
 from serbench.benchmarks.splitting import splits
 
 # defined elsewhere, because a module with its own `make` is a benchmark
@@ -28,6 +29,11 @@ from serbench.benchmarks.splitting.factories import (
 )
 from serbench.benchmarks.splitting.sentences import Knows
 from serbench.errors import SerbenchError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from serbench.benchmarks import Fold, Task
 
 # one fold each for train, valid and test at least
 Count = Annotated[int, Field(ge=3)]
@@ -97,6 +103,50 @@ def speaker_folds(
 
 
 @factory
+def equal_amounts(
+    *,
+    speakers: PositiveInt = 6,
+    clips: PositiveInt | None = None,
+    dependent: bool = False,
+    k: Count = 5,
+    balance: tuple[str, ...] = (),
+    sessions: Literal["apart", "shared"] = "apart",
+    draw: NonNegativeInt = 0,
+) -> Protocol:
+    """As many clips of as many speakers to train on, those who are tested among them or not.
+
+    For the gap between speaker-dependent and speaker-independent training at equal amounts of data
+    (Tran et al., Interspeech 2023, Figure 1). Folds, validation parts and tested clips are the
+    same in both cases and for any number of speakers: those of `speaker_folds`, but for the clips
+    of the tested that the dependent case trains on. More speakers are the fewer ones and others.
+
+    Args:
+        speakers: who are trained on, in each fold.
+        clips: of each of them, drawn with the labels as frequent as he has them; None: half of
+            those of the speaker with fewest.
+        dependent: whether the tested speakers are the first of them, which every table shows.
+        k: as of `speaker_folds`.
+        balance: as of `speaker_folds`.
+        sessions: as of `speaker_folds`.
+        draw: seed of who and what is drawn.
+    """
+    folds = speaker_folds(k=k, balance=balance, sessions=sessions)
+
+    def split(table: DataFrame, task: Task) -> list[Fold]:
+        return equal.equal_amounts(
+            table,
+            task,
+            folds.split(table, task),
+            speakers=speakers,
+            clips=clips,
+            dependent=dependent,
+            draw=draw,
+        )
+
+    return Protocol("equal_amounts", split, _EVERYTHING if dependent else folds.shares)
+
+
+@factory
 def sentence_folds(
     *,
     k: Count = 5,
@@ -153,6 +203,28 @@ def random_clips(*, k: Count = 5, seed: NonNegativeInt = 42) -> Protocol:
 
 
 @factory
+def across_corpora(*, tests: tuple[str, ...] = ()) -> Protocol:
+    """Some corpora are tested, one fold each, on what is learnt from all others (`--train-on`).
+
+    A balanced fifth of the speakers that are learnt from validates; nothing of a tested corpus is
+    seen before.
+
+    Args:
+        tests: the tested ones, as the column `corpus` calls them.
+    """
+    return Protocol("across_corpora", partial(splits.across_corpora, tests=tests))
+
+
+@factory
+def leave_one_corpus_out() -> Protocol:
+    """Each of several corpora is tested once, on what is learnt from the others.
+
+    A balanced fifth of the speakers that are learnt from validates.
+    """
+    return Protocol("leave_one_corpus_out", splits.leave_one_corpus_out)
+
+
+@factory
 def corpus_split(*, shares: tuple[Shared, ...] = ()) -> Protocol:
     """The corpus's own train, valid and test parts, as its authors gave them: one fold.
 
@@ -185,10 +257,13 @@ def speaker_dependent_random(
 
 
 __all__ = [
+    "across_corpora",
     "complete",
     "corpus_split",
     "describe",
+    "equal_amounts",
     "find",
+    "leave_one_corpus_out",
     "leave_one_session_out",
     "leave_one_speaker_out",
     "make",

@@ -16,10 +16,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas import DataFrame
 
-from serbench.benchmarks import Fold, Rows, Task
+from serbench.benchmarks import UNKNOWN, Fold, Rows, Task
 from serbench.benchmarks.splitting import sentences as said
 from serbench.benchmarks.splitting.balance import balanced_folds
-from serbench.errors import SerbenchError
+from serbench.errors import SerbenchError, unknown
 
 Codes = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -34,7 +34,7 @@ def leave_one_session_out(table: DataFrame, task: Task) -> list[Fold]:
     table, order = _in_id_order(table)
     remedy = "use leave_one_speaker_out or speaker_folds"
     sessions = _column(table, "session", "leave_one_session_out", remedy)
-    names = _natural(sessions)
+    names = natural(sessions)
     if len(names) < 3:
         raise _too_few("leave_one_session_out", 3, "sessions", names, remedy)
     return [
@@ -92,6 +92,48 @@ def speaker_folds(
     return _rotated(order, number, k)
 
 
+def across_corpora(table: DataFrame, task: Task, *, tests: tuple[str, ...]) -> list[Fold]:
+    """Test each of some corpora on what is learnt from the others."""
+    corpora = _corpora(table, "across_corpora")
+    for name in tests:
+        if name not in corpora:
+            raise unknown("corpus", name, corpora)
+    if not tests or len(tests) == len(corpora):
+        msg = "protocol 'across_corpora' needs corpora to test, and others to learn from"
+        raise SerbenchError(msg)
+    return [_from_others("across_corpora", table, task, name, tests) for name in tests]
+
+
+def leave_one_corpus_out(table: DataFrame, task: Task) -> list[Fold]:
+    """Test each corpus on what is learnt from the others."""
+    names = _corpora(table, "leave_one_corpus_out")
+    if len(names) < 2:
+        remedy = "name several, as in --benchmark emodb,crema_d"
+        raise _too_few("leave_one_corpus_out", 2, "corpora", names, remedy)
+    return [_from_others("leave_one_corpus_out", table, task, name, (name,)) for name in names]
+
+
+def _corpora(table: DataFrame, protocol: str) -> list[str]:
+    remedy = "name several corpora, as in --benchmark emodb --train-on crema_d"
+    return natural(_column(table, "corpus", protocol, remedy))
+
+
+def _from_others(
+    protocol: str, table: DataFrame, task: Task, tested: str, unheard: tuple[str, ...]
+) -> Fold:
+    """Return the fold that tests a corpus; a balanced fifth of the speakers of others validates."""
+    table, order = _in_id_order(table)
+    corpus = table["corpus"].to_numpy(dtype=object)
+    heard = ~np.isin(corpus.astype(str), unheard)
+    known = table[heard]
+    group = _groups(known, _speakers(known, protocol), apart=True)
+    _check_groups(protocol, 2, known["speaker"].to_numpy(dtype=object), group)
+    sets = min(_SPEAKER_SETS, int(group.max()) + 1)
+    valid = np.zeros(len(table), dtype=np.bool_)
+    valid[heard] = _balanced(protocol, known, task, ("corpus",), group, sets) == 0
+    return _fold(tested, order, valid=valid, test=corpus == tested, left_out=~heard)
+
+
 def corpus_split(table: DataFrame, task: Task) -> list[Fold]:
     """Take the parts that the table names."""
     table, order = _in_id_order(table)
@@ -113,7 +155,7 @@ def speaker_dependent_random(
 ) -> list[Fold]:
     """Deal the utterances of each label in random order to k folds, or to the three parts."""
     table, order = _in_id_order(table)
-    strata = _stratum(table, task)
+    strata = stratum(table, task)
     shuffled = np.random.default_rng(seed).permutation(len(table))
     shuffled = shuffled[np.argsort(strata[shuffled], kind="stable")]
     dealt = np.empty(len(table), dtype=np.int64)
@@ -156,10 +198,10 @@ def sentence_folds(
     _check_groups("sentence_folds", k, speakers, group)
     what = said.sentence_sets(texts, _codes(speakers), task.strata(table), sentences)
     who = _balanced("sentence_folds", table, task, balance, group, k)
-    return list(said.crossed(order, who, what, texts, _stratum(table, task), knows))
+    return list(said.crossed(order, who, what, texts, stratum(table, task), knows))
 
 
-def _stratum(table: DataFrame, task: Task) -> Codes:
+def stratum(table: DataFrame, task: Task) -> Codes:
     """Return (N,) one number for all that folds are balanced by."""
     strata = np.zeros(len(table), dtype=np.int64)
     for codes in task.strata(table):
@@ -200,7 +242,7 @@ def _rotated(order: Rows, number: Codes, k: int) -> list[Fold]:
 
 def _each(speakers: Names, group: Codes) -> Iterator[tuple[str, Mask, int]]:
     """Give each speaker's name, rows and group."""
-    for name in _natural(speakers):
+    for name in natural(speakers):
         rows = speakers == name
         yield name, rows, int(group[rows][0])
 
@@ -226,7 +268,16 @@ def _column(table: DataFrame, name: str, protocol: str, remedy: str) -> Names:
 
 
 def _speakers(table: DataFrame, protocol: str) -> Names:
-    return _column(table, "speaker", protocol, "use speaker_dependent_random or corpus_split")
+    remedy = "use corpus_split, or speaker_dependent_random, which is for comparison alone"
+    speakers = _column(table, "speaker", protocol, remedy)
+    if (nobody := speakers == UNKNOWN).any():
+        first = table.loc[nobody, "utterance"].iloc[0]
+        raise SerbenchError(
+            f"protocol '{protocol}' makes folds of speakers, but {nobody.sum()} of {len(table)} "
+            f"utterances have an unknown one, such as '{first}': they may be anybody, tested or "
+            f"trained on; take them out of the table, or {remedy}"
+        )
+    return speakers
 
 
 def _groups(table: DataFrame, speakers: Names, *, apart: bool) -> Codes:
@@ -235,7 +286,7 @@ def _groups(table: DataFrame, speakers: Names, *, apart: bool) -> Codes:
     Speakers who share a session are in one group, and so are those linked by a chain of shared
     sessions; with `apart` false, or without sessions, each speaker is a group.
     """
-    number = {name: i for i, name in enumerate(_natural(speakers))}
+    number = {name: i for i, name in enumerate(natural(speakers))}
     group = np.array([number[name] for name in speakers], dtype=np.int64)
     if apart and "session" in table:
         for rows in pd.Series(group).groupby(table["session"].to_numpy()).indices.values():
@@ -284,7 +335,7 @@ def _check_partners(speakers: Names, group: Codes) -> None:
 
 
 def _described(speakers: Names, group: Codes) -> list[str]:
-    groups = (_natural(speakers[group == i]) for i in range(group.max() + 1))
+    groups = (natural(speakers[group == i]) for i in range(group.max() + 1))
     return [" + ".join([*g[:4], *(["..."] if len(g) > 4 else [])]) for g in groups]
 
 
@@ -294,7 +345,7 @@ def _too_few(protocol: str, needed: int, what: str, there: list[str], remedy: st
     return SerbenchError(msg)
 
 
-def _natural(values: Names) -> list[str]:
+def natural(values: Names) -> list[str]:
     """Return the different values in the order that people expect: 2 before 10."""
     return sorted(set(values), key=lambda text: (_numbers_apart(text), text))
 

@@ -1,0 +1,84 @@
+"""Names of people as corpora write them: which are texts, which say nobody, which are alike."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from pandas import DataFrame, Series
+
+from serbench.benchmarks import UNKNOWN
+
+_ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
+_TEXTS = ("utterance", "path", "speaker", "session", "gender", "text", "split")
+
+
+def as_texts(table: DataFrame) -> DataFrame:
+    """Return a benchmark's table with numeric names as texts, and one word for unknown speakers.
+
+    A number is written as a whole number if it is one (3 and 3.0 are "3", as pandas makes floats of
+    integers where a cell is empty). Unknown are an empty cell and "unknown" in any case, as
+    MSP-Podcast has it.
+
+    Args:
+        table: as a benchmark reads it; columns may be missing.
+    """
+    there = [column for column in _TEXTS if column in table]
+    plain: DataFrame = table.assign(**{column: _texts(table[column]) for column in there})
+    if "speaker" in plain:
+        plain["speaker"] = plain["speaker"].map(lambda name: UNKNOWN if _is_nobody(name) else name)
+    return plain
+
+
+def alike(names: Iterable[str]) -> list[list[str]]:
+    """Return which names are probably one: equal but for Unicode form, case, blanks and zeros.
+
+    >>> alike(["s1", "S01", "s10", "bob"])
+    [['S01', 's1']]
+    """
+    groups: dict[str, set[str]] = defaultdict(set)
+    for name in names:
+        groups[bare(name)].add(name)
+    return [sorted(group) for group in groups.values() if len(group) > 1]
+
+
+def bare(name: str) -> str:
+    """Return what is left of a name without Unicode's forms, case, blanks around, leading zeros."""
+    folded = unicodedata.normalize("NFKC", str(name)).casefold().strip()
+    return _ZEROS.sub("", unicodedata.normalize("NFKC", folded))
+
+
+def unknown(speakers: Series) -> Series:
+    """Return (N,) whether nobody knows who speaks."""
+    return speakers == UNKNOWN
+
+
+def _texts(values: Series) -> Series:
+    if values.dtype != object and not _is_number(values.iloc[0] if len(values) else ""):
+        return values
+    return Series([_text(value) for value in values], values.index, dtype=object)
+
+
+def _text(value: Any) -> Any:
+    if not _is_number(value):
+        return value
+    if isinstance(value, float | np.floating):
+        if np.isnan(value):
+            return None
+        return str(int(value)) if float(value).is_integer() else str(value)
+    return str(value)
+
+
+def _is_number(value: Any) -> bool:
+    number = isinstance(value, int | float | np.integer | np.floating)
+    return number and not isinstance(value, bool | np.bool_)
+
+
+def _is_nobody(name: Any) -> bool:
+    if name is None or (isinstance(name, float) and np.isnan(name)):
+        return True
+    return isinstance(name, str) and name.strip().casefold() in ("", UNKNOWN.casefold())

@@ -1,0 +1,86 @@
+"""Study `calibrate`: what is planted is found, and what is not there is not."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from typer.testing import CliRunner
+
+from serbench.cli import app
+from serbench.leaderboard import store
+from serbench.progress import Silent
+from serbench.studies.bench import Bench
+from serbench.studies.calibrate import calibrate
+from serbench.studies.report import write
+
+from . import planted
+
+
+class Made:
+    """The study of a planted run: the rows of its table by post-processor and option."""
+
+    def __init__(self, root: Path, **how: Any) -> None:
+        self.results, self.out = root / "results", root / "out"
+        path = planted.save(self.results, **how)
+        self.digest = store.load_result(path).result.digest
+        report = calibrate(Bench(self.results, Silent()), self.digest[:10])
+        write(report, self.out)
+        self.rows = {(row["post-processor"], row["option"]): row for row in report.rows}
+
+    def gained(self, name: str, option: str = "") -> Any:
+        return self.rows[name, option]["A-CCC gained"]
+
+
+@pytest.fixture(scope="module")
+def scaled(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Return that of a run whose spreads follow voices."""
+    return Made(tmp_path_factory.mktemp("scaled"), scaled=True, follow=True)
+
+
+def test_where_spreads_follow_voices_validation_chooses_sigma_with_few_neighbours(
+    scaled: Made,
+) -> None:
+    (chosen,) = [k for k, row in scaled.rows.items() if row["note"] == "chosen by validation"]
+    # six of the training speakers of each fold are of a kind
+    assert chosen in [("pldc sigma", f"k={k}") for k in (1, 2, 3, 5)]
+    assert scaled.gained(*chosen).low > 0.05
+    for control in ("pldc sigma, random", "pldc sigma, all"):
+        assert scaled.gained(control).value < scaled.gained(*chosen).low
+    assert scaled.gained("oracle sigma").low > 0
+
+
+def test_where_voices_say_nothing_neighbours_are_worth_no_more_than_random_ones(
+    tmp_path: Path,
+) -> None:
+    deaf = Made(tmp_path, scaled=True, follow=False)
+    control = deaf.gained("pldc sigma, random")
+    for k in (10, 15):
+        assert control.low - 0.03 < deaf.gained("pldc sigma", f"k={k}").value < control.high + 0.03
+
+
+def test_its_files_say_the_same_and_every_option_is_a_result(scaled: Made) -> None:
+    stem = scaled.out / f"calibrate-{scaled.digest[:8]}"
+    told = json.loads(stem.with_suffix(".json").read_text())
+    rows = list(csv.DictReader(stem.with_suffix(".csv").read_text().splitlines()))
+    assert len(rows) == len(told["rows"]) == len(told["runs"])
+    for row, plain in zip(rows, told["rows"], strict=True):
+        assert float(row["A-CCC"]) == pytest.approx(plain["A-CCC"])
+        assert float(row["A-CCC gained low"]) == pytest.approx(plain["A-CCC gained"][1])
+    results = {entry.result.digest for entry in store.read_all(scaled.results).entries}
+    assert results == set(told["runs"])
+    drawn = ElementTree.parse(stem.with_suffix(".svg")).getroot()
+    assert told["caption"] in "".join(drawn.itertext())
+    assert stem.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_run_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    command = ["study", "calibrate", "abcdef", "--results", str(tmp_path / "results")]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code != 0
+    assert "abcdef" in str(done.exception)
