@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,19 +46,35 @@ SHAREABLE = ("speaker", "session", "recording")
 """Columns of which no two parts of a fold have a value in common, unless a protocol says so."""
 
 
+def _no_rows() -> Rows:
+    import numpy as np
+
+    return np.zeros(0, np.int64)
+
+
 @dataclass(frozen=True)
 class Fold:
-    """Row numbers of the table for the three parts of a fold; refuses overlap of rows."""
+    """Row numbers of the table for the parts of a fold; refuses overlap of rows.
+
+    Attributes:
+        name: of the fold.
+        train: learnt from.
+        valid: chosen by.
+        test: scored.
+        enrol: of the speakers who are tested, given to adaptation and to post-processors; never
+            scored. A run fills it where its recipe asks for enrolment; protocols leave it empty.
+    """
 
     name: str
     train: Rows
     valid: Rows
     test: Rows
+    enrol: Rows = field(default_factory=_no_rows)
 
     def __post_init__(self) -> None:
         import numpy as np
 
-        rows = np.concatenate([self.train, self.valid, self.test])
+        rows = np.concatenate([self.train, self.valid, self.test, self.enrol])
         if len(np.unique(rows)) != len(rows):
             msg = (
                 f"fold '{self.name}': a row is in two parts; train, valid and test must be disjoint"
@@ -69,7 +85,8 @@ class Fold:
         """Return the same fold with the validation part in the training part."""
         import numpy as np
 
-        return Fold(self.name, np.concatenate([self.train, self.valid]), self.valid[:0], self.test)
+        whole = np.concatenate([self.train, self.valid])
+        return replace(self, train=whole, valid=self.valid[:0])
 
 
 @dataclass(frozen=True)

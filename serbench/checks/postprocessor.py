@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 _KINDS = ("classification", "regression")
 _OUTPUTS = 3
+_ENROLLED = 5
+_TESTED = [f"test {number}" for number in range(4)]
 
 
 def check_postprocessor(step: PostProcessor) -> list[str]:
@@ -48,6 +51,7 @@ def _failures(step: PostProcessor, kind: str) -> Iterator[str]:
         yield f"{kind}: the same predictions were corrected differently the second time"
     yield from _numbers(first, kind)
     yield from _order(step, tested, evidence, first, kind)
+    yield from _by_enrolment(step, tested, evidence, kind)
 
 
 def _numbers(values: Values, kind: str) -> Iterator[str]:
@@ -67,6 +71,27 @@ def _order(
     found = step.correct(_shown(step, shuffled), evidence)
     if not np.allclose(found, values[order], atol=1e-8):
         yield f"{kind}: what comes out depends on the order of the utterances"
+
+
+def _by_enrolment(
+    step: PostProcessor, tested: Known, evidence: Evidence, kind: str
+) -> Iterator[str]:
+    """Yield what goes wrong where speakers are known by some of their utterances, or by none."""
+    for count in (_ENROLLED, 0):
+        ahead = np.concatenate([np.flatnonzero(tested.speakers == who)[:count] for who in _TESTED])
+        given = Predicted(tested.values[ahead], tested.speakers[ahead])
+        heard = {
+            name: voice for name, voice in evidence.voices.items() if count or name not in _TESTED
+        }
+        try:
+            values = step.correct(
+                _shown(step, tested), replace(evidence, enrolled=given, voices=heard)
+            )
+        except SerbenchError as error:
+            yield f"{kind}, {count} utterances of each speaker enrolled: {error}"
+            continue
+        if np.shape(values) != tested.values.shape or not np.isfinite(values).all():
+            yield f"{kind}, {count} utterances of each speaker enrolled: no finite values"
 
 
 def _shown(step: PostProcessor, part: Known) -> Predicted:

@@ -57,6 +57,13 @@ class Asked(NamedTuple):
         ),
     ] = False
     weights: Weights = None
+    enrol: Annotated[
+        str | None,
+        typer.Option(
+            help="First clips of each test speaker, or seconds (30s), for adaptation and "
+            "post-processors; the rest is scored, but for 20 clips (60 s) [none]."
+        ),
+    ] = None
     postprocess: Annotated[
         str | None,
         typer.Option(help="What corrects the predictions; names or ./file.py with commas."),
@@ -119,6 +126,7 @@ def raw_of(asked: Asked) -> dict[str, Any]:
         "seeds": None if asked.seeds is None else list(range(asked.seeds)),
         "leave_out_broken": asked.leave_out_broken or None,
         "fusion": asked.fusion,
+        "enrol": None if asked.enrol is None else _amount(asked.enrol),
         "postprocess": None if asked.postprocess is None else _listed(asked.postprocess),
     }
     raw.update({key: value for key, value in given.items() if value is not None})
@@ -158,6 +166,11 @@ def _weights(raw: dict[str, Any], weights: str | None) -> list[str]:
         msg = f"--weights {weights} for {len(upstreams)} upstreams; give one for each, with commas"
         raise SerbenchError(msg)
     return [f"upstream.{number}.weights={one}" for number, one in enumerate(each, start=1) if one]
+
+
+def _amount(given: str) -> int | str:
+    """Return what is enrolled as a recipe has it: clips are a number."""
+    return int(given) if given.isdecimal() else given
 
 
 def _listed(given: str) -> str | list[str]:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from serbench.cli.options import Results
+from serbench.cli.groups import grouped
+from serbench.cli.options import Data, Device, Results, Threads
+from serbench.cli.run import Asked, raw_of
+from serbench.errors import SerbenchError
 
 if TYPE_CHECKING:
     from serbench.studies.bench import Bench
     from serbench.studies.report import Report
 
 app = typer.Typer(help="Questions over several runs.", no_args_is_help=True)
+
+
+class Points(StrEnum):
+    """What study `embed` maps, as `serbench.studies.embed` knows it."""
+
+    UTTERANCES = "utterances"
+    SPEAKERS = "speakers"
+
 
 Out = Annotated[Path, typer.Option(help="Folder for the table, the picture and the JSON.")]
 Run = Annotated[str, typer.Argument(help="How the run's digest begins, or the record's path.")]
@@ -26,6 +38,80 @@ def calibrate(run: Run, results: Results = Path("results"), out: Out = _OUT) -> 
     from serbench.studies.calibrate import calibrate
 
     _show(calibrate(_bench(results), run), out)
+
+
+@app.command("embed")
+def embed(
+    run: Run,
+    of: Annotated[Points, typer.Option(help="What a point is.")] = Points.UTTERANCES,
+    data: Data = None,
+    results: Results = Path("results"),
+    out: Out = _OUT,
+) -> None:
+    """PCA and t-SNE of utterances or speakers, by emotion, speaker and gender."""
+    from serbench.studies.embed import embed
+
+    _show(embed(_bench(results, data), run, of.value), out)
+
+
+@app.command("gap")
+@grouped
+def gap(
+    *,
+    asked: Asked,
+    speakers: Annotated[
+        str | None, typer.Option(help="Numbers of training speakers, with commas [doubled].")
+    ] = None,
+    data: Data = None,
+    results: Results = Path("results"),
+    device: Device = "cpu",
+    threads: Threads = None,
+    out: Out = _OUT,
+) -> None:
+    """Trained on the tested speakers or not, at equal amounts of data, more and more speakers."""
+    from serbench.studies.gap import gap
+
+    counts = [] if speakers is None else _numbers("--speakers", speakers)
+    _show(gap(_bench(results, data, device, threads), raw_of(asked), counts), out)
+
+
+@app.command("position")
+@grouped
+def position(
+    *,
+    asked: Asked,
+    data: Data = None,
+    results: Results = Path("results"),
+    device: Device = "cpu",
+    threads: Threads = None,
+    out: Out = _OUT,
+) -> None:
+    """Where PAPT's speaker embedding enters: the loss of the adaptation, and the scores."""
+    from serbench.studies.position import position
+
+    _show(position(_bench(results, data, device, threads), raw_of(asked)), out)
+
+
+@app.command("shift")
+def shift(run: Run, data: Data = None, results: Results = Path("results"), out: Out = _OUT) -> None:
+    """How far each speaker is from the training part, in features and labels, against his score."""
+    from serbench.studies.shift import shift
+
+    _show(shift(_bench(results, data), run), out)
+
+
+def _numbers(flag: str, text: str) -> list[int]:
+    """Return the numbers that commas separate.
+
+    Raises:
+        SerbenchError: something else stands there.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise SerbenchError(
+            f"{flag} {text} is no list of numbers from 1; write for instance 4,8,16"
+        )
+    return [int(part) for part in parts]
 
 
 def _bench(

@@ -1,7 +1,8 @@
 """The tables of a result: predictions for each part of its folds, and the voices of its speakers.
 
 `DIGEST.parquet` has those for the test parts, which are scored. `DIGEST.valid.parquet` and
-`DIGEST.train.parquet` have what the same trainings predict for the other two, and
+`DIGEST.train.parquet` have what the same trainings predict for the other two,
+`DIGEST.enrol.parquet` for what is enrolled of the test speakers, if anything is, and
 `DIGEST.voices.parquet` the vectors of the speakers: what fusion and post-processors look at.
 """
 
@@ -21,10 +22,10 @@ from serbench.scoring import voices as speakers
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-Part: TypeAlias = Literal["test", "valid", "train"]
+Part: TypeAlias = Literal["test", "valid", "train", "enrol"]
 """Of the folds, that predictions are for."""
 
-_CALLED = {"valid": "validation", "train": "training"}
+_CALLED = {"valid": "validation", "train": "training", "enrol": "enrolled"}
 VOICES = ".voices.parquet"
 
 
@@ -34,11 +35,13 @@ class Beside(NamedTuple):
     valid: predictions for the validation parts.
     train: predictions for the training parts.
     voices: one row a speaker x fold x seed.
+    enrol: predictions for what is enrolled of those who are tested.
     """
 
     valid: DataFrame | None = None
     train: DataFrame | None = None
     voices: DataFrame | None = None
+    enrol: DataFrame | None = None
 
 
 def place(path: Path, part: Part) -> Path:
@@ -55,6 +58,7 @@ def files(path: Path, predictions: DataFrame, beside: Beside) -> dict[Path, Data
     """Return where each table of a result belongs."""
     found = {place(path, "test"): predictions, place(path, "valid"): beside.valid}
     found |= {place(path, "train"): beside.train, path.with_suffix(VOICES): beside.voices}
+    found |= {place(path, "enrol"): beside.enrol}
     return {where: table for where, table in found.items() if table is not None}
 
 
@@ -64,6 +68,7 @@ def problem(result: Result, predictions: DataFrame, beside: Beside) -> str | Non
         "test": predictions,
         "valid": beside.valid,
         "train": beside.train,
+        "enrol": beside.enrol,
     }
     for part, table in parts.items():
         if table is not None and (reason := unlike(result, table, part)):
@@ -101,7 +106,7 @@ def read(path: Path, result: Result, part: Part = "test") -> DataFrame:
     return predictions
 
 
-def load_part(path: Path, result: Result, part: Literal["valid", "train"]) -> DataFrame:
+def load_part(path: Path, result: Result, part: Literal["valid", "train", "enrol"]) -> DataFrame:
     """Read what a result's trainings predict for another part of its folds than the test part.
 
     Args:
@@ -118,7 +123,7 @@ def load_part(path: Path, result: Result, part: Literal["valid", "train"]) -> Da
     return read(path, result, part)
 
 
-def has_part(path: Path, part: Literal["valid", "train"]) -> bool:
+def has_part(path: Path, part: Literal["valid", "train", "enrol"]) -> bool:
     """Return whether a record has predictions for a part beside it."""
     return place(path, part).exists()
 
@@ -137,7 +142,7 @@ def load_voices(path: Path, result: Result) -> DataFrame:
     if not file.exists():
         reason = "it has no vectors of its speakers"
         raise BrokenResultError(path, reason, "repeat the run with --again")
-    clips = sum(fold.train + fold.valid + fold.test for fold in result.split.folds)
+    clips = sum(fold.train + fold.valid + fold.test + fold.enrol for fold in result.split.folds)
     with contained(file):
         voices = read_voices(file, clips * len(result.seeds))
         if wrong := speakers.problem(voices):

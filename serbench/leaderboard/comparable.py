@@ -72,6 +72,7 @@ def title(benchmark: BenchmarkRecord, protocol: ProtocolRecord) -> str:
     options = ", ".join(f"{key}={_option(value)}" for key, value in given.items())
     split = protocol.name + (f" ({options})" if options else "")
     split += ", speaker-dependent" * ("speaker" in protocol.shares)
+    split += f", {protocol.enrolled.words}" if protocol.enrolled is not None else ""
     return f"{corpus} · {benchmark.task.summary} · {split}"
 
 

@@ -48,15 +48,22 @@ def about_setting(result: Result) -> list[str]:
         )
     if "text" in result.protocol.apart:
         found.append("Sentences apart: no part of a fold has a sentence of another, nor a speaker.")
+    if (enrolled := result.protocol.enrolled) is not None:
+        found.append(
+            f"Of each test speaker the first {enrolled.aside:g} {enrolled.unit} are not scored; "
+            f"adaptation and post-processors get {enrolled.amount:g} of them"
+            f"{', with labels' * enrolled.labelled}."
+        )
     if result.known_defects:
         found.append(
             f"{result.known_defects} utterances have known defects: "
             f"`serbench data check {result.benchmark.name}` lists them."
         )
     if result.transductive:
+        what = "the upstream was adapted to" if result.weighted is None else "training was led by"
         found.append(
-            "Transductive: the upstream was adapted to the audio of the test part, too, without "
-            "labels; not comparable with results for speech that nobody has heard before."
+            f"Transductive: {what} the audio of the test part, too, without labels; not "
+            "comparable with results for speech that nobody has heard before."
         )
     return found
 

@@ -5,9 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 from pydantic import JsonValue as Json
 from pydantic_core import from_json
 
@@ -57,23 +65,62 @@ class BenchmarkRecord(_Record):
     task: Annotated[KINDS, Field(discriminator="kind")]
 
 
+class Enrolled(_Record):
+    """What is known of each test speaker before the rest of his clips is scored.
+
+    Attributes:
+        amount: what of his first clips adaptation and post-processors are given; of seconds, whole
+            clips until there are as many.
+        unit: of both amounts.
+        aside: what of his first clips is not scored, enrolled or not, so that results with more and
+            with less enrolled are on the same clips.
+        labelled: whether post-processors are given the truths of what is enrolled, too.
+    """
+
+    amount: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    unit: Literal["clips", "seconds"] = "clips"
+    aside: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    labelled: bool = False
+
+    @model_validator(mode="after")
+    def _no_more_than_aside(self) -> Self:
+        if self.amount > self.aside:
+            msg = f"{self.amount:g} cannot be enrolled of {self.aside:g} set aside; set more aside"
+            raise ValueError(msg)
+        if self.unit == "clips" and not (self.amount.is_integer() and self.aside.is_integer()):
+            raise ValueError("clips are counted in whole numbers; give some, or seconds")
+        return self
+
+    @property
+    def words(self) -> str:
+        """As it stands in titles: "5 of 20 clips enrolled"."""
+        labelled = " with labels" * self.labelled
+        return f"{self.amount:g} of {self.aside:g} {self.unit} enrolled{labelled}"
+
+
 class ProtocolRecord(_Record):
     """How it was split.
 
-    `shares` is what the parts of a fold have in common ("speaker", ...); `apart` what they have
-    not, beside speakers, sessions and recordings ("text").
+    Attributes:
+        name: of the protocol.
+        options: all of its own.
+        shares: what the parts of a fold have in common ("speaker", ...).
+        apart: what they have not, beside speakers, sessions and recordings ("text").
+        enrolled: what of each test speaker is given away and not scored; None: nothing.
     """
 
     name: str
     options: dict[str, Json] = {}
     shares: Annotated[tuple[str, ...], AfterValidator(lambda shares: tuple(sorted(shares)))] = ()
     apart: tuple[str, ...] = ()
+    enrolled: Enrolled | None = None
 
 
 class FoldRecord(_Record):
-    """Utterances in the three parts of a fold, and the hash of their ids.
+    """Utterances in the parts of a fold, and the hash of their ids.
 
-    `truths` has a hash for each of the parts `train`, `valid` and `test`: of the rows `utterance`,
+    `truths` has a hash for each of the parts `train`, `valid`, `test` and, if there is one, `enrol`
+    (of the test speakers, given away and not scored): of the rows `utterance`,
     `speaker` and truths that predictions for it must have (`digests.rows_of`, `digest_rows`); empty
     where an older serbench did not say.
     """
@@ -82,6 +129,7 @@ class FoldRecord(_Record):
     train: int
     valid: int
     test: int
+    enrol: int = 0
     hash: str
     truths: dict[str, str] = {}
 
@@ -204,6 +252,18 @@ class Conditioning(_Record):
     unseen: int
 
 
+class Weighted(_Record):
+    """By whom training utterances were weighted.
+
+    Attributes:
+        heard: the "test" part, without labels, or what is "enrol"led of its speakers.
+        functionals: by which voices were compared.
+    """
+
+    heard: Literal["test", "enrol"]
+    functionals: str
+
+
 class Member(_Record):
     """A finished run that was fused with others: its digest, and how its row is called."""
 
@@ -252,6 +312,7 @@ class Result(_Record):
             then those of all of them, and what only a training has is theirs alone.
         corrected: what post-processors did, and to which run; None: nothing.
         conditioning: what the head was told of who speaks; None if it was told nothing.
+        weighted: by whom training utterances were weighted; None: all weigh the same.
         training: what was chosen for each fold and seed.
         seconds: wall-clock time of `audit`, `adapt`, `finetune`, `encode`, `train`;
             of fused runs, of `fuse`; of corrected ones, of `postprocess`.
@@ -285,6 +346,7 @@ class Result(_Record):
     members: tuple[Member, ...] = ()
     corrected: Corrected | None = None
     conditioning: Conditioning | None = None
+    weighted: Weighted | None = None
     training: tuple[Fit, ...] = ()
     seconds: dict[str, float] = {}
     threads: dict[str, int] = {}
@@ -305,9 +367,10 @@ class Result(_Record):
 
     @property
     def transductive(self) -> bool:
-        """Whether an upstream was adapted to the audio of the test part."""
+        """Whether something was adapted to the audio of the test part: an upstream, or weights."""
         adaptations = (encoder.adaptation for encoder in self.encoders)
-        return any(each is not None and each.transductive for each in adaptations)
+        heard = any(each is not None and each.transductive for each in adaptations)
+        return heard or (self.weighted is not None and self.weighted.heard == "test")
 
 
 def sum_of(plain: Mapping[str, Any]) -> str:

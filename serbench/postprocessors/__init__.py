@@ -71,18 +71,30 @@ class Evidence:
         train: the part that was trained on.
         valid: the part that chose the epoch; predicted by weights that were not trained on it.
         voices: speaker to (E,) float32, the mean over all utterances of the speaker of what heads
-            got of them, for the speakers of all three parts.
+            got of them, for the speakers of all three parts; of those who are enrolled, over what
+            is enrolled alone.
         seed: of the trial, for what is drawn.
+        enrolled: utterances of the test speakers that are not scored, by which these are known; a
+            `Known` where their truths are known, too. A speaker with none has no voice either.
+            None: speakers are known by what is corrected.
     """
 
     train: Known
     valid: Known
     voices: Voices
     seed: int
+    enrolled: Predicted | None = None
 
-    def after(self, corrected: Values) -> Evidence:
-        """Return the same with other predictions for the validation part."""
-        return replace(self, valid=replace(self.valid, values=corrected))
+    def heard(self, predicted: Predicted) -> Predicted:
+        """Return the utterances by which speakers are known: what is enrolled, or `predicted`."""
+        return predicted if self.enrolled is None else self.enrolled
+
+    def after(self, valid: Values, enrolled: Values | None = None) -> Evidence:
+        """Return the same with other predictions."""
+        changed = replace(self, valid=replace(self.valid, values=valid))
+        if self.enrolled is None or enrolled is None:
+            return changed
+        return replace(changed, enrolled=replace(self.enrolled, values=enrolled))
 
 
 class PostProcessor(ABC):
@@ -128,17 +140,21 @@ def chain(
     """
     for step in steps:
         # the truths of the validation part are in the evidence, but a step treats its speakers
-        # as it treats those of the test part
-        valid = _corrected(step, evidence.valid, evidence)
+        # as it treats those of the test part; nobody of them is enrolled
+        valid = _corrected(step, evidence.valid, replace(evidence, enrolled=None))
         values = _corrected(step, predicted, evidence)
-        predicted, evidence = replace(predicted, values=values), evidence.after(valid)
+        given, enrolled = evidence.enrolled, None
+        if given is not None and len(given.values):
+            enrolled = _corrected(step, given, evidence)
+        predicted, evidence = replace(predicted, values=values), evidence.after(valid, enrolled)
     return predicted.values, evidence.valid.values
 
 
-def _corrected(step: PostProcessor, part: Known, evidence: Evidence) -> Values:
+def _corrected(step: PostProcessor, part: Predicted, evidence: Evidence) -> Values:
     import numpy as np
 
-    values = step.correct(part if step.oracle else part.unlabelled, evidence)
+    shown = part.unlabelled if isinstance(part, Known) and not step.oracle else part
+    values = step.correct(shown, evidence)
     if np.shape(values) != part.values.shape or not np.isfinite(values).all():
         msg = (
             f"post-processor {type(step).__name__} gives no finite values of shape "

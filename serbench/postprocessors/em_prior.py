@@ -34,16 +34,16 @@ class EmPrior(PostProcessor):
         """Return (N, C) probabilities under each speaker's own prior."""
         import numpy as np
 
-        values = predicted.values
+        values, heard = predicted.values, evidence.heard(predicted)
+        seen = heard.values
         if self.calibrate:
-            values = calibrated(values, evidence.valid)
+            values, seen = (calibrated(each, evidence.valid) for each in (values, seen))
         known = prior(evidence.train.truths, values.shape[1])
-        corrected = np.empty_like(values)
-        for speaker in np.unique(predicted.speakers):
+        corrected = values.copy()
+        for speaker in np.unique(heard.speakers):
             rows = predicted.speakers == speaker
-            corrected[rows] = moved(
-                values[rows], own_prior(values[rows], known, self.strength) / known
-            )
+            own = own_prior(seen[heard.speakers == speaker], known, self.strength)
+            corrected[rows] = moved(values[rows], own / known)
         return corrected
 
 

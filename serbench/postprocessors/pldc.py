@@ -87,13 +87,23 @@ class Pldc(PostProcessor):
         self.fewest, self.gate, self.among, self.neighbours = fewest, gate, among, neighbours
 
     def correct(self, predicted: Predicted, evidence: Evidence) -> Values:
-        """Return (N, C) dimensions; they may leave the scale, as in the authors' code."""
+        """Return (N, C) dimensions; they may leave the scale, as in the authors' code.
+
+        A speaker of whom nothing was heard, as nothing is enrolled, is left as he is.
+        """
         import numpy as np
 
-        speakers, places = np.unique(predicted.speakers, return_inverse=True)
-        means, deviations = self.aims(speakers.tolist(), evidence)
-        own = moments(predicted.values, places, len(speakers))
-        return shifted(predicted.values, places, own, means, deviations, self.shift)
+        heard = evidence.heard(predicted)
+        speakers, places = np.unique(heard.speakers, return_inverse=True)
+        rows = np.isin(predicted.speakers, speakers)
+        corrected = predicted.values.copy()
+        if rows.any():
+            means, deviations = self.aims(speakers.tolist(), evidence)
+            own = moments(heard.values, places, len(speakers))
+            theirs = np.searchsorted(speakers, predicted.speakers[rows])
+            given = predicted.values[rows]
+            corrected[rows] = shifted(given, theirs, own, means, deviations, self.shift)
+        return corrected
 
     def aims(self, speakers: list[str], evidence: Evidence) -> tuple[Values, Values]:
         """Return (T, C) mean and deviation that each speaker's predictions get; NaN: their own."""

@@ -39,13 +39,17 @@ class PriorShift(PostProcessor):
         if self.calibrate:
             values = calibrated(values, evidence.valid)
         known = prior(evidence.train.truths, values.shape[1])
-        speakers, places, counts = np.unique(
-            predicted.speakers, return_inverse=True, return_counts=True
-        )
+        speakers, counts = np.unique(evidence.heard(predicted).speakers, return_counts=True)
+        rows = np.isin(predicted.speakers, speakers)
+        if not rows.any():
+            return values
         seen = self.priors(speakers.tolist(), evidence, values.shape[1])
         share = (counts / (counts + self.strength))[:, None] if self.strength else 1.0
         ratio = (share * seen + (1 - share) * known) / known
-        return moved(values, ratio[places])
+        corrected = values.copy()
+        theirs = np.searchsorted(speakers, predicted.speakers[rows])
+        corrected[rows] = moved(values[rows], ratio[theirs])
+        return corrected
 
     def priors(self, speakers: list[str], evidence: Evidence, classes: int) -> Values:
         """Return (T, C) shares of the classes among the labels of each speaker's neighbours."""

@@ -28,7 +28,7 @@ from serbench.runs.plugin_part import plugin_of
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from serbench.benchmarks import Benchmark
+    from serbench.benchmarks import Benchmark, Fold
     from serbench.runs.corpus import Prepared
     from serbench.runs.job import Job
 
@@ -70,7 +70,7 @@ def adapt(job: Job, prepared: Prepared) -> tuple[Adapted, ...]:
 
 
 def adapt_upstream(job: Job, part: Part, prepared: Prepared) -> Adapted:
-    """Adapt an upstream to all utterances of a run or to the training part of each fold.
+    """Adapt an upstream to all utterances, or to each training part with what is enrolled.
 
     Args:
         job: what is run.
@@ -89,7 +89,7 @@ def adapt_upstream(job: Job, part: Part, prepared: Prepared) -> Adapted:
     on = part.options.get("adapt_on", "all")
     offers = [("all utterances, the test part included,", table)]
     if on == "train":
-        offers = [(f"the training part of fold '{f.name}'", table.iloc[f.train]) for f in folds]
+        offers = [_offer(table, fold) for fold in folds]
     made = [_adapt(job, part, words, rows) for words, rows in offers]
     if made[0] == part:
         return Adapted((part,), _before(part, job.benchmark))
@@ -103,6 +103,14 @@ def adapt_upstream(job: Job, part: Part, prepared: Prepared) -> Adapted:
         checkpoints=tuple(_made_of(each, part) for each in made),
     )
     return Adapted(tuple(made), known, _card(made[0]).get("base", {}))
+
+
+def _offer(table: DataFrame, fold: Fold) -> tuple[str, DataFrame]:
+    """Return the utterances that an upstream may hear of a fold, and how they are called."""
+    words = f"the training part of fold '{fold.name}'"
+    if len(fold.enrol):
+        words += " and what is enrolled of those tested"
+    return words, table.iloc[[*fold.train, *fold.enrol]]
 
 
 def _adapt(job: Job, part: Part, words: str, rows: DataFrame) -> Part:

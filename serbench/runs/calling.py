@@ -35,6 +35,7 @@ class Keys(TypedDict, total=False):
     fusion: str
     finetune: bool | Mapping[str, Any]
     precision: str
+    enrol: float | str | Mapping[str, Any]
     postprocess: Choice | Sequence[Choice]
 
 
@@ -67,8 +68,9 @@ def run(
         **keys: `upstream` and `downstream` (needed unless the recipe has them), `benchmark` [demo],
             `protocol` [the benchmark's first], each a name, a file, or a dict of `name` and
             options; `training`, a dict; `seeds`, such as (0, 1, 2) [(0,)]; `leave_out_broken`;
-            `postprocess`, one or several of those. A dict without a name changes these options in
-            what the recipe says; anything else takes its place.
+            `postprocess`, one or several of those; `enrol`, such as 5 clips or "30s". A dict
+            without a name changes these options in what the recipe says; anything else takes its
+            place.
 
     Returns:
         The record (`result`), its scores (`scores`), and where it lies (`path`; the predictions

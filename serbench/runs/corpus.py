@@ -16,7 +16,7 @@ from serbench.benchmarks.tasks.findings import gathered
 from serbench.digests import digest_json
 from serbench.errors import SerbenchError
 from serbench.home import data_root
-from serbench.leaderboard.record import FoldRecord, Split
+from serbench.leaderboard.record import Enrolled, FoldRecord, Split
 from serbench.runs import recipe as recipes
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def prepare_for(job: Job, data: Path | None) -> Prepared:
         job.protocol,
         data=data,
         leave_out_broken=job.recipe.leave_out_broken,
+        enrol=job.recipe.enrol,
         progress=job.progress,
         anew=job.anew,
     )
@@ -70,6 +71,7 @@ def prepare(
     data: Path | None,
     leave_out_broken: bool,
     progress: Progress,
+    enrol: Enrolled | None = None,
     anew: bool = False,
 ) -> Prepared:
     """Read and audit a corpus, split it and audit the folds.
@@ -80,6 +82,7 @@ def prepare(
         data: folder of the corpora; None: `SERBENCH_DATA`.
         leave_out_broken: go on without recordings that cannot be used.
         progress: where the work is shown.
+        enrol: what of each test speaker is given away and not scored.
         anew: believe nothing that an earlier audit remembers.
 
     Raises:
@@ -89,6 +92,11 @@ def prepare(
     table = found.usable(leave_out_broken=leave_out_broken)
     split, doubts = folds.sound_folds(table, protocol, benchmark.task)
     doubts += folds.doubts(table, split, protocol)
+    if enrol is not None:
+        split, more = folds.enrolled_folds(
+            table, split, benchmark.task, enrol.amount, enrol.unit, enrol.aside
+        )
+        doubts += more
     warnings = gathered([f for f in found.findings if f.severity == "warning"] + doubts)
     for warning in warnings:
         progress.tell(f"warning: {warning}")
@@ -106,6 +114,7 @@ def _in_numbers(table: DataFrame, split: list[Fold], task: Task) -> Split:
             train=len(fold.train),
             valid=len(fold.valid),
             test=len(fold.test),
+            enrol=len(fold.enrol),
             hash=hashes.split_hash(table, [fold]),
             truths=dict(hashes.part_truths(table, fold, task)),
         )

@@ -19,12 +19,14 @@ class Tables(NamedTuple):
     tested: predictions for the test part of each fold.
     validated: for its validation part, before a refit.
     trained: for its training part, by the same weights.
+    enrolled: for what is enrolled of those who are tested.
     voices: the vector of each speaker of the fold.
     """
 
     tested: DataFrame
     validated: DataFrame
     trained: DataFrame
+    enrolled: DataFrame
     voices: DataFrame
 
 

@@ -43,7 +43,9 @@ def described(job: Job) -> tuple[BenchmarkRecord, ProtocolRecord]:
     try:
         return (
             BenchmarkRecord.model_validate(plain | {"task": made.task}),
-            ProtocolRecord(name=protocol.name, options=options, **common),
+            ProtocolRecord(
+                name=protocol.name, options=options, enrolled=job.recipe.enrol, **common
+            ),
         )
     except ValidationError as error:
         first = error.errors()[0]

@@ -19,7 +19,7 @@ from pydantic import (
 
 from serbench.errors import SerbenchError, hidden, unknown
 from serbench.leaderboard.identity import FORMAT, corrected_by, digest_of, identity_of, labels_of
-from serbench.leaderboard.record import Labels
+from serbench.leaderboard.record import Enrolled, Labels
 from serbench.training.settings import Precision, Stage, Training
 
 ACROSS = "across"
@@ -34,10 +34,12 @@ Fusion = Literal["early", "late"]
 # Settings that came later, with what older recipes meant by leaving them out: at that value they
 # count neither in the digest nor in the record. Options of plugins need no such list.
 _YOUNGER: Mapping[str, Any] = {
+    "enrol": None,
     "finetune": None,
     "precision": "float16",
     "training.average": 1,
     "training.schedule": "constant",
+    "training.weighting": None,
 }
 # What is left out of a part's plain values where it says nothing.
 _UNSAID = {"code", "edition", "versions", "contents", "layers"}
@@ -124,6 +126,8 @@ class Recipe(_Frozen):
             linear output; the head then learns from the frozen result. None: it is not.
         precision: in which the frames of frozen upstreams are stored; means over time are in
             single precision in any case.
+        enrol: what of each test speaker is given to adaptation and post-processors, and is not
+            scored. None: nothing.
         postprocess: what corrects the predictions, in this order. The run without it is a result
             of its own; the corrected one lies beside it.
     """
@@ -138,6 +142,7 @@ class Recipe(_Frozen):
     fusion: Fusion | None = None
     finetune: Stage | None = None
     precision: Precision = "float16"
+    enrol: Enrolled | None = None
     postprocess: tuple[Part, ...] = ()
 
     @field_validator("seeds")

@@ -16,7 +16,7 @@ from serbench.errors import SerbenchError
 from serbench.leaderboard import beside, store
 from serbench.leaderboard.beside import Beside
 from serbench.leaderboard.identity import corrected_by, digest_of
-from serbench.leaderboard.record import Corrected, Result, summed
+from serbench.leaderboard.record import Corrected, Enrolled, Result, summed
 from serbench.postprocessors import Evidence, Known, PostProcessor, chain, check_serves
 from serbench.runs.parts import Part
 from serbench.runs.plugin_part import plugin_of
@@ -99,7 +99,8 @@ def _corrected(path: Path, parts: Sequence[Part], root: Path) -> Outcome:
             "seconds": {"postprocess": round(time.monotonic() - start, 1)},
         }
     )
-    kept = Beside(validated, material.training, material.voices)
+    enrolled = material.enrolled if _enrols(result) else None
+    kept = Beside(validated, material.training, material.voices, enrolled)
     return Outcome(summed(result), scores, store.save(result, tested, root, kept))
 
 
@@ -125,6 +126,8 @@ class _Material:
     validated: DataFrame
     training: DataFrame
     voices: DataFrame
+    enrolled: DataFrame
+    how: Enrolled | None
 
     @classmethod
     def of(cls, path: Path, result: Result, tested: DataFrame) -> _Material:
@@ -138,6 +141,9 @@ class _Material:
             beside.load_part(path, result, "valid"),
             beside.load_part(path, result, "train"),
             beside.load_voices(path, result),
+            # nobody is enrolled with nothing
+            beside.load_part(path, result, "enrol") if _enrols(result) else tested.iloc[:0],
+            result.protocol.enrolled,
         )
 
     def corrected(
@@ -156,18 +162,26 @@ class _Material:
     def _corrected(
         self, task: Task, steps: tuple[PostProcessor, ...], fold: str, seed: int
     ) -> tuple[DataFrame, DataFrame]:
-        tested, validated, training, voices = (
+        tested, validated, training, voices, enrolled = (
             rows[(rows["fold"] == fold) & (rows["seed"] == seed)]
-            for rows in (self.tested, self.validated, self.training, self.voices)
+            for rows in (self.tested, self.validated, self.training, self.voices, self.enrolled)
         )
+        given = _known(task, enrolled)
+        labelled = self.how is not None and self.how.labelled
         evidence = Evidence(
             train=_known(task, training),
             valid=_known(task, validated),
             voices=dict(zip(voices["speaker"], vectors(voices), strict=True)),
             seed=seed,
+            enrolled=(given if labelled else given.unlabelled) if self.how else None,
         )
         values, valid = chain(steps, _known(task, tested), evidence)
         return tables.with_values(task, tested, values), tables.with_values(task, validated, valid)
+
+
+def _enrols(result: Result) -> bool:
+    """Return whether anything is enrolled."""
+    return any(fold.enrol for fold in result.split.folds)
 
 
 def _known(task: Task, rows: DataFrame) -> Known:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 from serbench import plugins
 from serbench.digests import digest_path
 from serbench.errors import SerbenchError, unknown
+from serbench.leaderboard.record import Enrolled
 from serbench.runs.parts import ACROSS, Part, Recipe, validated
 from serbench.runs.plugin_part import plugin_part
 from serbench.runs.recipe_files import path_of, read_recipe, shipped, summary
@@ -23,8 +25,10 @@ M = TypeVar("M", bound=BaseModel)
 
 _PLAIN = ("seeds", "leave_out_broken", "fusion", "precision")
 _PARTS = ("upstream", "downstream", "benchmark", "protocol", "postprocess")
-KEYS = (*_PARTS, "training", "finetune", *_PLAIN)
+KEYS = (*_PARTS, "training", "finetune", "enrol", *_PLAIN)
 """What a recipe may name."""
+# What is set aside of each test speaker where enrolment is asked for, unless more is enrolled.
+_ASIDE = {"clips": 20, "seconds": 60}
 
 
 def resolve(raw: Mapping[str, Any]) -> Recipe:
@@ -34,8 +38,9 @@ def resolve(raw: Mapping[str, Any]) -> Recipe:
         raw: `upstream`, `downstream`, `benchmark`, `protocol`: a name, or a dict of `name` and
             options, an upstream also of `layers`; several upstreams are a list; `training`: a dict;
             `seeds`, `leave_out_broken`, `fusion`, `precision`; `finetune`: a dict, or true;
-            `postprocess`: a part, or a list of them. What is missing gets its default: the
-            benchmark's first protocol, the downstream's recommended training.
+            `postprocess`: a part, or a list of them; `enrol`: clips, "30s", or a dict. What is
+            missing gets its default: the benchmark's first protocol, the downstream's recommended
+            training.
 
     Raises:
         SerbenchError: an unknown key or name, or a wrong value.
@@ -63,6 +68,7 @@ def resolve(raw: Mapping[str, Any]) -> Recipe:
             "protocol": protocol,
             "training": validated(Training, "training", {**recommended, **given}),
             "finetune": _stage(raw.get("finetune")),
+            "enrol": _enrolled(raw.get("enrol")),
             "postprocess": steps_of(raw.get("postprocess", ())),
             **{k: raw[k] for k in _PLAIN if k in raw},
         },
@@ -77,6 +83,22 @@ def _stage(given: Any) -> Stage | None:
         msg = f"recipe key 'finetune' must be a table of settings, true or false, not {given!r}"
         raise SerbenchError(msg)
     return validated(Stage, "finetune", given)
+
+
+def _enrolled(given: Any) -> Enrolled | None:
+    """Return what of each test speaker is enrolled, if anything: 5, "30s", or a table of both."""
+    if given is None:
+        return None
+    amount = dict(given) if isinstance(given, Mapping) else {"amount": given}
+    if "name" in amount:  # what stood there alone before `--set enrol.aside=10`
+        amount["amount"] = amount.pop("name")
+    said = amount.get("amount")
+    if isinstance(said, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?) ?s", said)):
+        amount = {**amount, "amount": float(match[1]), "unit": "seconds"}
+    usual = _ASIDE.get(str(amount.get("unit", "clips")), 0)
+    number = amount.get("amount")
+    more = number if isinstance(number, int | float) else 0
+    return validated(Enrolled, "enrol", {"aside": float(max(usual, more)), **amount})
 
 
 def steps_of(given: Any) -> tuple[Part, ...]:

@@ -15,6 +15,7 @@ from serbench.leaderboard.beside import Beside
 from serbench.leaderboard.record import Encoder, LeftOut, Result, summed
 from serbench.runs.conditioning import conditioning
 from serbench.runs.identity import changes, described
+from serbench.runs.weighting import weighted
 from serbench.scoring.scores import score
 
 if TYPE_CHECKING:
@@ -165,6 +166,7 @@ def save(
         finetuned=first.finetuned,
         fused_with=tuple(others),
         conditioning=conditioning(job, prepared),
+        weighted=weighted(job),
         training=trained.fits,
         seconds={name: round(value, 1) for name, value in steps.items()},
         threads={name: count for name, count in job.threads.items() if name in steps},
@@ -175,7 +177,8 @@ def save(
         scores=scores.to_json(),
     )
     tables = trained.tables
-    beside = Beside(tables.validated, tables.trained, tables.voices)
+    enrolled = None if tables.enrolled.empty else tables.enrolled
+    beside = Beside(tables.validated, tables.trained, tables.voices, enrolled)
     path = store.save(result, tables.tested, results, beside)
     return Outcome(summed(result), scores, path)
 

@@ -26,6 +26,7 @@ from serbench.runs.conditioning import head_of, voices
 from serbench.runs.finished import Tables, Trial
 from serbench.runs.identity import computed_from
 from serbench.runs.plugin_part import plugin_of
+from serbench.runs.weighting import weights
 from serbench.scoring.predictions import tabulate
 from serbench.scoring.voices import heard_in
 
@@ -53,6 +54,19 @@ if TYPE_CHECKING:
 _SMALL = 500_000
 
 
+class _Given(NamedTuple):
+    """What a fold learns from.
+
+    sources: one an upstream.
+    heard: the voice of each utterance, if the head conditions on it.
+    weights: of the utterances; None: all equal.
+    """
+
+    sources: Sources
+    heard: NDArray[np.float32] | None
+    weights: NDArray[np.float32] | None
+
+
 class AllTrained(NamedTuple):
     """What all trials chose, and what they give, by fold and seed."""
 
@@ -74,7 +88,7 @@ def run_trials(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> AllT
     _tell_of_others(job, state)
     recipe, epochs = job.recipe, job.recipe.training.most_epochs
     done: dict[tuple[int, int], Trial] = {}
-    heard = voices(job, prepared.table)
+    heard, weighed = voices(job, prepared.table), weights(job, prepared)
     with job.progress.step("train", epochs * len(prepared.folds) * len(recipe.seeds)) as step:
         for number, fold in enumerate(prepared.folds):
             for seed in recipe.seeds:
@@ -85,7 +99,13 @@ def run_trials(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> AllT
                     going = finished.going(state, number, seed)
                     sound(going, "training under way in", job.progress.tell)
                     found = _run_trial(
-                        job, prepared.table, sources[number], heard, fold, seed, named, going
+                        job,
+                        prepared.table,
+                        _Given(sources[number], heard, weighed[number]),
+                        fold,
+                        seed,
+                        named,
+                        going,
                     )
                     finished.save(state, number, seed, found)
                     # as a later process would read it, whose result is to be the same to the byte
@@ -183,8 +203,7 @@ def _averaged(fit: Fit, asked: int) -> str:
 def _run_trial(
     job: Job,
     table: DataFrame,
-    sources: Sources,
-    heard: NDArray[np.float32] | None,
+    given: _Given,
     fold: Fold,
     seed: int,
     step: Step,
@@ -195,8 +214,7 @@ def _run_trial(
     Args:
         job: what is run.
         table: the utterances.
-        sources: what the fold learns from.
-        heard: the voice of each utterance, if the head conditions on it.
+        given: what the fold learns from.
         fold: rows of the table.
         seed: of the training.
         step: progress.
@@ -212,6 +230,7 @@ def _run_trial(
 
     task = job.benchmark.task
     objective = objective_of(task, job.recipe.training)
+    sources = given.sources
     trained = [source.upstream for source in sources if isinstance(source, DecodedClips)]
     trial = trials.Trial(
         sources=sources,
@@ -222,7 +241,8 @@ def _run_trial(
         training=job.recipe.training,
         seed=seed,
         device=torch.device(job.device),
-        voices=heard,
+        voices=given.heard,
+        weights=given.weights,
         budget=budget_of(job.recipe.training.tuning, trained),
     )
     folder = going if job.recipe.training.finetune else None
@@ -231,7 +251,10 @@ def _run_trial(
         tested=tabulate(table, fold, seed, task, fitted.scores),
         validated=tabulate(table, fold, seed, task, fitted.validation, "valid"),
         trained=tabulate(table, fold, seed, task, fitted.training, "train"),
-        voices=heard_in(table, fold, seed, fitted.embeddings),
+        enrolled=tabulate(table, fold, seed, task, fitted.enrolled, "enrol"),
+        voices=heard_in(
+            table, fold, seed, fitted.embeddings, enrolled=job.recipe.enrol is not None
+        ),
     )
     return Trial(fit_of(fold.name, seed, fitted), tables)
 

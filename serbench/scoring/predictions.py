@@ -39,7 +39,7 @@ def tabulate(
     seed: int,
     task: Task,
     scores: NDArray[np.float64],
-    part: Literal["train", "valid", "test"] = "test",
+    part: Literal["train", "valid", "test", "enrol"] = "test",
 ) -> DataFrame:
     """Return the predictions of one trial for a part of its fold.
 

@@ -19,19 +19,31 @@ WHO = ["speaker", "fold", "seed", "clips"]
 """Columns that say whose vector it is, and of how many utterances."""
 
 
-def heard_in(table: DataFrame, fold: Fold, seed: int, embeddings: NDArray[np.float32]) -> DataFrame:
+def heard_in(
+    table: DataFrame,
+    fold: Fold,
+    seed: int,
+    embeddings: NDArray[np.float32],
+    *,
+    enrolled: bool = False,
+) -> DataFrame:
     """Return the vectors of all speakers of a fold, in half precision.
 
     Args:
         table: the utterances.
         fold: of these.
         seed: of the training.
-        embeddings: (N, E) of the training, validation and test rows, one after the other.
+        embeddings: (N, E) of the training, validation, test and enrolled rows, one after the other.
+        enrolled: whether those who are tested are heard in what is enrolled of them alone; who has
+            nothing enrolled then has no vector.
     """
     import numpy as np
     import pandas as pd
 
-    rows = np.concatenate([fold.train, fold.valid, fold.test])
+    rows = np.concatenate([fold.train, fold.valid, fold.test, fold.enrol])
+    if enrolled:
+        heard = ~np.isin(rows, fold.test)
+        rows, embeddings = rows[heard], embeddings[heard]
     speakers, places, clips = np.unique(
         table["speaker"].to_numpy(dtype=object)[rows].astype(str),
         return_inverse=True,

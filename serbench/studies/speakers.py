@@ -89,7 +89,7 @@ class _Cell(NamedTuple):
         from serbench.scoring.scores import measure
 
         speaker = rows["speaker"].to_numpy()
-        rows = rows[[column for each in task.measures for column in each[2:]]]
+        rows = rows[[*dict.fromkeys(column for each in task.measures for column in each[2:])]]
         parts = {name: rows[speaker != name] for name in set(speaker)}
         others = {name: measure(task, part) if len(part) else None for name, part in parts.items()}
         return cls(measure(task, rows), others)

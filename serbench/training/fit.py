@@ -65,13 +65,15 @@ class Fitted(Trained):
         validation: (n, C) for the validation rows likewise, before a refit: never from weights
             that were trained on them.
         training: (n, C) for the training rows, by the same weights.
-        embeddings: (n, E) for the training, validation and test rows, one after the other: the mean
-            over time of what heads get, before a refit.
+        enrolled: (n, C) for the rows that are enrolled, as for the test rows.
+        embeddings: (n, E) for the training, validation, test and enrolled rows, one after the
+            other: the mean over time of what heads get, before a refit.
     """
 
     scores: Scores
     validation: Scores
     training: Scores
+    enrolled: Scores
     embeddings: NDArray[np.float32]
 
 
@@ -90,7 +92,8 @@ def fit(
     validation = _finite(learner, system, "validation")
     training = _finite(learner, system, "training")
     fold = trial.fold
-    embeddings = learner.embed(system, np.concatenate([fold.train, fold.valid, fold.test]))
+    everybody = np.concatenate([fold.train, fold.valid, fold.test, fold.enrol])
+    embeddings = learner.embed(system, everybody)
     if trial.training.refit:
         # who validated is now trained on, and known to a head that looks at who speaks
         learner = Learner.of(replace(trial, fold=trial.fold.merged()))
@@ -101,6 +104,7 @@ def fit(
         scores=_finite(learner, system, "test"),
         validation=validation,
         training=training,
+        enrolled=_finite(learner, system, "enrolled"),
         embeddings=embeddings,
     )
 
@@ -191,11 +195,16 @@ def _attempt(
 
 
 def _finite(
-    learner: Learner, system: System, part: Literal["training", "validation", "test"]
+    learner: Learner, system: System, part: Literal["training", "validation", "test", "enrolled"]
 ) -> Scores:
     """Return what a system predicts for a part of the fold."""
     fold = learner.trial.fold
-    rows = {"training": fold.train, "validation": fold.valid, "test": fold.test}[part]
+    rows = {
+        "training": fold.train,
+        "validation": fold.valid,
+        "test": fold.test,
+        "enrolled": fold.enrol,
+    }[part]
     scores = learner.predict(system, rows)
     if not np.isfinite(scores).all():
         raise _not_finite(learner.trial, f"the predictions for the {part} part are not finite")

@@ -52,13 +52,18 @@ class Learner:
     truth: Tensor
     speakers: Tensor
     enrolment: Enrolment
+    weights: Tensor | None = None
 
     @classmethod
     def of(cls, trial: Trial) -> Learner:
         """Move what training looks at to the device."""
         truth = trial.objective.encode(trial.targets).to(trial.device)
         enrolment = enrol(trial.speakers, trial.fold, trial.voices)
-        return cls(trial, truth, torch.from_numpy(enrolment.rows).to(trial.device), enrolment)
+        speakers = torch.from_numpy(enrolment.rows).to(trial.device)
+        weights = None
+        if trial.weights is not None:
+            weights = torch.from_numpy(trial.weights).to(trial.device)
+        return cls(trial, truth, speakers, enrolment, weights)
 
     def start(self, make_system: Callable[[], System]) -> System:
         """Return a new system on the device, for the speakers and by the training part."""
@@ -98,7 +103,8 @@ class Learner:
         """Return the loss on some utterances, with what upstreams have to add to it."""
         features = self.encode(system, batch)
         outputs = system(features, self.speakers[rows])
-        loss = self.trial.objective.loss(outputs, self.truth[rows])
+        weights = None if self.weights is None else self.weights[rows]
+        loss = self.trial.objective.loss(outputs, self.truth[rows], weights)
         for added in system.auxiliary_losses(batch, features):
             loss = loss + added
         return loss
@@ -124,6 +130,8 @@ class Learner:
     def predict(self, system: System, rows: Rows) -> NDArray[np.float64]:
         """Return (n, C) scores in the order of `rows`, leaving training's randomness alone."""
         trial = self.trial
+        if not len(rows):
+            return np.zeros((0, len(trial.objective.task.outputs)))
         parts, places = self._in_order(rows)
         system.eval()
         with torch.no_grad(), forked(trial.device):

@@ -8,7 +8,18 @@ from torch import Tensor
 _EPS = 1e-8
 
 
-def ccc_loss(outputs: Tensor, targets: Tensor, *, weights: tuple[float, ...]) -> Tensor:
+def shares_of(utterances: Tensor) -> Tensor:
+    """Return (B,) weights of the utterances of a batch with mean 1."""
+    return utterances / utterances.mean()
+
+
+def ccc_loss(
+    outputs: Tensor,
+    targets: Tensor,
+    *,
+    weights: tuple[float, ...],
+    utterances: Tensor | None = None,
+) -> Tensor:
     """Return 1 - CCC over a batch, averaged over dimensions, in [0, 2].
 
     CCC is the population form, `2 cov / (var_t + var_o + (mean_t - mean_o)^2)`. The CCC of a
@@ -18,11 +29,14 @@ def ccc_loss(outputs: Tensor, targets: Tensor, *, weights: tuple[float, ...]) ->
         outputs: (B, C).
         targets: (B, C), on the same scale.
         weights: of the C dimensions in the average (Li et al. 2021); any positive sum.
+        utterances: (B,) positive weights, which enter the moments: means, variances and covariance
+            are weighted ones. (To scale the loss of a batch would do nothing of the kind.)
     """
-    output_mean, target_mean = outputs.mean(0), targets.mean(0)
+    share = outputs.new_ones(1) if utterances is None else shares_of(utterances)[:, None]
+    output_mean, target_mean = (outputs * share).mean(0), (targets * share).mean(0)
     output_rest, target_rest = outputs - output_mean, targets - target_mean
-    covariance = (output_rest * target_rest).mean(0)
-    variances = output_rest.square().mean(0) + target_rest.square().mean(0)
+    covariance = (output_rest * target_rest * share).mean(0)
+    variances = (output_rest.square() * share).mean(0) + (target_rest.square() * share).mean(0)
     ccc = 2 * covariance / (variances + (output_mean - target_mean).square() + _EPS)
     shares = outputs.new_tensor(weights) / sum(weights)
     return 1 - shares @ ccc

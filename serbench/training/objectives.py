@@ -20,7 +20,7 @@ from torch.nn import functional
 from serbench.benchmarks import Classification, Regression, Task
 from serbench.errors import SerbenchError
 from serbench.scoring.metrics import concordance_cc, unweighted_accuracy
-from serbench.training.losses import ccc_loss
+from serbench.training.losses import ccc_loss, shares_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -62,8 +62,14 @@ class Objective(ABC, Generic[Kind]):
         """Return targets as `loss` takes them."""
 
     @abstractmethod
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the scalar loss of (B, C) outputs, differentiable."""
+    def loss(self, outputs: Tensor, targets: Tensor, utterances: Tensor | None = None) -> Tensor:
+        """Return the scalar loss of (B, C) outputs, differentiable.
+
+        Args:
+            outputs: of a batch.
+            targets: as `encode` gives them.
+            utterances: (B,) positive weights of the utterances; None: all equal.
+        """
 
     @abstractmethod
     def decode(self, outputs: Tensor) -> Scores:
@@ -100,9 +106,12 @@ class Classes(Objective[Classification]):
         """Return (N,) int64."""
         return torch.from_numpy(targets)
 
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the cross-entropy."""
-        return functional.cross_entropy(outputs, targets)
+    def loss(self, outputs: Tensor, targets: Tensor, utterances: Tensor | None = None) -> Tensor:
+        """Return the cross-entropy, of weighted utterances its weighted mean."""
+        if utterances is None:
+            return functional.cross_entropy(outputs, targets)
+        each = functional.cross_entropy(outputs, targets, reduction="none")
+        return (each * shares_of(utterances)).mean()
 
     def decode(self, outputs: Tensor) -> Scores:
         """Return (n, C) probabilities."""
@@ -144,9 +153,9 @@ class Dimensions(Objective[Regression]):
         unit = (targets - self.task.low) / (self.task.high - self.task.low)
         return torch.from_numpy(unit.astype(np.float32))
 
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, utterances: Tensor | None = None) -> Tensor:
         """Return `ccc_loss` with the weights of the settings."""
-        return ccc_loss(outputs, targets, weights=self._weights)
+        return ccc_loss(outputs, targets, weights=self._weights, utterances=utterances)
 
     def decode(self, outputs: Tensor) -> Scores:
         """Return (n, C) values on the benchmark's scale, not clipped to it."""

@@ -99,6 +99,28 @@ class Learning(BaseModel):
     average: PositiveInt = 1
 
 
+class Weighting(BaseModel):
+    """How training utterances are weighted by who sounds like those who are tested.
+
+    Attributes:
+        functionals: what an utterance sounds like: the set of upstream `functionals`.
+        components: principal components of it that are looked at.
+        mixtures: Gaussians a speaker with clips enough; 1: one for each.
+        nearest: training speakers that are chosen for each who is tested.
+        strength: what a training speaker weighs more who is chosen for all of them.
+        seed: of the mixtures and of what is drawn from them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    functionals: Literal["own", "compare"] = "own"
+    components: PositiveInt = 10
+    mixtures: PositiveInt = 1
+    nearest: PositiveInt = 5
+    strength: float = Field(default=1.0, ge=0)
+    seed: NonNegativeInt = 0
+
+
 class Training(Learning):
     """How a head is trained, alone or with its upstream.
 
@@ -110,11 +132,14 @@ class Training(Learning):
             A table of settings means true.
         upstream_rate: learning rate of the upstream when it is trained; None: the head's, which is
             for a fresh one. `serbench run --finetune` sets `ENCODER_RATE`.
+        weighting: of the training part by speakers (Sridhar & Busso 2022), see
+            `serbench.training.weighting`; None: all utterances weigh the same.
     """
 
     refit: bool = False
     finetune: bool | FineTuning = False
     upstream_rate: PositiveFloat | None = None
+    weighting: Weighting | None = None
 
     @field_validator("finetune")
     @classmethod

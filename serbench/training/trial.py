@@ -43,6 +43,7 @@ class Trial:
         seed: of initial weights, dropout and shuffling.
         device: where to train.
         voices: (N, V) mean MFCC of each utterance, for a head that conditions on them.
+        weights: (N,) positive weights of the utterances in the loss; None: all equal.
         budget: frames or samples that go through at once at most, padding included.
     """
 
@@ -55,6 +56,7 @@ class Trial:
     seed: int
     device: torch.device
     voices: NDArray[np.float32] | None = None
+    weights: NDArray[np.float32] | None = None
     budget: float = math.inf
 
     @property

@@ -157,12 +157,27 @@ def test_where_labels_follow_voices_it_finds_their_moments_and_gains() -> None:
     assert a_ccc(test, after) > a_ccc(test, test.values) + 0.1
 
 
-def test_where_voices_say_nothing_it_gains_nothing_that_chance_does_not() -> None:
+@pytest.mark.parametrize("shift", ["sigma", "mu", "both"])
+def test_where_labels_follow_voices_it_gains_more_than_chance_every_time(shift: Any) -> None:
+    gains = []
+    for seed in range(20):
+        about, test = planted(seed, follows=True)
+        by_voice, by_chance = (
+            a_ccc(test, pldc.make(k=6, shift=shift, neighbours=n).correct(test.unlabelled, about))  # type: ignore[arg-type]
+            for n in ("nearest", "random")
+        )
+        gains.append(by_voice - by_chance)
+    assert min(gains) > 0
+    assert np.mean(gains) > 0.02
+
+
+@pytest.mark.parametrize("shift", ["sigma", "mu", "both"])
+def test_where_voices_say_nothing_it_gains_nothing_that_chance_does_not(shift: Any) -> None:
     gains = []
     for seed in range(20):
         about, test = planted(seed, follows=False)
         by_voice, by_chance = (
-            a_ccc(test, pldc.make(neighbours=n).correct(test.unlabelled, about))  # type: ignore[arg-type]
+            a_ccc(test, pldc.make(shift=shift, neighbours=n).correct(test.unlabelled, about))  # type: ignore[arg-type]
             for n in ("nearest", "random")
         )
         gains.append(by_voice - by_chance)

@@ -416,3 +416,28 @@ def test_a_foreign_upstream_that_is_not_right(
     (tmp_path / "mine.py").write_text(MINE.replace(*change))
     with pytest.raises(SerbenchError, match=message):
         adapted(raw | {"upstream": str(tmp_path / "mine.py")}, Told(), prepared(raw))
+
+
+def test_what_is_enrolled_is_heard_with_the_training_part(raw: dict[str, Any]) -> None:
+    """So PAPT knows those who are tested, by these clips alone; of the rest it hears nothing."""
+    told, whole = Told(), prepared(raw)
+    table, fold = whole.table, whole.folds[0]
+    given, rest = fold.test[:2], fold.test[2:]
+    enrolled = dataclasses.replace(fold, test=rest, enrol=given)
+    tested = {*table["speaker"].iloc[given]}
+    for each, known in ((fold, False), (enrolled, True)):
+        made = adapted(
+            raw, told, dataclasses.replace(whole, folds=[each]), adapt_on="train", epochs=1
+        )
+        card = json.loads((Path(made.parts[0].options["weights"]) / "card.json").read_text())
+        (heard,) = card["corpora"]
+        assert heard["recordings"] == len(each.train) + 2 * known
+        assert made.record is not None
+        assert not made.record.transductive
+        encoder = recipe_upstream(made)
+        assert (tested <= {*encoder.speakers.names}) == known
+
+
+def recipe_upstream(made: Adapted) -> Any:
+    part = made.parts[0]
+    return plugins.make(plugins.find("upstreams", part.name), options=part.options)

@@ -44,6 +44,7 @@ SMALL = {
     "sha_mfcc": NANO,
     "sha_personal": NANO,
     "superb": ["--upstream", "hubert", *NANO],
+    "tran_b2": NANO,
     "tran_papt": ADAPTED,
     "tran_papt_first": WHERE,
     "tran_papt_none": WHERE,

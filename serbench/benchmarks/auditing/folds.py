@@ -12,6 +12,8 @@ from pandas import DataFrame, Series
 
 from serbench.benchmarks import SHAREABLE, Fold, Protocol, Rows, Task
 from serbench.benchmarks.reading.names import alike, unknown
+from serbench.benchmarks.splitting import enrolling
+from serbench.benchmarks.splitting.enrolling import Unit
 from serbench.benchmarks.splitting.hashes import parts
 from serbench.benchmarks.splitting.sentences import sentence
 from serbench.benchmarks.tasks.findings import Finding, Severity, named
@@ -88,6 +90,44 @@ def audit_folds(
     findings += _lacking(table, folds, task)
     findings += _coverage(table, folds)
     return sorted(findings, key=lambda finding: finding.severity != "error")
+
+
+def enrolled_folds(
+    table: DataFrame, folds: Sequence[Fold], task: Task, amount: float, unit: Unit, aside: float
+) -> tuple[list[Fold], list[Finding]]:
+    """Return sound folds with enrolment (see `splitting.enrolling.enrol`), and the doubts.
+
+    Args:
+        table: the utterances.
+        folds: that passed `sound_folds`.
+        task: what is predicted.
+        amount: what is enrolled.
+        unit: of that.
+        aside: what is not scored.
+
+    Raises:
+        SerbenchError: nothing is left to score, or a recording is both enrolled and scored.
+    """
+    made = enrolling.enrol(table, folds, amount, unit, aside)
+    told = [f"fold '{f.name}': nothing is left to score" for f in made if not len(f.test)]
+    told = [f"{each}; set less aside with enrol.aside" for each in told]
+    told += _twice(table, made) if "recording" in table else []
+    if told:
+        raise SerbenchError("\n".join(["the folds cannot be used with this enrolment:", *told]))
+    doubts = enrolling.too_few(table, folds, made)
+    return made, [*doubts, *_lacking(table, made, task)]
+
+
+def _twice(table: DataFrame, folds: Sequence[Fold]) -> Iterator[str]:
+    recordings = table["recording"].to_numpy()
+    for fold in folds:
+        both = np.intersect1d(recordings[fold.enrol], recordings[fold.test])
+        if len(both):
+            ids = table["utterance"][np.isin(recordings, both)]
+            yield (
+                f"fold '{fold.name}': a recording is both enrolled and scored ({named(ids)}); "
+                "take it out of the corpus"
+            )
 
 
 def doubts(table: DataFrame, folds: Sequence[Fold], protocol: Protocol) -> list[Finding]:
@@ -202,7 +242,9 @@ def _ids(table: DataFrame, fold: Fold, codes: Rows, common: Rows) -> Iterable[st
 def _lacking(table: DataFrame, folds: Sequence[Fold], task: Task) -> Iterator[Finding]:
     for fold in folds:
         for part, rows in parts(fold):
-            lack = task.lacks(table, rows, part) if len(rows) else None
+            # a speaker may be known by clips of one class
+            asked = len(rows) and part != "enrol"
+            lack = task.lacks(table, rows, part) if asked else None
             if lack is not None:
                 kind, sentence = lack
                 severity: Severity = "error" if part == "train" else "warning"

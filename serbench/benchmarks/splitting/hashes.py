@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 
 def parts(fold: Fold) -> list[tuple[str, Rows]]:
-    """Return the parts of a fold by name, as they are learnt from, chosen by and tested."""
-    return [("train", fold.train), ("valid", fold.valid), ("test", fold.test)]
+    """Return the parts of a fold by name: learnt from, chosen by, tested, and enrolled if any."""
+    found = [("train", fold.train), ("valid", fold.valid), ("test", fold.test)]
+    return found + ([("enrol", fold.enrol)] if len(fold.enrol) else [])
 
 
 def part_hash(table: DataFrame, rows: Rows) -> str:
@@ -28,8 +29,9 @@ def part_hash(table: DataFrame, rows: Rows) -> str:
 def split_hash(table: DataFrame, folds: Fold | Sequence[Fold]) -> str:
     """Return 16 hex digits for a fold, or for all folds: equal hashes mean the same split.
 
-    That of a fold is the hash of the `part_hash` of train, valid and test; that of several is
-    the hash of theirs, in order. The order of the rows does not matter.
+    That of a fold is the hash of the `part_hash` of train, valid, test and what is enrolled, if
+    anything is; that of several is the hash of theirs, in order. The order of the rows does not
+    matter.
     """
     if isinstance(folds, Fold):
         return _hash(part_hash(table, rows) for _, rows in parts(folds))

@@ -9,11 +9,12 @@ the protocol says so in `shares`.
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, NonNegativeInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from serbench.benchmarks import Protocol
+from serbench.benchmarks.splitting import equal_amounts as equal
 from serbench.benchmarks.splitting import splits
 
 # defined elsewhere, because a module with its own `make` is a benchmark
@@ -28,6 +29,11 @@ from serbench.benchmarks.splitting.factories import (
 )
 from serbench.benchmarks.splitting.sentences import Knows
 from serbench.errors import SerbenchError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from serbench.benchmarks import Fold, Task
 
 # one fold each for train, valid and test at least
 Count = Annotated[int, Field(ge=3)]
@@ -94,6 +100,50 @@ def speaker_folds(
     shares = frozenset[str]() if sessions == "apart" else frozenset({"session"})
     split = partial(splits.speaker_folds, k=k, balance=balance, sessions=sessions)
     return Protocol("speaker_folds", split, shares)
+
+
+@factory
+def equal_amounts(
+    *,
+    speakers: PositiveInt = 6,
+    clips: PositiveInt | None = None,
+    dependent: bool = False,
+    k: Count = 5,
+    balance: tuple[str, ...] = (),
+    sessions: Literal["apart", "shared"] = "apart",
+    draw: NonNegativeInt = 0,
+) -> Protocol:
+    """As many clips of as many speakers to train on, those who are tested among them or not.
+
+    For the gap between speaker-dependent and speaker-independent training at equal amounts of data
+    (Tran et al., Interspeech 2023, Figure 1). Folds, validation parts and tested clips are the
+    same in both cases and for any number of speakers: those of `speaker_folds`, but for the clips
+    of the tested that the dependent case trains on. More speakers are the fewer ones and others.
+
+    Args:
+        speakers: who are trained on, in each fold.
+        clips: of each of them, drawn with the labels as frequent as he has them; None: half of
+            those of the speaker with fewest.
+        dependent: whether the tested speakers are the first of them, which every table shows.
+        k: as of `speaker_folds`.
+        balance: as of `speaker_folds`.
+        sessions: as of `speaker_folds`.
+        draw: seed of who and what is drawn.
+    """
+    folds = speaker_folds(k=k, balance=balance, sessions=sessions)
+
+    def split(table: DataFrame, task: Task) -> list[Fold]:
+        return equal.equal_amounts(
+            table,
+            task,
+            folds.split(table, task),
+            speakers=speakers,
+            clips=clips,
+            dependent=dependent,
+            draw=draw,
+        )
+
+    return Protocol("equal_amounts", split, _EVERYTHING if dependent else folds.shares)
 
 
 @factory
@@ -211,6 +261,7 @@ __all__ = [
     "complete",
     "corpus_split",
     "describe",
+    "equal_amounts",
     "find",
     "leave_one_corpus_out",
     "leave_one_session_out",

@@ -34,7 +34,7 @@ def leave_one_session_out(table: DataFrame, task: Task) -> list[Fold]:
     table, order = _in_id_order(table)
     remedy = "use leave_one_speaker_out or speaker_folds"
     sessions = _column(table, "session", "leave_one_session_out", remedy)
-    names = _natural(sessions)
+    names = natural(sessions)
     if len(names) < 3:
         raise _too_few("leave_one_session_out", 3, "sessions", names, remedy)
     return [
@@ -115,7 +115,7 @@ def leave_one_corpus_out(table: DataFrame, task: Task) -> list[Fold]:
 
 def _corpora(table: DataFrame, protocol: str) -> list[str]:
     remedy = "name several corpora, as in --benchmark emodb --train-on crema_d"
-    return _natural(_column(table, "corpus", protocol, remedy))
+    return natural(_column(table, "corpus", protocol, remedy))
 
 
 def _from_others(
@@ -155,7 +155,7 @@ def speaker_dependent_random(
 ) -> list[Fold]:
     """Deal the utterances of each label in random order to k folds, or to the three parts."""
     table, order = _in_id_order(table)
-    strata = _stratum(table, task)
+    strata = stratum(table, task)
     shuffled = np.random.default_rng(seed).permutation(len(table))
     shuffled = shuffled[np.argsort(strata[shuffled], kind="stable")]
     dealt = np.empty(len(table), dtype=np.int64)
@@ -198,10 +198,10 @@ def sentence_folds(
     _check_groups("sentence_folds", k, speakers, group)
     what = said.sentence_sets(texts, _codes(speakers), task.strata(table), sentences)
     who = _balanced("sentence_folds", table, task, balance, group, k)
-    return list(said.crossed(order, who, what, texts, _stratum(table, task), knows))
+    return list(said.crossed(order, who, what, texts, stratum(table, task), knows))
 
 
-def _stratum(table: DataFrame, task: Task) -> Codes:
+def stratum(table: DataFrame, task: Task) -> Codes:
     """Return (N,) one number for all that folds are balanced by."""
     strata = np.zeros(len(table), dtype=np.int64)
     for codes in task.strata(table):
@@ -242,7 +242,7 @@ def _rotated(order: Rows, number: Codes, k: int) -> list[Fold]:
 
 def _each(speakers: Names, group: Codes) -> Iterator[tuple[str, Mask, int]]:
     """Give each speaker's name, rows and group."""
-    for name in _natural(speakers):
+    for name in natural(speakers):
         rows = speakers == name
         yield name, rows, int(group[rows][0])
 
@@ -286,7 +286,7 @@ def _groups(table: DataFrame, speakers: Names, *, apart: bool) -> Codes:
     Speakers who share a session are in one group, and so are those linked by a chain of shared
     sessions; with `apart` false, or without sessions, each speaker is a group.
     """
-    number = {name: i for i, name in enumerate(_natural(speakers))}
+    number = {name: i for i, name in enumerate(natural(speakers))}
     group = np.array([number[name] for name in speakers], dtype=np.int64)
     if apart and "session" in table:
         for rows in pd.Series(group).groupby(table["session"].to_numpy()).indices.values():
@@ -335,7 +335,7 @@ def _check_partners(speakers: Names, group: Codes) -> None:
 
 
 def _described(speakers: Names, group: Codes) -> list[str]:
-    groups = (_natural(speakers[group == i]) for i in range(group.max() + 1))
+    groups = (natural(speakers[group == i]) for i in range(group.max() + 1))
     return [" + ".join([*g[:4], *(["..."] if len(g) > 4 else [])]) for g in groups]
 
 
@@ -345,7 +345,7 @@ def _too_few(protocol: str, needed: int, what: str, there: list[str], remedy: st
     return SerbenchError(msg)
 
 
-def _natural(values: Names) -> list[str]:
+def natural(values: Names) -> list[str]:
     """Return the different values in the order that people expect: 2 before 10."""
     return sorted(set(values), key=lambda text: (_numbers_apart(text), text))
 
