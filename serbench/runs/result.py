@@ -160,6 +160,7 @@ def save(
         left_out=tuple(LeftOut(utterance=u, reason=_line(r)) for u, r in prepared.left_out.items()),
         known_defects=prepared.known_defects,
         unknown_speakers=prepared.unknown_speakers,
+        shared=dict(prepared.shared),
         warnings=prepared.warnings,
         provenance=first.provenance,
         adaptation=first.adaptation,

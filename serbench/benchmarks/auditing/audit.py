@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -53,13 +54,14 @@ class CorpusAudit:
     findings: tuple[Finding, ...]
     broken: Mapping[str, str]
 
-    def usable(self, *, leave_out_broken: bool = False) -> DataFrame:
+    def usable(self, called: str = "", *, leave_out_broken: bool = False) -> DataFrame:
         """Return the table to run on.
 
         Faults of the table itself are never left out: a text is quickly mended, and to drop every
         row of a misspelt label would change the task.
 
         Args:
+            called: what the user calls the corpus, for the message; its name if that is empty.
             leave_out_broken: leave out the utterances in `broken` instead of refusing them.
 
         Raises:
@@ -69,14 +71,14 @@ class CorpusAudit:
         if leave_out_broken:
             errors = [f for f in errors if f.kind not in AUDIO_KINDS]
         if errors:
-            raise SerbenchError(self._summary(errors))
+            raise SerbenchError(self._summary(errors, called or self.name))
         kept = self.table[~self.table["utterance"].isin(list(self.broken))]
         if len(kept) == 0:
             msg = f"benchmark '{self.name}': all utterances are broken; get the corpus again"
             raise SerbenchError(msg)
         return kept.reset_index(drop=True)
 
-    def _summary(self, errors: list[Finding]) -> str:
+    def _summary(self, errors: list[Finding], called: str) -> str:
         plural = "s" if len(errors) > 1 else ""
         lines = [f"the corpus of benchmark '{self.name}' has {len(errors)} error{plural}:"]
         for first, *others in by_cause(errors):
@@ -90,7 +92,7 @@ class CorpusAudit:
         del lines[1 + _SHOWN :]
         if len(errors) > _SHOWN:
             lines.append(f"- and {len(errors) - _SHOWN} more")
-        remedy = f"`serbench data check {self.name}` (or its .toml file) lists everything"
+        remedy = f"`serbench data check {shlex.quote(called)}` lists everything"
         if self.broken:
             remedy += f"; `--leave-out-broken` goes on without the {len(self.broken)} broken ones"
         if any(f.kind not in AUDIO_KINDS for f in errors):
