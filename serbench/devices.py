@@ -43,6 +43,21 @@ def described(device: str) -> str:
     return f"{kind} {platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
 
 
+def rounds_as(device: str, count: int | None = None) -> str:
+    """Return what decides how a device rounds.
+
+    Args:
+        device: a torch device.
+        count: torch threads, which decide it on a CPU; None: as many as there are now.
+    """
+    import torch
+
+    kind = described(device)
+    if not kind.startswith("cpu"):
+        return kind
+    return f"{kind}, {count or torch.get_num_threads()} threads"
+
+
 def available(device: str | None) -> str:
     """Return a device that works here.
 
@@ -128,6 +143,16 @@ def _quota(folder: Path) -> float:
     except (OSError, ValueError):  # no such group; or its quota is "max"
         return math.inf
     return count if count > 0 else math.inf  # -1 in version 1
+
+
+def gpus(device: str) -> list[str]:
+    """Return the GPUs that "cuda" may mean, each as `CUDA_VISIBLE_DEVICES` calls it alone."""
+    if device != "cuda":
+        return []
+    import torch
+
+    named = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    return named or [str(number) for number in range(torch.cuda.device_count())]
 
 
 @contextmanager
