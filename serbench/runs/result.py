@@ -219,7 +219,8 @@ def save(
     )
     tables = trained.tables
     enrolled = None if tables.enrolled.empty else tables.enrolled
-    beside = Beside(tables.validated, tables.trained, tables.voices, enrolled)
+    unlabelled = None if tables.unlabelled.empty else tables.unlabelled
+    beside = Beside(tables.validated, tables.trained, tables.voices, enrolled, unlabelled)
     path = store.save(result, tables.tested, results, beside)
     return Outcome(summed(result), scores, path)
 
