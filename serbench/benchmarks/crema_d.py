@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from serbench.benchmarks import Benchmark, Classification, Distribution, Regression, Task
-from serbench.benchmarks.reading.layout import as_table, corpus_folder, csv_columns, read_csv
+from serbench.benchmarks.reading.layout import as_table, corpus_folder, read_csv, read_rows
 from serbench.benchmarks.splitting import protocols
 from serbench.errors import SerbenchError
 
@@ -200,7 +200,7 @@ def _heard(root: Path, clips: list[str], labels: str) -> dict[str, Any]:
     """Return the shares of the votes of those who heard the voice, or the mean intensity."""
     counts = {emotion[0].upper(): emotion for emotion in _EMOTIONS.values()}
     columns = ["Unnamed: 0", *counts, "fileName", "meanEmoResp"]
-    rows = csv_columns(root / "processedResults" / _VOTES, columns)
+    rows = read_rows(root / "processedResults" / _VOTES, columns)
     # rows of voice, face and both together are told apart by the first digit of their number
     voice = (
         rows[rows["Unnamed: 0"].str.startswith("1")]

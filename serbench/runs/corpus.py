@@ -117,6 +117,8 @@ def _in_numbers(table: DataFrame, split: list[Fold], task: Task) -> Split:
             enrol=len(fold.enrol),
             hash=hashes.split_hash(table, [fold]),
             truths=dict(hashes.part_truths(table, fold, task)),
+            tests={test: len(rows) for test, rows in fold.tests.items()},
+            unlabelled=len(fold.unlabelled),
         )
         for fold in split
     )

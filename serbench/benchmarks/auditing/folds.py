@@ -250,6 +250,8 @@ def _coverage(table: DataFrame, folds: Sequence[Fold]) -> Iterator[Finding]:
         )
         yield Finding("tested_twice", "error", message)
     unused = tested == 0
+    for fold in folds:
+        unused[fold.unlabelled] = False
     if len(folds) == 1:
         for _, rows in parts(folds[0]):
             unused[rows] = False
