@@ -235,8 +235,8 @@ def _tell_of_others(job: Job, state: Path) -> None:
     others = [path for path in state.parent.glob(f"{job.digest[:32]}-*") if path != state]
     if others and not state.exists():
         job.progress.tell(
-            "a run of this recipe was stopped that had other data, weights, versions or another "
-            "device: all folds are computed anew"
+            "a run of this recipe was stopped that had other data, weights or versions, another "
+            "device or other threads: all folds are computed anew"
         )
 
 
