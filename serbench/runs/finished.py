@@ -21,6 +21,7 @@ class Tables(NamedTuple):
     trained: for its training part, by the same weights.
     enrolled: for what is enrolled of those who are tested.
     voices: the vector of each speaker of the fold.
+    unlabelled: predictions for what has no truth; no rows if there is nothing.
     """
 
     tested: DataFrame
@@ -28,6 +29,7 @@ class Tables(NamedTuple):
     trained: DataFrame
     enrolled: DataFrame
     voices: DataFrame
+    unlabelled: DataFrame
 
 
 class Trial(NamedTuple):

@@ -199,6 +199,7 @@ def save(
         ),
         known_defects=prepared.known_defects,
         unknown_speakers=prepared.unknown_speakers,
+        shared=dict(prepared.shared),
         warnings=tuple(publishable(each, folders) for each in prepared.warnings),
         provenance=first.provenance,
         adaptation=first.adaptation,
@@ -217,7 +218,8 @@ def save(
     )
     tables = trained.tables
     enrolled = None if tables.enrolled.empty else tables.enrolled
-    beside = Beside(tables.validated, tables.trained, tables.voices, enrolled)
+    unlabelled = None if tables.unlabelled.empty else tables.unlabelled
+    beside = Beside(tables.validated, tables.trained, tables.voices, enrolled, unlabelled)
     path = store.save(result, tables.tested, results, beside)
     return Outcome(summed(result), scores, path)
 
