@@ -219,7 +219,7 @@ def _extremes(result: Result, scores: Scores) -> str:
     text = f"{len(people)} speakers" + (f", {few} more with too few clips" if few else "")
     if ordered:
         ends = [f"{number(value)} ({speaker})" for value, speaker in (ordered[0], ordered[-1])]
-        text += f": {key.upper()} from {ends[0]} to {ends[1]}"
+        text += f": {task.called} from {ends[0]} to {ends[1]}"
     return f"{text}."
 
 

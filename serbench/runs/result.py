@@ -199,6 +199,7 @@ def save(
         ),
         known_defects=prepared.known_defects,
         unknown_speakers=prepared.unknown_speakers,
+        shared=dict(prepared.shared),
         warnings=tuple(publishable(each, folders) for each in prepared.warnings),
         provenance=first.provenance,
         adaptation=first.adaptation,
