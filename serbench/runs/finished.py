@@ -21,6 +21,7 @@ class Tables(NamedTuple):
     trained: for its training part, by the same weights.
     enrolled: for what is enrolled of those who are tested.
     voices: the vector of each speaker of the fold.
+    embedded: what the output sees of each utterance; without rows where it is not kept.
     """
 
     tested: DataFrame
@@ -28,6 +29,7 @@ class Tables(NamedTuple):
     trained: DataFrame
     enrolled: DataFrame
     voices: DataFrame
+    embedded: DataFrame
 
 
 class Trial(NamedTuple):

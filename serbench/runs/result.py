@@ -177,8 +177,10 @@ def save(
         scores=scores.to_json(),
     )
     tables = trained.tables
-    enrolled = None if tables.enrolled.empty else tables.enrolled
-    beside = Beside(tables.validated, tables.trained, tables.voices, enrolled)
+    enrolled, embedded = (
+        None if each.empty else each for each in (tables.enrolled, tables.embedded)
+    )
+    beside = Beside(tables.validated, tables.trained, tables.voices, enrolled, embedded)
     path = store.save(result, tables.tested, results, beside)
     return Outcome(summed(result), scores, path)
 

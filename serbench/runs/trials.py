@@ -27,6 +27,7 @@ from serbench.runs.finished import Tables, Trial
 from serbench.runs.identity import computed_from
 from serbench.runs.plugin_part import plugin_of
 from serbench.runs.weighting import weights
+from serbench.scoring.embedded import embedded_in, empty
 from serbench.scoring.predictions import tabulate
 from serbench.scoring.voices import heard_in
 
@@ -255,6 +256,7 @@ def _run_trial(
         voices=heard_in(
             table, fold, seed, fitted.embeddings, enrolled=job.recipe.enrol is not None
         ),
+        embedded=embedded_in(table, fold, seed, fitted.pooled) if task.classes else empty(),
     )
     return Trial(fit_of(fold.name, seed, fitted), tables)
 

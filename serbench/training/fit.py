@@ -68,6 +68,7 @@ class Fitted(Trained):
         enrolled: (n, C) for the rows that are enrolled, as for the test rows.
         embeddings: (n, E) for the training, validation, test and enrolled rows, one after the
             other: the mean over time of what heads get, before a refit.
+        pooled: (n, H) for the same rows: what the output gets of heads, before a refit.
     """
 
     scores: Scores
@@ -75,6 +76,7 @@ class Fitted(Trained):
     training: Scores
     enrolled: Scores
     embeddings: NDArray[np.float32]
+    pooled: NDArray[np.float32]
 
 
 def fit(
@@ -93,7 +95,7 @@ def fit(
     training = _finite(learner, system, "training")
     fold = trial.fold
     everybody = np.concatenate([fold.train, fold.valid, fold.test, fold.enrol])
-    embeddings = learner.embed(system, everybody)
+    embeddings, pooled = learner.embed(system, everybody)
     if trial.training.refit:
         # who validated is now trained on, and known to a head that looks at who speaks
         learner = Learner.of(replace(trial, fold=trial.fold.merged()))
@@ -106,6 +108,7 @@ def fit(
         training=training,
         enrolled=_finite(learner, system, "enrolled"),
         embeddings=embeddings,
+        pooled=pooled,
     )
 
 
