@@ -130,6 +130,16 @@ def _quota(folder: Path) -> float:
     return count if count > 0 else math.inf  # -1 in version 1
 
 
+def gpus(device: str) -> list[str]:
+    """Return the GPUs that "cuda" may mean, each as `CUDA_VISIBLE_DEVICES` calls it alone."""
+    if device != "cuda":
+        return []
+    import torch
+
+    named = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    return named or [str(number) for number in range(torch.cuda.device_count())]
+
+
 @contextmanager
 def forked(device: torch.device | str) -> Iterator[None]:
     """Put the random state of the CPU and of `device` back afterwards."""

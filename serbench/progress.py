@@ -40,6 +40,19 @@ class Named:
         self._step.note(f"{self._name}: {text}")
 
 
+class Within:
+    """Shows work in a step that is open, whatever it calls its own."""
+
+    def __init__(self, progress: Progress, step: Step) -> None:
+        self.tell = progress.tell
+        self._step = step
+
+    @contextmanager
+    def step(self, title: str, total: float | None) -> Iterator[Step]:
+        """Open no other piece of work."""
+        yield self._step
+
+
 class _Quiet:
     def advance(self, amount: float = 1.0) -> None:
         pass
@@ -60,4 +73,4 @@ class Silent:
         """Say nothing."""
 
 
-__all__ = ["Named", "Progress", "Silent", "Step"]
+__all__ = ["Named", "Progress", "Silent", "Step", "Within"]

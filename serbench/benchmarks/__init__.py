@@ -29,7 +29,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from serbench.benchmarks.tasks import Classification, Finding, Regression, Rows, Task
+from serbench.benchmarks.tasks import Classification, Distribution, Finding, Regression, Rows, Task
 from serbench.errors import SerbenchError
 
 if TYPE_CHECKING:
@@ -164,6 +164,7 @@ __all__ = [
     "UNKNOWN",
     "Benchmark",
     "Classification",
+    "Distribution",
     "Finding",
     "Fold",
     "Protocol",

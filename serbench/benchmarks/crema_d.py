@@ -3,18 +3,22 @@
 91 actors (43 women, 48 men) of 20 to 74 years say 12 sentences in six emotions; one sentence also
 at three levels of intensity. File names tell speaker, sentence, intended emotion and level:
 `1001_IEO_ANG_LO.wav`. Crowds voted on what they heard, saw, or both: the majority of those who
-heard the voice alone is the intended emotion for 42 % of the clips, and "neutral" for half.
+heard the voice alone is the intended emotion for 42 % of the clips, and "neutral" for half. The
+table also has `age_group`, `race` and `ethnicity` of the actor, the `intended` emotion and `level`.
 """
 
 from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from serbench.benchmarks import Benchmark, Classification
-from serbench.benchmarks.reading.layout import as_table, corpus_folder, read_csv
+import pandas as pd
+
+from serbench.benchmarks import Benchmark, Classification, Distribution, Regression, Task
+from serbench.benchmarks.reading.layout import as_table, corpus_folder, csv_columns, read_csv
 from serbench.benchmarks.splitting import protocols
+from serbench.errors import SerbenchError
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -52,6 +56,9 @@ _SENTENCES = {
     "WSI": "We'll stop in a couple of minutes.",
 }
 _SPEAKERS = range(1001, 1092)
+_SPEAKERS_FILE = "VideoDemographics.csv"
+_DEMOGRAPHICS = ("gender", "age_group", "race", "ethnicity")
+_VOTES = "tabulatedVotes.csv"
 _NEVER_RECORDED = frozenset(
     {"1002_TIE_NEU_XX", "1076_ITS_NEU_XX"}
     | {
@@ -91,25 +98,35 @@ KNOWN_DEFECTS = {
 _TIED = "1067_IEO_FEA_LO"
 
 
-def make(*, labels: Literal["intended", "voice"] = "intended") -> Benchmark:
+def make(*, labels: Literal["intended", "voice", "votes", "intensity"] = "intended") -> Benchmark:
     """Return the benchmark.
 
     Args:
         labels: "intended": what the actor was asked for (1271 clips each of five emotions, 1087
             neutral). "voice": what most of those said who heard the voice alone; the 644 clips
             with a tie are dropped, 6798 are left (neutral 3897, anger 986, fear 645, disgust 547,
-            sadness 370, happiness 353).
+            sadness 370, happiness 353). "votes": the share of each emotion among those votes (4 to
+            12), soft labels, for all clips. "intensity": how strong the emotion sounded to
+            them, their mean from 0 to 100, for all clips. The folds of these two are balanced over
+            age group, race and ethnicity as well as gender.
     """
+    # what was there first keeps its folds
+    balance = ("gender",) if labels in ("intended", "voice") else _DEMOGRAPHICS
     dropped = _TIED if labels == "voice" else ""
+    task: Task = Classification(tuple(_EMOTIONS.values()))
+    if labels == "votes":
+        task = Distribution(tuple(_EMOTIONS.values()))
+    elif labels == "intensity":
+        task = Regression(("intensity",), low=0.0, high=100.0)
     return Benchmark(
         name="crema_d",
         version="1" if labels == "intended" else f"1+{labels}",
-        task=Classification(tuple(_EMOTIONS.values())),
+        task=task,
         read=partial(read, labels=labels),
         protocols={
-            "speaker_folds": partial(protocols.speaker_folds, k=5, balance=("gender",)),
+            "speaker_folds": partial(protocols.speaker_folds, k=5, balance=balance),
             "leave_one_speaker_out": protocols.leave_one_speaker_out,
-            "sentence_folds": partial(protocols.sentence_folds, balance=("gender",)),
+            "sentence_folds": partial(protocols.sentence_folds, balance=balance),
             "speaker_dependent_random": protocols.speaker_dependent_random,
             "random_clips": protocols.random_clips,
         },
@@ -132,32 +149,74 @@ def read(folder: Path | None, *, labels: str = "intended") -> DataFrame:
         SerbenchError: files are missing.
     """
     clips = _clips()
-    speakers = "VideoDemographics.csv"
-    votes = "processedResults/summaryTable.csv"
+    votes = {"voice": "summaryTable.csv", "votes": _VOTES, "intensity": _VOTES}.get(labels)
     names = {clip: _file(folder, clip) for clip in clips}
-    tables = [speakers] if labels == "intended" else [speakers, votes]
+    tables = [_SPEAKERS_FILE, *([f"processedResults/{votes}"] if votes else [])]
     root = corpus_folder("crema_d", folder, [*names.values(), *tables], OBTAIN)
-    sexes = read_csv(root / speakers, ["ActorID", "Sex"], [str(s) for s in _SPEAKERS])[
-        "Sex"
-    ].str.lower()
+    actors = read_csv(
+        root / _SPEAKERS_FILE,
+        ["ActorID", "Sex", "Age", "Race", "Ethnicity"],
+        [str(speaker) for speaker in _SPEAKERS],
+    )
     parts = [clip.split("_") for clip in clips]
+    who = actors.loc[[speaker for speaker, *_ in parts]]
     table = as_table(
         {
             "utterance": clips,
             "path": [str(root / names[clip]) for clip in clips],
             "speaker": [speaker for speaker, *_ in parts],
-            "gender": [sexes[speaker] for speaker, *_ in parts],
+            "gender": who["Sex"].str.lower().to_list(),
             "text": [_SENTENCES[sentence] for _, sentence, *_ in parts],
             "emotion": [_EMOTIONS[emotion] for _, _, emotion, _ in parts],
+            "age_group": [_age_group(age) for age in who["Age"]],
+            "race": who["Race"].to_list(),
+            "ethnicity": who["Ethnicity"].to_list(),
+            "intended": [_EMOTIONS[emotion] for _, _, emotion, _ in parts],
+            "level": [level for *_, level in parts],
         }
     )
-    if labels == "intended":
-        return table
-    heard = read_csv(root / votes, ["FileName", "VoiceVote"], clips)["VoiceVote"]
+    if labels == "voice":
+        return _majority(root, table)
+    return table if labels == "intended" else table.assign(**_heard(root, clips, labels))
+
+
+def _age_group(age: str) -> str:
+    """Return the decade of an age; those from 60 on, of whom there are few, are one group."""
+    decade = min(int(age) // 10 * 10, 60)
+    return f"{decade}-{decade + 9}" if decade < 60 else "60-"
+
+
+def _majority(root: Path, table: DataFrame) -> DataFrame:
+    """Return the clips that most hearers agree on, with what they said."""
+    file = root / "processedResults" / "summaryTable.csv"
+    heard = read_csv(file, ["FileName", "VoiceVote"], table["utterance"].to_list())["VoiceVote"]
     letters = {emotion[0].upper(): emotion for emotion in _EMOTIONS.values()}
     # a tie is written as several letters, "N:S"
     table["emotion"] = [letters.get(vote) for vote in heard]
     return table.dropna(subset="emotion").reset_index(drop=True)
+
+
+def _heard(root: Path, clips: list[str], labels: str) -> dict[str, Any]:
+    """Return the shares of the votes of those who heard the voice, or the mean intensity."""
+    counts = {emotion[0].upper(): emotion for emotion in _EMOTIONS.values()}
+    columns = ["Unnamed: 0", *counts, "fileName", "meanEmoResp"]
+    rows = csv_columns(root / "processedResults" / _VOTES, columns)
+    # rows of voice, face and both together are told apart by the first digit of their number
+    voice = (
+        rows[rows["Unnamed: 0"].str.startswith("1")]
+        .drop_duplicates("fileName")
+        .set_index("fileName")
+    )
+    missing = [clip for clip in clips if clip not in voice.index]
+    if missing:
+        msg = f"'{_VOTES}' has no votes of those who heard {len(missing)} clips; get it again"
+        raise SerbenchError(msg)
+    numbers = voice.loc[clips, [*counts, "meanEmoResp"]].apply(pd.to_numeric, errors="coerce")
+    if labels == "intensity":
+        return {"intensity": numbers["meanEmoResp"].to_numpy()}
+    votes = numbers[[*counts]]
+    shares = votes.div(votes.sum(axis=1), axis=0)
+    return {f"share:{emotion}": shares[letter].to_numpy() for letter, emotion in counts.items()}
 
 
 def _clips() -> list[str]:

@@ -60,7 +60,7 @@ def _table(benchmark: Benchmark, table: DataFrame) -> Iterator[str]:
     except SerbenchError as error:
         yield str(error)
         return
-    wrong = [*(f.message for f in check_texts(table)), *_numbers(table, benchmark.task.scales)]
+    wrong = [*(f.message for f in check_texts(table)), *_numbers(table, benchmark.task.quantities)]
     yield from wrong
     if wrong:
         return

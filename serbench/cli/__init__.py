@@ -6,6 +6,7 @@ import typer
 
 from serbench.cli import (
     check,
+    compare,
     convert,
     data,
     fuse,
@@ -54,6 +55,7 @@ app.command("fuse")(fuse.fuse)
 app.command("postprocess")(postprocess.postprocess)
 app.command("list")(listing.listing)
 app.command("leaderboard")(leaderboard.leaderboard)
+app.command("compare")(compare.compare)
 app.command("show")(show.show)
 app.command("rerun")(rerun.rerun)
 app.command("reported")(reported.reported)

@@ -1,21 +1,27 @@
-"""Options that several subcommands share, and how `--set` is read."""
+"""Options that several subcommands share."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from serbench.errors import SerbenchError, unknown
+from serbench.errors import SerbenchError
+from serbench.runs.settings import assign
 
 Data = Annotated[
     Path | None,
     typer.Option("--data", help="Folder that holds the corpora, one folder each [SERBENCH_DATA]."),
 ]
 Device = Annotated[str, typer.Option(help="Torch device: cpu, cuda, cuda:1, ...")]
+Jobs = Annotated[
+    str,
+    typer.Option(
+        metavar="N|auto",
+        help="Processes that trials go over; auto: as many as make it faster.",
+    ),
+]
 Results = Annotated[Path, typer.Option("--results", help="Folder of the result files.")]
 Set = Annotated[
     list[str] | None,
@@ -25,6 +31,7 @@ Threads = Annotated[
     int | None,
     typer.Option("--threads", min=1, help="Of torch [all cores for encoders, 1 for a small head]."),
 ]
+_MOST_JOBS = 1024
 Weights = Annotated[
     str | None,
     typer.Option(
@@ -57,59 +64,30 @@ def corpora(benchmark: str | None, train_on: str | None) -> str | dict[str, Any]
     return {"name": "across", "test": test, "train": [n.strip() for n in train_on.split(",")]}
 
 
-def assign(raw: dict[str, Any], settings: Iterable[str]) -> None:
-    """Write `key.subkey=value` settings into a nested dict of a recipe.
-
-    A value is read as JSON (numbers, true, [1, 2]) and otherwise taken as text. A part given by
-    its name alone becomes a table with that name; of several upstreams, `upstream.2.layers=last`
-    means the second, and so it is with post-processors.
-    """
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals or not key:
-            msg = f"--set '{setting}' is not KEY=VALUE; write for instance training.epochs=5"
-            raise SerbenchError(msg)
-        *parents, last = key.split(".")
-        table: Any = raw
-        for place, parent in enumerate(parents):
-            table = _entered(table, parent, ".".join(parents[:place]))
-        table = _alone(table, last, ".".join(parents))
-        table[last] = _value(value)
-
-
-def _entered(table: Any, key: str, above: str) -> Any:
-    """Return the table of a key, or of several parts the one of this number."""
-    if isinstance(table, list) and key.isdecimal() and int(key) in range(1, len(table) + 1):
-        place: Any = int(key) - 1
-    else:
-        place, table = key, _alone(table, key, above)
-        table.setdefault(key, {})
-    if isinstance(table[place], bool):
-        table[place] = {}  # a switch that is set in detail is on
-    if not isinstance(table[place], dict | list):
-        table[place] = {"name": table[place]}
-    return table[place]
-
-
-def _alone(table: Any, key: str, above: str) -> Any:
-    """Return the table that a key belongs to: in a list of one part, that part.
+def jobs_of(text: str) -> int | None:
+    """Return how many processes `--jobs` asks for; None: as many as make it faster.
 
     Raises:
-        SerbenchError: there are several, or it is the number of none.
+        SerbenchError: it is no number from 1, nor auto.
     """
-    if not isinstance(table, list):
-        return table
-    if len(table) != 1 or key.isdecimal():
-        numbers = (str(number) for number in range(1, len(table) + 1))
-        remedy = f"of several, say which, as in {above}.2.{'KEY' if key.isdecimal() else key}=VALUE"
-        raise unknown(above, key, numbers, remedy)
-    if not isinstance(table[0], dict):
-        table[0] = {"name": table[0]}
-    return table[0]
+    if text == "auto":
+        return None
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_JOBS:
+        msg = f"--jobs '{text}' is no number of processes; give 1 to {_MOST_JOBS}, or auto"
+        raise SerbenchError(msg)
+    return int(text)
 
 
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
+__all__ = [
+    "Data",
+    "Device",
+    "Jobs",
+    "Results",
+    "Set",
+    "Threads",
+    "TrainOn",
+    "Weights",
+    "assign",
+    "corpora",
+    "jobs_of",
+]

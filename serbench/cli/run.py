@@ -12,6 +12,7 @@ from serbench.cli.groups import grouped
 from serbench.cli.options import (
     Data,
     Device,
+    Jobs,
     Results,
     Set,
     Threads,
@@ -19,6 +20,7 @@ from serbench.cli.options import (
     Weights,
     assign,
     corpora,
+    jobs_of,
 )
 from serbench.errors import SerbenchError
 
@@ -86,6 +88,7 @@ def run(
     results: Results = Path("results"),
     device: Device = "cpu",
     threads: Threads = None,
+    jobs: Jobs = "auto",
     overwrite: Annotated[
         Overwrite,
         typer.Option(
@@ -108,6 +111,7 @@ def run(
         overwrite="always" if again else overwrite.value,
         device=device,
         threads=threads,
+        jobs=jobs_of(jobs),
         progress=Terminal(),
     )
     show(outcome)

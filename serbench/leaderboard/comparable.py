@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from serbench import plugins
 from serbench.digests import digest_json
 from serbench.leaderboard.record import BenchmarkRecord, ProtocolRecord, Result
-from serbench.scoring.predictions import truths
+from serbench.leaderboard.standing import Standing
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
     from serbench.benchmarks import Benchmark
-
-Entries = list[tuple[Result, "DataFrame"]]
 
 _NAMED = 3
 _ROUNDING = 1e-6
@@ -37,25 +35,35 @@ class Group(NamedTuple):
 
     title: str
     sentences: tuple[str, ...]
-    entries: Entries
+    entries: list[Standing]
 
 
 @dataclass
 class _Material:
-    """What some results were computed from: hashes in their records, facts in their predictions."""
+    """What some results were computed from: hashes in their records, facts in their predictions.
+
+    As long as the facts have one digest, nobody needs to read them.
+    """
 
     hashes: dict[str, str]
-    facts: DataFrame
-    entries: Entries = field(default_factory=list)
+    digests: set[str]
+    entries: list[Standing]
 
     def add(self, other: _Material) -> None:
         """Take in results on the same, which may know more of it."""
-        from pandas import concat
+        if not other.digests <= self.digests:
+            from pandas import concat
 
+            new = other.facts.index.difference(self.facts.index)
+            self.facts = concat([self.facts, other.facts.loc[new]]) if len(new) else self.facts
         self.hashes |= other.hashes
-        new = other.facts.index.difference(self.facts.index)
-        self.facts = concat([self.facts, other.facts.loc[new]]) if len(new) else self.facts
+        self.digests |= other.digests
         self.entries += other.entries
+
+    @cached_property
+    def facts(self) -> DataFrame:
+        """The speaker and the truths of each utterance, by its id."""
+        return self.entries[0].facts()
 
     def name(self, kind: str) -> str:
         """Return eight digits that tell apart what differs in this kind."""
@@ -80,7 +88,7 @@ def _option(value: object) -> str:
     return "+".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def groups(results: Iterable[tuple[Result, DataFrame]]) -> list[Group]:
+def groups(results: Iterable[Standing]) -> list[Group]:
     """Return results in groups that may be compared, in the order of benchmark and protocol.
 
     Benchmark, task, protocol and split are equal in a group; none of it or all of it heard the
@@ -88,11 +96,11 @@ def groups(results: Iterable[tuple[Result, DataFrame]]) -> list[Group]:
     than in another. Which side is right where two disagree cannot be known from the files.
 
     Args:
-        results: records with their predictions, in any order.
+        results: with what their predictions come to, in any order.
     """
-    settings: dict[tuple[str, ...], Entries] = defaultdict(list)
-    for result, predictions in results:
-        settings[_setting(result)].append((result, predictions))
+    settings: dict[tuple[str, ...], list[Standing]] = defaultdict(list)
+    for each in results:
+        settings[_setting(each.result)].append(each)
     return [group for key in sorted(settings) for group in _groups(settings[key])]
 
 
@@ -128,11 +136,11 @@ def _builtin(name: str) -> Benchmark | None:
     return made
 
 
-def _groups(entries: Entries) -> Iterator[Group]:
+def _groups(entries: list[Standing]) -> Iterator[Group]:
     """Yield the groups of one setting, by what their results were computed from."""
     found: list[_Material] = []
-    for result, predictions in sorted(entries, key=lambda e: (not e[0].complete, e[0].digest)):
-        own = _material(result, predictions)
+    for each in sorted(entries, key=lambda e: (not e.result.complete, e.result.digest)):
+        own = _material(each)
         same = next((each for each in found if not _differences(each, own)), None)
         if same is None:
             found.append(own)
@@ -149,13 +157,11 @@ def _groups(entries: Entries) -> Iterator[Group]:
     yield from sorted(made, key=lambda group: group.title)
 
 
-def _material(result: Result, predictions: DataFrame) -> _Material:
-    split = result.split.model_dump(exclude={"folds"})
+def _material(entry: Standing) -> _Material:
+    split = entry.result.split.model_dump(exclude={"folds"})
     hashes = {_KINDS.get(key, key): value for key, value in split.items()}
-    columns = ["speaker", *truths(result.benchmark.task)]
-    facts = predictions.drop_duplicates("utterance").set_index("utterance")[columns]
     known = {kind: value for kind, value in hashes.items() if value}
-    return _Material(known, facts, [(result, predictions)])
+    return _Material(known, {entry.measured.facts}, [entry])
 
 
 def _columns(facts: DataFrame, kind: str) -> list[str]:
@@ -173,6 +179,8 @@ def _differences(one: _Material, other: _Material) -> dict[str, list[str]]:
     if "audio" in both:
         # which tells of each utterance what the other tells of all together
         found.pop("set of audio", None)
+    if other.digests <= one.digests:
+        return found
     common = one.facts.index.intersection(other.facts.index)
     for kind in ("labels", "speakers"):
         for column in _columns(one.facts, kind):
@@ -190,7 +198,7 @@ def _unequal(one: Series[Any], other: Series[Any]) -> Series[bool]:
 
 
 def _title(own: _Material, others: Mapping[int, Mapping[str, object]]) -> str:
-    result = own.entries[0][0]
+    result = own.entries[0].result
     kinds = dict.fromkeys(kind for each in others.values() for kind in each)
     parts = [title(result.benchmark, result.protocol)]
     parts += ["not serbench's own"] * (disowned(result) is not None)
@@ -202,7 +210,7 @@ def _sentences(
     own: _Material, others: Mapping[int, Mapping[str, list[str]]], found: Sequence[_Material]
 ) -> Iterator[str]:
     """Yield what sets the results apart from others that look as if they were on the same."""
-    result = own.entries[0][0]
+    result = own.entries[0].result
     if reason := disowned(result):
         yield (
             f"Not comparable with serbench's own {result.benchmark.name}: it has that name, but "

@@ -6,11 +6,14 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from serbench.leaderboard.described import setting, system
-from serbench.leaderboard.figures import with_spread
+from serbench.leaderboard.figures import ends, with_spread
 from serbench.leaderboard.table import Board, Row
+
+if TYPE_CHECKING:
+    from serbench.scoring.intervals import Interval
 
 # How a formula begins, in full width, too; a minus alone is none.
 _FORMULA = re.compile("[=+@\t\r\uff1d\uff0b\uff20]|[-\uff0d].")
@@ -25,13 +28,14 @@ def _section(board: Board) -> Iterator[str]:
     differ = any(row.differs for row in board.rows)
     header = ["#", "upstream", "weights", "downstream"] + ["differs in"] * differ
     header += [f"{column.dimension or ''} {column.title}".strip() for column in board.columns]
-    header += ["seeds", "digest"] + ["note"] * bool(board.notes)
+    header += ["95 %", "seeds", "digest"] + ["note"] * bool(board.notes)
     yield from (f"### {_escaped(board.title)}", "", _line(header), _line(["---"] * len(header)))
     for row in board.rows:
         labels = row.result.labels
         cells = [row.place, labels.upstream, labels.weights, labels.downstream]
         cells += [row.differs] * differ
         cells += [with_spread(row.values[column.key]) for column in board.columns]
+        cells += [ends(row.intervals.get(board.columns[0].key))]
         cells += [str(row.seeds), row.result.digest[:8]]
         cells += [", ".join(str(note) for note in row.notes)] * bool(board.notes)
         yield _line([_escaped(cell) for cell in cells])
@@ -93,5 +97,12 @@ def _flat(board: Board, row: Row) -> dict[str, Any]:
             (column.key, row.values[column.key].mean),
             (f"{column.key}:std_over_{column.over}", row.values[column.key].std),
             (f"{column.key}:std_over_seeds", row.values[column.key].seeds),
+            *_ends(column.key, row.intervals.get(column.key)),
         )
     }
+
+
+def _ends(key: str, interval: Interval | None) -> Iterator[tuple[str, float | int | None]]:
+    """Yield the interval of a figure: its ends, and how many speakers it rests on."""
+    for end in ("low", "high", "speakers"):
+        yield f"{key}:{end}", getattr(interval, end, None)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from serbench.leaderboard.table import Spread
+
+if TYPE_CHECKING:
+    from serbench.scoring.intervals import Interval
 
 
 def number(value: float) -> str:
@@ -19,3 +23,8 @@ def with_spread(value: Spread, gap: str = " ") -> str:
         parts += [] if value.std is None else [f"± {number(value.std)}"]
         parts += [] if value.seeds is None else [f"({number(value.seeds)})"]
     return gap.join(parts)
+
+
+def ends(interval: Interval | None) -> str:
+    """Return "[0.787, 0.917]", or nothing where there is no interval."""
+    return "" if interval is None else f"[{number(interval.low)}, {number(interval.high)}]"

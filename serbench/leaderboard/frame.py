@@ -14,6 +14,7 @@ from serbench.leaderboard import store
 from serbench.leaderboard.comparable import groups
 from serbench.leaderboard.described import setting, system
 from serbench.leaderboard.differing import as_text, keys_apart, leaves
+from serbench.leaderboard.standing import standing
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -68,7 +69,8 @@ def load_results(
     for problem in shelf.problems:
         warnings.warn(f"left out: {problem}", stacklevel=2)
     entries = store.on_benchmark(shelf, root, benchmark)
-    headings = {id(result): group.title for group in groups(entries) for result, _ in group.entries}
+    standings = (standing(*entry) for entry in entries)
+    headings = {id(e.result): group.title for group in groups(standings) for e in group.entries}
     boards = [headings[id(entry.result)] for entry in entries]
     named = pd.DataFrame(_named([entry.result for entry in entries]))
     named.insert(1, "board", boards)

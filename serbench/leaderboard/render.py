@@ -15,7 +15,7 @@ from rich.text import Text
 from serbench.leaderboard import notes
 from serbench.leaderboard.comparable import title
 from serbench.leaderboard.differing import Recommend, differing
-from serbench.leaderboard.figures import number, with_spread
+from serbench.leaderboard.figures import ends, number, with_spread
 from serbench.leaderboard.record import Labels, Result
 from serbench.leaderboard.reports import Reported
 from serbench.leaderboard.table import Board, Row
@@ -86,27 +86,32 @@ def render_reported(reported: Reported) -> RenderableType:
 
 
 def _by_metric(board: Board, row: Row) -> Iterator[str]:
-    """Yield a cell a metric, the spread below the mean."""
-    yield from (with_spread(row.values[column.key], "\n") for column in board.columns)
+    """Yield a cell a metric: mean, spread, and of what ranks the interval below each other."""
+    ranking = board.columns[0].key
+    for column in board.columns:
+        interval = ends(row.intervals.get(ranking)) if column.key == ranking else ""
+        yield "\n".join([with_spread(row.values[column.key], "\n"), *[interval] * bool(interval)])
 
 
 def _by_dimension(board: Board, row: Row) -> Iterator[str]:
     """Yield the dimensions below each other, then O-CCC and A-CCC of each.
 
-    For two spreads there is no room; that over seeds has a line of its own, below what ranks.
+    For two spreads there is no room; interval and spread over seeds have lines of their own, below
+    what ranks.
     """
     overall, speakers = (
         [column for column in board.columns if column.over == over]
         for over in ("folds", "speakers")
     )
-    several = row.seeds > 1
+    several, known = row.seeds > 1, bool(row.intervals)
     first, *others = (column.dimension or "" for column in overall)
-    yield "\n".join([first, *["over seeds"] * several, *others])
+    yield "\n".join([first, *["95 %"] * known, *["over seeds"] * several, *others])
     for shown in (overall, speakers):
         values = [row.values[column.key] for column in shown]
         main, *rest = (with_spread(value._replace(seeds=None)) for value in values)
+        interval = [ends(row.intervals.get(shown[0].key))] * known
         over_seeds = [f"({number(each)})" for each in [values[0].seeds] if each is not None]
-        yield "\n".join([main, *over_seeds, *rest])
+        yield "\n".join([main, *interval, *over_seeds, *rest])
 
 
 def _system(labels: Labels, differs: str = "") -> Text:

@@ -11,11 +11,13 @@ from serbench.leaderboard import notes
 from serbench.leaderboard.comparable import Group, groups
 from serbench.leaderboard.differing import Recommend, differing, machines_apart
 from serbench.leaderboard.record import BenchmarkRecord, ProtocolRecord, Result
+from serbench.leaderboard.standing import Standing, standing
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
     from serbench.benchmarks.tasks import Figure
+    from serbench.scoring.intervals import Interval, Shares
     from serbench.scoring.scores import Scores
 
 
@@ -38,10 +40,11 @@ class Row:
     """A result on a board.
 
     Attributes:
-        rank: 1 is best, equal scores have equal ranks; None for an incomplete result, and for one
-            whose record has other scores.
-        result: the record.
+        rank: 1 is best; rows that cannot be told from the best of their group share its rank. None
+            for an incomplete result, and for one whose record has other scores.
+        standing: the result with all that its predictions come to.
         values: the key of each column of the board to its value.
+        intervals: the key of each column to its 95 % interval over speakers, where there is one.
         seeds: how many are averaged.
         differs: its settings that are not as recommended, or not those of rows with the same
             labels, "hidden=256"; else empty.
@@ -49,11 +52,22 @@ class Row:
     """
 
     rank: int | None
-    result: Result
+    standing: Standing
     values: Mapping[str, Spread]
+    intervals: Mapping[str, Interval]
     seeds: int
     differs: str
     notes: tuple[int, ...]
+
+    @property
+    def result(self) -> Result:
+        """The record."""
+        return self.standing.result
+
+    @property
+    def shares(self) -> Mapping[str, Shares]:
+        """The key of each column to its value taken apart by speaker, where that can be done."""
+        return self.standing.measured.shares
 
     @property
     def place(self) -> str:
@@ -86,16 +100,18 @@ class Board:
     notes: tuple[str, ...]
 
 
-class _Scored(NamedTuple):
-    result: Result
-    scores: Scores
-    about: list[str]
+class _Placed(NamedTuple):
+    rank: int | None
+    standing: Standing
+    about: tuple[str, ...]
 
     @property
-    def ranked(self) -> bool:
-        seen = self.result.corrected is not None and self.result.corrected.oracle
-        whole = self.result.complete and not seen
-        return whole and notes.mismatch(self.result, self.scores) is None
+    def result(self) -> Result:
+        return self.standing.result
+
+    @property
+    def scores(self) -> Scores:
+        return self.standing.measured.scores
 
 
 def rank(
@@ -108,20 +124,21 @@ def rank(
             those stored in the records only have to agree.
         recommend: what tells the recommended settings, so that rows show others.
     """
-    return [_board(group, recommend) for group in groups(results)]
+    return boards((standing(*entry) for entry in results), recommend)
 
 
-def _scored(result: Result, predictions: DataFrame) -> _Scored:
-    # pandas is not imported to show what is stored
-    from serbench.scoring.scores import score
+def boards(standings: Iterable[Standing], recommend: Recommend | None = None) -> list[Board]:
+    """Return the boards of results that are measured already.
 
-    scores = score(result.benchmark.task, predictions)
-    about = notes.about_predictions(result, predictions) + notes.about_result(result, scores)
-    return _Scored(result, scores, about)
+    Args:
+        standings: results with what their predictions come to, in any order.
+        recommend: as for `rank`.
+    """
+    return [_board(group, recommend) for group in groups(standings)]
 
 
 def _board(compared: Group, recommend: Recommend | None) -> Board:
-    group = sorted((_scored(*entry) for entry in compared.entries), key=_order)
+    group = _placed(compared.entries)
     first = group[0].result
     shown = first.benchmark.task.figures
     sentences = tuple(dict.fromkeys(sentence for each in group for sentence in each.about))
@@ -134,9 +151,10 @@ def _board(compared: Group, recommend: Recommend | None) -> Board:
         columns=shown,
         rows=tuple(
             Row(
-                rank=_rank(each, group),
-                result=each.result,
+                rank=each.rank,
+                standing=each.standing,
                 values={column.key: spread(each.scores, column) for column in shown},
+                intervals=_intervals(each.standing.measured.shares),
                 seeds=each.scores.seeds,
                 differs=differs,
                 notes=tuple(1 + sentences.index(sentence) for sentence in each.about),
@@ -148,23 +166,48 @@ def _board(compared: Group, recommend: Recommend | None) -> Board:
     )
 
 
-def _order(each: _Scored) -> tuple[bool, bool, float, str]:
-    value = each.scores.rank
+def _placed(entries: Sequence[Standing]) -> list[_Placed]:
+    """Return results, best first, those without a rank last."""
+    ranked = sorted((each for each in entries if each.ranked), key=_order)
+    others = sorted((each for each in entries if not each.ranked), key=_order)
+    ranks = [*_ranks(ranked), *[None] * len(others)]
+    return [
+        _Placed(rank, each, each.measured.about)
+        for rank, each in zip(ranks, [*ranked, *others], strict=True)
+    ]
+
+
+def _order(each: Standing) -> tuple[bool, float, str]:
+    value = each.measured.scores.rank
     undefined = math.isnan(value)
-    return not each.ranked, undefined, 0.0 if undefined else -value, each.result.digest
+    return undefined, 0.0 if undefined else -value, each.result.digest
 
 
-def _rank(each: _Scored, group: list[_Scored]) -> int | None:
-    if not each.ranked:
-        return None
-    # equal predictions summed in another order are a tie
-    own = round(_defined(each), 12)
-    return 1 + sum(other.ranked and round(_defined(other), 12) > own for other in group)
+def _ranks(group: Sequence[Standing]) -> list[int]:
+    from serbench.scoring.comparisons import shared_ranks
+
+    if not group:
+        return []
+    key = group[0].result.benchmark.task.rank
+    apart = [each.measured.shares[key] for each in group if key in each.measured.shares]
+    if len(apart) == len(group):
+        return shared_ranks(apart)
+    first: dict[float, int] = {}
+    values = [round(_defined(each), 12) for each in group]
+    return [first.setdefault(value, 1 + number) for number, value in enumerate(values)]
 
 
-def _defined(each: _Scored) -> float:
+def _defined(each: Standing) -> float:
     """Return what ranks, with NaN below every number."""
-    return -2.0 if math.isnan(each.scores.rank) else each.scores.rank
+    value = each.measured.scores.rank
+    return -2.0 if math.isnan(value) else value
+
+
+def _intervals(shares: Mapping[str, Shares]) -> dict[str, Interval]:
+    from serbench.scoring.intervals import interval
+
+    found = {key: interval(each) for key, each in shares.items()}
+    return {key: each for key, each in found.items() if not math.isnan(each.error)}
 
 
 def spread(scores: Scores, column: Figure) -> Spread:
@@ -180,9 +223,10 @@ def spread(scores: Scores, column: Figure) -> Spread:
     return Spread(mean, std, over_seeds if scores.seeds > 1 else None)
 
 
-def _caption(group: list[_Scored], differences: Sequence[str]) -> list[str]:
+def _caption(group: list[_Placed], differences: Sequence[str]) -> list[str]:
     first = group[0]
     sentences = notes.about_numbers(first.result, first.scores)
+    sentences += _about_ranks(group)
     if any(each.scores.seeds > 1 for each in group):
         sentences.append(
             "Where there are several seeds, they are averaged first; in brackets the standard "
@@ -196,3 +240,14 @@ def _caption(group: list[_Scored], differences: Sequence[str]) -> list[str]:
     if apart := machines_apart([each.result for each in group]):
         sentences.append(f"Rows were computed, and so rounded, differently: {'; '.join(apart)}.")
     return sentences + notes.about_setting(first.result)
+
+
+def _about_ranks(group: Sequence[_Placed]) -> list[str]:
+    """Return what shared ranks mean, where there are intervals."""
+    shares = group[0].standing.measured.shares.get(group[0].result.benchmark.task.rank)
+    if shares is None or len(shares.speakers) < 2:
+        return []
+    return [
+        f"Intervals: 95 %, over {len(shares.speakers)} speakers (jackknife). Rows that cannot be "
+        "told from the best of their group (jackknife of the difference, Holm, 5 %) share its rank."
+    ]

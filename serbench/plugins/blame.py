@@ -60,11 +60,11 @@ def _sentence(what: str, frames: list[tuple[FrameType, int]], error: BaseExcepti
     sentence += f", in {code.co_name})" if code.co_name != "<module>" else ")"
     if given := _arguments(outer):
         sentence += f"; {outer.f_code.co_name} was given {given}"
-    log = _log(what, error)
-    return sentence + (f"; traceback: {log}" if log else "")
+    written = log(what, error)
+    return sentence + (f"; traceback: {written}" if written else "")
 
 
-def _log(what: str, error: BaseException) -> Path | None:
+def log(what: str, error: BaseException) -> Path | None:
     """Keep a traceback; the same one has the same file. None if it cannot be written."""
     text = "".join(traceback.format_exception(error))
     name = "".join(c if c.isalnum() else "-" for c in what).strip("-")

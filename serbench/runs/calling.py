@@ -47,6 +47,7 @@ def run(
     overwrite: Overwrite = "only-missing",
     device: str = "cpu",
     threads: int | None = None,
+    jobs: int | None = 1,
     progress: Progress | None = None,
     **keys: Unpack[Keys],
 ) -> Outcome:
@@ -63,6 +64,8 @@ def run(
             "always" computes it anew, "never" looks it up and at no corpus.
         device: torch device.
         threads: of torch, for every step; None: one for a small head, all cores for encoders.
+        jobs: processes that trials go over; None: as many as make it faster. With others than 1,
+            a script does its work under `if __name__ == "__main__":`, as they import it, too.
         progress: where the work and its warnings are shown, such as
             `serbench.cli.terminal.Terminal()`; None: nowhere.
         **keys: `upstream` and `downstream` (needed unless the recipe has them), `benchmark` [demo],
@@ -93,6 +96,7 @@ def run(
         overwrite=overwrite,
         device=device,
         threads=threads,
+        jobs=jobs,
     )
 
 

@@ -33,6 +33,7 @@ class Job:
         progress: where the work is shown.
         asked_threads: torch threads of every step; None: as many as each is worth.
         anew: nothing that was computed before is used.
+        jobs: processes that trials go over; None: as many as make it faster.
         seconds: wall-clock time of each step that is over.
         threads: of torch, that each step computed on.
     """
@@ -45,6 +46,7 @@ class Job:
     progress: Progress
     asked_threads: int | None = None
     anew: bool = False
+    jobs: int | None = 1
     seconds: dict[str, float] = field(default_factory=dict)
     threads: dict[str, int] = field(default_factory=dict)
 
@@ -57,6 +59,7 @@ class Job:
         asked_threads: int | None = None,
         *,
         anew: bool = False,
+        jobs: int | None = 1,
     ) -> Job:
         """Return the job that a recipe asks for.
 
@@ -66,7 +69,8 @@ class Job:
         benchmark = recipes.make_benchmark(recipe.benchmark)
         protocol = recipes.make_protocol(benchmark, recipe.protocol)
         digest = recipe.digest()
-        return cls(recipe, digest, benchmark, protocol, device, progress, asked_threads, anew)
+        where = (device, progress, asked_threads, anew, jobs)
+        return cls(recipe, digest, benchmark, protocol, *where)
 
     def without(self, left_out: Collection[str]) -> Job:
         """Return the same job on a corpus without some utterances, which its digest tells."""

@@ -14,7 +14,8 @@ from serbench.runs.foreseeing import check_places, check_upstreams
 from serbench.runs.identity import described
 from serbench.runs.job import Job
 from serbench.runs.postprocessing import correct, made_of
-from serbench.runs.trials import alone, forget, run_trials, tidy, usual_threads
+from serbench.runs.systems import usual_threads
+from serbench.runs.trials import alone, forget, run_trials, tidy
 
 if TYPE_CHECKING:
     from serbench.progress import Progress
@@ -32,6 +33,7 @@ def run_recipe(
     overwrite: Overwrite = "only-missing",
     device: str = "cpu",
     threads: int | None = None,
+    jobs: int | None = 1,
 ) -> Outcome:
     """Run all of a recipe, or return its result; the other arguments are those of `serbench.run`.
 
@@ -42,7 +44,8 @@ def run_recipe(
     Raises:
         SerbenchError: anything the user can mend; what was computed is kept.
     """
-    job = Job.of(recipe.trained, device, progress, threads, anew=overwrite == "always")
+    anew = overwrite == "always"
+    job = Job.of(recipe.trained, device, progress, threads, anew=anew, jobs=jobs)
     described(job)  # what no record can hold is refused before any work
     made_of(recipe.postprocess, job.benchmark.task)  # and so is what cannot be corrected
     stored = None if job.anew else results_of.find(job, results)

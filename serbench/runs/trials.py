@@ -6,27 +6,33 @@ goes on where it was and ends with the same numbers.
 
 from __future__ import annotations
 
-import copy
-import math
+import pickle
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from serbench import plugins
+from serbench.devices import cores, gpus, threads
 from serbench.digests import digest_json
 from serbench.durable import sound
+from serbench.errors import SerbenchError
 from serbench.home import home
 from serbench.leaderboard.record import Fit
 from serbench.locks import if_free, locked
-from serbench.progress import Named
+from serbench.progress import Named, Silent
 from serbench.runs import finished
-from serbench.runs.conditioning import head_of, voices
+from serbench.runs.adapting import adapt
+from serbench.runs.conditioning import voices
+from serbench.runs.encoding import encode
 from serbench.runs.finished import Tables, Trial
 from serbench.runs.identity import computed_from
-from serbench.runs.plugin_part import plugin_of
+from serbench.runs.job import Job
+from serbench.runs.systems import budget_of, make_system
 from serbench.runs.weighting import weights
+from serbench.runs.workers import Processes, Task, spread
 from serbench.scoring.embedded import embedded_in, empty
 from serbench.scoring.predictions import tabulate
 from serbench.scoring.voices import heard_in
@@ -37,22 +43,13 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from serbench.benchmarks import Fold
-    from serbench.progress import Step
+    from serbench.progress import Progress, Step
     from serbench.runs.corpus import Prepared
     from serbench.runs.encoding import Sources
-    from serbench.runs.job import Job
     from serbench.training.fit import Trained
-    from serbench.training.settings import FineTuning
-    from serbench.training.system import System
-    from serbench.upstreams import Upstream
 
-
-# Parameters of what learns from frames, below which one thread is the better choice. The time of an
-# update of 32 clips of 3 s on two threads over that on one, with both cores free and with others at
-# work on them: mean_pool and mlp (200 to 280 k) 0.9 to 1.0, 1.4 to 6; ecapa.small (85 to 170 k)
-# 0.8, 1.3 to 29; attention (570 k) 0.6, 0.8 to 1.7; ecapa.full (6.6 M) 0.65, 3 to 3.8. On means,
-# where an update takes a millisecond, 0.9 to 1.8, 5 to 46.
-_SMALL = 500_000
+Key = tuple[int, int]
+"""A trial: the number of its fold, and its seed."""
 
 
 class _Given(NamedTuple):
@@ -75,61 +72,130 @@ class AllTrained(NamedTuple):
     tables: Tables
 
 
+@dataclass(frozen=True)
+class _Trials:
+    """The trials of a run, which may be sent to other processes.
+
+    Attributes:
+        job: what is run.
+        prepared: the corpus and its folds.
+        sources: what each fold learns from.
+        heard: the voice of each utterance, if the head conditions on it.
+        weighed: the weights of the utterances in each fold; None: all equal.
+        state: folder of what is finished.
+        threads: of torch, that each computes on.
+    """
+
+    job: Job
+    prepared: Prepared
+    sources: Sequence[Sources]
+    heard: NDArray[np.float32] | None
+    weighed: Sequence[NDArray[np.float32] | None]
+    state: Path
+    threads: int
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how another process gets them; it decodes clips itself, and finds features."""
+        job = self.job
+        sources = None if job.recipe.training.finetune else self.sources
+        where = job.recipe, job.device, self.state, self.threads
+        given = self.prepared, sources, self.heard, self.weighed
+        return _arrived, (pickle.dumps((where, *given)),)
+
+    def task(self, key: Key) -> Task:
+        """Return one of them, which keeps on disk what it gives."""
+        fold, several = self.prepared.folds[key[0]], len(self.job.recipe.seeds) > 1
+        return Task(fold.name + f", seed {key[1]}" * several, partial(self._run, key))
+
+    def _run(self, key: Key, progress: Progress) -> None:
+        going, job = finished.going(self.state, *key), replace(self.job, progress=progress)
+        sound(going, "training under way in", progress.tell)
+        number, seed = key
+        named = self.task(key).name
+        epochs = job.recipe.training.most_epochs
+        with threads(self.threads), job.blaming(), progress.step("train", epochs) as step:
+            found = _run_trial(
+                job,
+                self.prepared.table,
+                _Given(self.sources[number], self.heard, self.weighed[number]),
+                self.prepared.folds[number],
+                seed,
+                Named(step, named),
+                going,
+            )
+        finished.save(self.state, number, seed, found)
+        shutil.rmtree(going, ignore_errors=True)
+
+    def read(self, key: Key) -> Trial | None:
+        """Return a finished one as any later process would read it, and say what it chose."""
+        found = finished.find(self.state, *key, self.job.progress.tell)
+        if found is not None:
+            fold, fit = self.prepared.folds[key[0]], found.fit
+            self.job.progress.tell(
+                f"{fold.name}, seed {key[1]}: validation {fit.valid_score:.3f} "
+                f"at rate {fit.learning_rate:g}, epoch {fit.epoch}"
+                + _averaged(fit, self.job.recipe.training.average)
+            )
+        return found
+
+
+@lru_cache(maxsize=1)
+def _arrived(packed: bytes) -> _Trials:
+    """Return the trials that another process sent; those of the last run are kept."""
+    (recipe, device, state, count), prepared, sources, heard, weighed = pickle.loads(packed)
+    job = Job.of(recipe, device, Silent()).without(prepared.left_out)
+    if sources is None:
+        sources = encode(job, adapt(job, prepared), prepared)
+    return _Trials(job, prepared, sources, heard, weighed, state, count)
+
+
 def run_trials(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> AllTrained:
     """Train and predict every fold with every seed that is not finished.
 
     Args:
-        job: what is run.
+        job: what is run, and over how many processes.
         prepared: the corpus and its folds.
         sources: what each fold learns from.
+
+    Raises:
+        SerbenchError: a trial cannot be trained; those that are finished are kept.
     """
     if job.anew:
         forget(job, prepared, sources)
     state = _state(job, prepared, sources)
     _tell_of_others(job, state)
-    recipe, epochs = job.recipe, job.recipe.training.most_epochs
-    done: dict[tuple[int, int], Trial] = {}
+    epochs, seeds = job.recipe.training.most_epochs, job.recipe.seeds
     heard, weighed = voices(job, prepared.table), weights(job, prepared)
-    with job.progress.step("train", epochs * len(prepared.folds) * len(recipe.seeds)) as step:
-        for number, fold in enumerate(prepared.folds):
-            for seed in recipe.seeds:
-                found = finished.find(state, number, seed, job.progress.tell)
-                if found is None:
-                    several = f", seed {seed}" if len(recipe.seeds) > 1 else ""
-                    named = Named(step, fold.name + several)
-                    going = finished.going(state, number, seed)
-                    sound(going, "training under way in", job.progress.tell)
-                    found = _run_trial(
-                        job,
-                        prepared.table,
-                        _Given(sources[number], heard, weighed[number]),
-                        fold,
-                        seed,
-                        named,
-                        going,
-                    )
-                    finished.save(state, number, seed, found)
-                    # as a later process would read it, whose result is to be the same to the byte
-                    found = finished.find(state, number, seed, job.progress.tell) or found
-                    shutil.rmtree(going, ignore_errors=True)
-                else:
-                    step.advance(epochs)
-                done[number, seed], fit = found, found.fit
-                job.progress.tell(
-                    f"{fold.name}, seed {seed}: validation {fit.valid_score:.3f} "
-                    f"at rate {fit.learning_rate:g}, epoch {fit.epoch}"
-                    + _averaged(fit, recipe.training.average)
-                )
-    return _joined(done)
+    trials = _Trials(job, prepared, sources, heard, weighed, state, job.threads["train"])
+    keys = [(number, seed) for number in range(len(prepared.folds)) for seed in seeds]
+    with job.progress.step("train", epochs * len(keys)) as step:
+        found = {key: trials.read(key) for key in keys}
+        missing = [key for key in keys if found[key] is None]
+        step.advance(epochs * (len(keys) - len(missing)))
+        tasks = {trials.task(key): key for key in missing}
+        for task in spread([*tasks], _processes(job, trials.threads), step, job.progress):
+            found[tasks[task]] = trials.read(tasks[task])
+    return _joined(found)
 
 
-def _joined(done: Mapping[tuple[int, int], Trial]) -> AllTrained:
+def _processes(job: Job, count: int) -> Processes:
+    """Return over how many processes trials go that compute on so many threads each."""
+    named = gpus(job.device)
+    usual = len(named) if named else cores() // count if job.device == "cpu" else 1
+    return Processes(job.jobs or max(1, usual), named, if_faster=job.jobs is None)
+
+
+def _joined(done: Mapping[Key, Trial | None]) -> AllTrained:
     """Return what all trials chose, in their order, and what they give by fold and seed."""
     import pandas as pd
 
-    ordered = [done[key].tables for key in sorted(done)]
+    trials = [trial for trial in done.values() if trial is not None]
+    if len(trials) < len(done):
+        msg = "a finished trial is gone again; somebody cleared SERBENCH_HOME: run it once more"
+        raise SerbenchError(msg)
+    ordered = [trial.tables for trial in trials]
     tables = Tables(*(pd.concat(each, ignore_index=True) for each in zip(*ordered, strict=True)))
-    return AllTrained(tuple(trial.fit for trial in done.values()), tables)
+    return AllTrained(tuple(trial.fit for trial in trials), tables)
 
 
 def forget(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> None:
@@ -173,25 +239,6 @@ def _tell_of_others(job: Job, state: Path) -> None:
             "a run of this recipe was stopped that had other data, weights, versions or another "
             "device: all folds are computed anew"
         )
-
-
-def usual_threads(job: Job, sources: Sources) -> int | None:
-    """Return on how many threads trials learn unless told: 1 if little learns; None: on all cores.
-
-    Args:
-        job: what is run.
-        sources: what a fold learns from.
-    """
-    import torch
-
-    from serbench.devices import forked
-
-    if job.recipe.training.finetune:
-        return None
-    with forked(torch.device("cpu")):
-        on_means = head_of(job).needs == "mean"
-        size = sum(parameter.numel() for parameter in _make_system(job, sources).parameters())
-    return 1 if on_means or size < _SMALL else None
 
 
 def _averaged(fit: Fit, asked: int) -> str:
@@ -247,7 +294,7 @@ def _run_trial(
         budget=budget_of(job.recipe.training.tuning, trained),
     )
     folder = going if job.recipe.training.finetune else None
-    fitted = fit(trial, lambda: _make_system(job, sources), step, folder)
+    fitted = fit(trial, lambda: make_system(job, sources), step, folder)
     tables = Tables(
         tested=tabulate(table, fold, seed, task, fitted.scores),
         validated=tabulate(table, fold, seed, task, fitted.validation, "valid"),
@@ -272,39 +319,3 @@ def fit_of(fold: str, seed: int, trained: Trained) -> Fit:
         skipped=sum(epoch.skipped for epoch in trained.history),
         averaged=trained.averaged,
     )
-
-
-def budget_of(tuning: FineTuning, upstreams: Sequence[Upstream]) -> float:
-    """Return the samples that go through upstreams at once, where these are trained.
-
-    Args:
-        tuning: says how many seconds.
-        upstreams: those that are trained; what reads text has no samples, and so no bound.
-    """
-    rates = [upstream.sample_rate for upstream in upstreams if upstream.reads == "waves"]
-    return tuning.budget(max(rates)) if rates else math.inf
-
-
-def _make_system(job: Job, sources: Sources) -> System:
-    """Make a new system for what a fold learns from; its weights come from torch's generator."""
-    from serbench.training.streams import Stream
-    from serbench.training.system import System
-    from serbench.training.waves import DecodedClips
-
-    part = job.recipe.downstream
-    plugin = plugin_of("downstreams", part)
-    widths = [source.dim for source in sources]
-    if job.recipe.fusion == "early":
-        widths = [sum(widths)]
-    heads = [plugins.make(plugin, width, options=part.options) for width in widths]
-    streams = [
-        Stream(
-            source.depth,
-            source.dim,
-            pace=float(source.frames.mean()),
-            upstream=copy.deepcopy(source.upstream) if isinstance(source, DecodedClips) else None,
-            tuning=job.recipe.training.tuning,
-        )
-        for source in sources
-    ]
-    return System(streams, heads, len(job.benchmark.task.outputs))

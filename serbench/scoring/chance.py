@@ -42,11 +42,11 @@ def can_only_guess(task: Task, predictions: DataFrame) -> bool:
 
 def _guesses(task: Task, rows: DataFrame, outputs: DataFrame) -> bool:
     group = outputs.groupby([*outputs.columns], sort=False).ngroup()
-    if task.classes:
+    if task.words:
         counts = rows.groupby([group, rows["truth"]]).size().unstack(fill_value=0)
         # the UA of the best label for each group, over that of a guess, 1 / classes
         return float((counts / counts.sum()).max(axis=1).sum()) <= _SHARE
-    return all(_best_ccc(rows[m.truth], group) <= _CCC for m in task.measures)
+    return all(_best_ccc(rows[name], group) <= _CCC for name in task.truths)
 
 
 def _best_ccc(truth: Series[float], group: Series[int]) -> float:

@@ -110,6 +110,21 @@ class Posteriors(Stacker):
         return logs
 
 
+class Shares(Posteriors):
+    """The same of shares: each case counts as a yes by its share, and as a no by the rest."""
+
+    def fit(self, given: Values, rows: DataFrame) -> None:
+        """Learn the M weights and the offset."""
+        from sklearn.linear_model import LogisticRegression
+
+        share = rows[tables.truths(self.task)].to_numpy(dtype=float).ravel()
+        cases, answer = self._cases(given), np.repeat([True, False], len(share))
+        weight = np.concatenate([share, 1 - share])
+        self._model = LogisticRegression().fit(
+            np.concatenate([cases, cases]), answer, sample_weight=weight
+        )
+
+
 class Ratings(Stacker):
     """Least squares with weights that are not negative, then stretched; each dimension by itself.
 
@@ -143,5 +158,9 @@ def _stretched(inputs: Values, truth: Values) -> tuple[Values, float]:
     return weights, float(truth.mean() - weights @ inputs.mean(axis=0))
 
 
-STACKERS: dict[str, type[Stacker]] = {"classification": Posteriors, "regression": Ratings}
+STACKERS: dict[str, type[Stacker]] = {
+    "classification": Posteriors,
+    "regression": Ratings,
+    "distribution": Shares,
+}
 """What learns of each kind of task."""

@@ -196,6 +196,81 @@ def macro_f1(truth: ArrayLike, prediction: ArrayLike, labels: Sequence[str]) -> 
     return _mean(f1)
 
 
+def shares_macro_f1(truth: ArrayLike, prediction: ArrayLike) -> float:
+    """Return the macro F1 of the labels that are there: those with a share above 1 / C.
+
+    `mean over labels of 2 (there in both) / (there in truth + there in prediction)`, over the
+    labels that are there in a truth, as for `macro_f1`. An utterance may have several, or none
+    where all shares are equal. Equal to `sklearn.metrics.f1_score(..., average="macro")` of the
+    present ones.
+
+    Wu et al.: EMO-SUPERB: An In-depth Look at Speech Emotion Recognition. arXiv:2402.13018, 2024.
+
+    Args:
+        truth: (n, C) shares.
+        prediction: (n, C) shares.
+
+    Returns:
+        In [0, 1]; NaN if no label is there, or a share is not a number.
+
+    Raises:
+        ValueError: the shapes differ.
+
+    >>> shares_macro_f1([[0.6, 0.4, 0.0], [0.2, 0.2, 0.6]], [[0.8, 0.1, 0.1], [0.1, 0.4, 0.5]])
+    0.6666666666666666
+    """
+    t, p = _shares(truth, prediction)
+    if not np.isfinite([t, p]).all():
+        return np.nan
+    said, given = t > 1 / t.shape[1], p > 1 / t.shape[1]
+    present = said.any(axis=0)
+    right, counts = (said & given).sum(axis=0), said.sum(axis=0) + given.sum(axis=0)
+    return _mean(2 * right[present] / counts[present])
+
+
+def jensen_shannon(truth: ArrayLike, prediction: ArrayLike) -> float:
+    """Return the mean over utterances of the Jensen-Shannon divergence, to base 2; less is better.
+
+    `(KL(t, m) + KL(p, m)) / 2` with `m = (t + p) / 2`. It is defined where nobody said a label, and
+    does not depend on the order of the two. `scipy.spatial.distance.jensenshannon` is its root.
+
+    Lin: Divergence measures based on the Shannon entropy. IEEE Transactions on Information Theory
+    37 (1991), 145-151.
+
+    Args:
+        truth: (n, C) shares, with sum 1.
+        prediction: (n, C) shares, with sum 1.
+
+    Returns:
+        In [0, 1], 0 is perfect; NaN if n = 0 or a share is not a number.
+
+    Raises:
+        ValueError: the shapes differ.
+
+    >>> jensen_shannon([[1.0, 0.0], [0.5, 0.5]], [[0.0, 1.0], [0.5, 0.5]])
+    0.5
+    """
+    t, p = _shares(truth, prediction)
+    middle = (t + p) / 2
+    return _mean((_divergence(t, middle) + _divergence(p, middle)) / 2)
+
+
+def _divergence(one: Array, other: Array) -> Array:
+    """Return (n,) Kullback-Leibler divergences in bits; what has no share adds nothing."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.where(one == 0, 0.0, one * np.log2(one / other))
+    divergence: Array = terms.sum(axis=1)
+    return divergence
+
+
+def _shares(truth: ArrayLike, prediction: ArrayLike) -> tuple[Array, Array]:
+    t, p = np.asarray(truth, np.float64), np.asarray(prediction, np.float64)
+    if t.shape != p.shape or t.ndim != 2:
+        msg = f"truth and prediction must both be of (n, C) shares, not {t.shape} and {p.shape}"
+        raise ValueError(msg)
+    return t, p
+
+
 def confusion(truth: ArrayLike, prediction: ArrayLike, labels: Sequence[str]) -> NDArray[np.int64]:
     """Return how often each class (row) is predicted as each class (column).
 
@@ -249,5 +324,7 @@ METRICS: Mapping[str, Callable[[ArrayLike, ArrayLike, Sequence[str]], float]] = 
     "ua": unweighted_accuracy,
     "wa": lambda truth, prediction, _: weighted_accuracy(truth, prediction),
     "macro_f1": macro_f1,
+    "shares_macro_f1": lambda truth, prediction, _: shares_macro_f1(truth, prediction),
+    "shares_jsd": lambda truth, prediction, _: jensen_shannon(truth, prediction),
 }
 """The metrics of tasks by name, each a function of truths, predictions and the labels."""

@@ -2,7 +2,8 @@
 
 One row an utterance x fold x seed: `utterance`, `speaker`, `fold`, `seed`, and what the task has of
 truths and predictions (`Task.words`, `Task.numbers`): `truth`, `prediction` and `score:LABEL` for
-classes, `truth:DIMENSION` and `prediction:DIMENSION` for dimensions.
+classes, `truth:DIMENSION` and `prediction:DIMENSION` for dimensions, `truth:LABEL` and
+`score:LABEL` for shares of labels.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def tabulate(
 
 def truths(task: Task) -> list[str]:
     """Return the columns that hold what is true of an utterance, in the order of `columns`."""
-    return [*dict.fromkeys(measure.truth for measure in task.measures)]
+    return [*task.truths]
 
 
 def values(task: Task, predictions: DataFrame) -> Values:

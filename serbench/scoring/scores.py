@@ -158,13 +158,13 @@ def score(task: Task, predictions: DataFrame) -> Scores:
 
 
 def _check(task: Task, predictions: DataFrame) -> None:
-    columns = [name for m in task.measures for name in (m.truth, m.prediction)]
+    columns = [name for m in task.measures for name in (*m.truths, *m.predictions)]
     absent = [c for c in dict.fromkeys((*WHO, *columns)) if c not in predictions]
     if absent:
         msg = f"the predictions have no {', '.join(absent)}; run the recipe again"
         raise SerbenchError(msg)
     # an undefined number is shown as such, but no label at all would pass as a wrong one
-    filled = dict.fromkeys((*WHO, *(m.truth for m in task.measures), *task.words))
+    filled = dict.fromkeys((*WHO, *task.truths, *task.words))
     if reason := gap(predictions, filled):
         raise SerbenchError(f"{reason}; run the recipe again")
 
@@ -201,10 +201,16 @@ def measure(task: Task, predictions: DataFrame) -> dict[str, float]:
         predictions: with the columns of truth and prediction.
     """
     values = {
-        m.name: METRICS[m.metric](predictions[m.truth], predictions[m.prediction], task.classes)
+        m.name: METRICS[m.metric](
+            _columns(predictions, m.truth), _columns(predictions, m.prediction), task.classes
+        )
         for m in task.measures
     }
     return values | ({task.main: float(np.mean([*values.values()]))} if task.averaged else {})
+
+
+def _columns(predictions: DataFrame, names: str | tuple[str, ...]) -> Series[Any] | DataFrame:
+    return predictions[names] if isinstance(names, str) else predictions[[*names]]
 
 
 def _names(cells: DataFrame) -> list[str]:
@@ -233,7 +239,7 @@ def _constant(task: Task, predictions: DataFrame, counting: Series[int]) -> dict
     if not task.correlates:
         return {}
     rows = predictions[predictions["speaker"].isin(counting.index)].groupby("speaker")
-    constant = DataFrame({m.name: rows[m.truth].nunique() < 2 for m in task.measures})
+    constant = DataFrame({m.name: rows[m.truths[0]].nunique() < 2 for m in task.measures})
     counts = {m.name: int(constant[m.name].sum()) for m in task.measures}
     return {task.main: int(constant.any(axis=1).sum())} | counts
 

@@ -108,7 +108,7 @@ def _pair(
         task = outcome.result.benchmark.task
         predictions = store.load_result(outcome.path).predictions
         runs.append(outcome.result)
-        scores.append(measured(task, predictions)[task.main])
+        scores.append(measured(task, predictions))
     return _Pair(speakers, (runs[0], runs[1]), (scores[0], scores[1]))
 
 
@@ -136,7 +136,7 @@ def _caption(task: Task, pairs: Sequence[_Pair]) -> str:
         f"{first.benchmark.name}, {len(first.split.folds)} folds, {len(first.seeds)} seeds: "
         "trained on as many clips of as many speakers, those who are tested among them (dependent) "
         f"or not (independent), the same {tested} clips tested. {whole}: mean of folds; {average}: "
-        f"mean of {len(pairs[0].scores[0].own)} speakers. Gap: dependent less independent, paired "
+        f"mean of {pairs[0].scores[0].size} speakers. Gap: dependent less independent, paired "
         "by speaker; brackets and bands are 95 % delete-one-speaker jackknife intervals (t, k - 1 "
         "degrees)."
     )

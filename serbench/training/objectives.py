@@ -1,9 +1,10 @@
 """What training makes of each kind of task: targets, loss, outputs, what chooses an epoch.
 
-Classes: outputs are logits, the loss is cross-entropy. Dimensions: outputs are on the scale on
-which the benchmark's lowest value is 0 and its highest 1, the loss is 1 - CCC. The CCC does not
-change under one affine map of both truth and prediction, so the scale changes no score; it puts
-an untrained system, whose outputs are near 0, at the same distance from any benchmark's truth.
+Classes and shares of labels: outputs are logits, the loss is cross-entropy. Dimensions: outputs
+are on the scale on which the benchmark's lowest value is 0 and its highest 1, the loss is 1 - CCC.
+The CCC does not change under one affine map of both truth and prediction, so the scale changes no
+score; it puts an untrained system, whose outputs are near 0, at the same distance from any
+benchmark's truth.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from serbench.benchmarks import Classification, Regression, Task
+from serbench.benchmarks import Classification, Distribution, Regression, Task
 from serbench.errors import SerbenchError
-from serbench.scoring.metrics import concordance_cc, unweighted_accuracy
+from serbench.scoring.metrics import concordance_cc, shares_macro_f1, unweighted_accuracy
 from serbench.training.losses import ccc_loss, shares_of
 
 if TYPE_CHECKING:
@@ -83,14 +84,25 @@ class Objective(ABC, Generic[Kind]):
         """Refuse the targets of a validation part by which no epoch can be chosen."""
 
 
+def _refuse_weights(training: Training) -> None:
+    if training.dimension_weights is not None:
+        msg = "training.dimension_weights are for dimensions; leave them out for classes"
+        raise SerbenchError(msg)
+
+
+def _cross_entropy(outputs: Tensor, targets: Tensor, utterances: Tensor | None) -> Tensor:
+    if utterances is None:
+        return functional.cross_entropy(outputs, targets)
+    each = functional.cross_entropy(outputs, targets, reduction="none")
+    return (each * shares_of(utterances)).mean()
+
+
 class Classes(Objective[Classification]):
     """Cross-entropy; UA chooses."""
 
     def __init__(self, task: Classification, training: Training) -> None:
         super().__init__(task, training)
-        if training.dimension_weights is not None:
-            msg = "training.dimension_weights are for dimensions; leave them out for classes"
-            raise SerbenchError(msg)
+        _refuse_weights(training)
 
     def targets(self, table: DataFrame) -> Targets:
         """Return (N,) places in the labels."""
@@ -108,10 +120,7 @@ class Classes(Objective[Classification]):
 
     def loss(self, outputs: Tensor, targets: Tensor, utterances: Tensor | None = None) -> Tensor:
         """Return the cross-entropy, of weighted utterances its weighted mean."""
-        if utterances is None:
-            return functional.cross_entropy(outputs, targets)
-        each = functional.cross_entropy(outputs, targets, reduction="none")
-        return (each * shares_of(utterances)).mean()
+        return _cross_entropy(outputs, targets, utterances)
 
     def decode(self, outputs: Tensor) -> Scores:
         """Return (n, C) probabilities."""
@@ -122,6 +131,35 @@ class Classes(Objective[Classification]):
         """Return UA."""
         labels = np.array(self.task.labels)
         return unweighted_accuracy(labels[targets], labels[scores.argmax(1)], self.task.labels)
+
+
+class Shares(Objective[Distribution]):
+    """Cross-entropy with the shares as targets; macro F1 chooses."""
+
+    def __init__(self, task: Distribution, training: Training) -> None:
+        super().__init__(task, training)
+        _refuse_weights(training)
+
+    def targets(self, table: DataFrame) -> Targets:
+        """Return (N, C) shares."""
+        return table[list(self.task.columns)].to_numpy(np.float64)
+
+    def encode(self, targets: Targets) -> Tensor:
+        """Return (N, C) float32."""
+        return torch.from_numpy(targets.astype(np.float32))
+
+    def loss(self, outputs: Tensor, targets: Tensor, utterances: Tensor | None = None) -> Tensor:
+        """Return the cross-entropy with the shares, of weighted utterances its weighted mean."""
+        return _cross_entropy(outputs, targets, utterances)
+
+    def decode(self, outputs: Tensor) -> Scores:
+        """Return (n, C) shares."""
+        shares: Scores = outputs.double().softmax(1).cpu().numpy()
+        return shares
+
+    def score(self, targets: Targets, scores: Scores) -> float:
+        """Return macro F1 of the labels that are there."""
+        return shares_macro_f1(targets, scores)
 
 
 class Dimensions(Objective[Regression]):
@@ -182,6 +220,7 @@ class Dimensions(Objective[Regression]):
 OBJECTIVES: dict[str, type[Objective[Any]]] = {
     "classification": Classes,
     "regression": Dimensions,
+    "distribution": Shares,
 }
 """The objective of each kind of task."""
 

@@ -70,6 +70,10 @@ class StoredFeatures:
     means: Tensor | None
     provenance: dict[str, str]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how another process gets them: from the disk, however many means there are."""
+        return _reopened, (self.blocks, self.means is not None, self.provenance)
+
     @property
     def lengths(self) -> NDArray[np.int64]:
         """(N,) frames of each utterance; all 1 if only means are kept."""
@@ -96,6 +100,11 @@ class StoredFeatures:
         if self.means is not None:
             return Features(self.means[:, rows], lengths)
         return Features(self.blocks.read(rows), lengths)
+
+
+def _reopened(blocks: Shards, only_means: bool, provenance: dict[str, str]) -> StoredFeatures:
+    means = blocks.read(np.arange(len(blocks.lengths))) if only_means else None
+    return StoredFeatures(blocks, means, provenance)
 
 
 def encode(
@@ -203,10 +212,7 @@ class _Encoding:
         index = json.loads(self.index.read_text())
         size = index["depth"], index["dim"]
         blocks = shards.find(self.files, self.plan, self.precision, *size)
-        means = None
-        if self.kept == "mean":
-            means = blocks.read(np.arange(len(self.table)))
-        return StoredFeatures(blocks, means, index["provenance"])
+        return _reopened(blocks, self.kept == "mean", index["provenance"])
 
     def encode(self, missing: list[int], upstream: Upstream) -> None:
         """Write what the features are, and encode the shards that are missing."""

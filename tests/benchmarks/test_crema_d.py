@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from serbench.benchmarks import crema_d
+from serbench.benchmarks import Distribution, crema_d, protocols
 from serbench.benchmarks.auditing.audit import audit_corpus
 from serbench.benchmarks.auditing.folds import audit_folds
 from serbench.checks import check_benchmark
@@ -47,7 +47,7 @@ def table(corpus):
 
 
 def test_it_keeps_the_contract_with_its_corpus(corpus):
-    for labels in ("intended", "voice"):
+    for labels in ("intended", "voice", "votes", "intensity"):
         assert check_benchmark("crema_d", {"labels": labels}, data=corpus.parent) == []
 
 
@@ -156,3 +156,41 @@ def test_the_name_of_one_clip_in_older_copies(corpus, tmp_path):
     row = table.set_index("utterance").loc["1040_ITH_SAD_XX"]
     assert Path(row["path"]).is_file()
     assert len(table) == 7442
+
+
+def test_crema_d_has_what_those_heard_who_heard_the_voice(corpus):
+    benchmark = crema_d.make(labels="votes")
+    table = benchmark.read(corpus)
+    assert isinstance(benchmark.task, Distribution)
+    assert len(table) == 7442
+    clip = table.set_index("utterance").loc["1001_IEO_HAP_LO"]
+    assert clip["share:happiness"] == pytest.approx(3 / 9)
+    assert clip["share:neutral"] == pytest.approx(6 / 9)
+    # the majority of the same votes, as the corpus counts it
+    voted = crema_d.make(labels="voice").read(corpus).set_index("utterance")
+    shares = table.set_index("utterance").loc[voted.index, [*benchmark.task.columns]]
+    assert (shares.idxmax(axis=1).str.removeprefix("share:") == voted["emotion"]).all()
+    assert list(benchmark.task.audit(table)) == []
+    people = table.drop_duplicates("speaker")
+    assert people["race"].value_counts().to_dict() == {
+        "Caucasian": 61, "African American": 22, "Asian": 7, "Unknown": 1,
+    }  # fmt: skip
+    for fold in benchmark.protocols["speaker_folds"]().split(table, benchmark.task):
+        tested = table.iloc[fold.test].drop_duplicates("speaker")
+        assert (tested["ethnicity"] == "Hispanic").sum() == 2
+        assert 4 <= (tested["race"] == "African American").sum() <= 5
+        assert 6 <= (tested["age_group"] == "20-29").sum() <= 7
+
+
+def test_crema_d_has_how_strong_it_sounded(corpus):
+    benchmark = crema_d.make(labels="intensity")
+    table = benchmark.read(corpus).set_index("utterance")
+    assert benchmark.task.columns == ("intensity",)
+    assert table.loc["1001_IEO_HAP_LO", "intensity"] == 62
+    assert table["intensity"].between(0, 100).all()
+
+
+def test_what_was_there_first_keeps_its_folds():
+    for labels in ("intended", "voice"):
+        build = crema_d.make(labels=labels).protocols["speaker_folds"]
+        assert protocols.complete(build, {})["balance"] == ("gender",)

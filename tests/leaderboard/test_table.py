@@ -142,11 +142,18 @@ def test_the_order_in_which_shares_are_written_does_not_matter():
     assert len(board(*results).rows) == 2
 
 
+RANKS = (
+    "Intervals: 95 %, over 10 speakers (jackknife). Rows that cannot be told from the best of "
+    "their group (jackknife of the difference, Holm, 5 %) share its rank."
+)
+
+
 def test_captions_say_what_the_numbers_are():
     caption = board((record(), classified(1.0))).caption
     assert caption == (
         "UA, WA, macro F1: mean of 5 folds ± standard deviation over folds (ddof 0); UA ranks.",
         "Classes: anger, happiness, neutral, sadness.",
+        RANKS,
     )
     seeds = (0, 1)
     caption = board((record(AFFECT, seeds=seeds), rated(0.5, seeds))).caption
@@ -155,6 +162,7 @@ def test_captions_say_what_the_numbers_are():
         "dimensions ranks.",
         "A-CCC: mean of 10 speakers ± standard deviation over speakers (ddof 0), those with 2 "
         "utterances or more.",
+        RANKS,
         "Where there are several seeds, they are averaged first; in brackets the standard "
         "deviation of the mean over seeds.",
     )

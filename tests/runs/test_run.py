@@ -25,7 +25,7 @@ from serbench.runs import recipe
 from serbench.runs.job import Job
 from serbench.runs.result import Outcome
 from serbench.runs.run import run_recipe
-from serbench.runs.trials import usual_threads
+from serbench.runs.systems import usual_threads
 from serbench.upstreams import fbank
 
 from ..damage import HARM  # noqa: TID252

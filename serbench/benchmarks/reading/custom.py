@@ -8,7 +8,7 @@ The TOML file::
     version = "1"                   # raise it when labels or recordings change
     table = "utterances.csv"        # relative to this file
     audio = "wav"                   # what paths in the table are relative to; without: this folder
-    task = "classification"         # or "regression"
+    task = "classification"         # or "regression", or "distribution" with labels
     labels = ["anger", "neutral"]   # classification: all labels, in the order of every report
     # dimensions = ["arousal", "valence"]   # regression: columns of the table,
     # low = 1                               #   and the ends of their scale
@@ -41,7 +41,8 @@ has most of), one row an utterance. All cells are texts as they stand, so that s
 - `path`: the audio file, in any format that libsndfile reads (WAV, FLAC, OGG, MP3, AIFF, ...), of
   any rate and any number of channels;
 - `speaker`: who speaks; empty or Unknown where nobody knows, which `corpus_split` allows;
-- `emotion` (classification), or one column for each dimension, a number (regression);
+- `emotion` (classification), or one column for each dimension, a number (regression), or
+  `share:LABEL` for each label, the share of listeners who said it (distribution);
 - `start`, `end`, optional: the segment in seconds, as in 1.25; empty: the file's beginning, end;
 - `utterance`, optional: a unique id; without this column the path is the id;
 - `session`, optional: needed by `leave_one_session_out`;
@@ -64,7 +65,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from serbench import bounds, plugins
-from serbench.benchmarks import NAME, Benchmark, Classification, Protocol, Regression, Task
+from serbench.benchmarks import (
+    NAME,
+    Benchmark,
+    Classification,
+    Distribution,
+    Protocol,
+    Regression,
+    Task,
+)
 from serbench.benchmarks.reading import custom_table
 from serbench.benchmarks.reading.layout import COLUMNS
 from serbench.benchmarks.splitting import protocols
@@ -94,7 +103,7 @@ class _Description(BaseModel):
     version: str
     table: str
     audio: str = "."
-    task: Literal["classification", "regression"]
+    task: Literal["classification", "regression", "distribution"]
     labels: tuple[str, ...] = ()
     dimensions: tuple[str, ...] = ()
     low: float | None = None
@@ -196,7 +205,7 @@ def _sentence(problem: Mapping[str, Any]) -> str:
 def _task(path: Path, description: _Description) -> Task:
     known = ("labels", "dimensions", "low", "high", "min_utterances")
     given = {k for k in known if k in description.model_fields_set}
-    needed = {"labels"} if description.task == "classification" else {"dimensions", "low", "high"}
+    needed = {"dimensions", "low", "high"} if description.task == "regression" else {"labels"}
     if description.task == "regression":
         given -= {"min_utterances"}
     if given != needed:
@@ -204,6 +213,8 @@ def _task(path: Path, description: _Description) -> Task:
         wrong = ", ".join(f"'{k}'" for k in sorted(given - needed)) or "nothing else"
         raise _error(path, f"task '{description.task}' needs {what}, and not {wrong}")
     task: Task = Classification(description.labels)
+    if description.task == "distribution":
+        task = Distribution(description.labels)
     if description.low is not None and description.high is not None:
         scale = (description.low, description.high)
         count = description.min_utterances

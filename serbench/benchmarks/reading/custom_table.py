@@ -82,7 +82,7 @@ def read_table(layout: Layout) -> DataFrame:
         meant[column] = meant[column].map(lambda cell, words=words: words.get(cell, cell))
     problems: list[str] = []
     others |= _channels(layout, texts, problems)
-    for column in ("start", "end", *layout.task.scales):
+    for column in ("start", "end", *layout.task.quantities):
         if column in meant:
             meant[column] = _numbers(there[column], meant[column], problems)
     if "gender" in meant:

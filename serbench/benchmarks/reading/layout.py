@@ -62,13 +62,7 @@ def read_csv(path: Path, columns: Sequence[str], index: Sequence[str]) -> DataFr
     Raises:
         SerbenchError: not such a file, or rows are missing.
     """
-    try:
-        bounds.regular(path, bounds.TABLE)
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, usecols=list(columns))
-    except (OSError, ValueError) as error:
-        wanted = ", ".join(columns)
-        msg = f"'{path}' is not a CSV file with columns {wanted} ({error}); get it again"
-        raise SerbenchError(msg) from error
+    table = csv_columns(path, columns)
     table = table.drop_duplicates(columns[0]).set_index(columns[0])
     missing = [name for name in index if name not in table.index]
     if missing:
@@ -76,6 +70,21 @@ def read_csv(path: Path, columns: Sequence[str], index: Sequence[str]) -> DataFr
         msg = f"'{path}' lacks {len(missing)} of {len(index)} rows (first: {first}); get it again"
         raise SerbenchError(msg)
     return table.loc[list(index)]
+
+
+def csv_columns(path: Path, columns: Sequence[str]) -> DataFrame:
+    """Return columns of a corpus' CSV file as texts, all rows.
+
+    Raises:
+        SerbenchError: not such a file.
+    """
+    try:
+        bounds.regular(path, bounds.TABLE)
+        return pd.read_csv(path, dtype=str, keep_default_na=False, usecols=list(columns))
+    except (OSError, ValueError) as error:
+        wanted = ", ".join(columns)
+        msg = f"'{path}' is not a CSV file with columns {wanted} ({error}); get it again"
+        raise SerbenchError(msg) from error
 
 
 def as_table(columns: Mapping[str, object]) -> DataFrame:

@@ -74,7 +74,7 @@ def truths(table: DataFrame, task: Task) -> list[list[str | float]]:
     """Return the truths of a table, in the columns that predictions have."""
     unscored = np.zeros((len(table), len(task.outputs)))
     told = task.predicted(table, unscored)
-    return [list(told[name]) for name in dict.fromkeys(m.truth for m in task.measures)]
+    return [list(told[name]) for name in task.truths]
 
 
 def _hash(lines: Iterable[str]) -> str:

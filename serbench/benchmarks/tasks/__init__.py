@@ -7,10 +7,21 @@ one in `serbench.scoring.metrics` and one in `serbench.training.objectives`.
 from __future__ import annotations
 
 from serbench.benchmarks.tasks.classification import Classification
+from serbench.benchmarks.tasks.distribution import Distribution
 from serbench.benchmarks.tasks.findings import Finding
 from serbench.benchmarks.tasks.regression import Regression
 from serbench.benchmarks.tasks.task import Figure, Measure, Rows, Task
 
-KINDS = Classification | Regression
+KINDS = Classification | Regression | Distribution
 
-__all__ = ["KINDS", "Classification", "Figure", "Finding", "Measure", "Regression", "Rows", "Task"]
+__all__ = [
+    "KINDS",
+    "Classification",
+    "Distribution",
+    "Figure",
+    "Finding",
+    "Measure",
+    "Regression",
+    "Rows",
+    "Task",
+]

@@ -21,18 +21,28 @@ STRICT: Any = {"strict": True, "extra": "forbid"}
 
 
 class Measure(NamedTuple):
-    """A number that is computed from one column of truths and one of predictions.
+    """A number that is computed from a column of truths and one of predictions, or from several.
 
     name: of the number, such as "ccc:valence".
     metric: the key of its function in `serbench.scoring.metrics.METRICS`.
-    truth: column of the predictions.
-    prediction: column of the predictions.
+    truth: column of the predictions, or several.
+    prediction: likewise.
     """
 
     name: str
     metric: str
-    truth: str
-    prediction: str
+    truth: str | tuple[str, ...]
+    prediction: str | tuple[str, ...]
+
+    @property
+    def truths(self) -> tuple[str, ...]:
+        """The columns of truths."""
+        return (self.truth,) if isinstance(self.truth, str) else self.truth
+
+    @property
+    def predictions(self) -> tuple[str, ...]:
+        """The columns of predictions."""
+        return (self.prediction,) if isinstance(self.prediction, str) else self.prediction
 
 
 class Figure(NamedTuple):
@@ -94,6 +104,16 @@ class Task(ABC):
     def ends(self) -> tuple[float, float] | None:
         """The ends of the scale of true numbers; None if there are none."""
         return None
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """Those of `columns` that hold numbers."""
+        return self.scales
+
+    @property
+    def truths(self) -> tuple[str, ...]:
+        """Columns of the predictions that hold what is true, in the order of `columns`."""
+        return tuple(dict.fromkeys(name for m in self.measures for name in m.truths))
 
     @property
     @abstractmethod

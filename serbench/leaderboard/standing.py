@@ -1,0 +1,87 @@
+"""What a board needs of a result: its record, and what its predictions come to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from serbench.digests import digest_rows, rows_of
+from serbench.leaderboard import notes
+from serbench.leaderboard.record import Result
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from serbench.benchmarks.tasks import Task
+    from serbench.scoring.intervals import Shares
+    from serbench.scoring.scores import Scores
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the predictions of a result come to.
+
+    Attributes:
+        scores: all of them.
+        shares: each figure of the task taken apart by speaker, where that can be done.
+        about: what distinguishes the result from a sound and complete one.
+        mismatch: how the scores of the record are not those of the predictions, or None.
+        facts: digest of who speaks each utterance and what is true of it.
+    """
+
+    scores: Scores
+    shares: Mapping[str, Shares]
+    about: tuple[str, ...]
+    mismatch: str | None
+    facts: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A result with what its predictions come to; the predictions themselves are read if needed."""
+
+    result: Result
+    measured: Measured = field(compare=False)
+    load: Callable[[], DataFrame] = field(compare=False)
+
+    @property
+    def ranked(self) -> bool:
+        """Whether it may have a rank: it is whole, agrees with itself, and saw no test labels."""
+        seen = self.result.corrected is not None and self.result.corrected.oracle
+        return self.result.complete and not seen and self.measured.mismatch is None
+
+    def facts(self) -> DataFrame:
+        """Return the speaker and the truths of each utterance, by its id."""
+        return facts(self.result.benchmark.task, self.load())
+
+
+def standing(result: Result, predictions: DataFrame) -> Standing:
+    """Return a result with what its predictions come to."""
+    return Standing(result, measure(result, predictions), lambda: predictions)
+
+
+def measure(result: Result, predictions: DataFrame) -> Measured:
+    """Return what the predictions of a result come to."""
+    # pandas is not imported to show what is stored
+    from serbench.scoring.intervals import taken_apart
+    from serbench.scoring.scores import score
+
+    task = result.benchmark.task
+    scores = score(task, predictions)
+    shares = taken_apart(task, predictions, scores) if result.complete else {}
+    about = notes.about_predictions(result, predictions) + notes.about_result(result, scores)
+    unlike = notes.mismatch(result, scores)
+    return Measured(scores, shares, tuple(about), unlike, _digest(facts(task, predictions)))
+
+
+def facts(task: Task, predictions: DataFrame) -> DataFrame:
+    """Return the speaker and the truths of each utterance, by its id."""
+    from serbench.scoring.predictions import truths
+
+    columns = ["speaker", *truths(task)]
+    return predictions.drop_duplicates("utterance").set_index("utterance")[columns]
+
+
+def _digest(known: DataFrame) -> str:
+    return digest_rows(rows_of(known.index, *(known[name] for name in known)))

@@ -1,0 +1,133 @@
+"""Tasks over processes: what they give, and what becomes of those that are killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serbench.errors import SerbenchError
+from serbench.runs.workers import Heard, Task, over_processes, raised
+
+# what a child process has to find by its name, too
+CHORES = """
+import os, signal, time
+from pathlib import Path
+from serbench.errors import SerbenchError
+
+def double(number, progress):
+    progress.tell(f"doubling {number}")
+    return 2 * number
+
+def refuse(progress):
+    raise SerbenchError("the thing is broken; mend it")
+
+def fail(progress):
+    return {}["nothing"]
+
+def fill(progress):
+    raise OSError(28, "No space left on device", "/full/disk")
+
+def die(marker, progress):
+    if not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "alive"
+
+def always_die(progress):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def whose(progress):
+    return os.environ.get("CUDA_VISIBLE_DEVICES")
+"""
+PARENT = """
+import sys, time
+from functools import partial
+from serbench.runs.workers import Task, over_processes
+import nap
+if __name__ == "__main__":
+    tasks = [Task(str(n), partial(nap.nap, sys.argv[1], n)) for n in range(2)]
+    list(over_processes(tasks, 2))
+"""
+NAP = """
+import os, time
+from pathlib import Path
+def nap(folder, number, progress):
+    Path(folder, f"{os.getpid()}.pid").touch()
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def chores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    (tmp_path / "chores.py").write_text(CHORES)
+    monkeypatch.syspath_prepend(tmp_path)
+    import chores  # type: ignore[import-not-found]
+
+    yield chores
+    del sys.modules["chores"]
+
+
+def test_each_task_ends_once_whoever_dies_beside_it(chores: Any, tmp_path: Path) -> None:
+    said: list[Heard] = []
+    tasks = [Task(f"double {n}", partial(chores.double, n)) for n in range(5)]
+    tasks.insert(1, Task("mortal", partial(chores.die, tmp_path / "marker")))
+    tasks.insert(3, Task("doomed", chores.always_die))
+    tasks += [Task("refused", chores.refuse), Task("wrong", chores.fail)]
+    tasks.append(Task("full", chores.fill))
+    ended = [*over_processes(tasks, 2, said.append)]
+    assert sorted(done.task.name for done in ended) == sorted(task.name for task in tasks)
+    by_name = {done.task.name: done for done in ended}
+    assert [by_name[f"double {n}"].value for n in range(5)] == [0, 2, 4, 6, 8]
+    assert sorted(each.value for each in said) == [f"doubling {n}" for n in range(5)]
+    assert by_name["mortal"].value == "alive", "it was tried again"
+    assert "ended 3 times, at last by signal 9, SIGKILL" in str(by_name["doomed"].error)
+    assert by_name["refused"].error == "the thing is broken; mend it"
+    with pytest.raises(SerbenchError, match="No space left on device"):
+        raised(by_name["full"])
+    sentence = str(by_name["wrong"].error)
+    assert sentence.startswith("KeyError: 'nothing'")
+    assert "in fail" in Path(sentence.split("traceback: ")[1]).read_text()
+
+
+def test_processes_share_gpus_in_turn(chores: Any) -> None:
+    tasks = [Task(str(number), chores.whose) for number in range(6)]
+    assert {done.value for done in over_processes(tasks, 2, gpus=("5", "7"))} <= {"5", "7"}
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_processes_end_with_the_one_that_they_work_for(how: signal.Signals, tmp_path: Path) -> None:
+    (tmp_path / "parent.py").write_text(PARENT)
+    (tmp_path / "nap.py").write_text(NAP)
+    parent = subprocess.Popen(
+        [sys.executable, "parent.py", "."], cwd=tmp_path, stderr=subprocess.DEVNULL
+    )
+    _wait(lambda: len([*tmp_path.glob("*.pid")]) == 2)
+    parent.send_signal(how)
+    parent.wait(10)
+    children = [int(path.stem) for path in tmp_path.glob("*.pid")]
+    _wait(lambda: not any(map(_lives, children)))
+
+
+def _wait(until: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not until():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{process}/stat")
+    return not state.exists() or state.read_text().rsplit(") ", 1)[1][0] != "Z"
