@@ -5,6 +5,7 @@
 `DIGEST.enrol.parquet` for what is enrolled of the test speakers, if anything is, and
 `DIGEST.voices.parquet` the vectors of the speakers; of classes, `DIGEST.embedded.parquet` has what
 the output saw of each utterance. Fusion and post-processors look at these.
+`DIGEST.unlabelled.csv` is for whoever has the truths: predictions for utterances without any.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ Part: TypeAlias = Literal["test", "valid", "train", "enrol"]
 _CALLED = {"valid": "validation", "train": "training", "enrol": "enrolled"}
 VOICES = ".voices.parquet"
 EMBEDDED = ".embedded.parquet"
+UNLABELLED = ".unlabelled.csv"
 
 
 class Beside(NamedTuple):
@@ -44,6 +46,7 @@ class Beside(NamedTuple):
     train: predictions for the training parts.
     voices: one row a speaker x fold x seed.
     enrol: predictions for what is enrolled of those who are tested.
+    unlabelled: predictions for what has no truth.
     embedded: what the output saw of each utterance x fold x seed.
     """
 
@@ -51,6 +54,7 @@ class Beside(NamedTuple):
     train: DataFrame | None = None
     voices: DataFrame | None = None
     enrol: DataFrame | None = None
+    unlabelled: DataFrame | None = None
     embedded: DataFrame | None = None
 
 
@@ -69,6 +73,7 @@ def files(path: Path, predictions: DataFrame, beside: Beside) -> dict[Path, Data
     found = {place(path, "test"): predictions, place(path, "valid"): beside.valid}
     found |= {place(path, "train"): beside.train, path.with_suffix(VOICES): beside.voices}
     found |= {place(path, "enrol"): beside.enrol, path.with_suffix(EMBEDDED): beside.embedded}
+    found[path.with_suffix(UNLABELLED)] = beside.unlabelled
     return {where: table for where, table in found.items() if table is not None}
 
 
@@ -90,10 +95,12 @@ def problem(result: Result, predictions: DataFrame, beside: Beside) -> str | Non
 
 def unlike(result: Result, predictions: DataFrame, part: Part = "test") -> str | None:
     """Return the first reason why predictions for a part cannot be those of a result, or None."""
+    tests = {fold.name: fold.tests for fold in result.split.folds} if part == "test" else {}
     hashes = {fold.name: fold.truths.get(part, "") for fold in result.split.folds}
     return (
         tables.problem(result.benchmark.task, predictions)
         or tables.lack(predictions, _sizes(result, part), result.seeds, complete=result.complete)
+        or tables.other_tests(predictions, tests)
         or tables.untrue(result.benchmark.task, predictions, hashes)
     )
 

@@ -65,7 +65,8 @@ def render_run(
         *notes.about_setting(result),
         *notes.about_result(result, scores),
     ]
-    return _page(heading, _run_table(result, scores), sentences)
+    tables = [_run_table(result, own, test) for test, own in scores.tests.items()]
+    return _page(heading, Group(*tables or [_run_table(result, scores)]), sentences)
 
 
 def render_reported(reported: Reported) -> RenderableType:
@@ -99,14 +100,12 @@ def _by_dimension(board: Board, row: Row) -> Iterator[str]:
     For two spreads there is no room; interval and spread over seeds have lines of their own, below
     what ranks.
     """
-    overall, speakers = (
-        [column for column in board.columns if column.over == over]
-        for over in ("folds", "speakers")
-    )
+    titles = dict.fromkeys(column.title for column in board.columns)
+    by_title = [[c for c in board.columns if c.title == title] for title in titles]
     several, known = row.seeds > 1, bool(row.intervals)
-    first, *others = (column.dimension or "" for column in overall)
+    first, *others = (column.dimension or "" for column in by_title[0])
     yield "\n".join([first, *["95 %"] * known, *["over seeds"] * several, *others])
-    for shown in (overall, speakers):
+    for shown in by_title:
         values = [row.values[column.key] for column in shown]
         main, *rest = (with_spread(value._replace(seeds=None)) for value in values)
         interval = [ends(row.intervals.get(shown[0].key))] * known
@@ -141,25 +140,27 @@ def _numbered(sentences: Iterable[str]) -> Table:
     return grid
 
 
-def _page(heading: Text, table: Table, sentences: Iterable[str]) -> RenderableType:
+def _page(heading: Text, table: RenderableType, sentences: Iterable[str]) -> RenderableType:
     below = [Text(sentence, style="dim") for sentence in sentences]
     return Group(heading, Text(), table, Text(), *below)
 
 
-def _run_table(result: Result, scores: Scores) -> Table:
+def _run_table(result: Result, scores: Scores, test: str | None = None) -> Table:
     task = result.benchmark.task
     shown = [figure for figure in task.figures if figure.over == "folds"]
     keys = [figure.key for figure in shown]
+    what = "test" if test else "fold"
     table = _grid()
-    table.add_column(f"{shown[0].title} of fold" if task.scales else "fold", no_wrap=True)
+    table.add_column(f"{shown[0].title} of {what}" if task.scales else what, no_wrap=True)
     table.add_column("clips", justify="right")
     for figure in shown:
         table.add_column(Text(figure.dimension or figure.title), justify="right")
     for fold, own in scores.folds.groupby("fold", sort=False):
         values = [fmean(own[key]) for key in keys]
-        table.add_row(Text(str(fold)), str(own["utterances"].iloc[0]), *map(number, values))
+        table.add_row(Text(test or str(fold)), str(own["utterances"].iloc[0]), *map(number, values))
     people = next((f"{f.title}, " for f in task.figures if f.over == "speakers"), "")
-    for averages in (_over_folds(scores, keys), _over_speakers(scores, keys, people)):
+    speakers = _over_speakers(scores, keys, people)
+    for averages in [speakers] if test else [_over_folds(scores, keys), speakers]:
         table.add_section()
         for i, (label, values) in enumerate(averages):
             table.add_row(label, "", *map(number, values), style="" if i else "bold")
@@ -187,6 +188,8 @@ def _over_speakers(
 def _meaning(scores: Scores) -> str:
     """Return what the rows of a run are."""
     seeds = f"Every row averages {scores.seeds} seeds. " if scores.seeds > 1 else ""
+    if scores.tests:
+        return f"{seeds}Each test has scores of its own; {next(iter(scores.tests))} ranks."
     return f"{seeds}± is a standard deviation (ddof 0); pooled is on all folds together."
 
 
@@ -201,7 +204,7 @@ def _extremes(result: Result, scores: Scores) -> str:
     text = f"{len(people)} speakers" + (f", {few} more with too few clips" if few else "")
     if ordered:
         ends = [f"{number(value)} ({speaker})" for value, speaker in (ordered[0], ordered[-1])]
-        text += f": {key.upper()} from {ends[0]} to {ends[1]}"
+        text += f": {task.called} from {ends[0]} to {ends[1]}"
     return f"{text}."
 
 

@@ -104,7 +104,7 @@ def _corrected(path: Path, parts: Sequence[Part], root: Path) -> Outcome:
     )
     enrolled = material.enrolled if _enrols(result) else None
     embedded = None if material.embedded.empty else material.embedded
-    kept = Beside(validated, material.training, material.voices, enrolled, embedded)
+    kept = Beside(validated, material.training, material.voices, enrolled, embedded=embedded)
     return Outcome(summed(result), scores, store.save(result, tested, root, kept))
 
 

@@ -66,6 +66,7 @@ class Fitted(Trained):
             that were trained on them.
         training: (n, C) for the training rows, by the same weights.
         enrolled: (n, C) for the rows that are enrolled, as for the test rows.
+        unlabelled: (n, C) for the rows that nobody scores, likewise; None if there are none.
         embeddings: (n, E) for the training, validation, test and enrolled rows, one after the
             other: the mean over time of what heads get, before a refit.
         pooled: (n, H) for the same rows: what the output gets of heads, before a refit.
@@ -75,6 +76,7 @@ class Fitted(Trained):
     validation: Scores
     training: Scores
     enrolled: Scores
+    unlabelled: Scores | None
     embeddings: NDArray[np.float32]
     pooled: NDArray[np.float32]
 
@@ -107,6 +109,7 @@ def fit(
         validation=validation,
         training=training,
         enrolled=_finite(learner, system, "enrolled"),
+        unlabelled=_finite(learner, system, "unlabelled") if len(fold.unlabelled) else None,
         embeddings=embeddings,
         pooled=pooled,
     )
@@ -198,7 +201,9 @@ def _attempt(
 
 
 def _finite(
-    learner: Learner, system: System, part: Literal["training", "validation", "test", "enrolled"]
+    learner: Learner,
+    system: System,
+    part: Literal["training", "validation", "test", "enrolled", "unlabelled"],
 ) -> Scores:
     """Return what a system predicts for a part of the fold."""
     fold = learner.trial.fold
@@ -207,6 +212,7 @@ def _finite(
         "validation": fold.valid,
         "test": fold.test,
         "enrolled": fold.enrol,
+        "unlabelled": fold.unlabelled,
     }[part]
     scores = learner.predict(system, rows)
     if not np.isfinite(scores).all():
