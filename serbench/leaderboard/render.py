@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from serbench.leaderboard import notes
+from serbench.leaderboard.columns import COLUMNS, texts
 from serbench.leaderboard.comparable import title
 from serbench.leaderboard.differing import Recommend, differing
 from serbench.leaderboard.figures import ends, number, with_spread
@@ -23,9 +24,19 @@ from serbench.leaderboard.table import Board, Row
 if TYPE_CHECKING:
     from serbench.scoring.scores import Scores
 
+_WIDE = 110  # columns of a terminal that further columns of a board fit in
 
-def render_board(board: Board) -> RenderableType:
-    """Return a board, its sentences and its notes."""
+
+def render_board(board: Board, names: Sequence[str] = (), *, width: int = 80) -> RenderableType:
+    """Return a board, its sentences and its notes.
+
+    Args:
+        board: to draw.
+        names: of further columns (`columns.COLUMNS`), which stand below the system where it is
+            narrow.
+        width: of the terminal.
+    """
+    more, beside = texts(board, names), width >= _WIDE
     dimensions = board.benchmark.task.scales
     table = _grid()
     table.add_column("#", justify="right")
@@ -33,12 +44,16 @@ def render_board(board: Board) -> RenderableType:
     titles = [column.title for column in board.columns]
     for header in ["", *dict.fromkeys(titles)] if dimensions else titles:
         table.add_column(Text(header.replace(" ", "\n")), justify="right", no_wrap=True)
+    for name in names if beside else ():
+        table.add_column(Text(COLUMNS[name].title.replace(" ", "\n")), justify="right")
     table.add_column("digest", no_wrap=True)
-    for row in board.rows:
+    for row, further in zip(board.rows, more, strict=True):
         cells = _by_dimension(board, row) if dimensions else _by_metric(board, row)
         # a Text, as no name is taken for markup then
-        numbers = map(Text, cells)
+        numbers = [Text(cell) for cell in [*cells, *(further if beside else [])]]
         system = _system(row.result.labels, row.differs)
+        for name, text in zip(names, further, strict=True) if not beside else ():
+            system.append(f"\n{COLUMNS[name].title}: {text}", style="dim")
         table.add_row(row.place, system, *numbers, _origin(row))
     page = _page(Text(board.title, style="bold"), table, board.caption)
     return Group(page, _numbered(board.notes)) if board.notes else page
