@@ -74,11 +74,15 @@ def about_numbers(result: Result, scores: Scores) -> list[str]:
     averaged = f"mean of {folds} folds ± standard deviation over folds (ddof 0)"
     if folds == 1:
         averaged = "on the one fold there is, so without spread"
+    tests = [test for fold in result.split.folds for test in fold.tests]
+    if tests:
+        averaged = f"on each of the tests {', '.join(tests)} alone, never averaged"
     titles = list(dict.fromkeys(figure.title for figure in task.figures if figure.over == "folds"))
     ranks = titles[0] if len(titles) > 1 else "it"
     if len(task.scales) > 1:
         ranks = "its mean over dimensions"
-    sentences = [f"{', '.join(titles)}: {averaged}; {ranks} ranks."]
+    on = f" on {tests[0]}" if tests else ""
+    sentences = [f"{', '.join(titles)}: {averaged}; {ranks}{on} ranks."]
     if task.classes:
         sentences.append(f"Classes: {', '.join(task.classes)}.")
     for figure in task.figures:
@@ -96,7 +100,7 @@ def about_constant(result: Result, scores: Scores) -> list[str]:
     where = " in a dimension" if len(task.scales) > 1 else ""
     return [
         f"The ratings of {people.constant} of {people.speakers} speakers are all equal{where}: "
-        f"their {task.main.upper()} is 0 or undefined, whatever is predicted."
+        f"their {task.called} is 0 or undefined, whatever is predicted."
     ]
 
 

@@ -140,7 +140,7 @@ def boards(standings: Iterable[Standing], recommend: Recommend | None = None) ->
 def _board(compared: Group, recommend: Recommend | None) -> Board:
     group = _placed(compared.entries)
     first = group[0].result
-    shown = first.benchmark.task.figures
+    shown = _columns(first)
     sentences = tuple(dict.fromkeys(sentence for each in group for sentence in each.about))
     differences = differing([each.result for each in group], recommend)
     return Board(
@@ -153,7 +153,7 @@ def _board(compared: Group, recommend: Recommend | None) -> Board:
             Row(
                 rank=each.rank,
                 standing=each.standing,
-                values={column.key: spread(each.scores, column) for column in shown},
+                values={column.key: _value(each.scores, column) for column in shown},
                 intervals=_intervals(each.standing.measured.shares),
                 seeds=each.scores.seeds,
                 differs=differs,
@@ -164,6 +164,20 @@ def _board(compared: Group, recommend: Recommend | None) -> Board:
         caption=(*_caption(group, differences), *compared.sentences),
         notes=sentences,
     )
+
+
+def _columns(result: Result) -> tuple[Figure, ...]:
+    """Return the figures of a result's task, for each of several tests its own."""
+    figures = result.benchmark.task.figures
+    tests = [test for fold in result.split.folds for test in fold.tests]
+    return tuple(figure.of(test) for test in tests for figure in figures) or figures
+
+
+def _value(scores: Scores, column: Figure) -> Spread:
+    """Return the value of a column, of its test if there are several."""
+    if column.test is None:
+        return spread(scores, column)
+    return spread(scores.tests[column.test], column._replace(key=column.key.split("/", 1)[1]))
 
 
 def _placed(entries: Sequence[Standing]) -> list[_Placed]:

@@ -199,6 +199,7 @@ def save(
         ),
         known_defects=prepared.known_defects,
         unknown_speakers=prepared.unknown_speakers,
+        shared=dict(prepared.shared),
         warnings=tuple(publishable(each, folders) for each in prepared.warnings),
         provenance=first.provenance,
         adaptation=first.adaptation,
@@ -216,8 +217,11 @@ def save(
         scores=scores.to_json(),
     )
     tables = trained.tables
-    enrolled = None if tables.enrolled.empty else tables.enrolled
-    beside = Beside(tables.validated, tables.trained, tables.voices, enrolled)
+    enrolled, unlabelled, embedded = (
+        None if each.empty else each
+        for each in (tables.enrolled, tables.unlabelled, tables.embedded)
+    )
+    beside = Beside(tables.validated, tables.trained, tables.voices, enrolled, unlabelled, embedded)
     path = store.save(result, tables.tested, results, beside)
     return Outcome(summed(result), scores, path)
 

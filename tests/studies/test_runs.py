@@ -72,10 +72,8 @@ def test_the_command_line_maps_and_measures_a_finished_run(own_tones: Path, tmp_
         ("shift", [], "feature shift and score"),
     ):
         # the record keeps no path of this machine
-        with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(own_tones.parent)
-            command = ["study", name, made.result.digest[:12], *more, *places]
-            done = CliRunner().invoke(app, command)
+        command = ["study", name, made.result.digest[:12], *more, *places]
+        done = CliRunner().invoke(app, [*command, "--set", f"benchmark.name={own_tones}"])
         assert done.exit_code == 0, (done.output, done.exception)
         assert words in done.output
     told = json.loads((tmp_path / "out" / f"shift-{made.result.digest[:8]}.json").read_text())

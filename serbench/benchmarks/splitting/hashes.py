@@ -29,12 +29,15 @@ def part_hash(table: DataFrame, rows: Rows) -> str:
 def split_hash(table: DataFrame, folds: Fold | Sequence[Fold]) -> str:
     """Return 16 hex digits for a fold, or for all folds: equal hashes mean the same split.
 
-    That of a fold is the hash of the `part_hash` of train, valid, test and what is enrolled, if
-    anything is; that of several is the hash of theirs, in order. The order of the rows does not
-    matter.
+    That of a fold is the hash of the `part_hash` of train, valid, test (or each of several tests)
+    and what is enrolled, if anything is; that of several folds is the hash of theirs, in order. The
+    order of the rows does not matter.
     """
     if isinstance(folds, Fold):
-        return _hash(part_hash(table, rows) for _, rows in parts(folds))
+        tests = [*folds.tests.values()] or [folds.test]
+        given = [folds.enrol] if len(folds.enrol) else []
+        each = (folds.train, folds.valid, *tests, *given)
+        return _hash(part_hash(table, rows) for rows in each)
     return _hash(split_hash(table, fold) for fold in folds)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import Literal
 
@@ -16,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas import DataFrame
 
-from serbench.benchmarks import UNKNOWN, Fold, Rows, Task
+from serbench.benchmarks import UNKNOWN, UNLABELLED, Fold, Rows, Task
 from serbench.benchmarks.splitting import sentences as said
 from serbench.benchmarks.splitting.balance import balanced_folds
 from serbench.errors import SerbenchError, unknown
@@ -135,19 +136,27 @@ def _from_others(
 
 
 def corpus_split(table: DataFrame, task: Task) -> list[Fold]:
-    """Take the parts that the table names."""
+    """Take the parts that the table names; several tests are each one of their own."""
+    whole = table
     table, order = _in_id_order(table)
     remedy = "use a protocol that draws the parts, such as speaker_folds"
     parts = _column(table, "split", "corpus_split", remedy)
-    expected = ["train", "valid", "test"]
-    if sorted(expected) != sorted(set(parts)):
+    tests = [name for name in natural(parts) if name.startswith("test")]
+    if not tests or {"train", "valid", *tests} != set(parts):
         there = ", ".join(sorted(set(parts)))
         msg = (
             "protocol 'corpus_split': column 'split' must have train, valid and test; "
             f"it has {there}; {remedy}"
         )
         raise SerbenchError(msg)
-    return [_fold("corpus", order, valid=parts == "valid", test=parts == "test")]
+    fold = _fold("corpus", order, valid=parts == "valid", test=np.isin(parts, tests))
+    rest = np.flatnonzero((whole["split"] == UNLABELLED).to_numpy())
+    ids = whole["utterance"].to_numpy(dtype=str)[rest]
+    fold = replace(fold, unlabelled=rest[np.argsort(ids, kind="stable")])
+    if tests == ["test"]:
+        return [fold]
+    named = {name: order[parts == name] for name in tests}
+    return [replace(fold, test=np.concatenate([*named.values()]), tests=named)]
 
 
 def speaker_dependent_random(
@@ -222,8 +231,10 @@ def _deal(cards: int, fractions: tuple[float, ...]) -> Codes:
 
 
 def _in_id_order(table: DataFrame) -> tuple[DataFrame, Rows]:
-    """Return the table in the order of its ids, and the row number of each of these rows."""
+    """Return what has truths, in the order of its ids, and the row number of each of these rows."""
     order = np.argsort(table["utterance"].to_numpy(dtype=str), kind="stable")
+    if "split" in table:
+        order = order[(table["split"].iloc[order] != UNLABELLED).to_numpy()]
     return table.iloc[order], order
 
 
@@ -318,8 +329,14 @@ def _check_groups(protocol: str, needed: int, speakers: Names, group: Codes) -> 
         return
     linked = len(groups) < len(set(speakers))
     what = "groups of speakers without a common session" if linked else "speakers"
-    remedy = "ask for fewer folds or " if needed > 3 else ""
-    remedy += "ignore sessions with sessions='shared'" if linked else "use a larger corpus"
+    remedy = f"ask for at most k={len(groups)}" if needed > 3 and len(groups) >= 3 else ""
+    if linked:
+        remedy += f"{remedy and ', or '}ignore sessions with sessions='shared'"
+    elif not remedy:
+        remedy = (
+            "no claim about new speakers can be made of so few: use speaker_dependent_random, "
+            "which says that it shares speakers, or a larger corpus"
+        )
     raise _too_few(protocol, needed, what, groups, remedy)
 
 
