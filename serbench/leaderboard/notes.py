@@ -100,7 +100,7 @@ def about_constant(result: Result, scores: Scores) -> list[str]:
     where = " in a dimension" if len(task.scales) > 1 else ""
     return [
         f"The ratings of {people.constant} of {people.speakers} speakers are all equal{where}: "
-        f"their {task.main.upper()} is 0 or undefined, whatever is predicted."
+        f"their {task.called} is 0 or undefined, whatever is predicted."
     ]
 
 
