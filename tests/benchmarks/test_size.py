@@ -1,4 +1,4 @@
-"""How long a corpus of MSP-Podcast's size takes: `pytest -m slow tests/benchmarks/test_size.py -s`."""
+"""A corpus as large as MSP-Podcast, timed: `pytest -m slow tests/benchmarks/test_size.py -s`."""
 
 from __future__ import annotations
 
