@@ -174,9 +174,9 @@ def test_the_command_line_shows_speakers_before_and_after(rated: Outcome, tmp_pa
     voices = beside.load_voices(rated.path, rated.result)
     assert len(heard) == 10
     for name in [fold.name for fold in rated.result.split.folds]:
-        tested = store.load_result(rated.path).predictions.query("fold == @name")
-        train = beside.load_part(rated.path, rated.result, "train").query("fold == @name")
-        known = voices.query("fold == @name and seed == 0").set_index("speaker")
+        tested = store.load_result(rated.path).predictions.query(f"fold == {name!r}")
+        train = beside.load_part(rated.path, rated.result, "train").query(f"fold == {name!r}")
+        known = voices.query(f"fold == {name!r} and seed == 0").set_index("speaker")
         known = known.filter(regex="^v").astype(float)
         known = known.div(np.linalg.norm(known, axis=1), axis=0)
         for who in tested["speaker"].unique():
