@@ -1,4 +1,4 @@
-"""`serbench data check`: everything that is wrong with a corpus, at once."""
+"""`serbench data`: what is in corpora, and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -122,3 +122,27 @@ def describe(
 
         for path in draw(found.table, found.benchmark, plots):
             typer.echo(f"plot: {path}")
+
+
+@app.command("import")
+def import_(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="A folder of Hugging Face datasets, a lhotse manifest or a folder of them, or a "
+            "database in audformat."
+        ),
+    ],
+    target: Annotated[Path, typer.Argument(help="A new folder for the table.")],
+    column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OURS=THEIRS", help="What they call a column, as in speaker=spk."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Of the benchmark [the new folder's].")] = None,
+) -> None:
+    """Make a table and benchmark.toml of a corpus that another library keeps."""
+    from serbench.benchmarks.reading.importing import import_corpus
+
+    called = dict(one.partition("=")[::2] for one in column or [])
+    description = import_corpus(source, target, called=called, name=name or target.resolve().name)
+    typer.echo(f"{description}: look at it, then `serbench data check {description}`")

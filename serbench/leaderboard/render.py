@@ -22,6 +22,7 @@ from serbench.leaderboard.reports import Reported
 from serbench.leaderboard.table import Board, Row
 
 if TYPE_CHECKING:
+    from serbench.benchmarks.tasks import Figure
     from serbench.scoring.scores import Scores
 
 _WIDE = 110  # columns of a terminal that further columns of a board fit in
@@ -41,7 +42,7 @@ def render_board(board: Board, names: Sequence[str] = (), *, width: int = 80) ->
     table = _grid()
     table.add_column("#", justify="right")
     table.add_column("system", overflow="fold")
-    titles = [column.title for column in board.columns]
+    titles = [_untested(column).title if dimensions else column.title for column in board.columns]
     for header in ["", *dict.fromkeys(titles)] if dimensions else titles:
         table.add_column(Text(header.replace(" ", "\n")), justify="right", no_wrap=True)
     for name in names if beside else ():
@@ -113,19 +114,33 @@ def _by_dimension(board: Board, row: Row) -> Iterator[str]:
     """Yield the dimensions below each other, then O-CCC and A-CCC of each.
 
     For two spreads there is no room; interval and spread over seeds have lines of their own, below
-    what ranks.
+    what ranks. Nor is there for several tests side by side: they stand below each other.
     """
-    titles = dict.fromkeys(column.title for column in board.columns)
-    by_title = [[c for c in board.columns if c.title == title] for title in titles]
+    tests = dict.fromkeys(column.test for column in board.columns)
+    stacked = [_of_test(board, row, test) for test in tests]
+    yield from ("\n".join(lines) for lines in zip(*stacked, strict=True))
+
+
+def _untested(column: Figure) -> Figure:
+    """Return a column without the name of its test."""
+    return column if column.test is None else column._replace(title=column.title.split(" ", 1)[1])
+
+
+def _of_test(board: Board, row: Row, test: str | None) -> Iterator[str]:
+    """Yield the cells of one of several tests, or of all there is."""
+    columns = [column for column in board.columns if column.test == test]
+    named = [] if test is None else [test]
+    titles = dict.fromkeys(column.title for column in columns)
+    by_title = [[c for c in columns if c.title == title] for title in titles]
     several, known = row.seeds > 1, bool(row.intervals)
     first, *others = (column.dimension or "" for column in by_title[0])
-    yield "\n".join([first, *["95 %"] * known, *["over seeds"] * several, *others])
+    yield "\n".join([*named, first, *["95 %"] * known, *["over seeds"] * several, *others])
     for shown in by_title:
         values = [row.values[column.key] for column in shown]
         main, *rest = (with_spread(value._replace(seeds=None)) for value in values)
         interval = [ends(row.intervals.get(shown[0].key))] * known
         over_seeds = [f"({number(each)})" for each in [values[0].seeds] if each is not None]
-        yield "\n".join([main, *interval, *over_seeds, *rest])
+        yield "\n".join([*[""] * len(named), main, *interval, *over_seeds, *rest])
 
 
 def _system(labels: Labels, differs: str = "") -> Text:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from serbench.errors import SerbenchError
@@ -41,10 +41,13 @@ class Predicted:
         values: (N, C) float64: the probabilities of the classes, each row with the sum 1, or
             dimensions on the benchmark's scale.
         speakers: (N,) text: who speaks.
+        embeddings: (N, E) float32, what the output of the trial saw of each, in principal
+            components of the training part; of classes alone, else None.
     """
 
     values: Values
     speakers: NDArray[Any]
+    embeddings: NDArray[np.float32] | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Known(Predicted):
     @property
     def unlabelled(self) -> Predicted:
         """The same without the truths."""
-        return Predicted(self.values, self.speakers)
+        return Predicted(self.values, self.speakers, embeddings=self.embeddings)
 
 
 @dataclass(frozen=True)

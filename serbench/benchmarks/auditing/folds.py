@@ -169,9 +169,9 @@ def unknown_speakers(table: DataFrame, folds: Sequence[Fold], protocol: Protocol
         protocol: the one that made the folds.
     """
     nobody = unknown(table["speaker"]).to_numpy()
-    if not nobody.any() or "speaker" in protocol.shares:
-        return []
     placed = np.unique(np.concatenate([rows for fold in folds for _, rows in parts(fold)]))
+    if not nobody[placed].any() or "speaker" in protocol.shares:
+        return []
     message = (
         f"{nobody[placed].sum()} of {len(placed)} utterances have an unknown speaker: whether the "
         "parts share any of them cannot be checked, and they are in no figure by speaker; name them"
