@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from serbench.cli.options import Results
+from serbench.cli.options import Data, Results
+from serbench.errors import SerbenchError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,12 +74,14 @@ def leaderboard(
 
 def _boards(results: Path, benchmark: str | None) -> list[Board]:
     from serbench.leaderboard import store, table
+    from serbench.leaderboard.submissions import marks
     from serbench.runs.recommended import recommended
 
     shelf = store.read_all(results)
     for problem in shelf.problems:
         typer.echo(f"serbench: left out: {problem}", err=True)
-    return table.rank(store.on_benchmark(shelf, results, benchmark), recommended)
+    entries = store.on_benchmark(shelf, results, benchmark)
+    return table.rank(entries, recommended, marks(results))
 
 
 def _written(
@@ -134,3 +137,53 @@ def _draw_matrix(boards: Sequence[Board], across: Matrix) -> None:
         if number:
             console.print()
         console.print(render_matrix(made))
+
+
+@app.command("verify")
+def verify(results: Results = Path("results"), data: Data = None) -> None:
+    """Compute every score again, and compare ids and truths with the corpora that are at hand."""
+    from serbench.leaderboard.verifying import verify_all
+    from serbench.runs.at_hand import corpora
+
+    wrong = count = 0
+    for found in verify_all(results, corpora(data)):
+        count += 1
+        wrong += bool(found.problems)
+        _tell(f"{found.path.parent.name}/{found.path.stem[:8]}", found.problems, found.truth)
+    if not count:
+        raise SerbenchError(f"no results in '{results}'; `serbench run` makes them")
+    typer.echo(f"{count - wrong} of {count} results verified.")
+    if wrong:
+        raise typer.Exit(1)
+
+
+@app.command("add")
+def add(
+    files: Annotated[list[Path], typer.Argument(help="Zips or folders of results.")],
+    results: Results = Path("results"),
+    data: Data = None,
+) -> None:
+    """Take results of others, each only when it verifies."""
+    from serbench.leaderboard.submissions import add as taken
+    from serbench.runs.at_hand import corpora
+
+    wrong = 0
+    for file in files:
+        try:
+            for found in taken(file, results, corpora(data)):
+                wrong += bool(found.problems)
+                _tell(found.name, found.problems, found.truth)
+        except SerbenchError as error:
+            wrong += 1
+            typer.echo(f"serbench: error: {error}", err=True)
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _tell(name: str, problems: Sequence[str], truth: bool | None) -> None:
+    """Print a line for a sound result, and one a problem."""
+    if not problems:
+        known = "ids and truths as in the corpus" if truth else "truth not verified here"
+        typer.echo(f"{name}: verified; {known}")
+    for problem in problems:
+        typer.echo(f"{name}: {problem}", err=True)

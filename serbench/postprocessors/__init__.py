@@ -19,7 +19,7 @@ of the training and the validation part; of what it corrects it sees predictions
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -123,6 +123,15 @@ class PostProcessor(ABC):
         Raises:
             SerbenchError: what it needs is not there.
         """
+
+    def neighbours_of(self, speakers: Sequence[str], evidence: Evidence) -> Mapping[str, list[str]]:
+        """Return by whose labels each speaker is corrected, the most similar first.
+
+        Args:
+            speakers: each with a voice in the evidence.
+            evidence: what is known.
+        """
+        return {}
 
 
 def chain(

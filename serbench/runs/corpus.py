@@ -110,6 +110,8 @@ def prepare(
 
 def _in_numbers(table: DataFrame, split: list[Fold], task: Task) -> Split:
     """Return the sizes and the hashes of folds."""
+    ids, truths = hashes.id_lines(table), hashes.truth_lines(table, task)
+    each = [hashes.fold_hash(ids, fold) for fold in split]
     parts = tuple(
         FoldRecord(
             name=fold.name,
@@ -117,15 +119,15 @@ def _in_numbers(table: DataFrame, split: list[Fold], task: Task) -> Split:
             valid=len(fold.valid),
             test=len(fold.test),
             enrol=len(fold.enrol),
-            hash=hashes.split_hash(table, [fold]),
-            truths=dict(hashes.part_truths(table, fold, task)),
+            hash=hashes.together([own]),
+            truths=dict(hashes.part_truths(truths, fold)),
             tests={test: len(rows) for test, rows in fold.tests.items()},
             unlabelled=len(fold.unlabelled),
         )
-        for fold in split
+        for fold, own in zip(split, each, strict=True)
     )
     return Split(
-        hash=hashes.split_hash(table, split),
+        hash=hashes.together(each),
         recordings=digest_json(sorted(table["recording"]))[:16],
         folds=parts,
         **hashes.contents(table, task),

@@ -15,7 +15,7 @@ from serbench import plugins
 from serbench.errors import SerbenchError
 from serbench.leaderboard import beside, store
 from serbench.leaderboard.beside import Beside
-from serbench.leaderboard.identity import corrected_by, digest_of
+from serbench.leaderboard.identity import CORRECTED, corrected_by, digest_of
 from serbench.leaderboard.record import Corrected, Enrolled, Result, summed
 from serbench.postprocessors import Evidence, Known, PostProcessor, chain, check_serves
 from serbench.runs.parts import Part
@@ -168,22 +168,60 @@ class _Material:
     def _corrected(
         self, task: Task, steps: tuple[PostProcessor, ...], fold: str, seed: int
     ) -> tuple[DataFrame, DataFrame]:
-        tables = (self.tested, self.validated, self.training, self.enrolled)
-        tested, validated, training, enrolled, voices, embedded = (
-            rows[(rows["fold"] == fold) & (rows["seed"] == seed)]
-            for rows in (*tables, self.voices, self.embedded)
+        tested, validated, embedded = (
+            _of(rows, fold, seed) for rows in (self.tested, self.validated, self.embedded)
+        )
+        evidence = self.evidence(task, fold, seed)
+        values, valid = chain(steps, _known(task, tested, embedded), evidence)
+        return with_values(task, tested, values), with_values(task, validated, valid)
+
+    def evidence(self, task: Task, fold: str, seed: int) -> Evidence:
+        """Return what may be looked at to correct the predictions of a trial."""
+        validated, training, enrolled, voices, embedded = (
+            _of(rows, fold, seed)
+            for rows in (self.validated, self.training, self.enrolled, self.voices, self.embedded)
         )
         given = _known(task, enrolled, embedded)
         labelled = self.how is not None and self.how.labelled
-        evidence = Evidence(
+        return Evidence(
             train=_known(task, training, embedded),
             valid=_known(task, validated, embedded),
             voices=dict(zip(voices["speaker"], vectors(voices), strict=True)),
             seed=seed,
             enrolled=(given if labelled else given.unlabelled) if self.how else None,
         )
-        values, valid = chain(steps, _known(task, tested, embedded), evidence)
-        return with_values(task, tested, values), with_values(task, validated, valid)
+
+
+def neighbours(corrected: Result, path: Path) -> dict[str, list[str]]:
+    """Return by whose labels each test speaker was corrected, with the first seed.
+
+    Args:
+        corrected: the record of a corrected run.
+        path: of the record of the run that it was made of.
+
+    Returns:
+        Speaker to training speakers, the most similar first; empty where no step of serbench's own
+        looks at any.
+    """
+    before = store.load_result(path)
+    task = before.result.benchmark.task
+    said: Any = corrected.recipe[CORRECTED]
+    own = [step for step in said if step["origin"] == "serbench"]
+    steps = made_of(steps_of([{**step["options"], "name": step["name"]} for step in own]), task)
+    material = _Material.of(path, before.result, before.predictions)
+    found: dict[str, list[str]] = {}
+    for step in steps:
+        for fold in material.tested["fold"].unique():
+            tested = _of(material.tested, fold, min(before.result.seeds))
+            evidence = material.evidence(task, fold, min(before.result.seeds))
+            there = [who for who in tested["speaker"].unique() if who in evidence.voices]
+            found = {**step.neighbours_of(there, evidence), **found} if there else found
+    return found
+
+
+def _of(rows: DataFrame, fold: str, seed: int) -> DataFrame:
+    """Return the rows of a trial."""
+    return rows[(rows["fold"] == fold) & (rows["seed"] == seed)]
 
 
 def _enrols(result: Result) -> bool:

@@ -258,9 +258,11 @@ def _rotated(order: Rows, number: Codes, k: int) -> list[Fold]:
 
 def _each(speakers: Names, group: Codes) -> Iterator[tuple[str, Mask, int]]:
     """Give each speaker's name, rows and group."""
+    codes, names = pd.factorize(speakers)
+    number = {name: code for code, name in enumerate(names)}
     for name in natural(speakers):
-        rows = speakers == name
-        yield name, rows, int(group[rows][0])
+        rows = codes == number[name]
+        yield name, rows, int(group[rows.argmax()])
 
 
 def _column(table: DataFrame, name: str, protocol: str, remedy: str) -> Names:
