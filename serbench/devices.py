@@ -43,6 +43,21 @@ def described(device: str) -> str:
     return f"{kind} {platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
 
 
+def rounds_as(device: str, count: int | None = None) -> str:
+    """Return what decides how a device rounds.
+
+    Args:
+        device: a torch device.
+        count: torch threads, which decide it on a CPU; None: as many as there are now.
+    """
+    import torch
+
+    kind = described(device)
+    if not kind.startswith("cpu"):
+        return kind
+    return f"{kind}, {count or torch.get_num_threads()} threads"
+
+
 def available(device: str | None) -> str:
     """Return a device that works here.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -59,3 +60,24 @@ def if_free(path: Path) -> Iterator[bool]:
         yield True
     finally:
         lock.release()
+
+
+def honest(folder: Path) -> bool:
+    """Whether the file system of a folder refuses a lock that somebody has, tried with two handles.
+
+    Some network mounts grant it to everybody, and then only one process at a time may work there.
+    What they do to processes of other machines cannot be seen from one.
+
+    Raises:
+        SerbenchError: the folder cannot be written to.
+    """
+    path = folder / f".try.{os.getpid()}.lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with if_free(path) as first, if_free(path) as second:
+            return not (first and second)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    finally:
+        with suppress(OSError):
+            path.unlink()

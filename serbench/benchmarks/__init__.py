@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 # What a benchmark may be called: its results lie in a folder of that name.
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+PARTS = r"train|valid|test\w*|unlabelled"
+"""What the column `split` may say."""
+UNLABELLED = "unlabelled"
 UNKNOWN = "Unknown"
 """The speaker of an utterance of which nobody knows who speaks: several people, not one."""
 SHAREABLE = ("speaker", "session", "recording")
@@ -57,10 +60,13 @@ class Fold:
     """Row numbers of the table for the parts of a fold; refuses overlap of rows.
 
     Attributes:
-        name: of the fold.
-        train: learnt from.
-        valid: chosen by.
-        test: scored.
+        name: different from that of other folds.
+        train: what is learnt from.
+        valid: what is chosen by.
+        test: what is scored; of several tests, all.
+        tests: the rows of each test by its name, where there are several: each has scores of its
+            own, and the first one ranks. Together they are `test`.
+        unlabelled: rows without truth, which are predicted and never scored.
         enrol: of the speakers who are tested, given to adaptation and to post-processors; never
             scored. A run fills it where its recipe asks for enrolment; protocols leave it empty.
     """
@@ -70,12 +76,19 @@ class Fold:
     valid: Rows
     test: Rows
     enrol: Rows = field(default_factory=_no_rows)
+    tests: Mapping[str, Rows] = field(default_factory=dict)
+    unlabelled: Rows = field(default_factory=_no_rows)
 
     def __post_init__(self) -> None:
         import numpy as np
 
-        rows = np.concatenate([self.train, self.valid, self.test, self.enrol])
-        if len(np.unique(rows)) != len(rows):
+        if self.tests and not np.array_equal(np.concatenate([*self.tests.values()]), self.test):
+            msg = f"fold '{self.name}': its tests, one after the other, are not its test part"
+            raise SerbenchError(msg)
+        rows = np.concatenate([self.train, self.valid, self.test, self.enrol, self.unlabelled])
+        seen = np.zeros(rows.max(initial=-1) + 1, dtype=bool)
+        seen[rows] = True
+        if seen.sum() != len(rows):
             msg = (
                 f"fold '{self.name}': a row is in two parts; train, valid and test must be disjoint"
             )
@@ -124,8 +137,9 @@ class Benchmark:
         read: the corpus folder (None where `folder` is None) to the table of utterances: columns
             `utterance` (unique id), `path` (absolute), `start`, `end` (seconds, NaN for a whole
             file), `speaker` (`UNKNOWN` where nobody knows), `session`, `gender` ("female", "male"
-            or whatever the corpus says), `text`, `split` ("train", "valid", "test"), the last four
-            None where unknown, and the task's target columns.
+            or whatever the corpus says), `text`, `split` ("train", "valid", "test" or several tests
+            such as "test1" and "test2", "unlabelled" for what has no truth), the last four None
+            where unknown, and the task's target columns.
         protocols: factories of the protocols it supports, by name; the first is the default.
         folder: its folder below the data folder; None if the package makes the corpus.
         licence: of the corpus.
@@ -151,6 +165,11 @@ class Benchmark:
     known_defects: Mapping[str, str] = field(default_factory=dict)
 
 
+def labelled(table: DataFrame) -> DataFrame:
+    """Return the rows that have a truth: those whose `split` is not "unlabelled"."""
+    return table[table["split"] != UNLABELLED] if "split" in table else table
+
+
 def __getattr__(name: str) -> Any:
     """Give the author of a benchmark the protocols by the name of `serbench.benchmarks`."""
     if name == "protocols":
@@ -160,8 +179,10 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "NAME",
+    "PARTS",
     "SHAREABLE",
     "UNKNOWN",
+    "UNLABELLED",
     "Benchmark",
     "Classification",
     "Distribution",
@@ -171,5 +192,6 @@ __all__ = [
     "Regression",
     "Rows",
     "Task",
+    "labelled",
     "protocols",
 ]

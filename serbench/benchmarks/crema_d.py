@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from serbench.benchmarks import Benchmark, Classification, Distribution, Regression, Task
-from serbench.benchmarks.reading.layout import as_table, corpus_folder, csv_columns, read_csv
+from serbench.benchmarks.reading.layout import as_table, corpus_folder, read_csv, read_rows
 from serbench.benchmarks.splitting import protocols
 from serbench.errors import SerbenchError
 
@@ -91,8 +91,9 @@ KNOWN_DEFECTS = {
     "1045_IWL_DIS_XX": "the take of 1045_ITH_DIS_XX: another sentence than its name says",
     "1056_MTI_ANG_XX": "the same take, cut otherwise, as 1056_TAI_ANG_XX",
     "1056_TAI_ANG_XX": "the take of 1056_MTI_ANG_XX: another sentence than its name says",
+    "1072_IEO_ANG_LO": "the same take as the first one in 1072_IEO_DIS_MD",
     "1072_IEO_ANG_MD": "the same take as the second one in 1072_IEO_DIS_MD",
-    "1072_IEO_DIS_MD": "two takes, the second that of 1072_IEO_ANG_MD",
+    "1072_IEO_DIS_MD": "two takes, those of 1072_IEO_ANG_LO and 1072_IEO_ANG_MD",
 }
 # The one of them on which those who heard the voice alone do not agree.
 _TIED = "1067_IEO_FEA_LO"
@@ -200,7 +201,7 @@ def _heard(root: Path, clips: list[str], labels: str) -> dict[str, Any]:
     """Return the shares of the votes of those who heard the voice, or the mean intensity."""
     counts = {emotion[0].upper(): emotion for emotion in _EMOTIONS.values()}
     columns = ["Unnamed: 0", *counts, "fileName", "meanEmoResp"]
-    rows = csv_columns(root / "processedResults" / _VOTES, columns)
+    rows = read_rows(root / "processedResults" / _VOTES, columns)
     # rows of voice, face and both together are told apart by the first digit of their number
     voice = (
         rows[rows["Unnamed: 0"].str.startswith("1")]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from serbench.cli.groups import grouped
-from serbench.cli.options import Data, Device, Results, Threads
+from serbench.cli.options import Data, Device, Results, Set, Threads, assign
 from serbench.cli.run import Asked, raw_of
 from serbench.errors import SerbenchError
 
@@ -34,7 +34,7 @@ _OUT = Path("studies")
 
 @app.command("calibrate")
 def calibrate(run: Run, results: Results = Path("results"), out: Out = _OUT) -> None:
-    """A finished run under every post-processor, option and control: O-CCC against A-CCC, or UA."""
+    """A finished run under every post-processor and control."""
     from serbench.studies.calibrate import calibrate
 
     _show(calibrate(_bench(results), run), out)
@@ -47,11 +47,16 @@ def embed(
     data: Data = None,
     results: Results = Path("results"),
     out: Out = _OUT,
+    set_: Set = None,
 ) -> None:
-    """PCA and t-SNE of utterances or speakers, by emotion, speaker and gender."""
+    """PCA and t-SNE of a run's features, by emotion, speaker, gender.
+
+    Files that its recipe names are looked for in the working folder, or where --set says.
+    """
     from serbench.studies.embed import embed
 
-    _show(embed(_bench(results, data), run, of.value), out)
+    bench = _bench(results, data)
+    _show(embed(bench, run, of.value, _recipe(bench, run, set_)), out)
 
 
 @app.command("gap")
@@ -68,7 +73,7 @@ def gap(
     threads: Threads = None,
     out: Out = _OUT,
 ) -> None:
-    """Trained on the tested speakers or not, at equal amounts of data, more and more speakers."""
+    """Training with and without the tested speakers, at equal amounts."""
     from serbench.studies.gap import gap
 
     counts = [] if speakers is None else _numbers("--speakers", speakers)
@@ -86,18 +91,37 @@ def position(
     threads: Threads = None,
     out: Out = _OUT,
 ) -> None:
-    """Where PAPT's speaker embedding enters: the loss of the adaptation, and the scores."""
+    """Where the speaker embedding of PAPT enters the encoder."""
     from serbench.studies.position import position
 
     _show(position(_bench(results, data, device, threads), raw_of(asked)), out)
 
 
 @app.command("shift")
-def shift(run: Run, data: Data = None, results: Results = Path("results"), out: Out = _OUT) -> None:
-    """How far each speaker is from the training part, in features and labels, against his score."""
+def shift(
+    run: Run,
+    data: Data = None,
+    results: Results = Path("results"),
+    out: Out = _OUT,
+    set_: Set = None,
+) -> None:
+    """How far each speaker is from training, against his score.
+
+    Files that its recipe names are looked for in the working folder, or where --set says.
+    """
     from serbench.studies.shift import shift
 
-    _show(shift(_bench(results, data), run), out)
+    bench = _bench(results, data)
+    _show(shift(bench, run, _recipe(bench, run, set_)), out)
+
+
+def _recipe(bench: Bench, run: str, settings: list[str] | None) -> dict[str, Any]:
+    """Return the recipe of a finished run, with files where the user says that they are."""
+    from serbench.runs import rerunning
+
+    raw = rerunning.raw_of(bench.stored(run).entry.result)
+    assign(raw, settings or [])
+    return raw
 
 
 def _numbers(flag: str, text: str) -> list[int]:

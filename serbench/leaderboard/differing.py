@@ -113,7 +113,7 @@ def _absent(key: str) -> str:
 def leaves(recipe: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the dotted path and the value of everything in a recipe that is not a table."""
     for key, entry in recipe.items():
-        if key in ("defaults", _MEMBERS):  # beside the options themselves
+        if key in ("defaults", "recommends", _MEMBERS):  # beside the settings themselves
             continue
         here = f"{path}.{key}".strip(".")
         parts = entry if isinstance(entry, list) else [entry]

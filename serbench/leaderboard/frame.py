@@ -81,11 +81,13 @@ def load_results(
 
 def _observed(entry: Entry, by: By) -> DataFrame:
     """Return the scores of one result, a metric a row."""
+    from serbench.scoring.predictions import as_folds
     from serbench.scoring.scores import measured
 
     task = entry.result.benchmark.task
     prefix = task.over_folds if by == "fold" else ""
-    wide = measured(task, entry.predictions, [by, "seed"], prefix)
+    predictions = as_folds(entry.predictions) if by == "fold" else entry.predictions
+    wide = measured(task, predictions, [by, "seed"], prefix)
     long = wide.melt([by, "seed", "utterances"], var_name="metric", ignore_index=False)
     return long.sort_index(kind="stable")
 

@@ -74,11 +74,15 @@ def about_numbers(result: Result, scores: Scores) -> list[str]:
     averaged = f"mean of {folds} folds ± standard deviation over folds (ddof 0)"
     if folds == 1:
         averaged = "on the one fold there is, so without spread"
+    tests = [test for fold in result.split.folds for test in fold.tests]
+    if tests:
+        averaged = f"on each of the tests {', '.join(tests)} alone, never averaged"
     titles = list(dict.fromkeys(figure.title for figure in task.figures if figure.over == "folds"))
     ranks = titles[0] if len(titles) > 1 else "it"
     if len(task.scales) > 1:
         ranks = "its mean over dimensions"
-    sentences = [f"{', '.join(titles)}: {averaged}; {ranks} ranks."]
+    on = f" on {tests[0]}" if tests else ""
+    sentences = [f"{', '.join(titles)}: {averaged}; {ranks}{on} ranks."]
     if task.classes:
         sentences.append(f"Classes: {', '.join(task.classes)}.")
     for figure in task.figures:
@@ -96,7 +100,7 @@ def about_constant(result: Result, scores: Scores) -> list[str]:
     where = " in a dimension" if len(task.scales) > 1 else ""
     return [
         f"The ratings of {people.constant} of {people.speakers} speakers are all equal{where}: "
-        f"their {task.main.upper()} is 0 or undefined, whatever is predicted."
+        f"their {task.called} is 0 or undefined, whatever is predicted."
     ]
 
 
@@ -300,15 +304,21 @@ def _undefined(scores: Scores) -> str | None:
 
 def mismatch(result: Result, scores: Scores) -> str | None:
     """Return how the scores of a record are not those of its predictions, or None."""
-    different = next(_differences(result.scores, scores.to_json()), None)
+    different = next(differences(result, scores), None)
     if different is None:
         return None
     where, stored, computed = different
     return (
         "Not ranked, as the record's scores are not those of its predictions "
-        f"({where}: {_shown(stored)} stored, {_shown(computed)} recomputed): one of the two was "
+        f"({where}: {stored} stored, {computed} recomputed): one of the two was "
         "changed. Shown is what the predictions give."
     )
+
+
+def differences(result: Result, scores: Scores) -> Iterator[tuple[str, str, str]]:
+    """Yield each score of a record that is not that of its predictions: place, stored, computed."""
+    for where, stored, computed in _differences(result.scores, scores.to_json()):
+        yield where, _shown(stored), _shown(computed)
 
 
 def _differences(stored: Any, computed: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:

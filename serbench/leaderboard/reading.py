@@ -16,6 +16,7 @@ from pydantic_core import from_json
 
 from serbench.errors import SerbenchError, hidden, shown
 from serbench.leaderboard.record import FORMAT, Result, sum_of
+from serbench.scoring import embedded
 from serbench.scoring import predictions as tables
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def read_predictions(path: Path, task: Task, most: int) -> DataFrame:
     Raises:
         BrokenResultError: it is missing, damaged, too large, or has other columns.
     """
-    words = [*tables.WHO[:3], *task.words]
+    words = [*tables.WHO[:3], *task.words, tables.TEST]
     cells = most * (len(words) + len(task.numbers) + 1)
     if most > _ROWS or cells > _CELLS:
         raise BrokenResultError(path, f"its record promises {most} rows, more than can be true")
@@ -132,6 +133,25 @@ def _too_wide(schema: Schema) -> str | None:
     return f"the speakers' vectors have {width} columns" if width > _WIDEST else None
 
 
+def read_embedded(path: Path, most: int) -> DataFrame:
+    """Read a table of utterances' embeddings, within the same bounds.
+
+    Args:
+        path: the file.
+        most: rows that the record allows.
+
+    Raises:
+        BrokenResultError: it is missing, damaged or too large.
+    """
+    cells = most * (len(embedded.WHO) + embedded.COMPONENTS)
+    if most > _ROWS or cells > _CELLS:
+        raise BrokenResultError(path, f"its record promises {most} rows, more than can be true")
+    allowed = _CELL_BYTES * (cells + 1_000)
+    return _read_table(
+        path, most=most, allowed=allowed, words=["utterance", "fold"], columns=lambda _: None
+    )
+
+
 def _read_table(
     path: Path,
     *,
@@ -151,10 +171,11 @@ def _read_table(
         with parquet.ParquetFile(path) as file:
             reason = _too_much(file.metadata, most, allowed) or _doubled(file.schema_arrow)
             reason = reason or columns(file.schema_arrow)
+            there = [word for word in words if word in file.schema_arrow.names]
         if reason is None:
             # a text stands there once, however often a column says it
             with parquet.ParquetFile(
-                path, read_dictionary=words, page_checksum_verification=True
+                path, read_dictionary=there, page_checksum_verification=True
             ) as file:
                 table = file.read()
             reason = _too_long(table)

@@ -14,6 +14,8 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
     model_validator,
 )
 from pydantic import JsonValue as Json
@@ -119,10 +121,11 @@ class ProtocolRecord(_Record):
 class FoldRecord(_Record):
     """Utterances in the parts of a fold, and the hash of their ids.
 
-    `truths` has a hash for each of the parts `train`, `valid`, `test` and, if there is one, `enrol`
-    (of the test speakers, given away and not scored): of the rows `utterance`,
-    `speaker` and truths that predictions for it must have (`digests.rows_of`, `digest_rows`); empty
-    where an older serbench did not say.
+    `tests` has the utterances of each of several tests, in their order; the first ranks.
+    `unlabelled` is how many more were predicted that have no truth. `truths` has a hash for each of
+    the parts `train`, `valid`, `test` and, if there is one, `enrol` (of the test speakers, given
+    away and not scored): of the rows `utterance`, `speaker` and truths that predictions for it must
+    have (`digests.rows_of`, `digest_rows`); empty where an older serbench did not say.
     """
 
     name: str
@@ -132,6 +135,13 @@ class FoldRecord(_Record):
     enrol: int = 0
     hash: str
     truths: dict[str, str] = {}
+    tests: dict[str, int] = {}
+    unlabelled: int = 0
+
+    @model_serializer(mode="wrap")
+    def _told(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        told: dict[str, Any] = plain(self)
+        return {k: v for k, v in told.items() if v or k not in ("tests", "unlabelled")}
 
 
 class Split(_Record):
@@ -302,6 +312,8 @@ class Result(_Record):
         known_defects: how many utterances have a defect that the benchmark lists.
         unknown_speakers: of how many utterances nobody knows who speaks; they are in no figure by
             speaker.
+        shared: what share of the utterances of a part has the speaker, session, text, recording or
+            a near-copy of one in another, such as "text: test in train"; mean of folds, none if 0.
         warnings: what the audits of corpus and folds doubt, a sentence a kind, "what; remedy".
         provenance: of the upstream's weights: `id`, `revision`, `digest`, `licence`,
             `trained_on`, `method`, as far as they exist; of those before the run adapted them.
@@ -338,6 +350,7 @@ class Result(_Record):
     left_out: tuple[LeftOut, ...] = ()
     known_defects: int = 0
     unknown_speakers: int = 0
+    shared: dict[str, float] = {}
     warnings: tuple[str, ...] = ()
     provenance: dict[str, str] = {}
     adaptation: Adaptation | None = None

@@ -65,11 +65,16 @@ def measure(result: Result, predictions: DataFrame) -> Measured:
     """Return what the predictions of a result come to."""
     # pandas is not imported to show what is stored
     from serbench.scoring.intervals import taken_apart
+    from serbench.scoring.predictions import TEST, first_test
     from serbench.scoring.scores import score
 
     task = result.benchmark.task
     scores = score(task, predictions)
-    shares = taken_apart(task, predictions, scores) if result.complete else {}
+    rows = first_test(predictions)
+    shares = dict(taken_apart(task, rows, scores)) if result.complete else {}
+    for test, own in scores.tests.items() if result.complete else ():
+        rows = predictions[predictions[TEST] == test].drop(columns=TEST)
+        shares |= {f"{test}/{key}": each for key, each in taken_apart(task, rows, own).items()}
     about = notes.about_predictions(result, predictions) + notes.about_result(result, scores)
     unlike = notes.mismatch(result, scores)
     return Measured(scores, shares, tuple(about), unlike, _digest(facts(task, predictions)))

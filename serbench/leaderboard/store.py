@@ -71,11 +71,17 @@ def _write(path: Path, result: Result, written: Mapping[Path, DataFrame]) -> Non
         record = stack.enter_context(replacing(path))
         for where, table in written.items():
             temporary = stack.enter_context(replacing(where))
-            table.to_parquet(temporary, index=False, compression="zstd", write_page_checksum=True)
+            if where.suffix == ".csv":
+                table.to_csv(temporary, index=False)
+            else:
+                table.to_parquet(
+                    temporary, index=False, compression="zstd", write_page_checksum=True
+                )
         record.write_text(_to_json(summed(result)), encoding="utf-8")
         path.unlink(missing_ok=True)
-        for older in path.parent.glob(f"{path.stem}.*.parquet"):
-            older.unlink()
+        for older in path.parent.glob(f"{path.stem}.*"):
+            if older.suffix in (".parquet", ".csv"):
+                older.unlink()
 
 
 def load_result(path: Path) -> Entry:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serbench import plugins
-from serbench.devices import has_bf16
+from serbench.devices import has_bf16, rounds_as
 from serbench.digests import digest_json, digest_path, local_path
 from serbench.durable import SUMS, harm, seal
 from serbench.editions import ADAPTATION, installed
@@ -128,7 +128,7 @@ def _adapt(job: Job, part: Part, words: str, rows: DataFrame) -> Part:
     values = part.options | part.contents
     identity["options"] = {key: values[key] for key in plugin.adapted_by}
     heard = ordered[["recording", "speaker"]].to_numpy().tolist()
-    known = {"heard": heard, "bf16": has_bf16(job.device)}
+    known = {"heard": heard, "bf16": has_bf16(job.device), "device": rounds_as(job.device)}
     code = {"edition_of_all": ADAPTATION, "made_with": installed()}
     digest = digest_json(identity | known | code)
     place = home() / "checkpoints" / digest[:32]

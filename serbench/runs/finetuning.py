@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serbench import plugins
-from serbench.devices import has_bf16
+from serbench.devices import has_bf16, rounds_as
 from serbench.digests import digest_json
 from serbench.durable import SUMS, sound
 from serbench.editions import FINETUNING, installed
@@ -190,6 +190,7 @@ class _Work:
             "edition_of_all": FINETUNING,
             "made_with": installed(),
             "bf16": self.stage.mixed and has_bf16(self.job.device),
+            "device": rounds_as(self.job.device),
         }
         return digest_json(self.part.identity() | known | rows)
 

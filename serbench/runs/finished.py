@@ -21,6 +21,8 @@ class Tables(NamedTuple):
     trained: for its training part, by the same weights.
     enrolled: for what is enrolled of those who are tested.
     voices: the vector of each speaker of the fold.
+    unlabelled: predictions for what has no truth; no rows if there is nothing.
+    embedded: what the output sees of each utterance; without rows where it is not kept.
     """
 
     tested: DataFrame
@@ -28,6 +30,8 @@ class Tables(NamedTuple):
     trained: DataFrame
     enrolled: DataFrame
     voices: DataFrame
+    unlabelled: DataFrame
+    embedded: DataFrame
 
 
 class Trial(NamedTuple):

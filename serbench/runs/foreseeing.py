@@ -8,6 +8,7 @@ from serbench import plugins
 from serbench.durable import writable
 from serbench.errors import SerbenchError
 from serbench.home import home
+from serbench.locks import honest
 from serbench.runs.encoding import make_upstream
 from serbench.runs.finetuning import learns, tunable
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def check_places(job: Job, results: Path) -> None:
-    """Refuse to begin where nothing can be kept.
+    """Refuse to begin where nothing can be kept; say where two processes must not begin.
 
     Args:
         job: what is run.
@@ -31,6 +32,11 @@ def check_places(job: Job, results: Path) -> None:
     """
     for folder in (home(), results / job.benchmark.name):
         writable(folder)
+    if not honest(home()):
+        job.progress.tell(
+            f"warning: the file system of '{home()}' gives one lock to two at once; run one "
+            "process at a time with this SERBENCH_HOME, or set it to a folder of this machine"
+        )
 
 
 def check_upstreams(job: Job, table: DataFrame) -> None:

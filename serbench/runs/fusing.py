@@ -95,9 +95,11 @@ def _load(path: Path) -> _Run:
 def _ordered(predictions: DataFrame, result: Result) -> DataFrame:
     """Return predictions by fold, as these stand in the record, by seed and by utterance."""
     place = {fold.name: number for number, fold in enumerate(result.split.folds)}
-    keyed = predictions.assign(_place=predictions["fold"].map(place))
-    keyed = keyed.sort_values(["_place", "seed", "utterance"], ignore_index=True)
-    return keyed.drop(columns="_place")
+    tests = [test for fold in result.split.folds for test in fold.tests]
+    order = predictions[tables.TEST].map(tests.index) if tables.TEST in predictions else 0
+    keyed = predictions.assign(_place=predictions["fold"].map(place), _test=order)
+    keyed = keyed.sort_values(["_place", "seed", "_test", "utterance"], ignore_index=True)
+    return keyed.drop(columns=["_place", "_test"])
 
 
 def _members(runs: Sequence[_Run]) -> list[_Run]:

@@ -72,7 +72,7 @@ def computed_from(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> d
         "split": prepared.split.model_dump(mode="json"),
         "weights": [[dict(source.provenance) for source in several] for several in sources],
         "versions": devices.versions(),
-        "device": job.device.partition(":")[0],
+        "device": devices.rounds_as(job.device, job.threads["train"]),
         "bf16": tuning is not None and tuning.mixed and devices.has_bf16(job.device),
     }
 

@@ -143,7 +143,7 @@ class Job:
 
         for plugin, part in self.foreign:
             if plugin.kind != "benchmarks":
-                vet(plugin, part.identity(), part.options, self.progress)
+                vet(plugin, part.identity(), part.options, self.progress, self.device)
 
     def announce(self) -> None:
         """Say what begins, and what everybody must know of it.

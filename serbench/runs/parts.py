@@ -42,7 +42,7 @@ _YOUNGER: Mapping[str, Any] = {
     "training.weighting": None,
 }
 # What is left out of a part's plain values where it says nothing.
-_UNSAID = {"code", "edition", "versions", "contents", "layers"}
+_UNSAID = {"code", "edition", "versions", "contents", "layers", "recommends"}
 
 
 class _Frozen(BaseModel):
@@ -72,6 +72,8 @@ class Part(_Frozen):
         layers: which of an upstream's layers are learnt from: "all", "last", or numbers from 0.
         contents: option name to SHA-256, for options that name a file or folder; the content
             counts in the recipe's digest, the path does not.
+        recommends: of a head that does not come with serbench, its `TRAINING`; its code counts in
+            any case.
     """
 
     name: Annotated[str, AfterValidator(_seen)]
@@ -82,6 +84,7 @@ class Part(_Frozen):
     edition: int = 1
     versions: dict[str, str] = Field(default_factory=dict)
     contents: dict[str, str] = Field(default_factory=dict)
+    recommends: dict[str, Any] = Field(default_factory=dict)
     layers: Layers = "all"
 
     def plain(self) -> dict[str, Any]:

@@ -40,6 +40,7 @@ def plugin_part(kind: plugins.Kind, name: str, options: Mapping[str, Any]) -> Pa
         "edition": plugin.constants.get("EDITION", 1),
         "versions": installed(plugin.constants.get("PACKAGES", ())),
         "contents": contents,
+        "recommends": plugin.constants.get("TRAINING", {}) if plugin.code else {},
     }
     return validated(Part, kind[:-1], given)
 

@@ -18,7 +18,8 @@ def recommended(stored: Mapping[str, Any]) -> dict[str, Any]:
     """Return a recipe of a record with what is recommended in the place of what was set.
 
     Options get their defaults, training the downstream's `TRAINING`, a fine-tuning its defaults.
-    What says which system it is, on what, stays; so does all of it if a plugin is not installed.
+    What says which system it is, on what, stays. Of a plugin that is not installed here, the record
+    itself says what it recommends.
 
     Args:
         stored: as in a record, perhaps of another release, or of somebody who means no good.
@@ -31,11 +32,11 @@ def recommended(stored: Mapping[str, Any]) -> dict[str, Any]:
 
 def _recommended(stored: Mapping[str, Any]) -> dict[str, Any]:
     made = {**stored, "upstreams": [_part("upstreams", part) for part in stored["upstreams"]]}
-    if _is_known(stored["downstream"]["name"]):
-        made["downstream"] = _part("downstreams", stored["downstream"])
-        constants = plugins.find("downstreams", stored["downstream"]["name"]).constants
-        training = Training.model_validate(constants.get("TRAINING", {}))
-        made["training"] = training.model_dump(mode="json")
+    head = stored["downstream"]
+    made["downstream"] = _part("downstreams", head)
+    plugin = _known("downstreams", head["name"])
+    training = plugin.constants.get("TRAINING", {}) if plugin else head.get("recommends", {})
+    made["training"] = Training.model_validate(training).model_dump(mode="json")
     if "precision" in stored:
         made["precision"] = "float16"
     if isinstance(stored.get("finetune"), Mapping):
@@ -44,12 +45,13 @@ def _recommended(stored: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _part(kind: plugins.Kind, part: Mapping[str, Any]) -> Mapping[str, Any]:
-    if not _is_known(part["name"]):
+    own, plugin = part["options"], _known(kind, part["name"])
+    if plugin is None:
         # a file of somebody's own is called in tables like a built-in plugin of the same name
         alike = plugins.builtin(kind, Path(part["name"]).stem)
-        return {**part, "origin": "serbench"} if alike else part
-    plugin = plugins.find(kind, part["name"])
-    own = part["options"]
+        defaults = part.get("defaults", {})
+        options = {k: v if k in _IN_LABELS else defaults.get(k, v) for k, v in own.items()}
+        return {**part, "options": options} | ({"origin": "serbench"} if alike else {})
     options = {
         name: own[name] if name in _IN_LABELS else option.default
         for name, option in plugin.options.items()
@@ -61,6 +63,11 @@ def _part(kind: plugins.Kind, part: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**part, "options": options, **usual}
 
 
-def _is_known(name: str) -> bool:
-    """Whether a plugin may be asked; a path in the file of a stranger is not opened."""
-    return not name.endswith(".py")
+def _known(kind: plugins.Kind, name: str) -> plugins.Plugin | None:
+    """Return a plugin if it is installed; a path in the file of a stranger is not opened."""
+    if name.endswith(".py"):
+        return None
+    try:
+        return plugins.find(kind, name)
+    except SerbenchError:
+        return None

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from serbench import devices
-from serbench.errors import SerbenchError, shown
+from serbench.errors import SerbenchError
 from serbench.leaderboard import store
 from serbench.leaderboard.beside import Beside
+from serbench.leaderboard.reading import BrokenResultError, read_record
 from serbench.leaderboard.record import Encoder, LeftOut, Result, summed
 from serbench.runs.conditioning import conditioning
 from serbench.runs.identity import changes, described
+from serbench.runs.publishing import folders_of, publishable
 from serbench.runs.weighting import weighted
 from serbench.scoring.scores import score
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from serbench.runs.corpus import Prepared
     from serbench.runs.encoding import Sources
     from serbench.runs.job import Job
+    from serbench.runs.recipe import Recipe
     from serbench.runs.trials import AllTrained
     from serbench.scoring.scores import Scores
 
@@ -60,32 +64,63 @@ def outcome_of(entry: Entry, results: Path) -> Outcome:
     return Outcome(result, score(result.benchmark.task, entry.predictions), path)
 
 
-def looked_up(job: Job, digest: str, results: Path) -> Outcome:
+def looked_up(job: Job, recipe: Recipe, results: Path) -> Outcome:
     """Return the stored result of a recipe as it is, and say that nobody looked at the corpus.
 
     Args:
         job: what is run.
-        digest: of the recipe, with what corrects its predictions.
+        recipe: of it, with what corrects its predictions.
         results: folder of the result files.
 
     Raises:
-        SerbenchError: there is none.
+        SerbenchError: there is none, or there are several that leave out other utterances.
     """
-    stored = store.find(results, job.benchmark.name, digest)
-    if stored is None:
+    left_out = [()] + (_left_out(job, results) if job.recipe.leave_out_broken else [])
+    digests = (recipe.digest(without) for without in left_out)
+    found = [e for digest in digests if (e := store.find(results, job.benchmark.name, digest))]
+    if not found:
         msg = f"there is no result of this recipe in '{results}', and 'never' computes none"
         raise SerbenchError(msg)
+    if len(found) > 1:
+        named = ", ".join(entry.result.digest[:8] for entry in found)
+        msg = (
+            f"the results {named} are of this recipe, on a corpus of which other utterances were "
+            "left out; `serbench show` shows one of them"
+        )
+        raise SerbenchError(msg)
     job.progress.tell(UNSEEN)
-    return outcome_of(stored, results)
+    return outcome_of(found[0], results)
 
 
-def current(job: Job, prepared: Prepared, results: Path) -> Outcome | None:
+def _left_out(job: Job, results: Path) -> list[tuple[str, ...]]:
+    """Return which utterances each stored result of a recipe was computed without, if any."""
+    plain, found = job.recipe.plain(), []
+    for path in sorted((results / job.benchmark.name).glob("*.json")):
+        with suppress(BrokenResultError):  # what is damaged is no result of this recipe
+            record = read_record(path)
+            if record.left_out and record.recipe == plain:
+                found.append(tuple(each.utterance for each in record.left_out))
+    return found
+
+
+def current(
+    job: Job, prepared: Prepared, results: Path, stored: Entry | None = None
+) -> Outcome | None:
     """Return the stored result of a recipe if it is all that a run of these data would give.
+
+    Args:
+        job: what is asked, on the corpus as it is.
+        prepared: the corpus.
+        results: folder of the result files.
+        stored: what was there before, perhaps of a corpus of which nothing is left out.
 
     Raises:
         SerbenchError: it is broken, or of other data than are here.
     """
-    stored = None if job.anew else find(job, results)
+    if job.anew:
+        return None
+    if stored is None or not stored.result.complete or stored.result.digest != job.digest:
+        stored = find(job, results)  # another process may have finished it
     if stored is None or not holds(job, stored.result, prepared):
         return None
     return outcome_of(stored, results)
@@ -148,7 +183,8 @@ def save(
     idle |= {"finetune"} if job.recipe.finetune is None else set()
     steps = {name: value for name, value in job.seconds.items() if name not in idle}
     pairs = zip(adapted, sources, strict=True)
-    first, *others = (_encoder(each, source.provenance) for each, source in pairs)
+    folders = folders_of(prepared.table["path"])
+    first, *others = (_encoder(each, source.provenance, folders) for each, source in pairs)
     result = Result(
         digest=job.digest,
         recipe=job.recipe.plain(),
@@ -157,10 +193,14 @@ def save(
         protocol=protocol,
         split=prepared.split,
         seeds=job.recipe.seeds,
-        left_out=tuple(LeftOut(utterance=u, reason=_line(r)) for u, r in prepared.left_out.items()),
+        left_out=tuple(
+            LeftOut(utterance=each, reason=publishable(reason, folders))
+            for each, reason in prepared.left_out.items()
+        ),
         known_defects=prepared.known_defects,
         unknown_speakers=prepared.unknown_speakers,
-        warnings=prepared.warnings,
+        shared=dict(prepared.shared),
+        warnings=tuple(publishable(each, folders) for each in prepared.warnings),
         provenance=first.provenance,
         adaptation=first.adaptation,
         finetuned=first.finetuned,
@@ -177,19 +217,17 @@ def save(
         scores=scores.to_json(),
     )
     tables = trained.tables
-    enrolled = None if tables.enrolled.empty else tables.enrolled
-    beside = Beside(tables.validated, tables.trained, tables.voices, enrolled)
+    enrolled, unlabelled, embedded = (
+        None if each.empty else each
+        for each in (tables.enrolled, tables.unlabelled, tables.embedded)
+    )
+    beside = Beside(tables.validated, tables.trained, tables.voices, enrolled, unlabelled, embedded)
     path = store.save(result, tables.tested, results, beside)
     return Outcome(summed(result), scores, path)
 
 
-def _encoder(adapted: Adapted, origin: Mapping[str, str]) -> Encoder:
+def _encoder(adapted: Adapted, origin: Mapping[str, str], folders: Sequence[Path]) -> Encoder:
     """Return what an upstream was before the run, and what the run made of it."""
     known = origin if adapted.base is None else adapted.base
-    provenance = {key: _line(text) for key, text in known.items()}
+    provenance = {key: publishable(text, folders) for key, text in known.items()}
     return Encoder(provenance=provenance, adaptation=adapted.record, finetuned=adapted.tuned)
-
-
-def _line(text: str) -> str:
-    """Return a text of others, such as a card's, in one line that a record takes."""
-    return shown(" ".join(text.split()))

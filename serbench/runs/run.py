@@ -20,6 +20,7 @@ from serbench.runs.systems import usual_threads
 from serbench.runs.trials import alone, forget, run_trials, tidy
 
 if TYPE_CHECKING:
+    from serbench.leaderboard.store import Entry
     from serbench.progress import Progress
     from serbench.runs.adapting import Adapted
     from serbench.runs.corpus import Prepared
@@ -59,24 +60,25 @@ def run_recipe(
     job = replace(job, only_small=only_small)
     described(job)  # what no record can hold is refused before any work
     made_of(recipe.postprocess, job.benchmark.task)  # and so is what cannot be corrected
-    stored = None if job.anew else results_of.find(job, results)
     if overwrite == "never":
-        return results_of.looked_up(job, recipe.digest(), results)
+        return results_of.looked_up(job, recipe, results)
+    stored = None if job.anew else results_of.find(job, results)
     check_places(job, results)
     if stored is None or not stored.result.complete:
         job.announce()
     with job.blaming():
-        outcome = _of_these_data(job, data, results)
+        outcome = _of_these_data(job, data, results, stored)
     return correct(outcome, recipe.postprocess, results)
 
 
-def _of_these_data(job: Job, data: Path | None, results: Path) -> Outcome:
+def _of_these_data(job: Job, data: Path | None, results: Path, stored: Entry | None) -> Outcome:
     """Return the stored result if it is of the data that are here, or compute it."""
     with job.timed("audit"):
         prepared = prepare_for(job, data)
     job = job.without(prepared.left_out)
     with alone(job):
-        found = results_of.current(job, prepared, results) or _compute(job, prepared, results)
+        found = results_of.current(job, prepared, results, stored)
+        found = found or _compute(job, prepared, results)
     tidy(job)
     return found
 

@@ -33,7 +33,8 @@ from serbench.runs.job import Job
 from serbench.runs.systems import budget_of, make_system
 from serbench.runs.weighting import weights
 from serbench.runs.workers import Processes, Task, spread
-from serbench.scoring.predictions import tabulate
+from serbench.scoring.embedded import embedded_in, empty
+from serbench.scoring.predictions import foretell, tabulate
 from serbench.scoring.voices import heard_in
 
 if TYPE_CHECKING:
@@ -235,8 +236,8 @@ def _tell_of_others(job: Job, state: Path) -> None:
     others = [path for path in state.parent.glob(f"{job.digest[:32]}-*") if path != state]
     if others and not state.exists():
         job.progress.tell(
-            "a run of this recipe was stopped that had other data, weights, versions or another "
-            "device: all folds are computed anew"
+            "a run of this recipe was stopped that had other data, weights or versions, another "
+            "device or other threads: all folds are computed anew"
         )
 
 
@@ -302,6 +303,8 @@ def _run_trial(
         voices=heard_in(
             table, fold, seed, fitted.embeddings, enrolled=job.recipe.enrol is not None
         ),
+        unlabelled=foretell(table, fold, seed, task, fitted.unlabelled),
+        embedded=embedded_in(table, fold, seed, fitted.pooled) if task.classes else empty(),
     )
     return Trial(fit_of(fold.name, seed, fitted), tables)
 

@@ -1,9 +1,9 @@
 """The table of predictions: its columns, how a trial fills it, and when it cannot be trusted.
 
-One row an utterance x fold x seed: `utterance`, `speaker`, `fold`, `seed`, and what the task has of
-truths and predictions (`Task.words`, `Task.numbers`): `truth`, `prediction` and `score:LABEL` for
-classes, `truth:DIMENSION` and `prediction:DIMENSION` for dimensions, `truth:LABEL` and
-`score:LABEL` for shares of labels.
+One row an utterance x fold x seed: `utterance`, `speaker`, `fold`, `seed`, for folds with several
+tests the `test`, and what the task has of truths and predictions (`Task.words`, `Task.numbers`):
+`truth`, `prediction` and `score:LABEL` for classes, `truth:DIMENSION` and `prediction:DIMENSION`
+for dimensions, `truth:LABEL` and `score:LABEL` for shares of labels.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ KEY = ["utterance", "fold", "seed"]
 WHO = ["utterance", "speaker", "fold", "seed"]
 """Columns that say what a row is about."""
 
+TEST = "test"
+"""Column that says which of several tests a row is of; there where a fold has several."""
+
 _MOST = 1e30
 """What no number of a head exceeds, so that its square is a number, too."""
 
@@ -54,8 +57,31 @@ def tabulate(
     """
     rows = table.iloc[getattr(fold, part)].reset_index(drop=True)
     frame = rows[["utterance", "speaker"]].assign(fold=fold.name, seed=seed)
+    if part == "test" and fold.tests:
+        frame[TEST] = [name for name, own in fold.tests.items() for _ in own]
     made: DataFrame = frame.assign(**task.predicted(rows, scores))
     return made
+
+
+def foretell(
+    table: DataFrame, fold: Fold, seed: int, task: Task, scores: NDArray[np.float64] | None
+) -> DataFrame:
+    """Return what one trial predicts for what has no truth: `tabulate` without truths.
+
+    Args:
+        table: the utterances.
+        fold: with the rows.
+        seed: of the training.
+        task: what is predicted.
+        scores: (n, C) in the order of the rows; None if there are none.
+    """
+    rows = table.iloc[fold.unlabelled].reset_index(drop=True)
+    frame = rows[["utterance", "speaker"]].assign(fold=fold.name, seed=seed)
+    if scores is None:
+        return frame
+    made = task.predicted(rows, scores)
+    told: DataFrame = frame.assign(**{n: v for n, v in made.items() if n not in truths(task)})
+    return told
 
 
 def truths(task: Task) -> list[str]:
@@ -78,7 +104,13 @@ def with_values(task: Task, predictions: DataFrame, given: Values) -> DataFrame:
         given: (n, C) what the other one gave.
     """
     rows = predictions.rename(columns=dict(zip(truths(task), task.columns, strict=True)))
-    return predictions[WHO].assign(**task.predicted(rows, given))
+    about = [*WHO, TEST] if TEST in predictions else WHO
+    return predictions[about].assign(**task.predicted(rows, given))
+
+
+def side_of(predictions: DataFrame, names: str | tuple[str, ...]) -> Series[Any] | DataFrame:
+    """Return what a measure compares: one column, or several side by side."""
+    return predictions[names] if isinstance(names, str) else predictions[[*names]]
 
 
 def problem(task: Task, predictions: DataFrame) -> str | None:
@@ -165,6 +197,42 @@ def untrue(task: Task, predictions: DataFrame, hashes: Mapping[str, str]) -> str
     return None
 
 
+def other_tests(predictions: DataFrame, promised: Mapping[str, Mapping[str, int]]) -> str | None:
+    """Return the first reason why rows are not of the tests that a record names, or None.
+
+    Args:
+        predictions: without a `problem`.
+        promised: the name of each fold to its tests and their utterances; nothing where there is
+            but one.
+    """
+    several = any(promised.values())
+    if (TEST in predictions) != several:
+        return f"the predictions have {'no' if several else 'a'} column '{TEST}'"
+    if not several:
+        return None
+    for (fold, seed), rows in predictions.groupby(["fold", "seed"], sort=False):
+        found = rows[TEST].value_counts().to_dict()
+        if found != dict(promised[str(fold)]):
+            return f"fold '{fold}' with seed {seed} has other tests than the record: {found}"
+    return None
+
+
+def first_test(predictions: DataFrame) -> DataFrame:
+    """Return the predictions that rank: all, or of several tests those for the first."""
+    if TEST not in predictions:
+        return predictions
+    first = predictions[TEST].iloc[0]
+    rows: DataFrame = predictions[predictions[TEST] == first].drop(columns=TEST)
+    return rows
+
+
+def as_folds(predictions: DataFrame) -> DataFrame:
+    """Return predictions in which each of several tests stands as a fold of its own."""
+    if TEST not in predictions:
+        return predictions
+    return predictions.assign(fold=predictions[TEST]).drop(columns=TEST)
+
+
 def wrong_columns(task: Task, predictions: DataFrame) -> str | None:
     """Return which column is missing, one too many, or of another type than a task's, or None.
 
@@ -174,7 +242,8 @@ def wrong_columns(task: Task, predictions: DataFrame) -> str | None:
     """
     from pandas.api.types import is_bool_dtype, is_integer_dtype, is_numeric_dtype
 
-    words, numbers = [*WHO[:3], *task.words], ["seed", *task.numbers]
+    several = [TEST] if TEST in predictions else []
+    words, numbers = [*WHO[:3], *task.words, *several], ["seed", *task.numbers]
     expected, found = {*words, *numbers}, {*predictions.columns}
     if missing := sorted(expected - found):
         return f"the predictions have no column '{missing[0]}'"

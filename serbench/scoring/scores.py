@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from pandas import DataFrame, Series
 from serbench.benchmarks import UNKNOWN, Task
 from serbench.errors import SerbenchError
 from serbench.scoring.metrics import METRICS
-from serbench.scoring.predictions import WHO, gap
+from serbench.scoring.predictions import TEST, WHO, gap, side_of
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,8 @@ class Scores:
         min_utterances: that a speaker needs to count in `a_ccc`.
         undefined: for each fold and seed, and for each speaker who counts and seed, the metrics
             that are NaN, if any: "speaker 17, seed 0: ccc:valence, ccc".
+        tests: where there are several tests, the scores of each by its name. They are never
+            averaged: all of the above is then of the first one, which ranks.
     """
 
     rank_name: str
@@ -93,6 +95,7 @@ class Scores:
     seeds: int
     min_utterances: int
     undefined: tuple[str, ...]
+    tests: Mapping[str, Scores] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values that JSON has; NaN is None."""
@@ -107,6 +110,8 @@ class Scores:
             "min_utterances": self.min_utterances,
             "undefined": list(self.undefined),
         }
+        if self.tests:
+            plain["tests"] = {name: each.to_json() for name, each in self.tests.items()}
         return {key: _plain(value) for key, value in plain.items()}
 
 
@@ -131,6 +136,10 @@ def score(task: Task, predictions: DataFrame) -> Scores:
             of the task.
     """
     _check(task, predictions)
+    if TEST in predictions:
+        each = predictions.groupby(TEST, sort=False)
+        tests = {str(name): score(task, rows.drop(columns=TEST)) for name, rows in each}
+        return replace(next(iter(tests.values())), tests=tests)
     folds = measured(task, predictions, ["fold", "seed"], task.over_folds)
     pooled = measured(task, predictions, ["seed"], task.over_folds)
     predictions = predictions[predictions["speaker"] != UNKNOWN]
@@ -202,15 +211,11 @@ def measure(task: Task, predictions: DataFrame) -> dict[str, float]:
     """
     values = {
         m.name: METRICS[m.metric](
-            _columns(predictions, m.truth), _columns(predictions, m.prediction), task.classes
+            side_of(predictions, m.truth), side_of(predictions, m.prediction), task.classes
         )
         for m in task.measures
     }
     return values | ({task.main: float(np.mean([*values.values()]))} if task.averaged else {})
-
-
-def _columns(predictions: DataFrame, names: str | tuple[str, ...]) -> Series[Any] | DataFrame:
-    return predictions[names] if isinstance(names, str) else predictions[[*names]]
 
 
 def _names(cells: DataFrame) -> list[str]:

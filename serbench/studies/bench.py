@@ -68,14 +68,20 @@ class Bench:
             raise SerbenchError(f"run {entry.result.digest[:8]} is not finished; run it again")
         return Stored(path, entry)
 
-    def recipe_of(self, stored: Stored) -> Recipe:
+    def recipe_of(self, stored: Stored, raw: Mapping[str, Any] | None = None) -> Recipe:
         """Return the recipe of a finished run, with the code and the files that are here.
+
+        Args:
+            stored: the run.
+            raw: of `rerunning.raw_of`, where its files lie elsewhere than in the working folder.
 
         Raises:
             SerbenchError: it is made of others, or something of it is not here.
         """
         result = stored.entry.result
-        return rerunning.resolve(result, rerunning.raw_of(result))
+        found = rerunning.resolve(result, rerunning.raw_of(result) if raw is None else raw)
+        # what was left out then may be left out now; the audit says whether it is the same
+        return found.model_copy(update={"leave_out_broken": bool(result.left_out)})
 
 
 def about(digests: Sequence[str]) -> str:

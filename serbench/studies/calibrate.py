@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from serbench.leaderboard import beside, store
+from serbench.leaderboard.identity import corrected_by, digest_of
 from serbench.runs.postprocessing import postprocess
+from serbench.runs.recipe import steps_of
 from serbench.studies.bench import Bench, Stored
 from serbench.studies.plotting import COLOURS, line, plain_log, tidy
 from serbench.studies.report import Report, Row
@@ -70,7 +72,7 @@ def calibrate(bench: Bench, run: str) -> Report:
     """
     stored = bench.stored(run)
     task = stored.entry.result.benchmark.task
-    before = measured(task, stored.entry.predictions)[task.main]
+    before = measured(task, stored.entry.predictions)
     options = list(_options(task, _candidates(stored)))
     tried = []
     with bench.progress.step("calibrate", len(options)) as step:
@@ -139,12 +141,23 @@ def _candidates(stored: Stored) -> int:
 
 
 def _try(bench: Bench, stored: Stored, option: Option, before: Measured) -> _Tried:
-    path = postprocess(stored.path, option.step, bench.results).path
-    made = Stored(path, store.load_result(path))
+    made = _corrected(bench, stored, option.step)
     task = made.entry.result.benchmark.task
-    test = measured(task, made.entry.predictions)[task.main]
+    test = measured(task, made.entry.predictions)
     digest = made.entry.result.digest
     return _Tried(option, digest, test, _average(task, made), gain(test, before))
+
+
+def _corrected(bench: Bench, stored: Stored, step: Mapping[str, Any]) -> Stored:
+    """Return a run after a post-processor, corrected unless that is there."""
+    result = stored.entry.result
+    steps = [part.identity() for part in steps_of(step)]
+    digest = digest_of(corrected_by(steps, result.digest))
+    path = store.place(bench.results, result.benchmark.name, digest)
+    found = store.find(bench.results, result.benchmark.name, digest)
+    if found is None:
+        path = postprocess(stored.path, step, bench.results).path
+    return Stored(path, found or store.load_result(path))
 
 
 def _average(task: Task, stored: Stored) -> float:
@@ -203,7 +216,7 @@ def _caption(task: Task, stored: Stored, before: Measured) -> str:
         f"Run {result.digest[:8]} ({result.labels.upstream} {result.labels.weights} + "
         f"{result.labels.downstream}, {result.benchmark.name}, {result.protocol.name}, "
         f"{len(result.seeds)} seeds) under every post-processor. {whole}: mean of folds; "
-        f"{average}: mean of {len(before.own)} speakers. Gained: against no post-processing, "
+        f"{average}: mean of {before.size} speakers. Gained: against no post-processing, "
         "paired by speaker; brackets and bands are 95 % delete-one-speaker jackknife intervals (t, "
         "k - 1 degrees). 'random' and 'all' neighbours are controls; an oracle looks at the truths "
         f"of the test part, and is not drawn. *: chosen by the {average} of the speakers who "
@@ -226,6 +239,7 @@ def _draw(figure: Figure, task: Task, before: Measured, tried: Sequence[_Tried])
     _draw_controls(left, tried, colours)
     left.plot(before.average.value, before.overall, "*", ms=13, color="black", label="none")
     tidy(left, average, whole)
+    left.locator_params(nbins=6)
     right.axhline(0, color="black", lw=0.8)
     plain_log(right, [each.option.x or 0.0 for each in lines])
     tidy(right, _varied(task), f"{average} gained")

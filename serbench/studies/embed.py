@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from serbench.errors import SerbenchError
 from serbench.leaderboard import beside
 from serbench.scoring.voices import vectors as voices_of
-from serbench.studies.features import heard
+from serbench.studies.features import Heard, heard
 from serbench.studies.plotting import COLOURS
 from serbench.studies.report import Report, Row
 
@@ -42,7 +42,9 @@ class _Map(NamedTuple):
     explained: float
 
 
-def embed(bench: Bench, run: str, of: Of = "utterances") -> Report:
+def embed(
+    bench: Bench, run: str, of: Of = "utterances", raw: Mapping[str, Any] | None = None
+) -> Report:
     """Map the vectors of a finished run by PCA and t-SNE (van der Maaten and Hinton, JMLR 9, 2008).
 
     A map of t-SNE shows who is near, not how far; distances between groups and their sizes mean
@@ -55,13 +57,14 @@ def embed(bench: Bench, run: str, of: Of = "utterances") -> Report:
         of: "utterances": the mean over time and layers of what the encoder gives, in the first fold
             where each fold has an encoder of its own; "speakers": the vectors that post-processors
             take voices by, of the first fold and seed.
+        raw: its recipe, as of `Bench.recipe_of`.
 
     Raises:
         SerbenchError: there is no such run, its encoder is not kept, or there are too few points.
     """
     stored = bench.stored(run)
     result = stored.entry.result
-    about, vectors = _material(bench, stored, of)
+    about, vectors = _material(heard(bench, bench.recipe_of(stored, raw)), stored, of)
     made = _mapped(about, vectors)
     return Report(
         study=f"embed-{of}",
@@ -74,13 +77,12 @@ def embed(bench: Bench, run: str, of: Of = "utterances") -> Report:
     )
 
 
-def _material(bench: Bench, stored: Stored, of: Of) -> tuple[DataFrame, NDArray[Any]]:
+def _material(found: Heard, stored: Stored, of: Of) -> tuple[DataFrame, NDArray[Any]]:
     """Return what is known of each point, and its vector."""
-    prepared, by_fold = heard(bench, bench.recipe_of(stored))
-    table = prepared.table
+    table = found.prepared.table
     known = _known(stored.entry.result.benchmark.task, table)
     if of == "utterances":
-        return known, by_fold[0]
+        return known, found.vectors[0]
     voices = beside.load_voices(stored.path, stored.entry.result)
     first = voices[["fold", "seed"]].iloc[0]
     voices = voices[(voices["fold"] == first["fold"]) & (voices["seed"] == first["seed"])]

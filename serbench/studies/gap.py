@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from serbench.errors import SerbenchError
 from serbench.leaderboard import store
 from serbench.runs import corpus
 from serbench.runs import recipe as recipes
@@ -75,7 +76,13 @@ def gap(bench: Bench, raw: Mapping[str, Any], speakers: Sequence[int] = ()) -> R
 def _protocol(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Return the protocol's name and options, the folds as the benchmark recommends them."""
     given = raw.get("protocol") or {}
-    given = {} if isinstance(given, str) else {k: v for k, v in given.items() if k != "name"}
+    given = {"name": given} if isinstance(given, str) else dict(given)
+    if (name := given.pop("name", PROTOCOL)) not in ("speaker_folds", PROTOCOL):
+        msg = (
+            f"study 'gap' splits by protocol '{PROTOCOL}', not '{name}'; leave --protocol out, and "
+            "give options such as --set protocol.k=10"
+        )
+        raise SerbenchError(msg)
     folds = {key: value for key, value in given.items() if key in _OF_FOLDS}
     _, part = recipes.resolve_data({**raw, "protocol": {"name": "speaker_folds", **folds}})
     usual = {key: part.options[key] for key in _OF_FOLDS}
@@ -108,7 +115,7 @@ def _pair(
         task = outcome.result.benchmark.task
         predictions = store.load_result(outcome.path).predictions
         runs.append(outcome.result)
-        scores.append(measured(task, predictions)[task.main])
+        scores.append(measured(task, predictions))
     return _Pair(speakers, (runs[0], runs[1]), (scores[0], scores[1]))
 
 
@@ -136,7 +143,7 @@ def _caption(task: Task, pairs: Sequence[_Pair]) -> str:
         f"{first.benchmark.name}, {len(first.split.folds)} folds, {len(first.seeds)} seeds: "
         "trained on as many clips of as many speakers, those who are tested among them (dependent) "
         f"or not (independent), the same {tested} clips tested. {whole}: mean of folds; {average}: "
-        f"mean of {len(pairs[0].scores[0].own)} speakers. Gap: dependent less independent, paired "
+        f"mean of {pairs[0].scores[0].size} speakers. Gap: dependent less independent, paired "
         "by speaker; brackets and bands are 95 % delete-one-speaker jackknife intervals (t, k - 1 "
         "degrees)."
     )

@@ -1,9 +1,9 @@
-"""Intervals over speakers: those of a corpus are a sample of people, their clips are not."""
+"""Figures with 95 % intervals over speakers, as `serbench.scoring.intervals` finds them."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from typing import Any
@@ -12,9 +12,8 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[Any]
 
-LEVEL = 0.95
-_LEAST = 3
-"""Speakers below which nothing is said of others."""
+_LEAST = 4
+"""Speakers that a correlation needs, so that three are left when one is left out."""
 
 
 class Interval(NamedTuple):
@@ -25,31 +24,18 @@ class Interval(NamedTuple):
     high: float
 
 
-def jackknife(value: float, without: Numbers) -> Interval:
-    """Return the delete-one-speaker jackknife interval of a value, by t with k - 1 degrees.
-
-    Args:
-        value: of all k speakers.
-        without: (k,) the same without each of them. NaN where that is not defined gives NaN.
-    """
-    import numpy as np
-    from scipy.stats import t
-
-    count = len(without)
-    if count < _LEAST:
-        return Interval(value, math.nan, math.nan)
-    error = math.sqrt((count - 1) / count * float(np.square(without - without.mean()).sum()))
-    half = float(t.ppf((1 + LEVEL) / 2, count - 1)) * error
-    return Interval(value, value - half, value + half)
+class _Told(Protocol):
+    @property
+    def value(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
 
 
-def mean(values: Numbers) -> Interval:
-    """Return the mean of one value a speaker; its jackknife is the t interval."""
-    count = len(values)
-    if not count:
-        return Interval(math.nan, math.nan, math.nan)
-    total = values.sum()
-    return jackknife(float(total) / count, (total - values) / max(count - 1, 1))
+def plain(found: _Told) -> Interval:
+    """Return the interval of a figure or of a difference."""
+    return Interval(found.value, found.low, found.high)
 
 
 def pearson(first: Numbers, second: Numbers) -> Interval:
@@ -61,13 +47,23 @@ def pearson(first: Numbers, second: Numbers) -> Interval:
     """
     import numpy as np
 
-    def z(rows: Numbers) -> float:
-        one, other = first[rows], second[rows]
-        if len(one) < _LEAST or not (one.std() > 0 and other.std() > 0):
-            return math.nan
-        r = float(np.corrcoef(one, other)[0, 1])
-        return math.atanh(max(-1 + 1e-12, min(1 - 1e-12, r)))
+    from serbench.scoring.intervals import Shares, interval
 
-    places = np.arange(len(first))
-    without = np.array([z(places[places != place]) for place in places])
-    return Interval(*(math.tanh(each) for each in jackknife(z(places), without)))
+    count = len(first)
+    if count < _LEAST:
+        return Interval(math.nan, math.nan, math.nan)
+    places = np.arange(count)
+    whole = _z(first, second)
+    without = np.array([_z(first[places != i], second[places != i]) for i in places])
+    parts = (count * whole - (count - 1) * without) / count
+    found = interval(Shares(whole, tuple(map(str, places)), parts, np.full(count, 1 / count)))
+    return Interval(*(math.tanh(each) for each in plain(found)))
+
+
+def _z(first: Numbers, second: Numbers) -> float:
+    import numpy as np
+
+    if not (first.std() > 0 and second.std() > 0):
+        return math.nan
+    r = float(np.corrcoef(first, second)[0, 1])
+    return math.atanh(max(-1 + 1e-12, min(1 - 1e-12, r)))

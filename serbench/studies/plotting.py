@@ -38,7 +38,18 @@ def tidy(axes: Axes, x: str, y: str) -> None:
 
 
 def plain_log(axes: Axes, x: Sequence[float]) -> None:
-    """Make the x axis logarithmic, with numbers as people write them where there are values."""
-    axes.set_xscale("symlog", linthresh=1) if min(x) <= 0 else axes.set_xscale("log")
-    axes.set_xticks(sorted({*x}), [f"{each:g}" for each in sorted({*x})], minor=False)
+    """Make the x axis logarithmic, with numbers as people write them at as many values as fit."""
+    places = sorted({*x})
+    if places[0] > 0:
+        apart = 1.4  # the factor between two numbers that do not run into each other
+        axes.set_xscale("log")
+    else:
+        apart = 1.9
+        axes.set_xscale("symlog", linthresh=1)
+        axes.set_xlim(left=-0.3)
+    ticks = places[:1]
+    for place in places[1:]:
+        if place >= apart * max(ticks[-1], 0.5):
+            ticks.append(place)
+    axes.set_xticks(ticks, [f"{each:g}" for each in ticks], minor=False)
     axes.set_xticks([], minor=True)

@@ -81,7 +81,7 @@ def position(bench: Bench, raw: Mapping[str, Any]) -> Report:
 def _try(bench: Bench, raw: Mapping[str, Any], place: Position) -> _Tried:
     outcome = bench.run(raw)
     task = outcome.result.benchmark.task
-    scores = measured(task, store.load_result(outcome.path).predictions)[task.main]
+    scores = measured(task, store.load_result(outcome.path).predictions)
     return _Tried(place, outcome.result, _loss(bench, raw), scores)
 
 
@@ -123,7 +123,7 @@ def _caption(task: Task, tried: Sequence[_Tried]) -> str:
         f"{UPSTREAM} {first.labels.weights} + {first.labels.downstream} on {first.benchmark.name}, "
         f"{first.protocol.name}, {len(first.seeds)} seeds{heard}: where the speaker embedding "
         "enters. Loss: cross-entropy of masked prediction on the adaptation's own validation part, "
-        f"a masked frame. {whole}: mean of folds; {average}: mean of {len(tried[0].scores.own)} "
+        f"a masked frame. {whole}: mean of folds; {average}: mean of {tried[0].scores.size} "
         "speakers; against none, paired by speaker; brackets and bars are 95 % delete-one-speaker "
         "jackknife intervals (t, k - 1 degrees)."
     )

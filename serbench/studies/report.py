@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serbench.durable import replacing
-from serbench.studies.intervals import LEVEL, Interval
+from serbench.scoring.intervals import LEVEL
+from serbench.studies.intervals import Interval
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

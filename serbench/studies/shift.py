@@ -15,8 +15,8 @@ part's, so that few clips do not give a variance of zero.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from serbench.studies.features import heard
 from serbench.studies.intervals import Interval, pearson
@@ -39,19 +39,20 @@ COMPONENTS = 10
 FEATURE, LABEL = "feature shift", "label shift"
 
 
-def shift(bench: Bench, run: str) -> Report:
+def shift(bench: Bench, run: str, raw: Mapping[str, Any] | None = None) -> Report:
     """Measure the shift of each test speaker of a finished run, and what it goes with.
 
     Args:
         bench: where results and corpora lie.
         run: how the digest of the run begins, or the path of its record.
+        raw: its recipe, as of `Bench.recipe_of`.
 
     Raises:
         SerbenchError: there is no such run, or its encoder is not kept.
     """
     stored = bench.stored(run)
     result = stored.entry.result
-    prepared, vectors = heard(bench, bench.recipe_of(stored))
+    prepared, vectors = heard(bench, bench.recipe_of(stored, raw))
     shifts = measured_shifts(result.benchmark.task, prepared.table, prepared.folds, vectors)
     scores = own_scores(result.benchmark.task, stored.entry.predictions)
     rows = list(_rows(result.benchmark.task, shifts, scores))
@@ -132,6 +133,13 @@ def label_shifts(
     """Return the divergence of a speaker's labels from those of the training part, by name."""
     import numpy as np
 
+    if not task.words and not task.scales:
+        shares = table[[*task.columns]].to_numpy()
+        one, other = (
+            (shares[part].sum(axis=0) + 0.5) / (shares[part].sum() + 0.5 * shares.shape[1])
+            for part in (own, train)
+        )
+        return {LABEL: float((one * np.log(one / other)).sum())}
     if not task.scales:
         codes = table[task.columns[0]].map({n: i for i, n in enumerate(task.classes)}).to_numpy()
         counts = (np.bincount(codes[part], minlength=len(task.classes)) for part in (own, train))

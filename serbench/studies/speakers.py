@@ -2,38 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from serbench.studies.intervals import Interval, jackknife, mean
+from serbench.scoring.comparisons import by_speakers
+from serbench.scoring.intervals import Shares, interval, of_speakers, over_folds
+from serbench.studies.intervals import Interval, plain
 
 if TYPE_CHECKING:
-    from pandas import DataFrame, Series
+    from pandas import DataFrame
 
     from serbench.benchmarks import Task
 
 
 class Measured(NamedTuple):
-    """A measure of a run, speaker by speaker.
+    """What ranks a run, taken apart by speaker.
 
-    overall: mean over folds and seeds, as what ranks: UA, or the O-CCC.
-    without: the same without the clips of a speaker, by speaker.
-    own: each speaker's own UA or CCC, averaged over seeds; those with too few clips are left out.
+    folds: UA or O-CCC, mean of folds.
+    people: A-UA or A-CCC, of those speakers who have clips enough.
     """
 
-    overall: float
-    without: Series[float]
-    own: Series[float]
+    folds: Shares
+    people: Shares
+
+    @property
+    def overall(self) -> float:
+        """UA or O-CCC."""
+        return self.folds.value
+
+    @property
+    def size(self) -> int:
+        """Speakers who count."""
+        return len(self.people.speakers)
 
     @property
     def whole(self) -> Interval:
-        """The mean over folds."""
-        return jackknife(self.overall, self.without.to_numpy())
+        """The same with its interval."""
+        return plain(interval(self.folds))
 
     @property
     def average(self) -> Interval:
-        """The mean over speakers: A-UA or A-CCC."""
-        return mean(self.own.to_numpy())
+        """A-UA or A-CCC."""
+        return plain(interval(self.people))
 
 
 class Gain(NamedTuple):
@@ -44,11 +53,14 @@ class Gain(NamedTuple):
 
 
 def gain(after: Measured, before: Measured) -> Gain:
-    """Return what a run has over another, paired by speaker."""
-    apart = (after.without - before.without).to_numpy()
+    """Return what a run has over another, paired by speaker.
+
+    Raises:
+        SerbenchError: they are on other speakers.
+    """
     return Gain(
-        jackknife(after.overall - before.overall, apart),
-        mean((after.own - before.own).to_numpy()),
+        plain(by_speakers(after.folds, before.folds)),
+        plain(by_speakers(after.people, before.people)),
     )
 
 
@@ -57,63 +69,22 @@ def names(task: Task) -> tuple[str, str]:
     return ("O-CCC", "A-CCC") if task.correlates else ("UA", "A-UA")
 
 
-def measured(task: Task, predictions: DataFrame) -> dict[str, Measured]:
-    """Return what a run scores, and without each speaker, by measure; `task.main` is what ranks.
+def measured(task: Task, predictions: DataFrame) -> Measured:
+    """Return what a run scores.
 
     Args:
         task: what is predicted.
         predictions: as `serbench.scoring.scores.score` takes them.
     """
-    import pandas as pd
-
-    cells = [_Cell.of(task, rows) for _, rows in predictions.groupby(["fold", "seed"])]
-    speakers = sorted(predictions["speaker"].unique())
-    overall = _average(cell.scores for cell in cells)
-    left = [_average(cell.left(name) for cell in cells) for name in speakers]
-    without, own = pd.DataFrame(left, index=speakers), own_scores(task, predictions)
-    return {name: Measured(value, without[name], own[name]) for name, value in overall.items()}
-
-
-class _Cell(NamedTuple):
-    """The test part of a fold with one seed.
-
-    scores: of all its speakers.
-    others: of all but one, by this one; none where nobody is left.
-    """
-
-    scores: Mapping[str, float]
-    others: Mapping[str, Mapping[str, float] | None]
-
-    @classmethod
-    def of(cls, task: Task, rows: DataFrame) -> _Cell:
-        from serbench.scoring.scores import measure
-
-        speaker = rows["speaker"].to_numpy()
-        rows = rows[[*dict.fromkeys(column for each in task.measures for column in each[2:])]]
-        parts = {name: rows[speaker != name] for name in set(speaker)}
-        others = {name: measure(task, part) if len(part) else None for name, part in parts.items()}
-        return cls(measure(task, rows), others)
-
-    def left(self, speaker: str) -> Mapping[str, float] | None:
-        return self.others.get(speaker, self.scores)
-
-
-def _average(scores: Iterable[Mapping[str, float] | None]) -> dict[str, float]:
-    """Return the means of measures over the folds and seeds in which somebody is left."""
-    there = [each for each in scores if each is not None]
-    return {name: sum(each[name] for each in there) / len(there) for name in there[0]}
+    own = own_scores(task, predictions)[task.main]
+    return Measured(over_folds(task, predictions)[task.rank], of_speakers([*own], [*own.index]))
 
 
 def own_scores(task: Task, predictions: DataFrame) -> DataFrame:
     """Return a row a speaker with clips enough, a column a measure: averages over seeds."""
-    import pandas as pd
+    from serbench.scoring.scores import score
 
-    from serbench.scoring.scores import measure
-
-    needed = task.min_utterances if task.correlates else 1
-    found = {
-        str(name): _average(measure(task, each) for _, each in rows.groupby("seed"))
-        for name, rows in predictions.groupby("speaker")
-        if rows["utterance"].nunique() >= needed
-    }
-    return pd.DataFrame.from_dict(found, orient="index")
+    scores = score(task, predictions)
+    needed = scores.min_utterances if task.correlates else 1
+    people = scores.speakers[scores.speakers["utterances"] >= needed]
+    return people.set_index(people["speaker"].astype(str))

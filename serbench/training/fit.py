@@ -66,15 +66,19 @@ class Fitted(Trained):
             that were trained on them.
         training: (n, C) for the training rows, by the same weights.
         enrolled: (n, C) for the rows that are enrolled, as for the test rows.
+        unlabelled: (n, C) for the rows that nobody scores, likewise; None if there are none.
         embeddings: (n, E) for the training, validation, test and enrolled rows, one after the
             other: the mean over time of what heads get, before a refit.
+        pooled: (n, H) for the same rows: what the output gets of heads, before a refit.
     """
 
     scores: Scores
     validation: Scores
     training: Scores
     enrolled: Scores
+    unlabelled: Scores | None
     embeddings: NDArray[np.float32]
+    pooled: NDArray[np.float32]
 
 
 def fit(
@@ -93,7 +97,7 @@ def fit(
     training = _finite(learner, system, "training")
     fold = trial.fold
     everybody = np.concatenate([fold.train, fold.valid, fold.test, fold.enrol])
-    embeddings = learner.embed(system, everybody)
+    embeddings, pooled = learner.embed(system, everybody)
     if trial.training.refit:
         # who validated is now trained on, and known to a head that looks at who speaks
         learner = Learner.of(replace(trial, fold=trial.fold.merged()))
@@ -105,7 +109,9 @@ def fit(
         validation=validation,
         training=training,
         enrolled=_finite(learner, system, "enrolled"),
+        unlabelled=_finite(learner, system, "unlabelled") if len(fold.unlabelled) else None,
         embeddings=embeddings,
+        pooled=pooled,
     )
 
 
@@ -195,7 +201,9 @@ def _attempt(
 
 
 def _finite(
-    learner: Learner, system: System, part: Literal["training", "validation", "test", "enrolled"]
+    learner: Learner,
+    system: System,
+    part: Literal["training", "validation", "test", "enrolled", "unlabelled"],
 ) -> Scores:
     """Return what a system predicts for a part of the fold."""
     fold = learner.trial.fold
@@ -204,6 +212,7 @@ def _finite(
         "validation": fold.valid,
         "test": fold.test,
         "enrolled": fold.enrol,
+        "unlabelled": fold.unlabelled,
     }[part]
     scores = learner.predict(system, rows)
     if not np.isfinite(scores).all():

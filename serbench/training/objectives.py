@@ -105,14 +105,14 @@ class Classes(Objective[Classification]):
         _refuse_weights(training)
 
     def targets(self, table: DataFrame) -> Targets:
-        """Return (N,) places in the labels."""
+        """Return (N,) places in the labels; -1 for what has no truth and is not learnt from."""
         task = self.task
-        foreign = sorted(set(table[task.column]) - set(task.labels))
+        foreign = sorted(set(table[task.column].dropna()) - set(task.labels))
         if foreign:
             msg = f"column '{task.column}' has {foreign}; the labels are {', '.join(task.labels)}"
             raise SerbenchError(msg)
         place = {label: i for i, label in enumerate(task.labels)}
-        return np.array([place[label] for label in table[task.column]], np.int64)
+        return np.array([place.get(label, -1) for label in table[task.column]], np.int64)
 
     def encode(self, targets: Targets) -> Tensor:
         """Return (N,) int64."""

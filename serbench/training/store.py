@@ -22,9 +22,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from serbench.devices import rounds_as
 from serbench.digests import digest_json
+from serbench.durable import drop, usable
 from serbench.durable import kept as written
-from serbench.durable import usable
 from serbench.errors import SerbenchError
 from serbench.home import home
 from serbench.locks import locked
@@ -145,7 +146,7 @@ def encode(
     plan = plan_shards(table["seconds"].to_numpy(float))
     encoding = _Encoding(folder, table, plan, kept, precision, progress, device)
     with locked(folder / "lock", progress.tell, f"encodes into {folder}"):
-        missing = list(range(len(encoding.files))) if anew else encoding.missing()
+        missing = list(range(len(encoding.files))) if anew else encoding.to_do()
         indexed = encoding.is_whole(encoding.index)
         if missing or not indexed:
             encoding.encode(missing, upstream())
@@ -203,13 +204,36 @@ class _Encoding:
         whole = [self.is_whole(f) and self.is_whole(shards.lengths_of(f)) for f in self.files]
         return [number for number, there in enumerate(whole) if not there]
 
+    def to_do(self) -> list[int]:
+        """Return the numbers of the shards to encode: all, if some are there of other rounding."""
+        missing = self.missing()
+        begun = 0 < len(missing) < len(self.files)
+        if begun and not (self.is_whole(self.index) and self._told().get("rounds_as") == self.here):
+            self.progress.tell(
+                f"features in {self.folder} were begun on another device or other threads, which "
+                "round otherwise: all are encoded anew"
+            )
+            for file in self.files:
+                drop(file)
+            return list(range(len(self.files)))
+        return missing
+
+    @property
+    def here(self) -> str:
+        """What decides how features are rounded."""
+        return rounds_as(self.device)
+
+    def _told(self) -> dict[str, Any]:
+        told: dict[str, Any] = json.loads(self.index.read_text())
+        return told
+
     def is_whole(self, file: Path) -> bool:
         """Whether a file of the store is there and as it was written."""
         return usable(file, "features in", self.progress.tell)
 
     def open(self) -> StoredFeatures:
         """Return what is stored, once it is complete."""
-        index = json.loads(self.index.read_text())
+        index = self._told()
         size = index["depth"], index["dim"]
         blocks = shards.find(self.files, self.plan, self.precision, *size)
         return _reopened(blocks, self.kept == "mean", index["provenance"])
@@ -217,7 +241,8 @@ class _Encoding:
     def encode(self, missing: list[int], upstream: Upstream) -> None:
         """Write what the features are, and encode the shards that are missing."""
         upstream = upstream.to(self.device)
-        index = {"depth": upstream.depth, "dim": upstream.dim, "provenance": upstream.provenance}
+        size = {"depth": upstream.depth, "dim": upstream.dim}
+        index = size | {"provenance": upstream.provenance, "rounds_as": self.here}
         with written(self.index) as fresh:
             fresh.write_text(json.dumps(index))
         if not missing:

@@ -30,7 +30,7 @@ def make_upstream(
 
 
 def make_twice(
-    plugin: plugins.Plugin, options: Mapping[str, Any], progress: Progress
+    plugin: plugins.Plugin, options: Mapping[str, Any], progress: Progress, device: str = "cpu"
 ) -> tuple[Upstream, Upstream]:
     """Make an upstream two times; one that adapts to a corpus does so, shortly, before.
 
@@ -38,12 +38,13 @@ def make_twice(
         plugin: of an upstream.
         options: those given.
         progress: where the adaptation is shown.
+        device: that they adapt on, and that both are on.
 
     Raises:
         SerbenchError: a wrong option, or what the plugin says.
     """
     if not plugin.adapted_by:
-        return plugins.make(plugin, options=options), plugins.make(plugin, options=options)
+        return _made(plugin, options, device), _made(plugin, options, device)
     short = {name: value for name, value in _SHORT.items() if name in plugin.adapted_by}
     options = plugins.validate(plugin, {**options, **short})
     with TemporaryDirectory() as folder:
@@ -53,10 +54,16 @@ def make_twice(
             offered,
             Path(folder, "weights"),
             progress=progress,
-            device="cpu",
+            device=device,
         )
         options = options | changed
-        return plugins.make(plugin, options=options), plugins.make(plugin, options=options)
+        return _made(plugin, options, device), _made(plugin, options, device)
+
+
+def _made(plugin: plugins.Plugin, options: Mapping[str, Any], device: str) -> Upstream:
+    made: Upstream = plugins.make(plugin, options=options)
+    # what is no upstream is found out by the check
+    return made.to(device) if isinstance(made, Upstream) else made
 
 
 def _record(folder: Path) -> list[Recording]:

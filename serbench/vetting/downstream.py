@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from serbench.downstreams import Conditioning, Downstream
-from serbench.vetting.observing import deviation, sentences, watched
+from serbench.vetting.observing import deviation, exact, same, sentences, watched
 
 _DIM = 24
 _VOICE = 13
@@ -27,7 +27,11 @@ class _Batch(NamedTuple):
 
 
 def check_downstream(
-    make: Callable[[int], Downstream], *, seed: int = 0, learning: bool = True
+    make: Callable[[int], Downstream],
+    *,
+    seed: int = 0,
+    learning: bool = True,
+    device: str = "cpu",
 ) -> list[str]:
     """Return what a downstream does against its contract (see `serbench.downstreams`).
 
@@ -36,12 +40,13 @@ def check_downstream(
             generator, as those of torch's own layers do.
         seed: of the weights and of the frames.
         learning: also look whether a gradient reaches every parameter.
+        device: that it embeds on, in single precision throughout.
 
     Returns:
         One sentence a failure; empty if it passes.
     """
-    with watched() as changed:
-        failures = _failures(make, seed, learning)
+    with watched() as changed, exact():
+        failures = _failures(make, seed, learning, device)
     return failures + [
         f"it changes the global random state of {library}; draw from torch's alone, in make"
         for library in changed
@@ -49,11 +54,13 @@ def check_downstream(
     ]
 
 
-def _failures(make: Callable[[int], Downstream], seed: int, learning: bool) -> list[str]:
+def _failures(
+    make: Callable[[int], Downstream], seed: int, learning: bool, device: str
+) -> list[str]:
     failures = sentences("making the head", _declared, make, seed)
     if failures:
         return failures
-    head, batch = _made(make, seed).eval(), _batch(seed)
+    head, batch = _made(make, seed).eval().to(device), _batch(seed, device)
     failures = sentences("embedding a batch", _embeddings, head, batch)
     if failures:
         return failures
@@ -101,7 +108,7 @@ def _embeddings(head: Downstream, batch: _Batch) -> Iterator[str]:
     if not embedding.isfinite().all():
         lengths = batch.lengths[~embedding.isfinite().flatten(1).all(1)].tolist()
         yield f"embeddings of utterances of {lengths} frames are not all finite numbers"
-    elif not torch.equal(embedding, again):
+    elif not same(embedding, again):
         yield "the same utterances have other embeddings the second time, in evaluation mode"
 
 
@@ -122,7 +129,7 @@ def _padding(head: Downstream, batch: _Batch) -> Iterator[str]:
 def _speakers(head: Downstream, batch: _Batch) -> Iterator[str]:
     with torch.no_grad():
         others = head(batch.frames, batch.lengths, torch.zeros_like(batch.speakers))
-        if not torch.equal(others, head(*batch)):
+        if not same(others, head(*batch)):
             yield "the embedding depends on who speaks; say so by conditions_on"
 
 
@@ -162,13 +169,14 @@ def _same_weights(head: Downstream, other: Downstream) -> bool:
     return all(map(torch.equal, head.parameters(), other.parameters()))
 
 
-def _batch(seed: int) -> _Batch:
+def _batch(seed: int, device: str) -> _Batch:
     generator = torch.Generator().manual_seed(seed)
     lengths = torch.tensor(_FRAMES)
     centres = torch.randn(len(lengths), 1, _DIM, generator=generator)
     frames = centres + torch.randn(len(lengths), max(_FRAMES), _DIM, generator=generator)
     padding = torch.arange(max(_FRAMES)) >= lengths[:, None]
-    return _Batch(frames.masked_fill(padding[..., None], 0.0), lengths, torch.arange(len(lengths)))
+    given = (frames.masked_fill(padding[..., None], 0.0), lengths, torch.arange(len(lengths)))
+    return _Batch(*(tensor.to(device) for tensor in given))
 
 
 def _cut(batch: _Batch, length: int) -> _Batch:

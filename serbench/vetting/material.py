@@ -22,7 +22,7 @@ U = TypeVar("U", bound=Upstream)
 
 
 class Material(ABC, Generic[U]):
-    """Clips for one upstream, on the device of its parameters.
+    """Clips for one upstream, on a device.
 
     Attributes:
         name: of what is in the clips.
@@ -32,10 +32,10 @@ class Material(ABC, Generic[U]):
     name: str
     counter: str
 
-    def __init__(self, upstream: U) -> None:
+    def __init__(self, upstream: U, device: str | None) -> None:
         self.upstream = upstream
         tensors = chain(upstream.parameters(), upstream.buffers())
-        self.device = next(tensors, torch.empty(0)).device
+        self.device = torch.device(device or next(tensors, torch.empty(0)).device)
 
     @abstractmethod
     def declared(self) -> Iterator[str]:
@@ -149,9 +149,11 @@ class Texts(Material[TextUpstream]):
         return Clips(nothing, _speakers(len(texts)), list(texts))
 
 
-def material_of(upstream: Upstream) -> Sounds | Texts:
-    """Return what an upstream is checked with."""
-    return Texts(upstream) if isinstance(upstream, TextUpstream) else Sounds(upstream)
+def material_of(upstream: Upstream, device: str | None) -> Sounds | Texts:
+    """Return what an upstream is checked with; its clips are where its parameters are, if None."""
+    if isinstance(upstream, TextUpstream):
+        return Texts(upstream, device)
+    return Sounds(upstream, device)
 
 
 def speech(samples: int, rate: int, generator: torch.Generator) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import random
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import ParamSpec
 
 import numpy as np
@@ -16,6 +16,7 @@ from serbench.plugins.blame import place_of
 
 P = ParamSpec("P")
 _UNLIKELY = 906_180_359
+_UNORDERED = 1e-5  # of the largest value
 
 
 def sentences(
@@ -77,3 +78,18 @@ def deviation(found: Tensor, expected: Tensor) -> float:
     """
     largest = (found - expected).abs().max() / expected.abs().max().clamp(min=1e-30)
     return float(largest.nan_to_num(nan=torch.inf))
+
+
+def same(found: Tensor, expected: Tensor) -> bool:
+    """Return whether two tensors are equal, on a GPU but for rounding: its sums have no order."""
+    if found.device.type == "cpu" or found.shape != expected.shape:
+        return torch.equal(found, expected)
+    return deviation(found, expected) <= _UNORDERED
+
+
+def exact() -> AbstractContextManager[None]:
+    """Let cuDNN compute in single precision, in one way: contracts are not about rounding."""
+    made: AbstractContextManager[None] = torch.backends.cudnn.flags(
+        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+    )
+    return made

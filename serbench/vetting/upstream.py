@@ -11,7 +11,7 @@ from serbench.errors import SerbenchError
 from serbench.plugins.blame import place_of
 from serbench.upstreams import Clips, Features, TextUpstream, Upstream
 from serbench.vetting.material import Sounds, Texts, material_of
-from serbench.vetting.observing import deviation, sentences, watched
+from serbench.vetting.observing import deviation, exact, same, sentences, watched
 
 _LOOSEST = 0.01  # the most that an upstream may declare as its tolerance
 
@@ -26,13 +26,18 @@ class _Case(NamedTuple):
 
 
 def check_upstream(
-    upstream: Upstream, again: Upstream | None = None, *, seed: int = 0, extremes: bool = True
+    upstream: Upstream,
+    again: Upstream | None = None,
+    *,
+    seed: int = 0,
+    extremes: bool = True,
+    device: str | None = None,
 ) -> list[str]:
     """Return what an upstream does against its contract (see `serbench.upstreams`).
 
     It encodes speech-like waves of five odd lengths, or as many texts if that is what it reads,
     together, alone and in pairs, the shortest clip it takes, silence, clips that are too short, and
-    none, on the device of its parameters.
+    none, on the device of its parameters, in single precision throughout.
 
     Args:
         upstream: as `make` returns it.
@@ -40,23 +45,26 @@ def check_upstream(
         seed: of the waves or texts.
         extremes: also try the shortest clip, silence, and what cannot be encoded, none of which
             changes the features of sound recordings.
+        device: of the clips; None: that of its parameters.
 
     Returns:
         One sentence a failure; empty if it passes.
     """
-    with watched() as changed:
-        failures = _failures(upstream, again, seed, extremes)
+    with watched() as changed, exact():
+        failures = _failures(upstream, again, seed, extremes, device)
     return failures + [
         f"encoding changes the global random state of {library}; use a generator of its own"
         for library in changed
     ]
 
 
-def _failures(upstream: Upstream, again: Upstream | None, seed: int, extremes: bool) -> list[str]:
+def _failures(
+    upstream: Upstream, again: Upstream | None, seed: int, extremes: bool, device: str | None
+) -> list[str]:
     failures = sentences("reading its attributes", _declared, upstream)
     if failures:
         return failures
-    material = material_of(upstream)
+    material = material_of(upstream, device)
     clips = material.clips(seed)
     given = [wave.clone() for wave in clips.waves]
     try:
@@ -90,7 +98,7 @@ def _declared(upstream: Upstream) -> Iterator[str]:
             return
     if not 0 <= upstream.tolerance <= _LOOSEST:
         yield f"tolerance is {upstream.tolerance}; it must be from 0 to {_LOOSEST}"
-    yield from material_of(upstream).declared()
+    yield from material_of(upstream, None).declared()
 
 
 def _shapes(case: _Case) -> Iterator[str]:
@@ -144,9 +152,9 @@ def _repeated(case: _Case) -> Iterator[str]:
     evaluated = upstream.eval()(clips).layers
     for module, mode in modes:
         module.training = mode
-    if torch.equal(evaluated, features.layers):
+    if same(evaluated, features.layers):
         return
-    if torch.equal(upstream(clips).layers, features.layers):
+    if same(upstream(clips).layers, features.layers):
         yield "features are other ones in evaluation mode; call eval() before returning it"
     else:
         yield "the same clips have other features the second time"

@@ -22,29 +22,32 @@ def vet(
     identity: Mapping[str, Any],
     given: Mapping[str, Any],
     progress: Progress,
+    device: str = "cpu",
 ) -> None:
     """Refuse a plugin whose features or embeddings depend on more than the clip itself.
 
     Those that come with serbench are not looked at, nor is one that was found sound before with
-    the same code and options, which is kept in `checked/`.
+    the same code and options on the same kind of device, which is kept in `checked/`.
 
     Args:
         plugin: an upstream or a downstream.
         identity: its code, options and files, as they count in a recipe.
         given: all its options.
         progress: where it is told that it is checked.
+        device: that the run computes on.
 
     Raises:
         SerbenchError: it breaks its contract, in the words of `serbench check`.
     """
     if not plugin.code:
         return
-    known = home() / "checked" / digest_json([plugin.kind, version("serbench"), dict(identity)])
+    what = [plugin.kind, version("serbench"), dict(identity), device.partition(":")[0]]
+    known = home() / "checked" / digest_json(what)
     if known.is_file():
         return
     kind, name = plugin.kind[:-1], plugin.name
-    progress.tell(f"{kind} '{name}' is checked, as its code is new here")
-    failures = _failures(plugin, given, progress)
+    progress.tell(f"{kind} '{name}' is checked on {device}, as its code is new here")
+    failures = _failures(plugin, given, progress, device)
     if failures:
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
         msg = f"{kind} '{name}' is not run: {failures[0]}{more}; `serbench check {kind}` says all"
@@ -54,7 +57,12 @@ def vet(
         known.write_text(f"{kind} {name}, {plugin.origin}\n", encoding="utf-8")
 
 
-def _failures(plugin: plugins.Plugin, given: Mapping[str, Any], progress: Progress) -> list[str]:
+def _failures(
+    plugin: plugins.Plugin, given: Mapping[str, Any], progress: Progress, device: str
+) -> list[str]:
     if plugin.kind == "upstreams":
-        return check_upstream(*make_twice(plugin, given, progress), extremes=False)
-    return check_downstream(lambda dim: plugins.make(plugin, dim, options=given), learning=False)
+        made, again = make_twice(plugin, given, progress, device)
+        return check_upstream(made, again, extremes=False, device=device)
+    return check_downstream(
+        lambda dim: plugins.make(plugin, dim, options=given), learning=False, device=device
+    )

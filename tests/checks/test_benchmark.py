@@ -180,7 +180,11 @@ READ = [
     ('"session": None', '"session": 1', "'session' is 1 in 12 utterances"),
     ('"text": None', '"text": 1.5', "it must be a text or None"),
     ('else "male"', 'else "man"', "'gender' is 'man' in 6 utterances (m1-calm"),
-    ('"split": None', '"split": "dev"', "it must be 'train' or 'valid' or 'test' or None"),
+    (
+        '"split": None',
+        '"split": "dev"',
+        "it must be 'train', 'valid', 'test' (or 'test1', ...), 'unlabelled' or None",
+    ),
     ('"start": float("nan")', '"start": None', "'start' is of object; it must be float, NaN if"),
     ('"end": float("nan")', '"end": 1', "'end' is of int64; it must be float"),
     ("[str(file) for", "[file for", "'path' is PosixPath("),

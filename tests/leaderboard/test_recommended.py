@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from pathlib import Path
 from typing import Any
@@ -92,11 +93,34 @@ def test_a_file_that_is_called_like_a_built_in_upstream_is_told_from_it(tmp_path
     assert "origin=file" in named({"upstream": str(tmp_path / "fbank.py")})
 
 
+HEAD = """
+TRAINING = {"epochs": 7}
+
+def make(dim, *, width: int = 4): ...
+"""
+
+
+def test_a_head_of_ones_own_names_what_is_not_as_it_recommends(tmp_path: Path):
+    (tmp_path / "mine.py").write_text(HEAD)
+    path = str(tmp_path / "mine.py")
+    assert named({"downstream": path}) == ""
+    assert named({"downstream": path, "training": {"epochs": 3}}) == "epochs=3"
+    assert named({"downstream": {"name": path, "width": 8}}) == "width=8"
+
+
+def test_a_plugin_that_is_not_installed_hides_no_setting():
+    result = stored({"training": {"epochs": 3}})
+    plain = copy.deepcopy(result.recipe)
+    plain["upstreams"][0] |= {"name": "theirs", "options": {"k": 2, "n": 1}, "defaults": {"k": 1}}
+    elsewhere = result.model_copy(update={"recipe": plain})
+    assert differing([elsewhere], recommended) == ["k=2, epochs=3"]
+
+
 def test_no_file_that_a_record_names_is_opened(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe.py")
     part = {"name": str(tmp_path / "pipe.py"), "options": {}, "origin": "file 0"}
     plain = {"upstreams": [part], "downstream": part, "training": {"epochs": 3}}
-    assert recommended(plain)["training"] == {"epochs": 3}
+    assert recommended(plain)["upstreams"] == [part]
 
 
 json_values = st.recursive(

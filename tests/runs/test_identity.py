@@ -12,7 +12,8 @@ import pytest
 import soundfile
 
 from serbench.errors import SerbenchError
-from serbench.leaderboard import beside
+from serbench.leaderboard import beside, store
+from serbench.leaderboard.reading import read_record
 
 from .changing import RATE, Listening, Moods
 
@@ -83,6 +84,16 @@ def test_a_result_is_shown_for_the_same_data_alone_where_they_are(moods: Moods) 
     assert listening.heard("on the same data")
     with pytest.raises(SerbenchError, match="moods"):
         moods.run(data=moods.data.with_name("nothing"))
+
+
+def test_a_finished_result_is_read_once(moods: Moods, monkeypatch: pytest.MonkeyPatch) -> None:
+    moods.run()
+    read: list[Path] = []
+    monkeypatch.setattr(store, "read_record", lambda path: read.append(path) or read_record(path))
+    for overwrite in ("only-missing", "never"):
+        read.clear()
+        moods.run(overwrite=overwrite)
+        assert len(read) == 1
 
 
 def test_only_a_look_up_shows_a_result_without_its_corpus_and_says_so(moods: Moods) -> None:

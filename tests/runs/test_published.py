@@ -10,6 +10,7 @@ import pytest
 import soundfile
 from rich.console import Console
 
+from serbench.errors import SerbenchError
 from serbench.leaderboard import store, table
 from serbench.leaderboard.render import render_run
 
@@ -91,3 +92,66 @@ def test_no_folder_of_the_user_is_in_what_is_published(
     again = Listening()
     moods.run(raw=raw, progress=again)
     assert again.heard("has been run on the same data"), "its digest is the same"
+
+
+ENCODER = """
+import torch
+from serbench.upstreams import Upstream, stack
+
+class Places(Upstream):
+    sample_rate, depth, dim = 16_000, 1, 1
+
+    def __init__(self):
+        super().__init__()
+        self.provenance = {"id": FOLDER + "/w.pt", "trained_on": "speech in " + FOLDER}
+
+    def frames(self, samples):
+        return samples // 320
+
+    def forward(self, clips):
+        blocks = [w[: len(w) // 320 * 320].view(1, -1, 320) for w in clips.waves]
+        return stack([each.amax(2, keepdim=True) for each in blocks])
+
+def make():
+    return Places()
+"""
+
+
+def test_however_an_absolute_folder_is_written_no_text_of_a_record_has_it(
+    moods: Moods, tmp_path: Path
+) -> None:
+    """Its paths have doubled slashes, and the folder is reached by a link."""
+    link = tmp_path / "a link"
+    link.symlink_to(moods.data)
+    plugin = Path(moods.raw["benchmark"])
+    plugin.write_text(plugin.read_text().replace("str(root / path)", "f'{root}//./{path}'"))
+    (moods.root / "1.wav").unlink()
+    (moods.root / "2.wav").write_bytes(b"")
+    (moods.root / "3.wav").write_text("this is no audio")
+    (moods.root / "5.wav").write_bytes((moods.root / "6.wav").read_bytes()[:500])
+    for number, samples in ((4, np.zeros(RATE)), (8, np.full(RATE, np.nan)), (9, [0.1, -0.1] * 9)):
+        soundfile.write(moods.root / f"{number}.wav", samples, RATE, subtype="FLOAT")
+    (tmp_path / "places.py").write_text(ENCODER.replace("FOLDER", repr(str(tmp_path))))
+    raw = {"upstream": str(tmp_path / "places.py"), "leave_out_broken": True}
+    outcome = moods.run(raw=raw, data=link)
+    assert len(outcome.result.left_out) == 7
+    for text in (outcome.path.read_text(), str(store.load_result(outcome.path))):
+        for folder in (tmp_path, link, moods.data, Path.home(), Path.cwd()):
+            assert str(folder) not in text
+    reasons = {each.utterance: each.reason for each in outcome.result.left_out}
+    assert reasons["u1"] == "audio file '1.wav' does not exist; get it again or correct its path"
+    assert outcome.result.provenance["id"] == "w.pt"
+
+
+def test_a_look_up_finds_what_was_computed_without_broken_files(moods: Moods) -> None:
+    (moods.root / "3.wav").write_text("this is no audio")
+    raw = {"leave_out_broken": True}
+    outcome = moods.run(raw=raw)
+    found = moods.run(raw=raw, overwrite="never", data=moods.data.with_name("nothing"))
+    assert found.result == outcome.result
+    with pytest.raises(SerbenchError, match="no result of this recipe"):
+        moods.run(overwrite="never")
+    (moods.root / "4.wav").unlink()
+    moods.run(raw=raw)
+    with pytest.raises(SerbenchError, match="other utterances were left out; `serbench show`"):
+        moods.run(raw=raw, overwrite="never")

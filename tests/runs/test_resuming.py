@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -104,3 +105,29 @@ def test_trials_of_other_speakers_or_versions_are_not_taken(
     stopped.run(progress=counting)
     assert counting.epochs == 3 * 2
     assert counting.heard("all folds are computed anew")
+
+
+def test_trials_on_other_threads_are_not_mixed(stopped: Moods) -> None:
+    counting = Counting()
+    outcome = stopped.run(progress=counting, threads=2)
+    assert counting.epochs == 3 * 2
+    assert counting.heard("another device or other threads: all folds are computed anew")
+    assert outcome.result.threads["train"] == 2
+
+
+def test_trials_of_another_processor_are_not_mixed(
+    stopped: Moods, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "described", lambda _: "cpu x86_64 OTHER")
+    counting = Counting()
+    stopped.run(progress=counting)
+    assert counting.epochs == 3 * 2
+
+
+def test_locks_that_do_nothing_are_told_before_the_work(
+    stopped: Moods, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fcntl, "flock", lambda *_: None)  # as on a mount with nolock
+    counting = Counting()
+    stopped.run(progress=counting)
+    assert counting.heard("gives one lock to two at once; run one process at a time")

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 import serbench
 from serbench import plugins
@@ -133,12 +134,12 @@ class Told(Silent):
         self.lines.append(text)
 
 
-def vetted(path: str, kind: plugins.Kind = "upstreams") -> list[str]:
+def vetted(path: str, kind: plugins.Kind = "upstreams", device: str = "cpu") -> list[str]:
     """Return what a run tells of checking a plugin."""
     raw = {"upstream": "fbank", "downstream": "mlp", kind[:-1]: path}
     made, told = recipe.resolve(raw), Told()
     part = made.upstreams[0] if kind == "upstreams" else made.downstream
-    vet(plugins.find(kind, path), part.identity(), part.options, told)
+    vet(plugins.find(kind, path), part.identity(), part.options, told, device)
     return told.lines
 
 
@@ -146,12 +147,22 @@ def test_sound_code_is_checked_once_and_again_when_it_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "home"))
-    new = ["upstream 'mine' is checked, as its code is new here"]
+    new = ["upstream 'mine' is checked on cpu, as its code is new here"]
     path = encoder(tmp_path)
     assert [vetted(path), vetted(path)] == [new, []]
     assert vetted(encoder(tmp_path, "self.seen = 0.0")) == new
     assert vetted("fbank") == []
     assert vetted(head(tmp_path), "downstreams") != []
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU that CUDA can use here")
+def test_code_is_checked_on_the_device_of_the_run(tmp_path: Path) -> None:
+    """Its weight is no parameter and no buffer, so that it stays on the CPU."""
+    path = encoder(tmp_path)
+    vetted(path)
+    with pytest.raises(SerbenchError, match=r"upstream 'mine' is not run: .*same device"):
+        vetted(path, device="cuda")
+    assert vetted(head(tmp_path), "downstreams", "cuda") != []
 
 
 def test_code_that_changes_under_a_run_stops_it(tmp_path: Path) -> None:

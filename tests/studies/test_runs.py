@@ -72,10 +72,8 @@ def test_the_command_line_maps_and_measures_a_finished_run(own_tones: Path, tmp_
         ("shift", [], "feature shift and score"),
     ):
         # the record keeps no path of this machine
-        with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(own_tones.parent)
-            command = ["study", name, made.result.digest[:12], *more, *places]
-            done = CliRunner().invoke(app, command)
+        command = ["study", name, made.result.digest[:12], *more, *places]
+        done = CliRunner().invoke(app, [*command, "--set", f"benchmark.name={own_tones}"])
         assert done.exit_code == 0, (done.output, done.exception)
         assert words in done.output
     told = json.loads((tmp_path / "out" / f"shift-{made.result.digest[:8]}.json").read_text())
@@ -103,6 +101,11 @@ def test_positions_are_adapted_and_run_one_by_one(
 def test_another_upstream_has_no_positions(tmp_path: Path) -> None:
     with pytest.raises(SerbenchError, match="'position' is about papt_hubert"):
         position(Bench(tmp_path, Silent()), RECIPE)
+
+
+def test_a_gap_has_a_protocol_of_its_own(tmp_path: Path) -> None:
+    with pytest.raises(SerbenchError, match="splits by protocol 'equal_amounts', not 'corpus_sp"):
+        gap(Bench(tmp_path, Silent()), RECIPE | {"protocol": "corpus_split"})
 
 
 def test_what_is_no_list_of_numbers_is_refused() -> None:

@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 import soundfile
 import torch
 
+from serbench import devices
 from serbench.digests import digest_json
 from serbench.errors import SerbenchError
 from serbench.progress import Silent
@@ -164,6 +166,20 @@ def test_an_interrupted_encoding_goes_on(table: pd.DataFrame) -> None:
     fresh = features.encode(table, {"name": "afresh"}, lambda: whole, "frames", Silent())
     rows = np.arange(len(table))
     assert torch.equal(stored.batch(rows).layers, fresh.batch(rows).layers)
+
+
+def test_an_encoding_that_was_begun_on_other_threads_begins_anew(table: pd.DataFrame) -> None:
+    with devices.threads(2), pytest.raises(KeyboardInterrupt):
+        encode(table, lambda: Counting(stop_after=6))
+    for end in (KeyboardInterrupt, None):  # also if that is stopped in its turn
+        told, second = Told(), Counting(None if end is None else 3)
+        with devices.threads(1), nullcontext() if end is None else pytest.raises(end):
+            features.encode(table, {"name": "fbank"}, lambda made=second: made, "frames", told)
+        if end is not None:
+            assert any("on another device or other threads" in line for line in told.lines)
+    assert len(table) - 6 < second.encoded < len(table), "what the second one finished is kept"
+    with devices.threads(2):
+        encode(table, lambda: pytest.fail("what is whole is taken, whoever made it"))
 
 
 def test_padding_waste_of_a_plan_is_small() -> None:

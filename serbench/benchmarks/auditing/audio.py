@@ -66,12 +66,12 @@ def check_audio(task: Task, table: DataFrame, facts: DataFrame) -> Iterator[Find
     ]
     for kind, mask, column, tell in checks:
         found = rows[mask]
-        files = zip(found["path"], found[column], strict=True)
+        files = zip(map(Path, found["path"]), found[column], strict=True)
         told = (f"audio file '{p}' {tell(v)}" for p, v in files)
         yield from _errors(kind, found, told)
     doubtful = rows[rows["doubt"] != ""]
     for utterance, path, doubt in doubtful[["utterance", "path", "doubt"]].to_numpy():
-        said = f"audio file '{path}' {doubt}; get it again, or compare it with a checksum"
+        said = f"audio file '{Path(path)}' {doubt}; get it again, or compare it with a checksum"
         yield Finding("altered", "warning", said, str(utterance), Path(path))
     yield from _copies(task, table[heard & (rows["swing"] >= SILENT)])
 

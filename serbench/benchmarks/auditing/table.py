@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from serbench.benchmarks import Task
+from serbench.benchmarks import PARTS, Task, labelled
 from serbench.benchmarks.reading.names import alike
 from serbench.benchmarks.tasks.findings import Finding, absent, some
 from serbench.errors import hidden
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 _NEEDED = ("utterance", "path", "speaker")
 _OPTIONAL = ("session", "gender", "text", "split")
-_VALUES: dict[str, tuple[str, ...]] = {"split": ("train", "valid", "test")}
 
 
 def check_table(task: Task, table: DataFrame) -> Iterator[Finding]:
@@ -40,7 +39,7 @@ def check_table(task: Task, table: DataFrame) -> Iterator[Finding]:
         yield from _unseen(column, table)
     yield from _alike(table)
     yield from _lines(table)
-    yield from task.audit(table)
+    yield from task.audit(labelled(table))
 
 
 def check_texts(table: DataFrame) -> Iterator[Finding]:
@@ -52,14 +51,18 @@ def check_texts(table: DataFrame) -> Iterator[Finding]:
         table: of a benchmark.
     """
     for column in (*_NEEDED, *_OPTIONAL):
-        values, allowed = table[column], _VALUES.get(column)
+        values = table[column]
         right = values.map(lambda value: isinstance(value, str)).astype(bool)
-        if allowed:
-            right &= values.isin(allowed)
+        if column == "split":
+            right &= values.astype(str).str.fullmatch(PARTS)
         if column in (*_OPTIONAL, "speaker"):
             right |= values.isna()
         if not right.all():
-            what = " or ".join(map(repr, allowed)) if allowed else "a text"
+            what = (
+                "'train', 'valid', 'test' (or 'test1', ...), 'unlabelled'"
+                if column == "split"
+                else "a text"
+            )
             what += " or None" if column in _OPTIONAL else ""
             rows = table[~right]
             first = rows[column].tolist()[0]
@@ -68,8 +71,9 @@ def check_texts(table: DataFrame) -> Iterator[Finding]:
 
 
 def _unseen(column: str, table: DataFrame) -> Iterator[Finding]:
-    for name, rows in table.groupby(column, sort=False):
+    for name in table[column].dropna().unique():
         if found := hidden(str(name)):
+            rows = table[table[column] == name]
             message = f"the character {found} in '{column}' of {some(rows)}; take it out"
             yield Finding("unseen_character", "error", message)
 

@@ -51,7 +51,9 @@ def _enrolled(table: DataFrame, fold: Fold, amount: float, unit: Unit, aside: fl
         if len(rest):
             given.append(rows[before < amount])
             scored.append(rest)
-    return replace(fold, test=_in_place(fold.test, scored), enrol=_in_place(fold.test, given))
+    kept = {name: _in_place(rows, scored) for name, rows in fold.tests.items()}
+    test, enrol = _in_place(fold.test, scored), _in_place(fold.test, given)
+    return replace(fold, test=test, tests=kept, enrol=enrol)
 
 
 def _by_speaker(table: DataFrame, rows: Rows) -> Iterator[Rows]:

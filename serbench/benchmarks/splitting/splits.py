@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import Literal
 
@@ -16,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas import DataFrame
 
-from serbench.benchmarks import UNKNOWN, Fold, Rows, Task
+from serbench.benchmarks import UNKNOWN, UNLABELLED, Fold, Rows, Task
 from serbench.benchmarks.splitting import sentences as said
 from serbench.benchmarks.splitting.balance import balanced_folds
 from serbench.errors import SerbenchError, unknown
@@ -101,7 +102,13 @@ def across_corpora(table: DataFrame, task: Task, *, tests: tuple[str, ...]) -> l
     if not tests or len(tests) == len(corpora):
         msg = "protocol 'across_corpora' needs corpora to test, and others to learn from"
         raise SerbenchError(msg)
-    return [_from_others("across_corpora", table, task, name, tests) for name in tests]
+    fold = _from_others("across_corpora", table, task, tests)
+    if len(tests) == 1:
+        return [fold]
+    corpus = table["corpus"].to_numpy(dtype=object)
+    named = {name: fold.test[corpus[fold.test] == name] for name in tests}
+    # one training, each corpus with scores of its own, the first of which ranks
+    return [replace(fold, test=np.concatenate([*named.values()]), tests=named)]
 
 
 def leave_one_corpus_out(table: DataFrame, task: Task) -> list[Fold]:
@@ -110,7 +117,7 @@ def leave_one_corpus_out(table: DataFrame, task: Task) -> list[Fold]:
     if len(names) < 2:
         remedy = "name several, as in --benchmark emodb,crema_d"
         raise _too_few("leave_one_corpus_out", 2, "corpora", names, remedy)
-    return [_from_others("leave_one_corpus_out", table, task, name, (name,)) for name in names]
+    return [_from_others("leave_one_corpus_out", table, task, (name,)) for name in names]
 
 
 def _corpora(table: DataFrame, protocol: str) -> list[str]:
@@ -118,36 +125,42 @@ def _corpora(table: DataFrame, protocol: str) -> list[str]:
     return natural(_column(table, "corpus", protocol, remedy))
 
 
-def _from_others(
-    protocol: str, table: DataFrame, task: Task, tested: str, unheard: tuple[str, ...]
-) -> Fold:
-    """Return the fold that tests a corpus; a balanced fifth of the speakers of others validates."""
+def _from_others(protocol: str, table: DataFrame, task: Task, tested: tuple[str, ...]) -> Fold:
+    """Return the fold that tests some corpora; a balanced fifth of other speakers validates."""
     table, order = _in_id_order(table)
     corpus = table["corpus"].to_numpy(dtype=object)
-    heard = ~np.isin(corpus.astype(str), unheard)
+    heard = ~np.isin(corpus.astype(str), tested)
     known = table[heard]
     group = _groups(known, _speakers(known, protocol), apart=True)
     _check_groups(protocol, 2, known["speaker"].to_numpy(dtype=object), group)
     sets = min(_SPEAKER_SETS, int(group.max()) + 1)
     valid = np.zeros(len(table), dtype=np.bool_)
     valid[heard] = _balanced(protocol, known, task, ("corpus",), group, sets) == 0
-    return _fold(tested, order, valid=valid, test=corpus == tested, left_out=~heard)
+    return _fold(" and ".join(tested), order, valid=valid, test=~heard)
 
 
 def corpus_split(table: DataFrame, task: Task) -> list[Fold]:
-    """Take the parts that the table names."""
+    """Take the parts that the table names; several tests are each one of their own."""
+    whole = table
     table, order = _in_id_order(table)
     remedy = "use a protocol that draws the parts, such as speaker_folds"
     parts = _column(table, "split", "corpus_split", remedy)
-    expected = ["train", "valid", "test"]
-    if sorted(expected) != sorted(set(parts)):
+    tests = [name for name in natural(parts) if name.startswith("test")]
+    if not tests or {"train", "valid", *tests} != set(parts):
         there = ", ".join(sorted(set(parts)))
         msg = (
             "protocol 'corpus_split': column 'split' must have train, valid and test; "
             f"it has {there}; {remedy}"
         )
         raise SerbenchError(msg)
-    return [_fold("corpus", order, valid=parts == "valid", test=parts == "test")]
+    fold = _fold("corpus", order, valid=parts == "valid", test=np.isin(parts, tests))
+    rest = np.flatnonzero((whole["split"] == UNLABELLED).to_numpy())
+    ids = whole["utterance"].to_numpy(dtype=str)[rest]
+    fold = replace(fold, unlabelled=rest[np.argsort(ids, kind="stable")])
+    if tests == ["test"]:
+        return [fold]
+    named = {name: order[parts == name] for name in tests}
+    return [replace(fold, test=np.concatenate([*named.values()]), tests=named)]
 
 
 def speaker_dependent_random(
@@ -222,8 +235,10 @@ def _deal(cards: int, fractions: tuple[float, ...]) -> Codes:
 
 
 def _in_id_order(table: DataFrame) -> tuple[DataFrame, Rows]:
-    """Return the table in the order of its ids, and the row number of each of these rows."""
+    """Return what has truths, in the order of its ids, and the row number of each of these rows."""
     order = np.argsort(table["utterance"].to_numpy(dtype=str), kind="stable")
+    if "split" in table:
+        order = order[(table["split"].iloc[order] != UNLABELLED).to_numpy()]
     return table.iloc[order], order
 
 
@@ -243,9 +258,11 @@ def _rotated(order: Rows, number: Codes, k: int) -> list[Fold]:
 
 def _each(speakers: Names, group: Codes) -> Iterator[tuple[str, Mask, int]]:
     """Give each speaker's name, rows and group."""
+    codes, names = pd.factorize(speakers)
+    number = {name: code for code, name in enumerate(names)}
     for name in natural(speakers):
-        rows = speakers == name
-        yield name, rows, int(group[rows][0])
+        rows = codes == number[name]
+        yield name, rows, int(group[rows.argmax()])
 
 
 def _column(table: DataFrame, name: str, protocol: str, remedy: str) -> Names:
@@ -318,8 +335,14 @@ def _check_groups(protocol: str, needed: int, speakers: Names, group: Codes) -> 
         return
     linked = len(groups) < len(set(speakers))
     what = "groups of speakers without a common session" if linked else "speakers"
-    remedy = "ask for fewer folds or " if needed > 3 else ""
-    remedy += "ignore sessions with sessions='shared'" if linked else "use a larger corpus"
+    remedy = f"ask for at most k={len(groups)}" if needed > 3 and len(groups) >= 3 else ""
+    if linked:
+        remedy += f"{remedy and ', or '}ignore sessions with sessions='shared'"
+    elif not remedy:
+        remedy = (
+            "no claim about new speakers can be made of so few: use speaker_dependent_random, "
+            "which says that it shares speakers, or a larger corpus"
+        )
     raise _too_few(protocol, needed, what, groups, remedy)
 
 

@@ -46,12 +46,20 @@ class Measure(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """A number as tables show it: `key` in the scores, `title` for people, what it averages."""
+    """A number as tables show it: `key` in the scores, `title` for people, what it averages.
+
+    `test` is whose scores, where a fold has several tests.
+    """
 
     key: str
     title: str
     over: Literal["folds", "speakers"]
     dimension: str | None = None
+    test: str | None = None
+
+    def of(self, test: str) -> Figure:
+        """Return the same figure of one of several tests."""
+        return self._replace(key=f"{test}/{self.key}", title=f"{test} {self.title}", test=test)
 
 
 class Task(ABC):
@@ -79,6 +87,11 @@ class Task(ABC):
     def rank(self) -> str:
         """The score that ranks, as a mean of folds."""
         return self.over_folds + self.main
+
+    @property
+    def called(self) -> str:
+        """How `main` is written in a sentence."""
+        return self.main.upper()
 
     @property
     @abstractmethod

@@ -1,0 +1,201 @@
+"""One contract over all corpora that people have, each laid out as its documentation says."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from serbench import plugins
+from serbench.benchmarks.auditing.folds import few_speakers
+from serbench.checks.corpus import check_corpus
+from serbench.errors import SerbenchError
+
+from ..conftest import copy_me  # noqa: TID252
+
+NAMES = [
+    *("cameo", "emovo", "enterface", "esd", "iemocap", "meld", "msp_improv", "msp_podcast"),
+    *("nemo", "ravdess", "savee", "shemo", "tess", "urdu"),
+]
+
+
+def tree(name):
+    return importlib.import_module(f"{__package__}.trees.{name}")
+
+
+def made(name, **options):
+    return plugins.make(plugins.find("benchmarks", name), options=options)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Return what lays a corpus out, once, and gives the data folder."""
+    root = tmp_path_factory.mktemp("data")
+
+    def laid_out(name):
+        folder = root / tree(name).FOLDER
+        if not folder.exists():
+            tree(name).grow(folder)
+        return root
+
+    return laid_out
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_table_and_folds_keep_the_contract(name, data):
+    benchmark = made(name)
+    if name == "esd":  # 17500 clips: the others take 20 s
+        default = next(iter(benchmark.protocols))
+        benchmark = replace(benchmark, protocols={default: benchmark.protocols[default]})
+    assert check_corpus(benchmark, data(name)) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_page_has_all_that_a_reader_needs(name):
+    benchmark = made(name)
+    assert benchmark.bibtex.startswith("@")
+    assert benchmark.bibtex.count("{") == benchmark.bibtex.count("}")
+    assert benchmark.folder == tree(name).FOLDER
+    assert f"'{benchmark.folder}'" in benchmark.obtain
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_clip_is_counted_and_has_a_file(name, data):
+    benchmark = made(name)
+    table = benchmark.read(data(name) / benchmark.folder)
+    assert len(table) == getattr(tree(name), "CLIPS", len(table))
+    assert set(benchmark.task.classes) <= set(table.get("emotion", benchmark.task.classes))
+    assert table["path"].map(lambda path: Path(path).is_file()).all()
+
+
+def some_clip(name, root):
+    """Return the file of the last utterance of a corpus."""
+    benchmark = made(name)
+    return Path(benchmark.read(root / benchmark.folder)["path"].iloc[-1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_half_downloaded_corpus_says_what_is_missing(name, data):
+    root = data(name)
+    folder = root / tree(name).FOLDER
+    clips = [some_clip(name, root)]
+    if name == "enterface":  # releases differ by a few clips
+        clips = sorted(folder.glob("subject 1?/**/*.wav"))
+    for clip in clips:
+        clip.rename(clip.with_suffix(".part"))
+    try:
+        with pytest.raises(SerbenchError, match=r" of \d+|here are") as caught:
+            made(name).read(folder)
+    finally:
+        for clip in clips:
+            clip.with_suffix(".part").rename(clip)
+    assert made(name).obtain.split(" ")[-1] in str(caught.value)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_folder_that_is_not_there_says_how_to_get_it(name, tmp_path):
+    with pytest.raises(SerbenchError, match="does not exist; ") as caught:
+        made(name).read(tmp_path / tree(name).FOLDER)
+    assert made(name).obtain in str(caught.value)
+    with pytest.raises(SerbenchError, match="--data or set SERBENCH_DATA"):
+        made(name).read(None)
+
+
+@pytest.mark.parametrize("name", ["emovo", "ravdess", "savee", "urdu"])
+def test_a_renamed_folder_and_one_too_deep_are_told_with_what_to_do(name, tmp_path):
+    folder = tmp_path / tree(name).FOLDER
+    other = tmp_path / f"{folder.name.upper()}_2"
+    tree(name).grow(other)
+    with pytest.raises(SerbenchError, match=rf"mv \'{other}\' \'{folder}\'"):
+        made(name).read(folder)
+    folder.mkdir()
+    shutil.move(other, folder / "inside")
+    with pytest.raises(SerbenchError, match=rf"it lies in \'{folder}/inside\': move"):
+        made(name).read(folder)
+
+
+@pytest.mark.parametrize(("name", "table"), [("meld", "dev_sent_emo.csv"), ("nemo", "data.tsv")])
+def test_other_columns_are_told(name, table, tmp_path):
+    folder = tmp_path / tree(name).FOLDER
+    tree(name).grow(folder)
+    file = folder / table
+    lines = file.read_text().split("\n", 1)
+    lines[0] = lines[0].replace("Emotion", "Label").replace("emotion", "label")
+    file.write_text("\n".join(lines))
+    with pytest.raises(SerbenchError, match=r"it has no column [Ee]motion, but .*abel"):
+        made(name).read(folder)
+
+
+def test_a_stranger_among_the_files_is_named(tmp_path):
+    folder = tmp_path / "emovo"
+    tree("emovo").grow(folder)
+    (folder / "f1" / "copy of dis-f1-b1.wav").touch()
+    with pytest.raises(SerbenchError, match="1 of 589 files are not called like"):
+        made("emovo").read(folder)
+
+
+@pytest.mark.parametrize("protocol", ["speaker_folds", "leave_one_speaker_out"])
+def test_two_speakers_are_no_folds_and_the_remedy_works(protocol, data):
+    from serbench.benchmarks.splitting import protocols
+
+    benchmark = made("tess")
+    table = benchmark.read(data("tess") / "tess")
+    assert table["speaker"].value_counts().to_dict() == {"OAF": 1400, "YAF": 1400}
+    with pytest.raises(SerbenchError, match="use speaker_dependent_random") as caught:
+        protocols.make(protocol).split(table, benchmark.task)
+    assert "no claim about new speakers" in str(caught.value)
+    made_again = protocols.make("speaker_dependent_random")
+    assert made_again.speaker_dependent
+    assert len(made_again.split(table, benchmark.task)) == 5
+
+
+def test_too_many_folds_for_four_speakers_are_told_how_many_there_can_be(data):
+    from serbench.benchmarks.splitting import protocols
+
+    benchmark = made("savee")
+    table = benchmark.read(data("savee") / "savee")
+    with pytest.raises(SerbenchError, match="ask for at most k=4"):
+        protocols.make("speaker_folds").split(table, benchmark.task)
+    folds = protocols.make("speaker_folds", k=4).split(table, benchmark.task)
+    assert len(folds) == 4
+    assert few_speakers(table, folds)
+
+
+def test_dimensions_of_msp_improv(data):
+    benchmark = made("msp_improv", task="dimensions")
+    table = benchmark.read(data("msp_improv") / "MSP-IMPROV")
+    assert len(table) == 8438
+    row = table.set_index("utterance").loc["MSP-IMPROV-S01A-M02-P-FM00"]
+    assert (row["arousal"], row["valence"], row["dominance"]) == (4.25, 1.25, 2.25)
+    assert (row["speaker"], row["session"], row["gender"]) == ("M02", "02", "male")
+
+
+def test_shemo_without_fear_and_cameo_of_one_corpus(data):
+    table = made("shemo", emotions=5).read(data("shemo") / "ShEMO")
+    assert (len(table), "fear" in set(table["emotion"])) == (2962, False)
+    cameo = made("cameo", dataset="nEMO").read(data("cameo") / "CAMEO")
+    assert set(cameo["speaker"]) == {f"nEMO/s{number}" for number in range(5)}
+    with pytest.raises(SerbenchError, match="There are: CaFE, RESD, nEMO"):
+        made("cameo", dataset="nemo").read(data("cameo") / "CAMEO")
+
+
+def test_enterface_speakers_are_the_folders_not_the_files(data):
+    table = made("enterface").read(data("enterface") / "enterface")
+    assert table["speaker"].value_counts().to_dict() == {f"subject {i}": 30 for i in range(1, 44)}
+
+
+def test_the_page_to_copy_reads_the_tree_to_copy(tmp_path):
+    folder = tmp_path / "my-corpus"
+    pages = {}
+    for kind in ("tree", "benchmark"):
+        pages[kind] = {"__name__": kind}
+        exec(copy_me(kind), pages[kind])
+    pages["tree"]["grow"](folder)
+    table = pages["benchmark"]["make"]().read(folder)
+    assert len(table) == pages["tree"]["CLIPS"]
+    next((folder / "wav").iterdir()).unlink()
+    with pytest.raises(SerbenchError, match=r"has 36 clips, here are 35 \(by emotion: "):
+        pages["benchmark"]["make"]().read(folder)
