@@ -10,7 +10,7 @@ from serbench.runs.adapting import adapt
 from serbench.runs.corpus import prepare_for
 from serbench.runs.encoding import encode
 from serbench.runs.finetuning import finetune
-from serbench.runs.foreseeing import check_places, check_upstreams
+from serbench.runs.foreseeing import check_places, check_upstreams, tell_of_warmup
 from serbench.runs.identity import described
 from serbench.runs.job import Job
 from serbench.runs.postprocessing import correct, made_of
@@ -75,6 +75,7 @@ def _of_these_data(job: Job, data: Path | None, results: Path, stored: Entry | N
 def _compute(job: Job, prepared: Prepared, results: Path) -> Outcome:
     job.vet()
     check_upstreams(job, prepared.table)
+    tell_of_warmup(job, prepared.folds)
     with job.timed("adapt"), job.threaded("adapt"):
         adapted = adapt(job, prepared)
     with job.timed("finetune"), job.threaded("finetune"):

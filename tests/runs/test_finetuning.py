@@ -310,7 +310,7 @@ def test_dimensions_are_learnt_first_as_well(raw: dict[str, Any], corpus: Path) 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"upstream": "fbank"}, r"KaldiFeatures\) has no parameters.* nothing to fine-tune"),
+        ({"upstream": "fbank"}, r"this upstream has no parameters.* nothing to fine-tune"),
         (
             {"finetune": True, "training": {"finetune": True}},
             r"before the head .finetune. or together with it .training.finetune., not both",
