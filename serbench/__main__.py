@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -16,6 +17,10 @@ _SOON = 0.05  # seconds
 
 def main() -> None:
     """Run `serbench`; exit 2 with a message for a problem of the user, 130 or 143 if stopped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # what the terminal's encoding cannot show is no reason to lose what was computed
+            stream.reconfigure(errors="replace")
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     sys.unraisablehook = _arrive_again
     try:

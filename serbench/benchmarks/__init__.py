@@ -86,7 +86,9 @@ class Fold:
             msg = f"fold '{self.name}': its tests, one after the other, are not its test part"
             raise SerbenchError(msg)
         rows = np.concatenate([self.train, self.valid, self.test, self.enrol, self.unlabelled])
-        if len(np.unique(rows)) != len(rows):
+        seen = np.zeros(rows.max(initial=-1) + 1, dtype=bool)
+        seen[rows] = True
+        if seen.sum() != len(rows):
             msg = (
                 f"fold '{self.name}': a row is in two parts; train, valid and test must be disjoint"
             )

@@ -91,8 +91,9 @@ KNOWN_DEFECTS = {
     "1045_IWL_DIS_XX": "the take of 1045_ITH_DIS_XX: another sentence than its name says",
     "1056_MTI_ANG_XX": "the same take, cut otherwise, as 1056_TAI_ANG_XX",
     "1056_TAI_ANG_XX": "the take of 1056_MTI_ANG_XX: another sentence than its name says",
+    "1072_IEO_ANG_LO": "the same take as the first one in 1072_IEO_DIS_MD",
     "1072_IEO_ANG_MD": "the same take as the second one in 1072_IEO_DIS_MD",
-    "1072_IEO_DIS_MD": "two takes, the second that of 1072_IEO_ANG_MD",
+    "1072_IEO_DIS_MD": "two takes, those of 1072_IEO_ANG_LO and 1072_IEO_ANG_MD",
 }
 # The one of them on which those who heard the voice alone do not agree.
 _TIED = "1067_IEO_FEA_LO"

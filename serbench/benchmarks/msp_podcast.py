@@ -20,7 +20,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from serbench.benchmarks import Benchmark, Classification, Fold, Protocol, Regression, Task
+from serbench.benchmarks import (
+    UNKNOWN,
+    Benchmark,
+    Classification,
+    Fold,
+    Protocol,
+    Regression,
+    Task,
+)
 from serbench.benchmarks.reading.layout import as_table, corpus_folder, read_rows
 from serbench.benchmarks.splitting import protocols
 from serbench.errors import SerbenchError
@@ -83,7 +91,6 @@ _PARTS = {
 _SPOKEN = ("FileName", "SpkrID", "Gender")
 _LABELS = ("labels_consensus.csv", "labels_concensus.csv")  # as the older releases spell it
 _FOLDERS = {"Audios": ("Audios", "Audio"), "Labels": ("Labels", "label", "labels")}
-_UNKNOWN = "Unknown"
 _MOST_SECONDS = 200.0  # of a speaker in test_a
 
 
@@ -147,7 +154,7 @@ def read(
         values = {"emotion": told["EmoClass"].map(_EMOTIONS), **_shares(labels, told["FileName"])}
         kept = silent | values["emotion"].notna()
     if unknown == "dropped":
-        kept &= (told["SpkrID"] != _UNKNOWN) | silent
+        kept &= (told["SpkrID"] != UNKNOWN) | silent
     names = [f"{audio.name}/{name}" for name in told["FileName"][kept]]
     corpus_folder("msp_podcast", folder, names, OBTAIN)
     table = as_table(
@@ -188,9 +195,9 @@ def _told(labels: Path, root: Path) -> DataFrame:
         told["Split_Set"] = told["FileName"].map(listed)
         unrated = sorted(n for n, p in listed.items() if p.lower() == "test3")
         missing = [name for name in unrated if name not in set(told["FileName"])]
-        more = pd.DataFrame({"FileName": missing, "SpkrID": _UNKNOWN, "Split_Set": "Test3"})
+        more = pd.DataFrame({"FileName": missing, "SpkrID": UNKNOWN, "Split_Set": "Test3"})
         told = pd.concat([told, more], ignore_index=True)
-    told["SpkrID"] = told["SpkrID"].fillna(_UNKNOWN)
+    told["SpkrID"] = told["SpkrID"].fillna(UNKNOWN)
     told["split"] = told["Split_Set"].str.lower().map(_PARTS)
     if (lost := told["split"].isna()).any():
         first = told.loc[lost].iloc[0]
@@ -261,7 +268,7 @@ def _tran(table: DataFrame, task: Task) -> list[Fold]:
 
     order = np.argsort(table["utterance"].to_numpy(dtype=str), kind="stable")
     sorted_ = table.iloc[order]
-    known = (sorted_["speaker"] != _UNKNOWN).to_numpy()
+    known = (sorted_["speaker"] != UNKNOWN).to_numpy()
     split, speaker = (sorted_[name].to_numpy() for name in ("split", "speaker"))
     then = (sorted_["release"] == "earlier").to_numpy(copy=True)
     if not then.any():

@@ -21,7 +21,7 @@ from serbench.runs.corpus import read_corpus
 from serbench.vetting.observing import sentences
 
 # Columns that the audit adds.
-_ADDED = ("recording", "seconds")
+_ADDED = ("recording", "seconds", "rate", "copy", "overlap")
 
 
 def check_corpus(benchmark: Benchmark, data: Path | None) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from serbench.errors import SerbenchError
 from serbench.postprocessors import Evidence, Known, PostProcessor, Predicted
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _KINDS = ("classification", "regression")
 _OUTPUTS = 3
 _ENROLLED = 5
+_WIDTH = 6
 _TESTED = [f"test {number}" for number in range(4)]
 
 
@@ -67,7 +69,7 @@ def _order(
     step: PostProcessor, tested: Known, evidence: Evidence, values: Values, kind: str
 ) -> Iterator[str]:
     order = np.random.default_rng(0).permutation(len(tested.values))
-    shuffled = Known(tested.values[order], tested.speakers[order], tested.truths[order])
+    shuffled = _rows(tested, order)
     found = step.correct(_shown(step, shuffled), evidence)
     if not np.allclose(found, values[order], atol=1e-8):
         yield f"{kind}: what comes out depends on the order of the utterances"
@@ -79,7 +81,7 @@ def _by_enrolment(
     """Yield what goes wrong where speakers are known by some of their utterances, or by none."""
     for count in (_ENROLLED, 0):
         ahead = np.concatenate([np.flatnonzero(tested.speakers == who)[:count] for who in _TESTED])
-        given = Predicted(tested.values[ahead], tested.speakers[ahead])
+        given = _rows(tested, ahead).unlabelled
         heard = {
             name: voice for name, voice in evidence.voices.items() if count or name not in _TESTED
         }
@@ -94,6 +96,11 @@ def _by_enrolment(
             yield f"{kind}, {count} utterances of each speaker enrolled: no finite values"
 
 
+def _rows(part: Known, rows: NDArray[np.int64]) -> Known:
+    embeddings = None if part.embeddings is None else part.embeddings[rows]
+    return Known(part.values[rows], part.speakers[rows], part.truths[rows], embeddings=embeddings)
+
+
 def _shown(step: PostProcessor, part: Known) -> Predicted:
     return part if step.oracle else part.unlabelled
 
@@ -106,7 +113,9 @@ def _material(kind: str) -> tuple[Known, Evidence]:
         names = np.repeat([f"{part} {i}" for i in range(speakers)], 12)
         if kind == "classification":
             values = random.dirichlet(np.ones(_OUTPUTS), len(names))
-            parts[part] = Known(values, names, random.integers(_OUTPUTS, size=len(names)))
+            seen = random.normal(size=(len(names), _WIDTH)).astype(np.float32)
+            labels = random.integers(_OUTPUTS, size=len(names))
+            parts[part] = Known(values, names, labels, embeddings=seen)
         else:
             truths = random.normal(4, 1, (len(names), _OUTPUTS))
             parts[part] = Known(truths + random.normal(size=truths.shape), names, truths)

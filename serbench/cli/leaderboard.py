@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from serbench.cli.options import Results
+from serbench.cli.options import Data, Results
+from serbench.errors import SerbenchError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from serbench.leaderboard.table import Board
+
+app = typer.Typer(invoke_without_command=True)
 
 
 class Format(StrEnum):
@@ -20,32 +25,90 @@ class Format(StrEnum):
     TERMINAL = "terminal"
     MARKDOWN = "markdown"
     CSV = "csv"
+    LATEX = "latex"
+    JSON = "json"
+    BIBTEX = "bibtex"
 
 
+class Matrix(StrEnum):
+    """What the columns of a matrix are."""
+
+    DOWNSTREAM = "downstream"
+    CORPUS = "corpus"
+
+
+@app.callback()
 def leaderboard(
+    context: typer.Context,
     results: Results = Path("results"),
     benchmark: Annotated[str | None, typer.Option(help="Only this benchmark.")] = None,
     reported: Annotated[
         bool, typer.Option("--reported", help="Below each board, what papers report on its corpus.")
     ] = False,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            help="Further columns, with commas: intervals, ranks, seeds, worst_decile, gini, "
+            "weights, rate, seconds, encode, device, transductive, contaminated."
+        ),
+    ] = None,
+    matrix: Annotated[
+        Matrix | None, typer.Option(help="Upstreams by downstream, or systems by corpus.")
+    ] = None,
     output: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TERMINAL,
 ) -> None:
     """Rank the results, per benchmark and protocol; scores are recomputed from the predictions."""
-    from serbench.leaderboard import export, store, table
+    if context.invoked_subcommand is not None:
+        return
+    from serbench.leaderboard.columns import chosen
+
+    names = chosen(columns)
+    boards = _boards(results, benchmark)
+    if matrix is not None:
+        _draw_matrix(boards, matrix)
+    elif output is Format.TERMINAL:
+        _draw(boards, names, reported=reported)
+    else:
+        typer.echo(_written(boards, output, names, reported=reported), nl=False)
+
+
+def _boards(results: Path, benchmark: str | None) -> list[Board]:
+    from serbench.leaderboard import store, table
+    from serbench.leaderboard.submissions import marks
     from serbench.runs.recommended import recommended
 
     shelf = store.read_all(results)
     for problem in shelf.problems:
         typer.echo(f"serbench: left out: {problem}", err=True)
-    boards = table.rank(store.on_benchmark(shelf, results, benchmark), recommended)
-    if output is Format.TERMINAL:
-        _draw(boards, reported=reported)
-    else:
-        write = export.to_markdown if output is Format.MARKDOWN else export.to_csv
-        typer.echo(write(boards), nl=False)
+    entries = store.on_benchmark(shelf, results, benchmark)
+    return table.rank(entries, recommended, marks(results))
 
 
-def _draw(boards: list[Board], *, reported: bool) -> None:
+def _written(
+    boards: Sequence[Board], output: Format, names: Sequence[str], *, reported: bool
+) -> str:
+    from serbench.leaderboard import bibtex, export, latex
+
+    if output is Format.MARKDOWN:
+        return export.to_markdown(boards, names, reported=reported)
+    if output is Format.JSON:
+        return export.to_json(boards, names, reported=reported)
+    if output is Format.BIBTEX:
+        return bibtex.to_bibtex(boards)
+    if reported:
+        typer.echo("serbench: --reported goes with terminal, markdown and json alone", err=True)
+    if output is Format.LATEX:
+        entries = bibtex.to_bibtex(boards)
+        return f"{latex.to_latex(boards, names)}\n{_commented(entries)}"
+    return export.to_csv(boards, names)
+
+
+def _commented(text: str) -> str:
+    """Return BibTeX entries as comments, for whoever takes the table to take along."""
+    return "".join(f"% {line}".rstrip() + "\n" for line in text.splitlines())
+
+
+def _draw(boards: Sequence[Board], names: Sequence[str], *, reported: bool) -> None:
     from rich.console import Console
 
     from serbench.leaderboard.render import render_board, render_reported
@@ -57,7 +120,70 @@ def _draw(boards: list[Board], *, reported: bool) -> None:
     for number, board in enumerate(boards):
         if number:
             console.print()
-        console.print(render_board(board))
+        console.print(render_board(board, names, width=console.width))
         for each in tables(benchmark=board.benchmark.name) if reported else []:
             console.print()
             console.print(render_reported(each))
+
+
+def _draw_matrix(boards: Sequence[Board], across: Matrix) -> None:
+    from rich.console import Console
+
+    from serbench.leaderboard.matrix import matrices
+    from serbench.leaderboard.render_matrix import render_matrix
+
+    console = Console(highlight=False, markup=False)
+    for number, made in enumerate(matrices(boards, across.value)):
+        if number:
+            console.print()
+        console.print(render_matrix(made))
+
+
+@app.command("verify")
+def verify(results: Results = Path("results"), data: Data = None) -> None:
+    """Compute every score again, and compare ids and truths with the corpora that are at hand."""
+    from serbench.leaderboard.verifying import verify_all
+    from serbench.runs.at_hand import corpora
+
+    wrong = count = 0
+    for found in verify_all(results, corpora(data)):
+        count += 1
+        wrong += bool(found.problems)
+        _tell(f"{found.path.parent.name}/{found.path.stem[:8]}", found.problems, found.truth)
+    if not count:
+        raise SerbenchError(f"no results in '{results}'; `serbench run` makes them")
+    typer.echo(f"{count - wrong} of {count} results verified.")
+    if wrong:
+        raise typer.Exit(1)
+
+
+@app.command("add")
+def add(
+    files: Annotated[list[Path], typer.Argument(help="Zips or folders of results.")],
+    results: Results = Path("results"),
+    data: Data = None,
+) -> None:
+    """Take results of others, each only when it verifies."""
+    from serbench.leaderboard.submissions import add as taken
+    from serbench.runs.at_hand import corpora
+
+    wrong = 0
+    for file in files:
+        try:
+            for found in taken(file, results, corpora(data)):
+                wrong += bool(found.problems)
+                _tell(found.name, found.problems, found.truth)
+        except SerbenchError as error:
+            wrong += 1
+            typer.echo(f"serbench: error: {error}", err=True)
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _tell(name: str, problems: Sequence[str], truth: bool | None) -> None:
+    """Print a line for a sound result, and one a problem."""
+    if not problems:
+        known = "ids and truths as in the corpus" if truth else "truth not verified here"
+        typer.echo(f"{name}: verified; {known}")
+    for problem in problems:
+        typer.echo(f"{name}: {problem}", err=True)

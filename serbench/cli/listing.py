@@ -10,6 +10,7 @@ from serbench.errors import SerbenchError, unknown
 
 if TYPE_CHECKING:
     from serbench import plugins
+    from serbench.benchmarks import Benchmark
 
 _KINDS = ("upstreams", "downstreams", "benchmarks", "postprocessors", "protocols", "recipes")
 
@@ -60,7 +61,7 @@ def _line(kind: plugins.Kind, name: str) -> str:
         told = plugin.summary + _from(plugin)
         if kind == "benchmarks":
             made = plugins.make(plugin, options={})
-            told += f"\nlicence: {made.licence}\nget it: {made.obtain}"
+            told += f"\nlicence: {made.licence}"
     except SerbenchError as error:
         told += f": {error}"
     return told
@@ -94,9 +95,23 @@ def _show_plugin(kind: str, name: str) -> None:
     plugin = plugins.find(known, name)
     typer.echo(plugin.summary)
     _show_options({option.name: option.default for option in plugin.options.values()})
+    if kind == "benchmarks":
+        _show_corpus(plugins.make(plugin, options={}))
     for size, entry in plugin.sizes.items():
         licence, trained_on = entry["licence"], entry["trained_on"]
         typer.echo(f"  --weights {size}: {entry['id']} ({licence}); {trained_on}")
+
+
+def _show_corpus(made: Benchmark) -> None:
+    """Print what somebody needs who wants to use a corpus, and to cite it."""
+    typer.echo(f"protocols: {', '.join(made.protocols)} (the first is the default)")
+    if made.known_defects:
+        typer.echo(
+            f"known defects: {len(made.known_defects)} clips; `serbench data check` lists them"
+        )
+    typer.echo(f"licence: {made.licence}\nget it: {made.obtain}\ncite: {made.citation}")
+    if made.bibtex:
+        typer.echo(f"\n{made.bibtex}")
 
 
 def _show_options(defaults: dict[str, object]) -> None:

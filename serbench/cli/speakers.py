@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from serbench.cli.options import Results
 
-app = typer.Typer(help="A result speaker by speaker.", no_args_is_help=True)
+
+class _Shown(TyperGroup):
+    """A group whose command is `show` where none is named: `serbench speakers RESULT`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Name the command that is meant."""
+        if args and args[0] not in {*self.commands, *ctx.help_option_names}:
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_Shown,
+    help="A result speaker by speaker; `serbench speakers RESULT` shows it.",
+    no_args_is_help=True,
+)
 
 Stored = Annotated[str, typer.Argument(help="How the digest begins, or the record's path.")]
 
@@ -20,17 +36,25 @@ def show(result: Stored, results: Results = Path("results")) -> None:
     from rich.console import Console
 
     from serbench.leaderboard import store
-    from serbench.leaderboard.render_speakers import render_speakers
+    from serbench.leaderboard.render_speakers import render_neighbours, render_speakers
     from serbench.leaderboard.speakers import speaker_tables
+    from serbench.runs.postprocessing import neighbours
 
     entry = store.load_result(store.look_up(results, result))
     corrected = entry.result.corrected
     benchmark = entry.result.benchmark.name
     before = None if corrected is None else store.find(results, benchmark, corrected.digest)
     console = Console(highlight=False, markup=False)
+    heard = (
+        {}
+        if before is None
+        else neighbours(entry.result, store.look_up(results, before.result.digest))
+    )
     for table in speaker_tables(entry, before):
         console.print(render_speakers(table))
         console.print()
+    if heard:
+        console.print(render_neighbours(heard))
 
 
 @app.command("vectors")

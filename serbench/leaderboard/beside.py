@@ -3,7 +3,8 @@
 `DIGEST.parquet` has those for the test parts, which are scored. `DIGEST.valid.parquet` and
 `DIGEST.train.parquet` have what the same trainings predict for the other two,
 `DIGEST.enrol.parquet` for what is enrolled of the test speakers, if anything is, and
-`DIGEST.voices.parquet` the vectors of the speakers: what fusion and post-processors look at.
+`DIGEST.voices.parquet` the vectors of the speakers; of classes, `DIGEST.embedded.parquet` has what
+the output saw of each utterance. Fusion and post-processors look at these.
 `DIGEST.unlabelled.csv` is for whoever has the truths: predictions for utterances without any.
 """
 
@@ -15,8 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from serbench.errors import SerbenchError
-from serbench.leaderboard.reading import BrokenResultError, read_predictions, read_voices
+from serbench.leaderboard.reading import (
+    BrokenResultError,
+    read_embedded,
+    read_predictions,
+    read_voices,
+)
 from serbench.leaderboard.record import Result
+from serbench.scoring import embedded
 from serbench.scoring import predictions as tables
 from serbench.scoring import voices as speakers
 
@@ -28,6 +35,7 @@ Part: TypeAlias = Literal["test", "valid", "train", "enrol"]
 
 _CALLED = {"valid": "validation", "train": "training", "enrol": "enrolled"}
 VOICES = ".voices.parquet"
+EMBEDDED = ".embedded.parquet"
 UNLABELLED = ".unlabelled.csv"
 
 
@@ -39,6 +47,7 @@ class Beside(NamedTuple):
     voices: one row a speaker x fold x seed.
     enrol: predictions for what is enrolled of those who are tested.
     unlabelled: predictions for what has no truth.
+    embedded: what the output saw of each utterance x fold x seed.
     """
 
     valid: DataFrame | None = None
@@ -46,6 +55,7 @@ class Beside(NamedTuple):
     voices: DataFrame | None = None
     enrol: DataFrame | None = None
     unlabelled: DataFrame | None = None
+    embedded: DataFrame | None = None
 
 
 def place(path: Path, part: Part) -> Path:
@@ -62,7 +72,7 @@ def files(path: Path, predictions: DataFrame, beside: Beside) -> dict[Path, Data
     """Return where each table of a result belongs."""
     found = {place(path, "test"): predictions, place(path, "valid"): beside.valid}
     found |= {place(path, "train"): beside.train, path.with_suffix(VOICES): beside.voices}
-    found |= {place(path, "enrol"): beside.enrol}
+    found |= {place(path, "enrol"): beside.enrol, path.with_suffix(EMBEDDED): beside.embedded}
     found[path.with_suffix(UNLABELLED)] = beside.unlabelled
     return {where: table for where, table in found.items() if table is not None}
 
@@ -78,7 +88,9 @@ def problem(result: Result, predictions: DataFrame, beside: Beside) -> str | Non
     for part, table in parts.items():
         if table is not None and (reason := unlike(result, table, part)):
             return reason
-    return None if beside.voices is None else speakers.problem(beside.voices)
+    if beside.voices is not None and (reason := speakers.problem(beside.voices)):
+        return reason
+    return None if beside.embedded is None else embedded.problem(beside.embedded)
 
 
 def unlike(result: Result, predictions: DataFrame, part: Part = "test") -> str | None:
@@ -155,6 +167,27 @@ def load_voices(path: Path, result: Result) -> DataFrame:
         if wrong := speakers.problem(voices):
             raise BrokenResultError(file, wrong)
     return voices
+
+
+def load_embedded(path: Path, result: Result) -> DataFrame:
+    """Read what a result's outputs saw (see `serbench.scoring.embedded`); no rows if not kept.
+
+    Args:
+        path: of the record.
+        result: the record.
+
+    Raises:
+        BrokenResultError: it is damaged.
+    """
+    file = path.with_suffix(EMBEDDED)
+    if not file.exists():
+        return embedded.empty()
+    clips = sum(fold.train + fold.valid + fold.test + fold.enrol for fold in result.split.folds)
+    with contained(file):
+        found = read_embedded(file, clips * len(result.seeds))
+        if wrong := embedded.problem(found):
+            raise BrokenResultError(file, wrong)
+    return found
 
 
 @contextmanager

@@ -184,7 +184,7 @@ def _groups(
 def _key(one: Entry, rows: DataFrame, by: By, gender: Mapping[str, str] | None) -> Series[str]:
     task = one.result.benchmark.task
     if by == "emotion":
-        if not task.classes:
+        if not task.words:
             raise SerbenchError(
                 f"the task has no emotions but {task.summary}, which are compared anyway; leave "
                 "--by emotion out"

@@ -1,13 +1,17 @@
-"""Boards for other programs: Markdown for a page, CSV for numbers."""
+"""Boards for other programs: Markdown for a page, CSV and JSON for numbers."""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
+import math
 import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from serbench.leaderboard import reports
+from serbench.leaderboard.columns import COLUMNS, texts
 from serbench.leaderboard.described import setting, system
 from serbench.leaderboard.figures import ends, with_spread
 from serbench.leaderboard.table import Board, Row
@@ -19,23 +23,35 @@ if TYPE_CHECKING:
 _FORMULA = re.compile("[=+@\t\r\uff1d\uff0b\uff20]|[-\uff0d].")
 
 
-def to_markdown(boards: Sequence[Board]) -> str:
-    """Return the boards as GitHub tables, each under a heading and with its sentences below."""
-    return "\n".join("\n".join(_section(board)) for board in boards)
+def to_markdown(
+    boards: Sequence[Board], names: Sequence[str] = (), *, reported: bool = False
+) -> str:
+    """Return the boards as GitHub tables, each under a heading and with its sentences below.
+
+    Args:
+        boards: to write.
+        names: of further columns (`columns.COLUMNS`).
+        reported: below each board, what papers report on its corpus.
+    """
+    sections = (
+        [*_section(board, names), *(_reports(board) if reported else [])] for board in boards
+    )
+    return "\n".join("\n".join(section) for section in sections)
 
 
-def _section(board: Board) -> Iterator[str]:
+def _section(board: Board, names: Sequence[str]) -> Iterator[str]:
     differ = any(row.differs for row in board.rows)
     header = ["#", "upstream", "weights", "downstream"] + ["differs in"] * differ
     header += [f"{column.dimension or ''} {column.title}".strip() for column in board.columns]
-    header += ["95 %", "seeds", "digest"] + ["note"] * bool(board.notes)
+    header += ["95 %", *(COLUMNS[name].title for name in names), "seeds", "digest"]
+    header += ["note"] * bool(board.notes)
     yield from (f"### {_escaped(board.title)}", "", _line(header), _line(["---"] * len(header)))
-    for row in board.rows:
+    for row, further in zip(board.rows, texts(board, names), strict=True):
         labels = row.result.labels
         cells = [row.place, labels.upstream, labels.weights, labels.downstream]
         cells += [row.differs] * differ
         cells += [with_spread(row.values[column.key]) for column in board.columns]
-        cells += [ends(row.intervals.get(board.columns[0].key))]
+        cells += [ends(row.intervals.get(board.columns[0].key)), *further]
         cells += [str(row.seeds), row.result.digest[:8]]
         cells += [", ".join(str(note) for note in row.notes)] * bool(board.notes)
         yield _line([_escaped(cell) for cell in cells])
@@ -43,6 +59,18 @@ def _section(board: Board) -> Iterator[str]:
     yield from (f"{_escaped(sentence)}\n" for sentence in board.caption)
     yield from (f"{i}. {_escaped(note)}" for i, note in enumerate(board.notes, start=1))
     yield from [""] * bool(board.notes)
+
+
+def _reports(board: Board) -> Iterator[str]:
+    """Yield what papers report, apart from what is computed here."""
+    for source, table in reports.tables(benchmark=board.benchmark.name):
+        yield f"#### Reported, not computed here: {_escaped(f'{source.short}, {table.name}')}"
+        yield from ("", _line(["system", *map(_escaped, table.metrics)]))
+        yield _line(["---"] * (1 + len(table.metrics)))
+        for row in table.rows:
+            values = ["-" if math.isnan(value) else f"{value:g}" for value in row.values]
+            yield _line([_escaped(row.system), *values])
+        yield from ("", _escaped(f"{table.corpus}; {table.protocol}. {source.citation}"), "")
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -55,19 +83,61 @@ def _escaped(text: str) -> str:
     return " ".join(text.split())
 
 
-def to_csv(boards: Sequence[Board]) -> str:
+def to_csv(boards: Sequence[Board], names: Sequence[str] = ()) -> str:
     """Return one line a row of each board: names, the full digest, numbers with all their digits.
 
     The columns are those of all boards; a metric that a board does not have is empty there, and
     an undefined one is "nan".
     """
-    rows = [_flat(board, row) for board in boards for row in board.rows]
+    rows = [row for board in boards for row in _rows(board, names)]
     text = io.StringIO()
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
+    every = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.DictWriter(text, every, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: _harmless(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
+
+
+def to_json(boards: Sequence[Board], names: Sequence[str] = (), *, reported: bool = False) -> str:
+    """Return the boards as JSON: a list of tables, their rows as in `to_csv`, NaN as null.
+
+    Args:
+        boards: to write.
+        names: of further columns.
+        reported: with each board, what papers report on its corpus.
+    """
+    plain = [
+        {
+            "title": board.title,
+            "ranks": board.columns[0].key,
+            "caption": board.caption,
+            "rows": [*_rows(board, names)],
+        }
+        | ({"reported": [*_plain_reports(board)]} if reported else {})
+        for board in boards
+    ]
+    return json.dumps(_without_nan(plain), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _plain_reports(board: Board) -> Iterator[dict[str, Any]]:
+    for source, table in reports.tables(benchmark=board.benchmark.name):
+        yield {"source": source.citation, **table.model_dump(mode="json")}
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nan(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(each) for each in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _rows(board: Board, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a board as flat columns."""
+    columns = [COLUMNS[name].values(board) for name in names]
+    for number, row in enumerate(board.rows):
+        further = {name: values[number] for name, values in zip(names, columns, strict=True)}
+        yield _flat(board, row) | further
 
 
 def _harmless(value: Any) -> Any:

@@ -100,7 +100,7 @@ def about_constant(result: Result, scores: Scores) -> list[str]:
     where = " in a dimension" if len(task.scales) > 1 else ""
     return [
         f"The ratings of {people.constant} of {people.speakers} speakers are all equal{where}: "
-        f"their {task.main.upper()} is 0 or undefined, whatever is predicted."
+        f"their {task.called} is 0 or undefined, whatever is predicted."
     ]
 
 
@@ -304,15 +304,21 @@ def _undefined(scores: Scores) -> str | None:
 
 def mismatch(result: Result, scores: Scores) -> str | None:
     """Return how the scores of a record are not those of its predictions, or None."""
-    different = next(_differences(result.scores, scores.to_json()), None)
+    different = next(differences(result, scores), None)
     if different is None:
         return None
     where, stored, computed = different
     return (
         "Not ranked, as the record's scores are not those of its predictions "
-        f"({where}: {_shown(stored)} stored, {_shown(computed)} recomputed): one of the two was "
+        f"({where}: {stored} stored, {computed} recomputed): one of the two was "
         "changed. Shown is what the predictions give."
     )
+
+
+def differences(result: Result, scores: Scores) -> Iterator[tuple[str, str, str]]:
+    """Yield each score of a record that is not that of its predictions: place, stored, computed."""
+    for where, stored, computed in _differences(result.scores, scores.to_json()):
+        yield where, _shown(stored), _shown(computed)
 
 
 def _differences(stored: Any, computed: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -16,6 +16,7 @@ from pydantic_core import from_json
 
 from serbench.errors import SerbenchError, hidden, shown
 from serbench.leaderboard.record import FORMAT, Result, sum_of
+from serbench.scoring import embedded
 from serbench.scoring import predictions as tables
 
 if TYPE_CHECKING:
@@ -130,6 +131,25 @@ def read_voices(path: Path, most: int) -> DataFrame:
 def _too_wide(schema: Schema) -> str | None:
     width = len(schema.names)
     return f"the speakers' vectors have {width} columns" if width > _WIDEST else None
+
+
+def read_embedded(path: Path, most: int) -> DataFrame:
+    """Read a table of utterances' embeddings, within the same bounds.
+
+    Args:
+        path: the file.
+        most: rows that the record allows.
+
+    Raises:
+        BrokenResultError: it is missing, damaged or too large.
+    """
+    cells = most * (len(embedded.WHO) + embedded.COMPONENTS)
+    if most > _ROWS or cells > _CELLS:
+        raise BrokenResultError(path, f"its record promises {most} rows, more than can be true")
+    allowed = _CELL_BYTES * (cells + 1_000)
+    return _read_table(
+        path, most=most, allowed=allowed, words=["utterance", "fold"], columns=lambda _: None
+    )
 
 
 def _read_table(

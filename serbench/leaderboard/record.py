@@ -312,6 +312,8 @@ class Result(_Record):
         known_defects: how many utterances have a defect that the benchmark lists.
         unknown_speakers: of how many utterances nobody knows who speaks; they are in no figure by
             speaker.
+        shared: what share of the utterances of a part has the speaker, session, text, recording or
+            a near-copy of one in another, such as "text: test in train"; mean of folds, none if 0.
         warnings: what the audits of corpus and folds doubt, a sentence a kind, "what; remedy".
         provenance: of the upstream's weights: `id`, `revision`, `digest`, `licence`,
             `trained_on`, `method`, as far as they exist; of those before the run adapted them.
@@ -348,6 +350,7 @@ class Result(_Record):
     left_out: tuple[LeftOut, ...] = ()
     known_defects: int = 0
     unknown_speakers: int = 0
+    shared: dict[str, float] = {}
     warnings: tuple[str, ...] = ()
     provenance: dict[str, str] = {}
     adaptation: Adaptation | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from serbench.leaderboard import notes
+from serbench.leaderboard.columns import COLUMNS, texts
 from serbench.leaderboard.comparable import title
 from serbench.leaderboard.differing import Recommend, differing
 from serbench.leaderboard.figures import ends, number, with_spread
@@ -21,24 +22,39 @@ from serbench.leaderboard.reports import Reported
 from serbench.leaderboard.table import Board, Row
 
 if TYPE_CHECKING:
+    from serbench.benchmarks.tasks import Figure
     from serbench.scoring.scores import Scores
 
+_WIDE = 110  # columns of a terminal that further columns of a board fit in
 
-def render_board(board: Board) -> RenderableType:
-    """Return a board, its sentences and its notes."""
+
+def render_board(board: Board, names: Sequence[str] = (), *, width: int = 80) -> RenderableType:
+    """Return a board, its sentences and its notes.
+
+    Args:
+        board: to draw.
+        names: of further columns (`columns.COLUMNS`), which stand below the system where it is
+            narrow.
+        width: of the terminal.
+    """
+    more, beside = texts(board, names), width >= _WIDE
     dimensions = board.benchmark.task.scales
     table = _grid()
     table.add_column("#", justify="right")
     table.add_column("system", overflow="fold")
-    titles = [column.title for column in board.columns]
+    titles = [_untested(column).title if dimensions else column.title for column in board.columns]
     for header in ["", *dict.fromkeys(titles)] if dimensions else titles:
         table.add_column(Text(header.replace(" ", "\n")), justify="right", no_wrap=True)
+    for name in names if beside else ():
+        table.add_column(Text(COLUMNS[name].title.replace(" ", "\n")), justify="right")
     table.add_column("digest", no_wrap=True)
-    for row in board.rows:
+    for row, further in zip(board.rows, more, strict=True):
         cells = _by_dimension(board, row) if dimensions else _by_metric(board, row)
         # a Text, as no name is taken for markup then
-        numbers = map(Text, cells)
+        numbers = [Text(cell) for cell in [*cells, *(further if beside else [])]]
         system = _system(row.result.labels, row.differs)
+        for name, text in zip(names, further, strict=True) if not beside else ():
+            system.append(f"\n{COLUMNS[name].title}: {text}", style="dim")
         table.add_row(row.place, system, *numbers, _origin(row))
     page = _page(Text(board.title, style="bold"), table, board.caption)
     return Group(page, _numbered(board.notes)) if board.notes else page
@@ -98,19 +114,33 @@ def _by_dimension(board: Board, row: Row) -> Iterator[str]:
     """Yield the dimensions below each other, then O-CCC and A-CCC of each.
 
     For two spreads there is no room; interval and spread over seeds have lines of their own, below
-    what ranks.
+    what ranks. Nor is there for several tests side by side: they stand below each other.
     """
-    titles = dict.fromkeys(column.title for column in board.columns)
-    by_title = [[c for c in board.columns if c.title == title] for title in titles]
+    tests = dict.fromkeys(column.test for column in board.columns)
+    stacked = [_of_test(board, row, test) for test in tests]
+    yield from ("\n".join(lines) for lines in zip(*stacked, strict=True))
+
+
+def _untested(column: Figure) -> Figure:
+    """Return a column without the name of its test."""
+    return column if column.test is None else column._replace(title=column.title.split(" ", 1)[1])
+
+
+def _of_test(board: Board, row: Row, test: str | None) -> Iterator[str]:
+    """Yield the cells of one of several tests, or of all there is."""
+    columns = [column for column in board.columns if column.test == test]
+    named = [] if test is None else [test]
+    titles = dict.fromkeys(column.title for column in columns)
+    by_title = [[c for c in columns if c.title == title] for title in titles]
     several, known = row.seeds > 1, bool(row.intervals)
     first, *others = (column.dimension or "" for column in by_title[0])
-    yield "\n".join([first, *["95 %"] * known, *["over seeds"] * several, *others])
+    yield "\n".join([*named, first, *["95 %"] * known, *["over seeds"] * several, *others])
     for shown in by_title:
         values = [row.values[column.key] for column in shown]
         main, *rest = (with_spread(value._replace(seeds=None)) for value in values)
         interval = [ends(row.intervals.get(shown[0].key))] * known
         over_seeds = [f"({number(each)})" for each in [values[0].seeds] if each is not None]
-        yield "\n".join([main, *interval, *over_seeds, *rest])
+        yield "\n".join([*[""] * len(named), main, *interval, *over_seeds, *rest])
 
 
 def _system(labels: Labels, differs: str = "") -> Text:
@@ -204,7 +234,7 @@ def _extremes(result: Result, scores: Scores) -> str:
     text = f"{len(people)} speakers" + (f", {few} more with too few clips" if few else "")
     if ordered:
         ends = [f"{number(value)} ({speaker})" for value, speaker in (ordered[0], ordered[-1])]
-        text += f": {key.upper()} from {ends[0]} to {ends[1]}"
+        text += f": {task.called} from {ends[0]} to {ends[1]}"
     return f"{text}."
 
 

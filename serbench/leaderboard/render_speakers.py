@@ -10,7 +10,11 @@ from rich.text import Text
 from serbench.leaderboard.figures import number
 from serbench.leaderboard.render import _grid
 
+_NEIGHBOURS = 5
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from serbench.leaderboard.speakers import Moments, SpeakerRow, SpeakerTable
 
 
@@ -27,6 +31,22 @@ def render_speakers(table: SpeakerTable) -> RenderableType:
     for row in table.rows:
         drawn.add_row(row.name, str(row.clips), *_cells(row))
     return Group(drawn, Text(), Text(table.summary, style="dim"))
+
+
+def render_neighbours(heard: Mapping[str, Sequence[str]]) -> RenderableType:
+    """Return by whose labels each speaker was corrected, with the first seed.
+
+    Args:
+        heard: speaker to training speakers, the most similar first.
+    """
+    drawn = _grid()
+    drawn.add_column("speaker", overflow="fold")
+    drawn.add_column("training speakers of similar voice", overflow="fold")
+    for speaker, names in sorted(heard.items()):
+        more = len(names) - _NEIGHBOURS
+        shown = ", ".join(names[:_NEIGHBOURS])
+        drawn.add_row(speaker, shown + (f" and {more} more" if more > 0 else ""))
+    return drawn
 
 
 def _cells(row: SpeakerRow) -> list[str]:

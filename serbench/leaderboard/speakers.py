@@ -92,7 +92,7 @@ def speaker_tables(entry: Entry, before: Entry | None = None) -> Iterator[Speake
 
 
 def _title(result: Result, dimension: str) -> str:
-    main = result.benchmark.task.main.upper()
+    main = result.benchmark.task.called
     return f"{main} of {dimension}" if dimension else main
 
 

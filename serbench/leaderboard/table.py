@@ -115,7 +115,9 @@ class _Placed(NamedTuple):
 
 
 def rank(
-    results: Iterable[tuple[Result, DataFrame]], recommend: Recommend | None = None
+    results: Iterable[tuple[Result, DataFrame]],
+    recommend: Recommend | None = None,
+    marks: Mapping[str, str] | None = None,
 ) -> list[Board]:
     """Return the boards that results make, ordered by benchmark and protocol.
 
@@ -123,25 +125,32 @@ def rank(
         results: records with their predictions, in any order. Scores are computed from these;
             those stored in the records only have to agree.
         recommend: what tells the recommended settings, so that rows show others.
+        marks: what must be said of some rows, by the digests of their results.
     """
-    return boards((standing(*entry) for entry in results), recommend)
+    return boards((standing(*entry) for entry in results), recommend, marks)
 
 
-def boards(standings: Iterable[Standing], recommend: Recommend | None = None) -> list[Board]:
+def boards(
+    standings: Iterable[Standing],
+    recommend: Recommend | None = None,
+    marks: Mapping[str, str] | None = None,
+) -> list[Board]:
     """Return the boards of results that are measured already.
 
     Args:
         standings: results with what their predictions come to, in any order.
         recommend: as for `rank`.
+        marks: as for `rank`.
     """
-    return [_board(group, recommend) for group in groups(standings)]
+    return [_board(group, recommend, marks or {}) for group in groups(standings)]
 
 
-def _board(compared: Group, recommend: Recommend | None) -> Board:
-    group = _placed(compared.entries)
+def _board(compared: Group, recommend: Recommend | None, marks: Mapping[str, str]) -> Board:
+    group = _placed(compared.entries, marks)
     first = group[0].result
     shown = _columns(first)
     sentences = tuple(dict.fromkeys(sentence for each in group for sentence in each.about))
+    numbers = {sentence: number for number, sentence in enumerate(sentences, start=1)}
     differences = differing([each.result for each in group], recommend)
     return Board(
         title=compared.title,
@@ -157,7 +166,7 @@ def _board(compared: Group, recommend: Recommend | None) -> Board:
                 intervals=_intervals(each.standing.measured.shares),
                 seeds=each.scores.seeds,
                 differs=differs,
-                notes=tuple(1 + sentences.index(sentence) for sentence in each.about),
+                notes=tuple(numbers[sentence] for sentence in each.about),
             )
             for each, differs in zip(group, differences, strict=True)
         ),
@@ -180,15 +189,19 @@ def _value(scores: Scores, column: Figure) -> Spread:
     return spread(scores.tests[column.test], column._replace(key=column.key.split("/", 1)[1]))
 
 
-def _placed(entries: Sequence[Standing]) -> list[_Placed]:
+def _placed(entries: Sequence[Standing], marks: Mapping[str, str]) -> list[_Placed]:
     """Return results, best first, those without a rank last."""
     ranked = sorted((each for each in entries if each.ranked), key=_order)
     others = sorted((each for each in entries if not each.ranked), key=_order)
     ranks = [*_ranks(ranked), *[None] * len(others)]
     return [
-        _Placed(rank, each, each.measured.about)
+        _Placed(rank, each, (*each.measured.about, *_marked(each, marks)))
         for rank, each in zip(ranks, [*ranked, *others], strict=True)
     ]
+
+
+def _marked(each: Standing, marks: Mapping[str, str]) -> list[str]:
+    return [marks[each.result.digest]] if each.result.digest in marks else []
 
 
 def _order(each: Standing) -> tuple[bool, float, str]:

@@ -19,8 +19,8 @@ of the training and the validation part; of what it corrects it sees predictions
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from serbench.errors import SerbenchError
@@ -41,10 +41,13 @@ class Predicted:
         values: (N, C) float64: the probabilities of the classes, each row with the sum 1, or
             dimensions on the benchmark's scale.
         speakers: (N,) text: who speaks.
+        embeddings: (N, E) float32, what the output of the trial saw of each, in principal
+            components of the training part; of classes alone, else None.
     """
 
     values: Values
     speakers: NDArray[Any]
+    embeddings: NDArray[np.float32] | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Known(Predicted):
     @property
     def unlabelled(self) -> Predicted:
         """The same without the truths."""
-        return Predicted(self.values, self.speakers)
+        return Predicted(self.values, self.speakers, embeddings=self.embeddings)
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,15 @@ class PostProcessor(ABC):
         Raises:
             SerbenchError: what it needs is not there.
         """
+
+    def neighbours_of(self, speakers: Sequence[str], evidence: Evidence) -> Mapping[str, list[str]]:
+        """Return by whose labels each speaker is corrected, the most similar first.
+
+        Args:
+            speakers: each with a voice in the evidence.
+            evidence: what is known.
+        """
+        return {}
 
 
 def chain(

@@ -21,10 +21,14 @@ class Oracle(PostProcessor):
         self.shift = shift
 
     def correct(self, predicted: Predicted, evidence: Evidence) -> Values:
-        """Return (N, C) dimensions with the truths' moments for each speaker."""
+        """Return (N, C) dimensions with the truths' moments for each speaker.
+
+        Utterances that are enrolled without their truths stay as they are.
+        """
         import numpy as np
 
-        assert isinstance(predicted, Known)
+        if not isinstance(predicted, Known):
+            return predicted.values
         speakers, places = np.unique(predicted.speakers, return_inverse=True)
         own = moments(predicted.values, places, len(speakers))
         truth = moments(predicted.truths, places, len(speakers))

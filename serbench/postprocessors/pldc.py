@@ -9,6 +9,8 @@ from serbench.postprocessors import Evidence, PostProcessor, Predicted
 from serbench.postprocessors._neighbours import Choice, candidates, nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -123,6 +125,15 @@ class Pldc(PostProcessor):
             alike = found.similarity.mean(axis=1) >= self.gate
             means[alike] = deviations[alike] = np.nan
         return means, deviations
+
+    def neighbours_of(self, speakers: Sequence[str], evidence: Evidence) -> dict[str, list[str]]:
+        """Return the neighbours of each speaker."""
+        names = candidates(
+            [evidence.train, evidence.valid][: 1 if self.among == "train" else 2], self.fewest
+        )
+        found = nearest(speakers, names, evidence.voices, self.k, self.neighbours, evidence.seed)
+        rows = zip(speakers, found.chosen.tolist(), strict=True)
+        return {who: [names[place] for place in row] for who, row in rows}
 
 
 def shifted(

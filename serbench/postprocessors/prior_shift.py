@@ -10,6 +10,8 @@ from serbench.postprocessors._neighbours import Choice, candidates, nearest
 from serbench.postprocessors._posteriors import calibrated, moved, prior
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from serbench.postprocessors import Values
 
 
@@ -65,6 +67,13 @@ class PriorShift(PostProcessor):
                 for row in found.chosen
             ]
         )
+
+    def neighbours_of(self, speakers: Sequence[str], evidence: Evidence) -> dict[str, list[str]]:
+        """Return the neighbours of each speaker."""
+        names = candidates([evidence.train], self.fewest)
+        found = nearest(speakers, names, evidence.voices, self.k, self.neighbours, evidence.seed)
+        rows = zip(speakers, found.chosen.tolist(), strict=True)
+        return {who: [names[place] for place in row] for who, row in rows}
 
 
 def make(

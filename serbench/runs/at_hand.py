@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serbench import plugins
+from serbench.benchmarks import NAME
+from serbench.digests import digest_json
+from serbench.errors import SerbenchError
 from serbench.runs.corpus import read_corpus
 from serbench.runs.rerunning import raw_of
 
@@ -39,3 +44,33 @@ def table_of(result: Result, data: Path | None) -> DataFrame:
         SerbenchError: the corpus is not there, or is half unpacked.
     """
     return read_corpus(benchmark_of(result), data)
+
+
+def corpora(data: Path | None) -> Callable[[Result], DataFrame | None]:
+    """Return what gives the table of a result's corpus, each read once; None where it is not here.
+
+    Args:
+        data: folder of the corpora; None: `SERBENCH_DATA`.
+    """
+    known: dict[str, DataFrame | None] = {}
+
+    def table(result: Result) -> DataFrame | None:
+        part = result.recipe.get("benchmark", result.benchmark.name)
+        key = digest_json({"benchmark": part})
+        if key not in known:
+            known[key] = _table_or_none(result, data)
+        return known[key]
+
+    return table
+
+
+def _table_or_none(result: Result, data: Path | None) -> DataFrame | None:
+    part = result.recipe.get("benchmark")
+    # no path that a stranger's record names is opened, let alone run
+    if not isinstance(part, dict) or not re.fullmatch(NAME, str(part.get("name"))):
+        return None
+    try:
+        return table_of(result, data)
+    except (SerbenchError, LookupError, TypeError):
+        # not at hand, or the record of somebody whose recipe is none
+        return None

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from serbench.benchmarks.auditing import audit, folds
-from serbench.benchmarks.auditing import checksums as sums
+from serbench.benchmarks.auditing import audit, folds, sharing
 from serbench.benchmarks.reading.names import as_texts, unknown
 from serbench.benchmarks.splitting import hashes
 from serbench.benchmarks.tasks.findings import gathered
@@ -17,13 +15,11 @@ from serbench.digests import digest_json
 from serbench.errors import SerbenchError
 from serbench.home import data_root
 from serbench.leaderboard.record import Enrolled, FoldRecord, Split
-from serbench.runs import recipe as recipes
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
     from serbench.benchmarks import Benchmark, Fold, Protocol, Task
-    from serbench.benchmarks.auditing.audit import Finding
     from serbench.progress import Progress
     from serbench.runs.job import Job
 
@@ -39,6 +35,7 @@ class Prepared:
         left_out: utterances that are not used, with the reason.
         known_defects: how many used utterances have a defect that the benchmark lists.
         unknown_speakers: of how many used utterances nobody knows who speaks.
+        shared: of what the parts of a fold have in common, see `sharing.shares`.
         warnings: what the audits doubt, a sentence a kind.
     """
 
@@ -48,6 +45,7 @@ class Prepared:
     left_out: Mapping[str, str]
     known_defects: int
     unknown_speakers: int = 0
+    shared: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -56,6 +54,7 @@ def prepare_for(job: Job, data: Path | None) -> Prepared:
     return prepare(
         job.benchmark,
         job.protocol,
+        called=job.recipe.benchmark.name,
         data=data,
         leave_out_broken=job.recipe.leave_out_broken,
         enrol=job.recipe.enrol,
@@ -68,6 +67,7 @@ def prepare(
     benchmark: Benchmark,
     protocol: Protocol,
     *,
+    called: str = "",
     data: Path | None,
     leave_out_broken: bool,
     progress: Progress,
@@ -79,6 +79,7 @@ def prepare(
     Args:
         benchmark: the corpus.
         protocol: how to split it.
+        called: what the user calls the corpus, for messages, if not by its name.
         data: folder of the corpora; None: `SERBENCH_DATA`.
         leave_out_broken: go on without recordings that cannot be used.
         progress: where the work is shown.
@@ -89,7 +90,7 @@ def prepare(
         SerbenchError: the corpus is not there, has errors, or the folds leak.
     """
     found = audit.audit_corpus(benchmark, read_corpus(benchmark, data), progress, anew=anew)
-    table = found.usable(leave_out_broken=leave_out_broken)
+    table = found.usable(called, leave_out_broken=leave_out_broken)
     split, doubts = folds.sound_folds(table, protocol, benchmark.task)
     doubts += folds.doubts(table, split, protocol)
     if enrol is not None:
@@ -102,12 +103,15 @@ def prepare(
         progress.tell(f"warning: {warning}")
     known = sum(f.severity == "known" for f in found.findings)
     nobody = int(unknown(table["speaker"]).sum())
+    common = sharing.shares(table, split)
     numbers = _in_numbers(table, split, benchmark.task)
-    return Prepared(table, split, numbers, found.broken, known, nobody, tuple(warnings))
+    return Prepared(table, split, numbers, found.broken, known, nobody, common, tuple(warnings))
 
 
 def _in_numbers(table: DataFrame, split: list[Fold], task: Task) -> Split:
     """Return the sizes and the hashes of folds."""
+    ids, truths = hashes.id_lines(table), hashes.truth_lines(table, task)
+    each = [hashes.fold_hash(ids, fold) for fold in split]
     parts = tuple(
         FoldRecord(
             name=fold.name,
@@ -115,68 +119,19 @@ def _in_numbers(table: DataFrame, split: list[Fold], task: Task) -> Split:
             valid=len(fold.valid),
             test=len(fold.test),
             enrol=len(fold.enrol),
-            hash=hashes.split_hash(table, [fold]),
-            truths=dict(hashes.part_truths(table, fold, task)),
+            hash=hashes.together([own]),
+            truths=dict(hashes.part_truths(truths, fold)),
             tests={test: len(rows) for test, rows in fold.tests.items()},
             unlabelled=len(fold.unlabelled),
         )
-        for fold in split
+        for fold, own in zip(split, each, strict=True)
     )
     return Split(
-        hash=hashes.split_hash(table, split),
+        hash=hashes.together(each),
         recordings=digest_json(sorted(table["recording"]))[:16],
         folds=parts,
         **hashes.contents(table, task),
     )
-
-
-def check_corpus(
-    raw: Mapping[str, Any],
-    *,
-    data: Path | None,
-    progress: Progress,
-    checksums: Path | None = None,
-) -> list[Finding]:
-    """Return all that is wrong with a benchmark's corpus and the folds of a protocol on it.
-
-    Args:
-        raw: `benchmark` and perhaps `protocol`, as in a recipe.
-        data: folder of the corpora; None: `SERBENCH_DATA`.
-        progress: where the work is shown.
-        checksums: a list of `sha256sum` or `b2sum`; None: those that lie in the corpus' folder or
-            beside its description.
-
-    Raises:
-        SerbenchError: the corpus is not there or its tables cannot be read.
-    """
-    benchmark_part, protocol_part = recipes.resolve_data(raw)
-    benchmark = recipes.make_benchmark(benchmark_part)
-    table = read_corpus(benchmark, data)
-    found = audit.audit_corpus(benchmark, table, progress)
-    places = _places(benchmark, benchmark_part.name, table, data)
-    lists = sums.beside(places) if checksums is None else [checksums]
-    changed = [f for one in lists for f in sums.check_files(one, table["path"], progress)]
-    findings = sorted([*changed, *found.findings], key=lambda f: f.severity != "error")
-    if any(f.severity == "error" for f in findings):
-        return findings
-    protocol = recipes.make_protocol(benchmark, protocol_part)
-    split = protocol.split(found.table, benchmark.task)
-    return [
-        *findings,
-        *folds.audit_folds(found.table, split, protocol, benchmark.task),
-        *folds.doubts(found.table, split, protocol),
-    ]
-
-
-def _places(benchmark: Benchmark, name: str, table: DataFrame, data: Path | None) -> set[Path]:
-    """Return the folders in which a list of a corpus' checksums would lie."""
-    root = data_root(data)
-    folders = {Path(os.path.commonpath([Path(path).parent for path in table["path"]]))}
-    if name.endswith(".toml"):
-        folders.add(Path(name).expanduser().absolute().parent)
-    if benchmark.folder is not None and root is not None:
-        folders.add(root / benchmark.folder)
-    return folders
 
 
 def is_there(benchmark: Benchmark, data: Path | None) -> bool:

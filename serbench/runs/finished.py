@@ -22,6 +22,7 @@ class Tables(NamedTuple):
     enrolled: for what is enrolled of those who are tested.
     voices: the vector of each speaker of the fold.
     unlabelled: predictions for what has no truth; no rows if there is nothing.
+    embedded: what the output sees of each utterance; without rows where it is not kept.
     """
 
     tested: DataFrame
@@ -30,6 +31,7 @@ class Tables(NamedTuple):
     enrolled: DataFrame
     voices: DataFrame
     unlabelled: DataFrame
+    embedded: DataFrame
 
 
 class Trial(NamedTuple):

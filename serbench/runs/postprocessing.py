@@ -15,14 +15,17 @@ from serbench import plugins
 from serbench.errors import SerbenchError
 from serbench.leaderboard import beside, store
 from serbench.leaderboard.beside import Beside
-from serbench.leaderboard.identity import corrected_by, digest_of
+from serbench.leaderboard.identity import CORRECTED, corrected_by, digest_of
 from serbench.leaderboard.record import Corrected, Enrolled, Result, summed
 from serbench.postprocessors import Evidence, Known, PostProcessor, chain, check_serves
 from serbench.runs.parts import Part
 from serbench.runs.plugin_part import plugin_of
 from serbench.runs.recipe import steps_of
 from serbench.runs.result import Outcome
-from serbench.scoring import predictions as tables
+from serbench.scoring.embedded import aligned
+from serbench.scoring.predictions import truths as truths_of
+from serbench.scoring.predictions import values as values_of
+from serbench.scoring.predictions import with_values
 from serbench.scoring.scores import score
 from serbench.scoring.voices import vectors
 
@@ -100,7 +103,8 @@ def _corrected(path: Path, parts: Sequence[Part], root: Path) -> Outcome:
         }
     )
     enrolled = material.enrolled if _enrols(result) else None
-    kept = Beside(validated, material.training, material.voices, enrolled)
+    embedded = None if material.embedded.empty else material.embedded
+    kept = Beside(validated, material.training, material.voices, enrolled, embedded=embedded)
     return Outcome(summed(result), scores, store.save(result, tested, root, kept))
 
 
@@ -127,6 +131,7 @@ class _Material:
     training: DataFrame
     voices: DataFrame
     enrolled: DataFrame
+    embedded: DataFrame
     how: Enrolled | None
 
     @classmethod
@@ -143,6 +148,7 @@ class _Material:
             beside.load_voices(path, result),
             # nobody is enrolled with nothing
             beside.load_part(path, result, "enrol") if _enrols(result) else tested.iloc[:0],
+            beside.load_embedded(path, result),
             result.protocol.enrolled,
         )
 
@@ -162,21 +168,60 @@ class _Material:
     def _corrected(
         self, task: Task, steps: tuple[PostProcessor, ...], fold: str, seed: int
     ) -> tuple[DataFrame, DataFrame]:
-        tested, validated, training, voices, enrolled = (
-            rows[(rows["fold"] == fold) & (rows["seed"] == seed)]
-            for rows in (self.tested, self.validated, self.training, self.voices, self.enrolled)
+        tested, validated, embedded = (
+            _of(rows, fold, seed) for rows in (self.tested, self.validated, self.embedded)
         )
-        given = _known(task, enrolled)
+        evidence = self.evidence(task, fold, seed)
+        values, valid = chain(steps, _known(task, tested, embedded), evidence)
+        return with_values(task, tested, values), with_values(task, validated, valid)
+
+    def evidence(self, task: Task, fold: str, seed: int) -> Evidence:
+        """Return what may be looked at to correct the predictions of a trial."""
+        validated, training, enrolled, voices, embedded = (
+            _of(rows, fold, seed)
+            for rows in (self.validated, self.training, self.enrolled, self.voices, self.embedded)
+        )
+        given = _known(task, enrolled, embedded)
         labelled = self.how is not None and self.how.labelled
-        evidence = Evidence(
-            train=_known(task, training),
-            valid=_known(task, validated),
+        return Evidence(
+            train=_known(task, training, embedded),
+            valid=_known(task, validated, embedded),
             voices=dict(zip(voices["speaker"], vectors(voices), strict=True)),
             seed=seed,
             enrolled=(given if labelled else given.unlabelled) if self.how else None,
         )
-        values, valid = chain(steps, _known(task, tested), evidence)
-        return tables.with_values(task, tested, values), tables.with_values(task, validated, valid)
+
+
+def neighbours(corrected: Result, path: Path) -> dict[str, list[str]]:
+    """Return by whose labels each test speaker was corrected, with the first seed.
+
+    Args:
+        corrected: the record of a corrected run.
+        path: of the record of the run that it was made of.
+
+    Returns:
+        Speaker to training speakers, the most similar first; empty where no step of serbench's own
+        looks at any.
+    """
+    before = store.load_result(path)
+    task = before.result.benchmark.task
+    said: Any = corrected.recipe[CORRECTED]
+    own = [step for step in said if step["origin"] == "serbench"]
+    steps = made_of(steps_of([{**step["options"], "name": step["name"]} for step in own]), task)
+    material = _Material.of(path, before.result, before.predictions)
+    found: dict[str, list[str]] = {}
+    for step in steps:
+        for fold in material.tested["fold"].unique():
+            tested = _of(material.tested, fold, min(before.result.seeds))
+            evidence = material.evidence(task, fold, min(before.result.seeds))
+            there = [who for who in tested["speaker"].unique() if who in evidence.voices]
+            found = {**step.neighbours_of(there, evidence), **found} if there else found
+    return found
+
+
+def _of(rows: DataFrame, fold: str, seed: int) -> DataFrame:
+    """Return the rows of a trial."""
+    return rows[(rows["fold"] == fold) & (rows["seed"] == seed)]
 
 
 def _enrols(result: Result) -> bool:
@@ -184,12 +229,14 @@ def _enrols(result: Result) -> bool:
     return any(fold.enrol for fold in result.split.folds)
 
 
-def _known(task: Task, rows: DataFrame) -> Known:
-    """Return the predictions of a trial for a part, with their truths."""
-    columns = tables.truths(task)
+def _known(task: Task, rows: DataFrame, embedded: DataFrame) -> Known:
+    """Return the predictions of a trial for a part, with their truths and embeddings."""
+    columns = truths_of(task)
     places = {label: place for place, label in enumerate(task.classes)}
     truths = rows[columns[0]].map(places) if places else rows[columns]
-    return Known(tables.values(task, rows), rows["speaker"].to_numpy(), truths.to_numpy())
+    embeddings = None if embedded.empty else aligned(embedded, rows)
+    speakers = rows["speaker"].to_numpy()
+    return Known(values_of(task, rows), speakers, truths.to_numpy(), embeddings=embeddings)
 
 
 def _record(before: Result, parts: Sequence[Part], steps: Sequence[PostProcessor]) -> Result:

@@ -127,7 +127,7 @@ def compared(before: Entry, after: Entry) -> list[str]:
     task, tables = one.benchmark.task, (before.predictions, after.predictions)
     return [
         f"data: {_listed(changed.changed, 'the same')}{_unknown(changed.unknown)}",
-        f"{task.main.upper()}: {_listed(_scores(task, *tables), 'the same in every fold')}",
+        f"{task.called}: {_listed(_scores(task, *tables), 'the same in every fold')}",
         f"predictions: {_predictions(task, *tables)}",
         f"versions: {_listed(_differing(one.versions, other.versions), 'the same')}",
         f"device: {_listed(_differing({'': one.device}, {'': other.device}), one.device or '-')}",

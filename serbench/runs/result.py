@@ -199,6 +199,7 @@ def save(
         ),
         known_defects=prepared.known_defects,
         unknown_speakers=prepared.unknown_speakers,
+        shared=dict(prepared.shared),
         warnings=tuple(publishable(each, folders) for each in prepared.warnings),
         provenance=first.provenance,
         adaptation=first.adaptation,
@@ -216,9 +217,11 @@ def save(
         scores=scores.to_json(),
     )
     tables = trained.tables
-    enrolled = None if tables.enrolled.empty else tables.enrolled
-    unlabelled = None if tables.unlabelled.empty else tables.unlabelled
-    beside = Beside(tables.validated, tables.trained, tables.voices, enrolled, unlabelled)
+    enrolled, unlabelled, embedded = (
+        None if each.empty else each
+        for each in (tables.enrolled, tables.unlabelled, tables.embedded)
+    )
+    beside = Beside(tables.validated, tables.trained, tables.voices, enrolled, unlabelled, embedded)
     path = store.save(result, tables.tested, results, beside)
     return Outcome(summed(result), scores, path)
 

@@ -33,6 +33,7 @@ from serbench.runs.job import Job
 from serbench.runs.systems import budget_of, make_system
 from serbench.runs.weighting import weights
 from serbench.runs.workers import Processes, Task, spread
+from serbench.scoring.embedded import embedded_in, empty
 from serbench.scoring.predictions import foretell, tabulate
 from serbench.scoring.voices import heard_in
 
@@ -303,6 +304,7 @@ def _run_trial(
             table, fold, seed, fitted.embeddings, enrolled=job.recipe.enrol is not None
         ),
         unlabelled=foretell(table, fold, seed, task, fitted.unlabelled),
+        embedded=embedded_in(table, fold, seed, fitted.pooled) if task.classes else empty(),
     )
     return Trial(fit_of(fold.name, seed, fitted), tables)
 

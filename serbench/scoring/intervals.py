@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from serbench.benchmarks import UNKNOWN
+from serbench.scoring.predictions import side_of
 from serbench.scoring.sums import ADDITIVE, Codes, Values
 
 if TYPE_CHECKING:
@@ -206,7 +207,8 @@ def _measures(task: Task, predictions: DataFrame) -> Iterator[tuple[str, Shares]
         if measure.metric not in ADDITIVE:
             continue
         of, value = ADDITIVE[measure.metric]
-        sides = [predictions[side].to_numpy() for side in (measure.truth, measure.prediction)]
+        both = (measure.truth, measure.prediction)
+        sides = [side_of(predictions, side).to_numpy() for side in both]
         cells = (
             _cell(of, [side[own] for side in sides], task.classes, who[own], seeds[own])
             for own in rows

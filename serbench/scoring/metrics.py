@@ -250,9 +250,15 @@ def jensen_shannon(truth: ArrayLike, prediction: ArrayLike) -> float:
     >>> jensen_shannon([[1.0, 0.0], [0.5, 0.5]], [[0.0, 1.0], [0.5, 0.5]])
     0.5
     """
+    return _mean(divergence_of_each(truth, prediction))
+
+
+def divergence_of_each(truth: ArrayLike, prediction: ArrayLike) -> NDArray[np.float64]:
+    """Return (n,) the Jensen-Shannon divergences that `jensen_shannon` is the mean of."""
     t, p = _shares(truth, prediction)
     middle = (t + p) / 2
-    return _mean((_divergence(t, middle) + _divergence(p, middle)) / 2)
+    each: NDArray[np.float64] = (_divergence(t, middle) + _divergence(p, middle)) / 2
+    return each
 
 
 def _divergence(one: Array, other: Array) -> Array:

@@ -108,6 +108,11 @@ def with_values(task: Task, predictions: DataFrame, given: Values) -> DataFrame:
     return predictions[about].assign(**task.predicted(rows, given))
 
 
+def side_of(predictions: DataFrame, names: str | tuple[str, ...]) -> Series[Any] | DataFrame:
+    """Return what a measure compares: one column, or several side by side."""
+    return predictions[names] if isinstance(names, str) else predictions[[*names]]
+
+
 def problem(task: Task, predictions: DataFrame) -> str | None:
     """Return the first reason why a table cannot hold predictions of a task, or None.
 

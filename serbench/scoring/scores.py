@@ -14,7 +14,7 @@ from pandas import DataFrame, Series
 from serbench.benchmarks import UNKNOWN, Task
 from serbench.errors import SerbenchError
 from serbench.scoring.metrics import METRICS
-from serbench.scoring.predictions import TEST, WHO, gap
+from serbench.scoring.predictions import TEST, WHO, gap, side_of
 
 
 @dataclass(frozen=True)
@@ -211,15 +211,11 @@ def measure(task: Task, predictions: DataFrame) -> dict[str, float]:
     """
     values = {
         m.name: METRICS[m.metric](
-            _columns(predictions, m.truth), _columns(predictions, m.prediction), task.classes
+            side_of(predictions, m.truth), side_of(predictions, m.prediction), task.classes
         )
         for m in task.measures
     }
     return values | ({task.main: float(np.mean([*values.values()]))} if task.averaged else {})
-
-
-def _columns(predictions: DataFrame, names: str | tuple[str, ...]) -> Series[Any] | DataFrame:
-    return predictions[names] if isinstance(names, str) else predictions[[*names]]
 
 
 def _names(cells: DataFrame) -> list[str]:

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from serbench.scoring.metrics import divergence_of_each
+
 Values: TypeAlias = NDArray[np.float64]
 Codes: TypeAlias = NDArray[np.intp]
 
@@ -73,6 +75,42 @@ def macro_f1(sums: Values) -> Values:
     return _over_classes(2 * _right(sums), sums.sum(-1) + sums.sum(-2)[..., :-1], sums)
 
 
+def shares_there(
+    truth: Any, prediction: Any, labels: Sequence[str], groups: Codes, count: int
+) -> Values:
+    """Return (groups, C, 3): how often a label is there in the truth, the prediction, and both."""
+    least = 1 / len(labels)
+    t, p = (np.asarray(side, np.float64) > least for side in (truth, prediction))
+    cells = np.stack([t, p, t & p], axis=-1).astype(np.float64)
+    return _summed(cells, groups, count)
+
+
+def shares_macro_f1(sums: Values) -> Values:
+    """Return macro F1 (see `metrics.shares_macro_f1`) of (..., C, 3) counts."""
+    said, given, both = np.moveaxis(sums, -1, 0)
+    present = said > 0
+    f1 = np.where(present, 2 * both / np.where(present, said + given, 1), 0.0)
+    return _share(f1.sum(-1), present.sum(-1).astype(np.float64))
+
+
+def divergences(truth: Any, prediction: Any, _: Sequence[str], groups: Codes, count: int) -> Values:
+    """Return (groups, 2): how many, and the sum of their Jensen-Shannon divergences."""
+    each = divergence_of_each(truth, prediction)
+    return _summed(np.stack([np.ones_like(each), each], axis=-1), groups, count)
+
+
+def mean_divergence(sums: Values) -> Values:
+    """Return the mean divergence (see `metrics.jensen_shannon`) of (..., 2) sums."""
+    return _share(sums[..., 1], sums[..., 0])
+
+
+def _summed(cells: Values, groups: Codes, count: int) -> Values:
+    """Return (groups, ...) the sums of (n, ...) cells."""
+    sums = np.zeros((count, *cells.shape[1:]))
+    np.add.at(sums, groups, cells)
+    return sums
+
+
 def _right(sums: Values) -> Values:
     return np.diagonal(sums, axis1=-2, axis2=-1)
 
@@ -94,5 +132,7 @@ ADDITIVE: Mapping[str, Additive] = {
     "wa": Additive(confusions, wa),
     "ua": Additive(confusions, ua),
     "macro_f1": Additive(confusions, macro_f1),
+    "shares_macro_f1": Additive(shares_there, shares_macro_f1),
+    "shares_jsd": Additive(divergences, mean_divergence),
 }
 """Those of `metrics.METRICS` that follow from sums."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from serbench.errors import SerbenchError
 from serbench.leaderboard import store
 from serbench.runs import corpus
 from serbench.runs import recipe as recipes
@@ -75,7 +76,13 @@ def gap(bench: Bench, raw: Mapping[str, Any], speakers: Sequence[int] = ()) -> R
 def _protocol(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Return the protocol's name and options, the folds as the benchmark recommends them."""
     given = raw.get("protocol") or {}
-    given = {} if isinstance(given, str) else {k: v for k, v in given.items() if k != "name"}
+    given = {"name": given} if isinstance(given, str) else dict(given)
+    if (name := given.pop("name", PROTOCOL)) not in ("speaker_folds", PROTOCOL):
+        msg = (
+            f"study 'gap' splits by protocol '{PROTOCOL}', not '{name}'; leave --protocol out, and "
+            "give options such as --set protocol.k=10"
+        )
+        raise SerbenchError(msg)
     folds = {key: value for key, value in given.items() if key in _OF_FOLDS}
     _, part = recipes.resolve_data({**raw, "protocol": {"name": "speaker_folds", **folds}})
     usual = {key: part.options[key] for key in _OF_FOLDS}

@@ -133,6 +133,13 @@ def label_shifts(
     """Return the divergence of a speaker's labels from those of the training part, by name."""
     import numpy as np
 
+    if not task.words and not task.scales:
+        shares = table[[*task.columns]].to_numpy()
+        one, other = (
+            (shares[part].sum(axis=0) + 0.5) / (shares[part].sum() + 0.5 * shares.shape[1])
+            for part in (own, train)
+        )
+        return {LABEL: float((one * np.log(one / other)).sum())}
     if not task.scales:
         codes = table[task.columns[0]].map({n: i for i, n in enumerate(task.classes)}).to_numpy()
         counts = (np.bincount(codes[part], minlength=len(task.classes)) for part in (own, train))

@@ -69,6 +69,7 @@ class Fitted(Trained):
         unlabelled: (n, C) for the rows that nobody scores, likewise; None if there are none.
         embeddings: (n, E) for the training, validation, test and enrolled rows, one after the
             other: the mean over time of what heads get, before a refit.
+        pooled: (n, H) for the same rows: what the output gets of heads, before a refit.
     """
 
     scores: Scores
@@ -77,6 +78,7 @@ class Fitted(Trained):
     enrolled: Scores
     unlabelled: Scores | None
     embeddings: NDArray[np.float32]
+    pooled: NDArray[np.float32]
 
 
 def fit(
@@ -95,7 +97,7 @@ def fit(
     training = _finite(learner, system, "training")
     fold = trial.fold
     everybody = np.concatenate([fold.train, fold.valid, fold.test, fold.enrol])
-    embeddings = learner.embed(system, everybody)
+    embeddings, pooled = learner.embed(system, everybody)
     if trial.training.refit:
         # who validated is now trained on, and known to a head that looks at who speaks
         learner = Learner.of(replace(trial, fold=trial.fold.merged()))
@@ -109,6 +111,7 @@ def fit(
         enrolled=_finite(learner, system, "enrolled"),
         unlabelled=_finite(learner, system, "unlabelled") if len(fold.unlabelled) else None,
         embeddings=embeddings,
+        pooled=pooled,
     )
 
 

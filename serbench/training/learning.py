@@ -29,6 +29,7 @@ MOST_SKIPPED = 10
 """Updates one after the other without a finite loss and gradient after which training diverges."""
 
 
+Embeddings = NDArray[np.float32]
 Part = tuple[Rows, Batch]
 """Utterances that go through at once, by their rows, and as the streams get them."""
 
@@ -138,15 +139,18 @@ class Learner:
             outputs = torch.cat([self.outputs(system, *each) for each in self.batches(parts)])
         return trial.objective.decode(outputs)[places]
 
-    def embed(self, system: System, rows: Rows) -> NDArray[np.float32]:
-        """Return (n, E) the mean over time of what heads get, of all streams side by side."""
+    def embed(self, system: System, rows: Rows) -> tuple[Embeddings, Embeddings]:
+        """Return (n, E) the mean over time of what heads get, and (n, H) what the output gets."""
         parts, places = self._in_order(rows)
         system.eval()
+        heard, seen = [], []
         with torch.no_grad(), forked(self.trial.device):
-            made = (self.encode(system, batch) for _, batch in self.batches(parts))
-            means = torch.cat([system.means(features) for features in made])
-        embedded: NDArray[np.float32] = means.cpu().numpy()[places]
-        return embedded
+            for of, batch in self.batches(parts):
+                features = self.encode(system, batch)
+                heard.append(system.means(features))
+                seen.append(system.embed(features, self.speakers[of]))
+        means, outputs = (torch.cat(each).cpu().numpy()[places] for each in (heard, seen))
+        return means, outputs
 
     def _in_order(self, rows: Rows) -> tuple[list[Rows], NDArray[np.int64]]:
         """Return parts in order of length, and the places that put their results back in order."""

@@ -14,7 +14,7 @@ import soundfile
 from serbench.benchmarks.auditing.checksums import beside, check_files, read_list
 from serbench.errors import SerbenchError
 from serbench.progress import Silent
-from serbench.runs.corpus import check_corpus
+from serbench.runs.looking import look_at
 
 DESCRIPTION = """
 name = "mine"
@@ -52,7 +52,7 @@ def listed(folder: Path, tool: str, name: str) -> Path:
 
 def found(corpus: Path, checksums: Path | None = None) -> list[tuple[str, str, str]]:
     raw = {"benchmark": str(corpus)}
-    findings = check_corpus(raw, data=None, progress=Silent(), checksums=checksums)
+    findings = look_at(raw, data=None, progress=Silent(), checksums=checksums).findings
     # that so small a corpus has few speakers is another matter
     about = [finding for finding in findings if finding.kind != "few_speakers"]
     return [(f.severity, f.kind, f.path.name if f.path else "") for f in about]

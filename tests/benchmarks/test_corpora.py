@@ -14,6 +14,8 @@ from serbench.benchmarks.auditing.folds import few_speakers
 from serbench.checks.corpus import check_corpus
 from serbench.errors import SerbenchError
 
+from ..conftest import copy_me  # noqa: TID252
+
 NAMES = [
     *("cameo", "emovo", "enterface", "esd", "iemocap", "meld", "msp_improv", "msp_podcast"),
     *("nemo", "ravdess", "savee", "shemo", "tess", "urdu"),
@@ -183,3 +185,17 @@ def test_shemo_without_fear_and_cameo_of_one_corpus(data):
 def test_enterface_speakers_are_the_folders_not_the_files(data):
     table = made("enterface").read(data("enterface") / "enterface")
     assert table["speaker"].value_counts().to_dict() == {f"subject {i}": 30 for i in range(1, 44)}
+
+
+def test_the_page_to_copy_reads_the_tree_to_copy(tmp_path):
+    folder = tmp_path / "my-corpus"
+    pages = {}
+    for kind in ("tree", "benchmark"):
+        pages[kind] = {"__name__": kind}
+        exec(copy_me(kind), pages[kind])
+    pages["tree"]["grow"](folder)
+    table = pages["benchmark"]["make"]().read(folder)
+    assert len(table) == pages["tree"]["CLIPS"]
+    next((folder / "wav").iterdir()).unlink()
+    with pytest.raises(SerbenchError, match=r"has 36 clips, here are 35 \(by emotion: "):
+        pages["benchmark"]["make"]().read(folder)

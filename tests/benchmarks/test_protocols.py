@@ -353,7 +353,10 @@ def test_iemocap_speakers_are_ten_folds(iemocap: DataFrame) -> None:
 def test_every_protocol_is_listed_with_one_line() -> None:
     assert protocols.names() == sorted(
         [
+            "across_corpora",
             "corpus_split",
+            "equal_amounts",
+            "leave_one_corpus_out",
             "leave_one_session_out",
             "leave_one_speaker_out",
             "random_clips",

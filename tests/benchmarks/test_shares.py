@@ -20,9 +20,11 @@ from serbench.errors import SerbenchError
 from serbench.leaderboard.store import load_result
 from serbench.scoring import ensembles
 from serbench.scoring.chance import can_only_guess
-from serbench.scoring.metrics import jensen_shannon, shares_macro_f1
+from serbench.scoring.intervals import interval, taken_apart
+from serbench.scoring.metrics import METRICS, jensen_shannon, shares_macro_f1
 from serbench.scoring.predictions import problem, tabulate
 from serbench.scoring.scores import score
+from serbench.scoring.sums import ADDITIVE
 
 LABELS = ("neutral", "happy", "angry", "sad")
 SHARES = Distribution(LABELS)
@@ -52,6 +54,18 @@ def test_the_truth_itself_scores_best_and_what_is_apart_worst() -> None:
     assert jensen_shannon([[1, 0, 0, 0]], [[0, 0, 1, 0]]) == 1
     assert np.isnan(jensen_shannon([[1, 0]], [[np.nan, 1]]))
     assert np.isnan(shares_macro_f1([[0.5, 0.5]], [[1.0, 0.0]]))  # nothing is above a half
+
+
+@pytest.mark.parametrize("metric", ["shares_macro_f1", "shares_jsd"])
+def test_the_metrics_follow_from_sums_of_speakers(metric: str) -> None:
+    truth, given = drawn(60, 3), drawn(60, 4)
+    of, value = ADDITIVE[metric]
+    sums = of(truth, given, LABELS, np.arange(60) % 7, 7)
+    assert value(sums.sum(axis=0)) == pytest.approx(METRICS[metric](truth, given, LABELS))
+    without = (np.arange(60) % 7) != 2
+    assert value(sums.sum(axis=0) - sums[2]) == pytest.approx(
+        METRICS[metric](truth[without], given[without], LABELS)
+    )
 
 
 def votes(emotion: str, clip: int) -> list[float]:
@@ -104,6 +118,16 @@ def test_a_run_learns_shares_and_its_record_reads_as_it_was_written(outcomes: li
     assert not can_only_guess(SHARES, stored.predictions)
     flat = stored.predictions.assign(**{f"score:{label}": 0.25 for label in LABELS})
     assert can_only_guess(SHARES, flat)
+
+
+def test_the_figures_have_intervals_over_speakers(outcomes: list[Any]) -> None:
+    stored = load_result(outcomes[0].path)
+    scores = score(SHARES, stored.predictions)
+    found = taken_apart(SHARES, stored.predictions, scores)
+    for key in ("macro_f1", "jsd"):
+        ends = interval(found[key])
+        assert ends.value == pytest.approx(scores.by_fold[key].mean_of_folds)
+        assert ends.low < ends.value < ends.high
 
 
 def test_two_runs_are_fused_by_their_mean_and_by_a_stack(outcomes: list[Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -288,3 +289,71 @@ def test_a_recipe_is_shown_in_lines_of_the_terminal(name: str) -> None:
     assert max(map(len, shown.splitlines())) <= 80
     recipe = tomllib.loads(shown.partition("\nreported by")[0])
     assert recipe == tomllib.loads(path_of(name).read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def six_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("six")
+    rng = np.random.default_rng(0)
+    rows = ["path,speaker,emotion,gender"]
+    for speaker in range(6):
+        for clip, emotion in enumerate(("calm", "loud") * 2):
+            name = f"{speaker}{clip}.wav"
+            soundfile.write(folder / name, rng.normal(0, 0.1, 8000), 16000)
+            rows.append(f"{name},s{speaker},{emotion},{'fm'[speaker % 2]}")
+    (folder / "table.csv").write_text("\n".join(rows))
+    toml = 'name = "own"\nversion = "1"\ntable = "table.csv"\ntask = "classification"\n'
+    toml += 'labels = ["calm", "loud"]\n[protocol]\nname = "speaker_folds"\nk = 3\n'
+    (folder / "own.toml").write_text(toml)
+    return folder / "own.toml"
+
+
+def test_data_check_says_what_it_found_in_80_columns(six_people: Path) -> None:
+    ended = serbench("data", "check", six_people)
+    lines = ended.stdout.splitlines()
+    assert ended.returncode == 0
+    assert lines[:5] == [
+        "utterances 24, 0.00 h",
+        "speakers   6 with 4 utterances: s0, s1, s2, s3, s4, s5",
+        "gender     female 3, male 3",
+        "sessions   none are given",
+        "classes    calm 12, loud 12",
+    ]
+    assert lines[6] == "rates      16000 Hz 24"
+    assert lines[-1].endswith(": 0 errors, 1 warning, 0 known defects")
+    assert max(map(len, lines[:-1])) <= 80
+
+
+def test_many_findings_of_one_cause_are_one(six_people: Path, tmp_path: Path) -> None:
+    table = six_people.with_name("table.csv").read_text().replace(".wav", ".WAV")
+    (tmp_path / "table.csv").write_text(table)
+    toml = six_people.read_text() + ""
+    audio = f'audio = "{six_people.parent}"\n'
+    (tmp_path / "own.toml").write_text(audio + toml)
+
+    ended = serbench("data", "check", tmp_path / "own.toml")
+
+    assert ended.returncode == 1
+    assert len(re.findall("(?m)^error", ended.stdout)) == 1
+    assert "24 files are not found: names that differ in capital and small" in ended.stdout
+    assert ended.stdout.splitlines()[-1].endswith("24 errors, 0 warnings, 0 known defects")
+    every = serbench("data", "check", tmp_path / "own.toml", "--all")
+    assert len(re.findall("(?m)^error", every.stdout)) == 24
+
+
+def test_data_audit_shows_what_parts_share_and_who_heard_the_corpus(six_people: Path) -> None:
+    ended = serbench("data", "audit", six_people, "--protocol", "random_clips")
+    assert ended.returncode == 0, ended.stderr
+    shares = dict(re.findall(r"(?m)^(\S+) +([\d.]+) +[\d.]+ +[\d.]+ *$", ended.stdout))
+    assert float(shares["speakers"]) > 50
+    assert float(shares["recordings"]) == 0
+    assert re.search(r"heard      by none of \d+ published weights", ended.stdout)
+
+
+def test_data_describe_draws_what_it_tells(six_people: Path, tmp_path: Path) -> None:
+    ended = serbench("data", "describe", six_people, "--plots", tmp_path / "plots")
+    assert ended.returncode == 0, ended.stderr
+    assert re.search(r"(?m)^calm +12 +50 +0.1 +6", ended.stdout)
+    assert re.search(r"(?m)^female +3 +12 +0.1", ended.stdout)
+    drawn = {path.stem for path in (tmp_path / "plots").glob("*.png")}
+    assert drawn == {"own-durations", "own-labels", "own-speakers", "own-gender"}

@@ -185,3 +185,42 @@ def test_dimensions_are_not_for_prior_shift() -> None:
 def test_options_out_of_range_are_refused(make: Any, message: str) -> None:
     with pytest.raises(SerbenchError, match=message):
         make()
+
+
+def test_more_neighbours_than_candidates_are_all_of_them() -> None:
+    about, test = corpus(7, SKEWED)
+    far, everybody = (
+        prior_shift.make(**options).correct(test.unlabelled, about)  # type: ignore[arg-type]
+        for options in ({"k": 10_000}, {"neighbours": "all"})
+    )
+    np.testing.assert_allclose(far, everybody)
+
+
+def test_a_speaker_is_no_neighbour_of_his_own_labels() -> None:
+    """Tested on those that were trained on: the prior is that of the others."""
+    about, _ = corpus(8, SKEWED)
+    own = about.train
+    found = prior_shift.make(k=1).priors(["train0"], about, CLASSES)[0]
+    others = [n for n in np.unique(own.speakers) if n != "train0"]
+    shares = [np.bincount(own.truths[own.speakers == n], minlength=CLASSES) + 0.5 for n in others]
+    assert any(np.allclose(found, each / each.sum()) for each in shares)
+    mine = np.bincount(own.truths[own.speakers == "train0"], minlength=CLASSES) + 0.5
+    assert not np.allclose(found, mine / mine.sum())
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: type(step).__name__)
+def test_one_clip_is_held_to_the_prior_of_the_training_part(step: PostProcessor) -> None:
+    about, test = corpus(9, SKEWED)
+    one = Known(test.values[:1], test.speakers[:1], test.truths[:1]).unlabelled
+    held = type(step)(**{**vars(step), "strength": 1e9})
+    plain = em_prior.make(strength=1e9).correct(one, about)
+    np.testing.assert_allclose(held.correct(one, about), plain, atol=1e-6)
+
+
+def test_who_has_no_voice_is_named() -> None:
+    about, test = corpus(10, SKEWED)
+    unknown = Known(test.values, np.full_like(test.speakers, "who"), test.truths).unlabelled
+    with pytest.raises(SerbenchError, match="speaker 'who' has no voice"):
+        prior_shift.make().correct(unknown, about)
+    # em_prior needs no voices
+    assert np.isfinite(em_prior.make().correct(unknown, about)).all()

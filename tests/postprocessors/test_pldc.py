@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serbench.errors import SerbenchError
-from serbench.postprocessors import Evidence, Known, Predicted, check_serves, oracle, pldc
+from serbench.postprocessors import Evidence, Known, Predicted, chain, check_serves, oracle, pldc
 from serbench.scoring.metrics import concordance_cc
 
 GOLDEN = np.array([[3.0], [3.5], [4.0], [4.5], [5.0]])
@@ -247,3 +248,10 @@ def test_a_speaker_without_a_voice_is_named() -> None:
 def test_classes_are_not_for_pldc() -> None:
     with pytest.raises(SerbenchError, match="'pldc' corrects regression, not classification"):
         check_serves("pldc", pldc.make(), "classification")
+
+
+def test_an_oracle_leaves_alone_what_is_enrolled_without_truths() -> None:
+    about, test = planted(1, follows=False)
+    given = replace(about, enrolled=test.unlabelled)
+    values, _ = chain((oracle.make(),), test, given)
+    np.testing.assert_array_equal(values, oracle.make().correct(test, about))

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from pandas import DataFrame
+from pandas import DataFrame, read_csv
 from typer.testing import CliRunner
 
 import serbench
 from serbench.cli import app
 from serbench.errors import SerbenchError
-from serbench.leaderboard import store
+from serbench.leaderboard import beside, store
 from serbench.plugins import find as find_plugin
 from serbench.plugins import make, names
 from serbench.runs.recipe import resolve
@@ -185,3 +185,95 @@ shift = "mu"
     assert shown.exit_code == 0, shown.output
     assert made.result.digest in shown.output
     assert f"Made of {made.result.corrected.digest[:8]}" in " ".join(shown.output.split())
+
+
+def test_validation_is_predicted_before_a_refit(tmp_path: Path) -> None:
+    """What a post-processor fits there never comes from weights that were trained on it."""
+    for kind, step in (("regression", "pldc"), ("classification", "class_means")):
+        folder = tmp_path / kind
+        folder.mkdir()
+        benchmark, tables = write_corpus(folder, kind), []
+        for refit in (False, True):
+            training = {**QUICK["training"], "refit": refit}
+            made = serbench.run(
+                **{**QUICK, "training": training},
+                benchmark=benchmark,
+                results=folder / "results",
+                postprocess=step,
+            )
+            assert made.result.corrected is not None
+            run = store.look_up(folder / "results", made.result.corrected.digest)
+            entry = store.load_result(run)
+            parts = [beside.load_part(run, entry.result, part) for part in ("valid", "train")]
+            voices = beside.load_voices(run, entry.result)
+            tables.append((entry.predictions, *parts, voices))
+        (tested, *known), (tested_anew, *known_anew) = tables
+        assert not tested.equals(tested_anew)
+        assert all(map(DataFrame.equals, known, known_anew))
+
+
+def test_embeddings_are_kept_of_classes_alone_and_are_small(rated: Path, tmp_path: Path) -> None:
+    made = serbench.run(**QUICK, benchmark=rated, results=tmp_path)
+    assert not made.path.with_suffix(".embedded.parquet").exists()
+    labelled = serbench.run(
+        **QUICK, benchmark=write_corpus(tmp_path, "classification"), results=tmp_path
+    )
+    kept = beside.load_embedded(labelled.path, labelled.result)
+    assert kept.shape == (48, 3 + 32)
+    assert kept.dtypes.iloc[3:].eq("float16").all()
+    corrected = serbench.postprocess(labelled.path, "em_prior", tmp_path)
+    assert beside.load_embedded(corrected.path, corrected.result).equals(kept)
+    # of the training part the first component has spread 1, and no other has more
+    rows = kept.set_index("utterance")
+    train = beside.load_part(labelled.path, labelled.result, "train")["utterance"]
+    spreads = rows.loc[train].filter(regex="^e").astype(float).std(ddof=0)
+    assert spreads["e0"] == pytest.approx(1, abs=1e-2)
+    assert spreads.is_monotonic_decreasing
+    labelled.path.with_suffix(".embedded.parquet").unlink()
+    with pytest.raises(SerbenchError, match="has no embeddings of its utterances"):
+        serbench.postprocess(labelled.path, "class_means", tmp_path)
+
+
+def test_damaged_embeddings_are_one_sentence(tmp_path: Path) -> None:
+    made = serbench.run(
+        **QUICK, benchmark=write_corpus(tmp_path, "classification"), results=tmp_path
+    )
+    file = made.path.with_suffix(".embedded.parquet")
+    kept = beside.load_embedded(made.path, made.result)
+    for wrong, message in (
+        (kept.assign(e1=np.inf), "the embeddings are not finite"),
+        (kept.rename(columns={"e0": "f0"}), "the embeddings have other columns"),
+        (kept.assign(utterance=kept["utterance"].iloc[0]), "an utterance has two embeddings"),
+    ):
+        wrong.to_parquet(file, index=False)
+        with pytest.raises(SerbenchError, match=message):
+            serbench.postprocess(made.path, "class_means", tmp_path)
+
+
+def test_a_corpus_that_does_not_say_who_speaks_is_refused(tmp_path: Path) -> None:
+    benchmark = write_corpus(tmp_path, "regression")
+    table = read_csv(tmp_path / "utterances.csv")
+    table.drop(columns="speaker").to_csv(tmp_path / "utterances.csv", index=False)
+    with pytest.raises(SerbenchError, match="speaker"):
+        serbench.run(**QUICK, benchmark=benchmark, results=tmp_path, postprocess="pldc")
+
+
+@pytest.mark.parametrize("kind", [*TASKS])
+def test_speakers_of_one_clip_go_through_every_post_processor(kind: str, tmp_path: Path) -> None:
+    """They have no spread, and hardly a prior; who is heard little is moved little."""
+    benchmark = write_corpus(tmp_path, kind)
+    table = read_csv(tmp_path / "utterances.csv")
+    first = (table["split"] != "test") | ~table["speaker"].duplicated()
+    more = table["speaker"] == "s7"
+    table[first | more].to_csv(tmp_path / "utterances.csv", index=False)
+    plain = serbench.run(**QUICK, benchmark=benchmark, results=tmp_path)
+    before = store.load_result(plain.path).predictions
+    numbers = [n for n in before if n.startswith(("prediction:", "score:"))]
+    alone = before["speaker"] == "s6"
+    assert alone.sum() == 1
+    for name in honest(kind):
+        made = serbench.postprocess(plain.path, name, tmp_path)
+        after = store.load_result(made.path).predictions
+        assert np.isfinite(after[numbers].to_numpy()).all()
+        if name == "pldc":
+            assert after[alone].equals(before[alone])

@@ -16,6 +16,7 @@ from serbench.errors import SerbenchError
 from serbench.leaderboard import beside, store
 from serbench.leaderboard.table import rank
 from serbench.plugins import names
+from serbench.runs.postprocessing import neighbours
 from serbench.runs.result import Outcome
 from serbench.scoring.voices import vectors
 
@@ -164,6 +165,23 @@ def test_the_command_line_shows_speakers_before_and_after(rated: Outcome, tmp_pa
     assert shown.exit_code == 0, shown.output
     assert shown.output.count("before") == 3
     assert shown.output.count("Gini coefficient") == 3
+    assert "training speakers of similar voice" in shown.output
+    assert runner.invoke(app, ["speakers", made.result.digest[:12], "--results", root]).output == (
+        shown.output
+    )
+    assert runner.invoke(app, ["speakers", "--results", root, made.result.digest]).exit_code == 0
+    heard = neighbours(made.result, rated.path)
+    voices = beside.load_voices(rated.path, rated.result)
+    assert len(heard) == 10
+    for name in [fold.name for fold in rated.result.split.folds]:
+        tested = store.load_result(rated.path).predictions.query(f"fold == {name!r}")
+        train = beside.load_part(rated.path, rated.result, "train").query(f"fold == {name!r}")
+        known = voices.query(f"fold == {name!r} and seed == 0").set_index("speaker")
+        known = known.filter(regex="^v").astype(float)
+        known = known.div(np.linalg.norm(known, axis=1), axis=0)
+        for who in tested["speaker"].unique():
+            cosine = known.loc[train["speaker"].unique()] @ known.loc[who]
+            assert heard[who] == cosine.sort_values(ascending=False).index[:4].tolist()
     out = tmp_path / "v.csv"
     kept = runner.invoke(app, ["speakers", "vectors", digest, "--out", str(out), "--results", root])
     assert kept.exit_code == 0, kept.output

@@ -103,6 +103,11 @@ def test_another_upstream_has_no_positions(tmp_path: Path) -> None:
         position(Bench(tmp_path, Silent()), RECIPE)
 
 
+def test_a_gap_has_a_protocol_of_its_own(tmp_path: Path) -> None:
+    with pytest.raises(SerbenchError, match="splits by protocol 'equal_amounts', not 'corpus_sp"):
+        gap(Bench(tmp_path, Silent()), RECIPE | {"protocol": "corpus_split"})
+
+
 def test_what_is_no_list_of_numbers_is_refused() -> None:
     command = ["study", "gap", "--upstream", "fbank", "--downstream", "mlp", "--speakers", "2,x"]
     done = CliRunner().invoke(app, command)

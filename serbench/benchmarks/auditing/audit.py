@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from serbench.benchmarks import Benchmark
 from serbench.benchmarks.auditing.audio import AUDIO_KINDS, check_audio
+from serbench.benchmarks.auditing.causes import explained
+from serbench.benchmarks.auditing.copies import (
+    check_copies,
+    check_overlaps,
+    find_copies,
+    linked,
+    overlapping,
+)
+from serbench.benchmarks.auditing.fingerprints import Copy
 from serbench.benchmarks.auditing.recordings import measure
 from serbench.benchmarks.auditing.table import check_table, check_texts
 from serbench.benchmarks.reading.layout import COLUMNS
-from serbench.benchmarks.tasks.findings import Finding
+from serbench.benchmarks.tasks.findings import Finding, by_cause
 from serbench.errors import SerbenchError
 
 if TYPE_CHECKING:
@@ -21,7 +31,7 @@ if TYPE_CHECKING:
     from serbench.progress import Progress
 
 # Faults that a run survives, so that a benchmark may declare them as known.
-_BEARABLE = frozenset({"silent", "identical"})
+_BEARABLE = frozenset({"silent", "identical", "near_copy"})
 _SHOWN = 10
 
 
@@ -32,7 +42,9 @@ class CorpusAudit:
     Attributes:
         name: of the benchmark.
         table: the benchmark's, with `recording` (SHA-256 over rate and samples; empty where the
-            audio cannot be read) and `seconds` (length of the segment; NaN there).
+            audio cannot be read), `seconds` (length of the segment; NaN there), `rate` (Hz), and
+            `copy` and `overlap`: the first utterance of which it is a near-copy, or a segment that
+            overlaps; empty for most.
         findings: errors first, then warnings, then known defects.
         broken: id of each utterance whose audio has a problem, to what is wrong with it.
     """
@@ -42,13 +54,14 @@ class CorpusAudit:
     findings: tuple[Finding, ...]
     broken: Mapping[str, str]
 
-    def usable(self, *, leave_out_broken: bool = False) -> DataFrame:
+    def usable(self, called: str = "", *, leave_out_broken: bool = False) -> DataFrame:
         """Return the table to run on.
 
         Faults of the table itself are never left out: a text is quickly mended, and to drop every
         row of a misspelt label would change the task.
 
         Args:
+            called: what the user calls the corpus, for the message; its name if that is empty.
             leave_out_broken: leave out the utterances in `broken` instead of refusing them.
 
         Raises:
@@ -58,23 +71,28 @@ class CorpusAudit:
         if leave_out_broken:
             errors = [f for f in errors if f.kind not in AUDIO_KINDS]
         if errors:
-            raise SerbenchError(self._summary(errors))
+            raise SerbenchError(self._summary(errors, called or self.name))
         kept = self.table[~self.table["utterance"].isin(list(self.broken))]
         if len(kept) == 0:
             msg = f"benchmark '{self.name}': all utterances are broken; get the corpus again"
             raise SerbenchError(msg)
         return kept.reset_index(drop=True)
 
-    def _summary(self, errors: list[Finding]) -> str:
+    def _summary(self, errors: list[Finding], called: str) -> str:
         plural = "s" if len(errors) > 1 else ""
         lines = [f"the corpus of benchmark '{self.name}' has {len(errors)} error{plural}:"]
-        lines += [
-            f"- {f.utterance}: {f.message}" if f.utterance else f"- {f.message}" for f in errors
-        ]
+        for first, *others in by_cause(errors):
+            if first.cause:
+                lines.append(f"- {1 + len(others)} files, such as {first.utterance}: {first.cause}")
+                continue
+            lines += [
+                f"- {f.utterance}: {f.message}" if f.utterance else f"- {f.message}"
+                for f in (first, *others)
+            ]
         del lines[1 + _SHOWN :]
         if len(errors) > _SHOWN:
             lines.append(f"- and {len(errors) - _SHOWN} more")
-        remedy = f"`serbench data check {self.name}` (or its .toml file) lists everything"
+        remedy = f"`serbench data check {shlex.quote(called)}` lists everything"
         if self.broken:
             remedy += f"; `--leave-out-broken` goes on without the {len(self.broken)} broken ones"
         if any(f.kind not in AUDIO_KINDS for f in errors):
@@ -103,12 +121,18 @@ def audit_corpus(
     check_columns(benchmark, table)
     table = table.reset_index(drop=True)
     facts = measure(benchmark.name, table, progress, anew=anew)
-    checked = table.assign(recording=facts["recording"], seconds=facts["seconds"])
+    checked = table.assign(
+        recording=facts["recording"], seconds=facts["seconds"], rate=facts["rate"]
+    )
+    copies = find_copies(checked, facts)
     findings = [
         *check_texts(checked),
         *check_table(benchmark.task, checked),
-        *check_audio(benchmark.task, checked, facts),
+        *explained(check_audio(benchmark.task, checked, facts)),
+        *check_copies(checked, copies),
+        *check_overlaps(checked),
     ]
+    checked = _with_links(benchmark, checked, copies)
     findings = _with_known(benchmark, checked, findings)
     findings.sort(key=lambda f: ("error", "warning", "known").index(f.severity))
     broken: dict[str, str] = {}
@@ -116,6 +140,19 @@ def audit_corpus(
         if finding.severity == "error" and finding.kind in AUDIO_KINDS and finding.utterance:
             broken.setdefault(finding.utterance, finding.public)
     return CorpusAudit(benchmark.name, checked, tuple(findings), broken)
+
+
+def _with_links(benchmark: Benchmark, table: DataFrame, copies: Sequence[Copy]) -> DataFrame:
+    """Return the table with `copy` and `overlap`: the first utterance that each is linked with.
+
+    Near-copies that the benchmark lists are known, and not looked for in the parts of folds.
+    """
+    ids, known = table["utterance"], set(benchmark.known_defects)
+    unknown = [(c.first, c.second) for c in copies if not {ids[c.first], ids[c.second]} <= known]
+    return table.assign(
+        copy=linked(len(table), unknown, ids),
+        overlap=linked(len(table), overlapping(table), ids),
+    )
 
 
 def check_columns(benchmark: Benchmark, table: DataFrame) -> None:
@@ -148,6 +185,7 @@ def _with_known(benchmark: Benchmark, table: DataFrame, findings: list[Finding])
     found = {f.utterance for f in told if f.severity == "known"}
     there = set(table["utterance"])
     rest = [u for u in defects if u in there and u not in found]
+    told = [*dict.fromkeys(told)]
     return told + [Finding("known", "known", defects[u], u) for u in rest]
 
 

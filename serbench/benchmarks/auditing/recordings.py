@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
+from serbench.benchmarks.auditing.fingerprints import LONGEST, fingerprint
 from serbench.benchmarks.reading.audio import Seconds, mixed, read_blocks
 from serbench.benchmarks.reading.layout import CHANNEL
 from serbench.benchmarks.reading.opening import AudioError, AudioFile, doubts, open_audio
@@ -44,6 +45,7 @@ class Measured(NamedTuple):
         averaged.
     recording: SHA-256 (64 hex) over rate and samples, channels averaged; empty with a problem.
     rate: Hz, of the file.
+    heard: its `fingerprint`, 4 bytes a word; empty with a problem.
     doubt: what tells that the file was changed after it was made, though it can be read.
     """
 
@@ -56,6 +58,7 @@ class Measured(NamedTuple):
     widest: float = np.nan
     recording: str = ""
     rate: int = 0
+    heard: bytes = b""
     doubt: str = ""
 
 
@@ -97,7 +100,8 @@ def measure(name: str, table: DataFrame, progress: Progress, *, anew: bool = Fal
 
 
 def _dtypes() -> dict[str, type]:
-    return {field: type(value) for field, value in Measured._field_defaults.items()}
+    types = {field: type(value) for field, value in Measured._field_defaults.items()}
+    return types | {"heard": object}
 
 
 def _keys(table: DataFrame) -> DataFrame:
@@ -158,7 +162,8 @@ def _measure_file(path: Path, segments: list[list[float]]) -> list[Measured]:
 
 def _describe(file: AudioFile, start: Seconds, end: Seconds, channel: float) -> Measured:
     digest = hashlib.sha256(file.samplerate.to_bytes(8, "little"))
-    count, finite = 0, True
+    count, finite, begun = 0, True, np.zeros(0, np.float32)
+    most = round(LONGEST * file.samplerate)
     lows, highs = np.full((2, file.channels + 1), np.inf, np.float32) * [[1], [-1]]
     for block in read_blocks(file, start, end):
         samples = mixed(block, file, channel)
@@ -168,6 +173,7 @@ def _describe(file: AudioFile, start: Seconds, end: Seconds, channel: float) -> 
         lows = np.minimum(lows, all_of_them.min(axis=0))
         highs = np.maximum(highs, all_of_them.max(axis=0))
         finite = finite and bool(np.isfinite(samples).all())
+        begun = np.concatenate([begun, samples[: most - len(begun)]])
     return Measured(
         seconds=count / file.samplerate,
         low=float(lows[0]),
@@ -176,6 +182,7 @@ def _describe(file: AudioFile, start: Seconds, end: Seconds, channel: float) -> 
         widest=float(((highs - lows)[1:] / 2).max()),
         recording=digest.hexdigest(),
         rate=file.samplerate,
+        heard=fingerprint(begun, file.samplerate).tobytes() if finite else b"",
     )
 
 

@@ -71,8 +71,9 @@ def check_texts(table: DataFrame) -> Iterator[Finding]:
 
 
 def _unseen(column: str, table: DataFrame) -> Iterator[Finding]:
-    for name, rows in table.groupby(column, sort=False):
+    for name in table[column].dropna().unique():
         if found := hidden(str(name)):
+            rows = table[table[column] == name]
             message = f"the character {found} in '{column}' of {some(rows)}; take it out"
             yield Finding("unseen_character", "error", message)
 

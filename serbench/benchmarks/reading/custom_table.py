@@ -20,7 +20,7 @@ from serbench.benchmarks.reading.names import as_texts
 from serbench.errors import SerbenchError, unknown
 
 # Columns that serbench adds.
-RESERVED = ("row", "recording", "seconds", "copy", CHANNEL)
+RESERVED = ("row", "recording", "seconds", "rate", "copy", "overlap", CHANNEL)
 # Words for what serbench calls otherwise, in small letters; what is not here stays as it is.
 _GENDERS = {"f": "female", "m": "male"} | {name: name for name in ("female", "male")}
 _SPLITS = {"development": "valid", "dev": "valid", "validation": "valid", "val": "valid"}
@@ -86,7 +86,8 @@ def read_table(layout: Layout) -> DataFrame:
         if column in meant:
             meant[column] = _numbers(there[column], meant[column], problems)
     if "gender" in meant:
-        meant["gender"] = meant["gender"].map(lambda g: g and _GENDERS.get(g.lower(), g))
+        said = [cell and _GENDERS.get(cell.lower(), cell) for cell in meant["gender"]]
+        meant["gender"] = Series(said, texts.index, dtype=object)
     if "split" in meant:
         meant["split"] = _splits(there["split"], meant["split"], problems)
     meant.setdefault("utterance", meant["path"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,36 @@ def parts(fold: Fold) -> list[tuple[str, Rows]]:
     return found + ([("enrol", fold.enrol)] if len(fold.enrol) else [])
 
 
+class Lines:
+    """Lines of a table, sorted once for the digests of any number of parts of it.
+
+    Args:
+        lines: one a row.
+    """
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        order = sorted(range(len(lines)), key=lines.__getitem__)
+        self._sorted = [lines[row] for row in order]
+        self._rank = np.empty(len(lines), np.int64)
+        self._rank[order] = np.arange(len(lines))
+
+    def digest(self, rows: Rows) -> str:
+        """Return 16 hex digits of the SHA-256 over the sorted lines of rows, as `digest_rows`."""
+        wanted = np.zeros(len(self._sorted), np.bool_)
+        wanted[self._rank[rows]] = True
+        return _hash(compress(self._sorted, wanted.tolist()))
+
+
+def id_lines(table: DataFrame) -> Lines:
+    """Return the ids of a table, for `split_hash`."""
+    return Lines(table["utterance"].astype(str).tolist())
+
+
+def truth_lines(table: DataFrame, task: Task) -> Lines:
+    """Return the ids, speakers and truths of a table, for `part_truths`."""
+    return Lines(rows_of(table["utterance"], table["speaker"], *truths(table, task)))
+
+
 def part_hash(table: DataFrame, rows: Rows) -> str:
     """Return 16 hex digits of the SHA-256 over the sorted utterance ids, joined by newlines."""
     return digest_rows(table["utterance"].iloc[rows].astype(str))
@@ -33,12 +64,22 @@ def split_hash(table: DataFrame, folds: Fold | Sequence[Fold]) -> str:
     and what is enrolled, if anything is; that of several folds is the hash of theirs, in order. The
     order of the rows does not matter.
     """
+    ids = id_lines(table)
     if isinstance(folds, Fold):
-        tests = [*folds.tests.values()] or [folds.test]
-        given = [folds.enrol] if len(folds.enrol) else []
-        each = (folds.train, folds.valid, *tests, *given)
-        return _hash(part_hash(table, rows) for rows in each)
-    return _hash(split_hash(table, fold) for fold in folds)
+        return fold_hash(ids, folds)
+    return together(fold_hash(ids, fold) for fold in folds)
+
+
+def fold_hash(ids: Lines, fold: Fold) -> str:
+    """Return the `split_hash` of one fold, of the `id_lines` of its table."""
+    tests = [*fold.tests.values()] or [fold.test]
+    given = [fold.enrol] if len(fold.enrol) else []
+    return _hash(ids.digest(rows) for rows in (fold.train, fold.valid, *tests, *given))
+
+
+def together(hashes: Iterable[str]) -> str:
+    """Return the `split_hash` of several folds, of the hash of each."""
+    return _hash(hashes)
 
 
 def contents(table: DataFrame, task: Task) -> dict[str, str]:
@@ -62,15 +103,18 @@ def contents(table: DataFrame, task: Task) -> dict[str, str]:
     return {"ids": digest_rows(ids)} | found
 
 
-def part_truths(table: DataFrame, fold: Fold, task: Task) -> Iterator[tuple[str, str]]:
+def part_truths(lines: Lines, fold: Fold) -> Iterator[tuple[str, str]]:
     """Yield each part of a fold with 16 hex digits for its ids, speakers and truths.
 
     These are the columns `utterance`, `speaker` and of the truths as predictions have them, so that
     predictions can be compared with what the corpus said.
+
+    Args:
+        lines: the `truth_lines` of its table.
+        fold: of that table.
     """
-    lines = rows_of(table["utterance"], table["speaker"], *truths(table, task))
     for name, rows in parts(fold):
-        yield name, digest_rows(lines[row] for row in rows)
+        yield name, lines.digest(rows)
 
 
 def truths(table: DataFrame, task: Task) -> list[list[str | float]]:

@@ -204,10 +204,10 @@ def random_clips(*, k: Count = 5, seed: NonNegativeInt = 42) -> Protocol:
 
 @factory
 def across_corpora(*, tests: tuple[str, ...] = ()) -> Protocol:
-    """Some corpora are tested, one fold each, on what is learnt from all others (`--train-on`).
+    """Some corpora are tested, each by itself, on what is learnt from all others (`--train-on`).
 
-    A balanced fifth of the speakers that are learnt from validates; nothing of a tested corpus is
-    seen before.
+    Of several, each has scores of its own, and the first one ranks. A balanced fifth of the
+    speakers that are learnt from validates; nothing of a tested corpus is seen before.
 
     Args:
         tests: the tested ones, as the column `corpus` calls them.

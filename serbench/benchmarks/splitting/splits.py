@@ -102,7 +102,13 @@ def across_corpora(table: DataFrame, task: Task, *, tests: tuple[str, ...]) -> l
     if not tests or len(tests) == len(corpora):
         msg = "protocol 'across_corpora' needs corpora to test, and others to learn from"
         raise SerbenchError(msg)
-    return [_from_others("across_corpora", table, task, name, tests) for name in tests]
+    fold = _from_others("across_corpora", table, task, tests)
+    if len(tests) == 1:
+        return [fold]
+    corpus = table["corpus"].to_numpy(dtype=object)
+    named = {name: fold.test[corpus[fold.test] == name] for name in tests}
+    # one training, each corpus with scores of its own, the first of which ranks
+    return [replace(fold, test=np.concatenate([*named.values()]), tests=named)]
 
 
 def leave_one_corpus_out(table: DataFrame, task: Task) -> list[Fold]:
@@ -111,7 +117,7 @@ def leave_one_corpus_out(table: DataFrame, task: Task) -> list[Fold]:
     if len(names) < 2:
         remedy = "name several, as in --benchmark emodb,crema_d"
         raise _too_few("leave_one_corpus_out", 2, "corpora", names, remedy)
-    return [_from_others("leave_one_corpus_out", table, task, name, (name,)) for name in names]
+    return [_from_others("leave_one_corpus_out", table, task, (name,)) for name in names]
 
 
 def _corpora(table: DataFrame, protocol: str) -> list[str]:
@@ -119,20 +125,18 @@ def _corpora(table: DataFrame, protocol: str) -> list[str]:
     return natural(_column(table, "corpus", protocol, remedy))
 
 
-def _from_others(
-    protocol: str, table: DataFrame, task: Task, tested: str, unheard: tuple[str, ...]
-) -> Fold:
-    """Return the fold that tests a corpus; a balanced fifth of the speakers of others validates."""
+def _from_others(protocol: str, table: DataFrame, task: Task, tested: tuple[str, ...]) -> Fold:
+    """Return the fold that tests some corpora; a balanced fifth of other speakers validates."""
     table, order = _in_id_order(table)
     corpus = table["corpus"].to_numpy(dtype=object)
-    heard = ~np.isin(corpus.astype(str), unheard)
+    heard = ~np.isin(corpus.astype(str), tested)
     known = table[heard]
     group = _groups(known, _speakers(known, protocol), apart=True)
     _check_groups(protocol, 2, known["speaker"].to_numpy(dtype=object), group)
     sets = min(_SPEAKER_SETS, int(group.max()) + 1)
     valid = np.zeros(len(table), dtype=np.bool_)
     valid[heard] = _balanced(protocol, known, task, ("corpus",), group, sets) == 0
-    return _fold(tested, order, valid=valid, test=corpus == tested, left_out=~heard)
+    return _fold(" and ".join(tested), order, valid=valid, test=~heard)
 
 
 def corpus_split(table: DataFrame, task: Task) -> list[Fold]:
@@ -254,9 +258,11 @@ def _rotated(order: Rows, number: Codes, k: int) -> list[Fold]:
 
 def _each(speakers: Names, group: Codes) -> Iterator[tuple[str, Mask, int]]:
     """Give each speaker's name, rows and group."""
+    codes, names = pd.factorize(speakers)
+    number = {name: code for code, name in enumerate(names)}
     for name in natural(speakers):
-        rows = speakers == name
-        yield name, rows, int(group[rows][0])
+        rows = codes == number[name]
+        yield name, rows, int(group[rows.argmax()])
 
 
 def _column(table: DataFrame, name: str, protocol: str, remedy: str) -> Names:

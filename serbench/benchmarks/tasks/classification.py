@@ -119,7 +119,7 @@ class Classification(Task):
     def lacks(self, table: DataFrame, rows: Rows, part: str) -> tuple[str, str] | None:
         """Return which labels of the corpus no row of a part has."""
         column = table[self.column]
-        there, everywhere = set(column.iloc[rows]), set(column)
+        there, everywhere = set(column.iloc[rows].unique()), set(column.unique())
         absent_labels = [x for x in self.labels if x in everywhere and x not in there]
         if not absent_labels:
             return None

@@ -35,6 +35,11 @@ class Distribution(Task):
     main: ClassVar[str] = "macro_f1"
 
     @property
+    def called(self) -> str:
+        """How `main` is written in a sentence."""
+        return "macro F1"
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The table's target columns: one a label."""
         return tuple(f"share:{label}" for label in self.labels)

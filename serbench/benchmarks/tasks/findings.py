@@ -27,6 +27,7 @@ class Finding:
         message: a sentence with the remedy.
         utterance: the id, where it is about one.
         path: the file, where it is about one.
+        cause: what holds for all findings of one cause, with the remedy; empty: it stands alone.
     """
 
     kind: str
@@ -34,6 +35,7 @@ class Finding:
     message: str
     utterance: str | None = None
     path: Path | None = None
+    cause: str = ""
 
     @property
     def public(self) -> str:
@@ -43,10 +45,16 @@ class Finding:
 
 def gathered(findings: Iterable[Finding]) -> list[str]:
     """Return one sentence for each kind of finding: the first, and how many there are more."""
-    kinds: dict[str, list[Finding]] = {}
+    return [_with_more(*found) for found in by_cause(findings)]
+
+
+def by_cause(findings: Iterable[Finding]) -> list[list[Finding]]:
+    """Return the findings in groups of one severity, kind and cause, in the order of the first."""
+    groups: dict[tuple[str, str, str], list[Finding]] = {}
     for finding in findings:
-        kinds.setdefault(finding.kind, []).append(finding)
-    return [_with_more(*found) for found in kinds.values()]
+        key = finding.severity, finding.kind, finding.cause
+        groups.setdefault(key, []).append(finding)
+    return list(groups.values())
 
 
 def _with_more(first: Finding, *others: Finding) -> str:

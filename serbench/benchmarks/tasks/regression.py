@@ -138,7 +138,8 @@ class Regression(Task):
 
     def lacks(self, table: DataFrame, rows: Rows, part: str) -> tuple[str, str] | None:
         """Return the dimensions of which a part has one value alone."""
-        constant = [d for d in self.dimensions if table[d].iloc[rows].nunique() < 2]
+        values = {d: table[d].to_numpy(dtype=float)[rows] for d in self.dimensions}
+        constant = [d for d, own in values.items() if not own.min() < own.max()]
         if not constant:
             return None
         return "constant_target", (

@@ -89,6 +89,11 @@ class Task(ABC):
         return self.over_folds + self.main
 
     @property
+    def called(self) -> str:
+        """How `main` is written in a sentence."""
+        return self.main.upper()
+
+    @property
     @abstractmethod
     def columns(self) -> tuple[str, ...]:
         """The target columns of a table of utterances."""

@@ -1,0 +1,122 @@
+"""What the parts of folds have in common, in numbers: the rest that no protocol promises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas import DataFrame, Series
+
+from serbench.benchmarks import Fold, Rows, Task
+from serbench.benchmarks.reading.names import unknown
+from serbench.benchmarks.splitting.sentences import sentence
+
+WHAT = {
+    "speaker": "speakers",
+    "session": "sessions",
+    "text": "sentences",
+    "recording": "recordings",
+    "copy": "near-copies",
+}
+"""Columns that parts may share values of, and what these are called."""
+
+_PAIRS = (("test", "train"), ("test", "valid"), ("valid", "train"))
+
+
+class Shared(NamedTuple):
+    """How much of a part has something that is in another part, too.
+
+    what: a key of `WHAT`.
+    part: whose utterances.
+    other: where they have it, too.
+    share: of the part's utterances, 0 to 1; mean of folds.
+    """
+
+    what: str
+    part: str
+    other: str
+    share: float
+
+
+def shared(table: DataFrame, folds: Sequence[Fold]) -> list[Shared]:
+    """Return what each part shares with another, for all columns that say anything.
+
+    Args:
+        table: of a `CorpusAudit`.
+        folds: row numbers of this table.
+    """
+    found = []
+    for what in WHAT:
+        codes = _codes(table, what)
+        if codes is None:
+            continue
+        for part, other in _PAIRS:
+            shares = [_share(codes, getattr(f, part), getattr(f, other)) for f in folds]
+            found.append(Shared(what, part, other, float(np.mean(shares))))
+    return found
+
+
+def shares(table: DataFrame, folds: Sequence[Fold]) -> dict[str, float]:
+    """Return the same for a record: "text: test in train" to a share; what is 0 is left out."""
+    return {
+        f"{each.what}: {each.part} in {each.other}": round(each.share, 4)
+        for each in shared(table, folds)
+        if each.share > 0
+    }
+
+
+def imbalance(table: DataFrame, folds: Sequence[Fold], task: Task) -> list[Mapping[str, object]]:
+    """Return one row a fold: its parts, its speakers, and how its test part differs in make-up.
+
+    `labels` and `gender` are the largest differences between the share of a label (of a third of
+    the values), or of a gender, in the test part and in the corpus, in percentage points.
+    """
+    strata = task.strata(table)
+    gender = pd.factorize(table["gender"])[0]
+    people = table["speaker"].mask(unknown(table["speaker"]))
+    return [
+        {
+            "fold": fold.name,
+            "train": len(fold.train),
+            "valid": len(fold.valid),
+            "test": len(fold.test),
+            "speakers": "/".join(
+                str(people.iloc[rows].nunique()) for rows in (fold.train, fold.valid, fold.test)
+            ),
+            "labels": max(_difference(codes, fold.test) for codes in strata),
+            "gender": _difference(gender, fold.test),
+        }
+        for fold in folds
+    ]
+
+
+def _codes(table: DataFrame, what: str) -> NDArray[np.int64] | None:
+    """Return (N,) the number of each row's value, -1 for none; None if no row has one."""
+    if what not in table:
+        return None
+    values: Series = table[what]
+    if what == "speaker":
+        values = values.mask(unknown(values))
+    if what == "text":
+        values = values.map(sentence, na_action="ignore")
+    codes = pd.factorize(values.mask(values == ""))[0].astype(np.int64)
+    return codes if (codes >= 0).any() or what == "copy" else None
+
+
+def _share(codes: NDArray[np.int64], rows: Rows, others: Rows) -> float:
+    there = np.zeros(codes.max(initial=0) + 2, dtype=bool)
+    there[codes[others]] = True
+    there[-1] = False  # where the code -1 is kept
+    return float(there[codes[rows]].mean()) if len(rows) else 0.0
+
+
+def _difference(codes: NDArray[np.int64], rows: Rows) -> float:
+    if (codes < 0).all():
+        return float("nan")
+    size = codes.max() + 1
+    here, everywhere = (np.bincount(c[c >= 0], minlength=size) for c in (codes[rows], codes))
+    difference = here / max(1, here.sum()) - everywhere / everywhere.sum()
+    return float(100 * np.abs(difference).max())

@@ -1,0 +1,75 @@
+"""Boards for a paper: LaTeX with booktabs, the best group bold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from serbench.leaderboard.columns import COLUMNS, texts
+from serbench.leaderboard.figures import ends, with_spread
+from serbench.leaderboard.table import Board, Row
+
+_SPECIAL = {
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "·": r"$\cdot$",
+    "–": "--",  # noqa: RUF001
+}
+
+
+def to_latex(boards: Sequence[Board], names: Sequence[str] = ()) -> str:
+    """Return a table for each board, and what must be said beside it as its caption.
+
+    Args:
+        boards: to write; the document needs the package booktabs.
+        names: of further columns.
+    """
+    return "\n".join(_table(board, names) for board in boards)
+
+
+def escaped(text: str) -> str:
+    """Return a text as LaTeX that shows it as it stands."""
+    return "".join(_SPECIAL.get(letter, letter) for letter in " ".join(text.split()))
+
+
+def _table(board: Board, names: Sequence[str]) -> str:
+    from pandas import DataFrame
+
+    header = ["\\#", "upstream", "weights", "downstream"]
+    header += [escaped(f"{c.title} {c.dimension or ''}".strip()) for c in board.columns]
+    header += ["95\\,\\%", *(escaped(COLUMNS[name].title) for name in names)]
+    rows = zip(board.rows, texts(board, names), strict=True)
+    cells = [[escaped(cell) for cell in [*_cells(board, row), *more]] for row, more in rows]
+    frame = DataFrame(cells, columns=header)
+    best = [row.rank == 1 for row in board.rows]
+    style = frame.style.hide(axis="index").apply(
+        lambda column: ["font-weight: bold" if first else "" for first in best],
+        subset=[header[4]],
+    )
+    text: str = style.to_latex(
+        hrules=True,
+        convert_css=True,
+        position_float="centering",
+        column_format="r" + "l" * 3 + "r" * (len(header) - 4),
+        caption=escaped(" ".join([f"{board.title}.", *board.caption, *_noted(board)])),
+    )
+    return text
+
+
+def _cells(board: Board, row: Row) -> list[str]:
+    labels = row.result.labels
+    values = [with_spread(row.values[column.key]) for column in board.columns]
+    interval = ends(row.intervals.get(board.columns[0].key))
+    return [row.place, labels.upstream, labels.weights, labels.downstream, *values, interval]
+
+
+def _noted(board: Board) -> list[str]:
+    """Return the notes, each with the digests of its rows."""
+    about = [
+        [r.result.digest[:8] for r in board.rows if number in r.notes]
+        for number in range(1, 1 + len(board.notes))
+    ]
+    pairs = zip(about, board.notes, strict=True)
+    return [f"{', '.join(digests)}: {note}" for digests, note in pairs]

@@ -1,0 +1,131 @@
+"""Boards the other way: upstream by downstream, or system by corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from serbench.errors import SerbenchError
+from serbench.leaderboard.comparing import called
+from serbench.leaderboard.figures import number
+from serbench.leaderboard.record import Labels
+from serbench.leaderboard.table import Board, Row
+
+if TYPE_CHECKING:
+    from serbench.scoring.comparisons import CriticalDifference
+
+Across = Literal["downstream", "corpus"]
+"""What the columns of a matrix are."""
+
+
+class Matrix(NamedTuple):
+    """A table of what ranks.
+
+    Attributes:
+        title: what it is of.
+        rows: names of upstreams, or of systems.
+        columns: names of downstreams, or of boards.
+        cells: one row of a board for each place that has any: the best of those with these names.
+        sentences: what must be said beside it.
+    """
+
+    title: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    cells: dict[tuple[str, str], Row]
+    sentences: tuple[str, ...]
+
+    def text(self, row: str, column: str) -> str:
+        """Return the value of a place, with a star if nothing is better there."""
+        found = self.cells.get((row, column))
+        if found is None:
+            return "-"
+        value = next(iter(found.values.values()))
+        return number(value.mean) + "*" * (found.rank == 1)
+
+
+def matrices(boards: Sequence[Board], across: Across) -> list[Matrix]:
+    """Return one matrix a board of upstreams by downstreams, or one of systems by corpora.
+
+    Raises:
+        SerbenchError: no result is ranked.
+    """
+    if not any(row.rank is not None for board in boards for row in board.rows):
+        raise SerbenchError("no result is ranked, so there is no matrix; `serbench leaderboard`")
+    if across == "corpus":
+        return [_by_corpus(boards)]
+    return [_by_downstream(board) for board in boards if any(r.rank for r in board.rows)]
+
+
+_STAR = "* shares the first rank of its board"
+
+
+def _by_downstream(board: Board) -> Matrix:
+    ranked = [(_upstream(r.result.labels), r.result.labels.downstream, r) for r in _ranked(board)]
+    title = f"{board.title}: {board.columns[0].title}"
+    return _matrix(title, ranked, [f"{_STAR}."])
+
+
+def _by_corpus(boards: Sequence[Board]) -> Matrix:
+    ranked = [(called(r.result.labels), b.title, r) for b in boards for r in _ranked(b)]
+    made = _matrix("Systems by corpus, what ranks on each", ranked, [f"{_STAR}."])
+    return made._replace(sentences=(*made.sentences, *about_corpora(made)))
+
+
+def _ranked(board: Board) -> list[Row]:
+    return [row for row in board.rows if row.rank is not None]
+
+
+def _upstream(labels: Labels) -> str:
+    return labels.upstream if labels.weights == "-" else f"{labels.upstream} {labels.weights}"
+
+
+def _matrix(title: str, ranked: list[tuple[str, str, Row]], sentences: list[str]) -> Matrix:
+    cells: dict[tuple[str, str], Row] = {}
+    several = False
+    for name, column, row in ranked:
+        several |= (name, column) in cells
+        cells.setdefault((name, column), row)  # boards have the best first
+    if several:
+        sentences.append("Where rows of one name differ in settings, the best of them is shown.")
+    rows = dict.fromkeys(name for name, _, _ in ranked)
+    columns = dict.fromkeys(column for _, column, _ in ranked)
+    return Matrix(title, tuple(rows), tuple(columns), cells, tuple(sentences))
+
+
+def about_corpora(made: Matrix) -> Iterator[str]:
+    """Yield what the systems that are on all corpora come to together."""
+    from serbench.scoring.comparisons import CORPORA
+
+    whole = [name for name in made.rows if all((name, c) in made.cells for c in made.columns)]
+    if len(made.columns) < CORPORA or len(whole) < 2:
+        yield (
+            f"Mean ranks with a critical difference need {CORPORA} corpora or more; here are "
+            f"{len(made.columns)}, with {len(whole)} systems on all of them."
+        )
+        return
+    yield from diagram(whole, critical(made, whole), len(made.columns))
+
+
+def critical(made: Matrix, systems: Sequence[str]) -> CriticalDifference:
+    """Return the critical difference of systems that are on all corpora of a matrix."""
+    import numpy as np
+
+    from serbench.scoring.comparisons import critical_difference
+
+    values = [
+        [next(iter(made.cells[name, c].values.values())).mean for name in systems]
+        for c in made.columns
+    ]
+    return critical_difference(np.array(values))
+
+
+def diagram(systems: Sequence[str], found: CriticalDifference, corpora: int) -> Iterator[str]:
+    """Yield a critical-difference diagram as lines: mean ranks, and bars of what is not apart."""
+    yield (
+        f"Mean ranks on {corpora} corpora; critical difference {found.least:.2f} (Nemenyi, 5 %); "
+        f"Friedman p = {found.p:.3f}. A bar joins what cannot be told apart:"
+    )
+    for number_, mean in sorted(enumerate(found.ranks), key=lambda each: each[1]):
+        bars = "".join("|" if number_ in group else " " for group in found.groups)
+        yield f"{mean:5.2f} {bars} {systems[number_]}"

@@ -1,0 +1,132 @@
+"""Whether a result is what it says: everything that can be computed again, is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from serbench.leaderboard import notes
+from serbench.leaderboard.comparable import groups
+from serbench.leaderboard.reading import BrokenResultError
+from serbench.leaderboard.record import Result
+from serbench.leaderboard.standing import Standing, facts, standing
+from serbench.leaderboard.store import Entry, load_result
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from pandas import DataFrame
+
+    from serbench.benchmarks.tasks import Task
+
+Values: TypeAlias = "NDArray[np.generic]"
+Corpora: TypeAlias = Callable[[Result], "DataFrame | None"]
+"""From a record to the table of its corpus, or None if that is not at hand."""
+
+_NAMED = 3
+_ROUNDING = 1e-6
+
+
+class Verdict(NamedTuple):
+    """What became of one record.
+
+    Attributes:
+        path: of the record.
+        problems: what is not as it says, a sentence each; none for a sound one.
+        truth: whether ids and truths are those of the corpus; None: the corpus is not at hand.
+        entry: the result, if it could be read.
+    """
+
+    path: Path
+    problems: tuple[str, ...]
+    truth: bool | None = None
+    entry: Entry | None = None
+
+
+def verify(path: Path, corpora: Corpora) -> Verdict:
+    """Verify a record and its predictions.
+
+    Reading them sees to the checksums, the recipe's digest and labels, that every test utterance of
+    every fold and seed is there once, and that the truths are those that the record was made
+    of. Then the scores are computed again, and with the corpus at hand ids, speakers and truths
+    compared.
+
+    Args:
+        path: of the record.
+        corpora: gives the tables of corpora.
+    """
+    try:
+        entry = load_result(path)
+    except BrokenResultError as problem:
+        return Verdict(path, (f"{problem.reason}; {problem.remedy}",))
+    problems = [*_scores(standing(*entry))]
+    table = corpora(entry.result)
+    wrong = [] if table is None else [*_truths(entry, table)]
+    return Verdict(path, (*problems, *wrong), None if table is None else not wrong, entry)
+
+
+def verify_all(root: Path, corpora: Corpora) -> Iterator[Verdict]:
+    """Verify everything in a results folder, and that results on the same agree on its truth."""
+    found = [verify(path, corpora) for path in sorted(root.glob("*/*.json"))]
+    apart = _disagreeing([each.entry for each in found if each.entry is not None])
+    for each in found:
+        digest = each.entry.result.digest if each.entry else ""
+        yield each._replace(problems=(*each.problems, *apart.get(digest, ())))
+
+
+def _scores(each: Standing) -> Iterator[str]:
+    """Yield where the scores of a record are not those of its predictions."""
+    different = [*notes.differences(each.result, each.measured.scores)]
+    for where, stored, computed in different[:_NAMED]:
+        yield f"score {where} is {stored} in the record, {computed} by its predictions"
+    if len(different) > _NAMED:
+        yield f"{len(different) - _NAMED} more scores are not those of the predictions"
+
+
+def _truths(entry: Entry, table: DataFrame) -> Iterator[str]:
+    """Yield where ids, speakers or truths are not those of the corpus."""
+    task = entry.result.benchmark.task
+    known = facts(task, entry.predictions)
+    corpus = table.set_index("utterance")
+    if absent := sorted({*known.index} - {*corpus.index}):
+        yield f"utterances that the corpus does not have: {_some(absent)}"
+    common = known.index.intersection(corpus.index)
+    for column, own in _pairs(task):
+        here = corpus.loc[common, own]
+        unequal = _unequal(known.loc[common, column].to_numpy(), here.to_numpy())
+        if unequal.any():
+            what = "speakers" if column == "speaker" else f"'{own}'"
+            yield f"other {what} than the corpus has: {_some([*common[unequal]])}"
+
+
+def _pairs(task: Task) -> Iterator[tuple[str, str]]:
+    """Yield the columns of predictions and of the corpus that must agree."""
+    from serbench.scoring.predictions import truths
+
+    yield "speaker", "speaker"
+    yield from zip(truths(task), task.columns, strict=True)
+
+
+def _unequal(one: Values, other: Values) -> NDArray[np.bool_]:
+    import numpy as np
+
+    found: NDArray[np.bool_] = one.astype(str) != other.astype(str)
+    if one.dtype.kind == "f":
+        found = ~(np.abs(one - other.astype(float)) <= _ROUNDING)
+    return found
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(map(str, names[:_NAMED]))}{more}"
+
+
+def _disagreeing(entries: Sequence[Entry]) -> dict[str, list[str]]:
+    """Return, by digest, what results on the same benchmark and protocol do not agree on."""
+    found: dict[str, list[str]] = {}
+    for group in groups(standing(*entry) for entry in entries):
+        said = [s for s in group.sentences if s.startswith("Not comparable with")]
+        for each in group.entries:
+            found[each.result.digest] = [s for s in said if "other labels" in s or "speakers" in s]
+    return found

@@ -1,0 +1,61 @@
+"""Encoders that heard a corpus before it tests them, by what their weights say of themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from serbench import plugins
+from serbench.errors import SerbenchError
+from serbench.leaderboard.notes import mentions
+
+if TYPE_CHECKING:
+    from serbench.benchmarks import Benchmark
+
+
+def contaminated(
+    benchmark: Benchmark, upstream: str | None, weights: str | None
+) -> Iterator[tuple[str, str]]:
+    """Yield a word and a sentence for encoders that were trained on a corpus.
+
+    Args:
+        benchmark: the corpus.
+        upstream: a name or file, of which the weights are read; None: all published sizes of all
+            upstreams are looked at, by what is listed of them.
+        weights: of that upstream.
+
+    Raises:
+        SerbenchError: there is no such upstream, or its weights cannot be loaded.
+    """
+    told = _made(upstream, weights) if upstream is not None else _listed()
+    asked = heard = 0
+    for name, corpora in told:
+        asked += 1
+        if mentions(corpora, benchmark.name):
+            heard += 1
+            yield (
+                "heard",
+                f"{name} was trained on this corpus ({corpora}): its results here say nothing "
+                "about speech that it never heard",
+            )
+    which = upstream or "published weights that serbench lists"
+    if not heard:
+        yield "heard", f"by none of {asked} {which}" if upstream is None else f"not by {which}"
+
+
+def _made(upstream: str, weights: str | None) -> Iterator[tuple[str, str]]:
+    """Yield what the weights of one upstream were trained on, by what they say themselves."""
+    options = {} if weights is None else {"weights": weights}
+    made = plugins.make(plugins.find("upstreams", upstream), options=options)
+    name = f"{upstream} {made.provenance.get('id', weights or '')}".strip()
+    yield name, " ".join(made.provenance.get(key, "") for key in ("trained_on", "method"))
+
+
+def _listed() -> Iterator[tuple[str, str]]:
+    for name in plugins.names("upstreams"):
+        try:
+            sizes = plugins.find("upstreams", name).sizes
+        except SerbenchError:  # one that cannot be read has nothing to say
+            continue
+        for size, entry in sizes.items():
+            yield f"{name} {size}", str(entry.get("trained_on", ""))

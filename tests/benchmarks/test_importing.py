@@ -1,0 +1,138 @@
+"""Corpora of other libraries, as those libraries themselves write them, read as anyone's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from serbench.benchmarks.reading import custom
+from serbench.benchmarks.reading.importing import import_corpus
+from serbench.errors import SerbenchError
+
+RATE = 8000
+CLIPS = [(f"s{s}", emotion) for s in range(3) for emotion in ("calm", "angry")]
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> list[Path]:
+    """Return a file of another length for each of three speakers in two emotions."""
+    found = []
+    for number, (speaker, emotion) in enumerate(CLIPS):
+        found.append(tmp_path / "wav" / f"{speaker}_{emotion}.wav")
+        found[-1].parent.mkdir(exist_ok=True)
+        noise = np.random.default_rng(number).normal(0, 0.1, RATE + 100 * number)
+        soundfile.write(found[-1], noise, RATE)
+    return found
+
+
+def check(description: Path, clips: list[Path]) -> pd.DataFrame:
+    """Check that the table has who spoke how in which samples; return it."""
+    benchmark = custom.read_benchmark(description)
+    table = benchmark.read(None)
+    assert benchmark.task.outputs == ("angry", "calm")
+    assert sorted(zip(table["speaker"], table["emotion"], strict=True)) == sorted(CLIPS)
+    for clip, (speaker, emotion) in zip(clips, CLIPS, strict=True):
+        (row,) = table[(table["speaker"] == speaker) & (table["emotion"] == emotion)].index
+        told = soundfile.read(table.loc[row, "path"])[0]
+        np.testing.assert_array_equal(told, soundfile.read(clip)[0])
+    return table
+
+
+def test_parquet_files_of_datasets_with_audio_inside(tmp_path: Path, clips: list[Path]) -> None:
+    datasets = pytest.importorskip("datasets")
+    label = datasets.ClassLabel(names=["calm", "angry"])
+    columns = {
+        "audio": [{"bytes": clip.read_bytes(), "path": clip.name} for clip in clips],
+        "speaker_id": [speaker for speaker, _ in CLIPS],
+        "label": [emotion for _, emotion in CLIPS],
+    }
+    features = datasets.Features(
+        {
+            "audio": {"bytes": datasets.Value("binary"), "path": datasets.Value("string")},
+            "speaker_id": datasets.Value("string"),
+            "label": label,
+        }
+    )
+    source = tmp_path / "hub"
+    source.mkdir()
+    made = datasets.Dataset.from_dict(columns, features=features)
+    made.to_parquet(str(source / "train-00000-of-00001.parquet"))
+    description = import_corpus(source, tmp_path / "mine", called={}, name="mine")
+    assert set(check(description, clips)["split"]) == {"train"}
+
+
+def test_a_folder_of_audio_with_its_metadata(tmp_path: Path, clips: list[Path]) -> None:
+    names = [clip.name for clip in clips]
+    metadata = pd.DataFrame(CLIPS, columns=["spk", "emotion"]).assign(file_name=names)
+    metadata.to_csv(clips[0].parent / "metadata.csv", index=False)
+    source, target = clips[0].parent, tmp_path / "mine"
+    with pytest.raises(SerbenchError, match=r"says nothing of 'speaker'.*--column speaker=NAME"):
+        import_corpus(source, target, called={}, name="mine")
+    with pytest.raises(SerbenchError, match="did you mean 'spk'"):
+        import_corpus(source, target, called={"speaker": "spkr"}, name="mine")
+    check(import_corpus(source, target, called={"speaker": "spk"}, name="mine"), clips)
+    with pytest.raises(SerbenchError, match="exists; name a new one"):
+        import_corpus(source, target, called={"speaker": "spk"}, name="mine")
+
+
+@pytest.mark.parametrize("kind", ["cuts", "both"])
+def test_manifests_of_lhotse(tmp_path: Path, clips: list[Path], kind: str) -> None:
+    lhotse = pytest.importorskip("lhotse")
+    recordings = lhotse.RecordingSet.from_recordings(
+        lhotse.Recording.from_file(clip) for clip in clips
+    )
+    supervisions = lhotse.SupervisionSet.from_segments(
+        lhotse.SupervisionSegment(
+            id=f"u{number}",
+            recording_id=clip.stem,
+            start=0.0,
+            duration=1.0,
+            speaker=speaker,
+            custom={"emotion": emotion},
+        )
+        for number, (clip, (speaker, emotion)) in enumerate(zip(clips, CLIPS, strict=True))
+    )
+    source = tmp_path / "manifests"
+    source.mkdir()
+    if kind == "cuts":
+        cuts = lhotse.CutSet.from_manifests(recordings=recordings, supervisions=supervisions)
+        cuts.to_file(source / "my_cuts.jsonl.gz")
+    else:
+        recordings.to_file(source / "recordings.jsonl.gz")
+        supervisions.to_file(source / "supervisions.jsonl.gz")
+    table = check(import_corpus(source, tmp_path / "mine", called={}, name="mine"), clips)
+    assert set(table["utterance"]) == {f"u{number}" for number in range(6)}
+    assert (table["start"] == 0).all()
+    assert (table["end"] == 1).all()
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # in audformat
+def test_a_database_in_audformat(tmp_path: Path, clips: list[Path]) -> None:
+    audformat = pytest.importorskip("audformat")
+    database = audformat.Database("mine")
+    people: dict[str, Any] = {f"s{s}": {"gender": "female" if s else "male"} for s in range(3)}
+    database.schemes["speaker"] = audformat.Scheme(labels=people)
+    database.schemes["emotion"] = audformat.Scheme(labels=["calm", "angry"])
+    index = audformat.filewise_index([f"wav/{clip.name}" for clip in clips])
+    for name, values in zip(("speaker", "emotion"), zip(*CLIPS, strict=True), strict=True):
+        table = database[f"of.{name}"] = audformat.Table(index)
+        table[name] = audformat.Column(scheme_id=name)
+        table[name].set([*values])
+    database.save(tmp_path)
+    table = check(import_corpus(tmp_path, tmp_path / "mine", called={}, name="mine"), clips)
+    genders = table.groupby("speaker")["gender"].first()
+    assert genders.to_dict() == {"s0": "male", "s1": "female", "s2": "female"}
+
+
+def test_what_is_no_corpus_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SerbenchError, match="no corpus that can be imported"):
+        import_corpus(tmp_path, tmp_path / "mine", called={}, name="mine")
+    (tmp_path / "cuts.jsonl").write_text("{")
+    with pytest.raises(SerbenchError, match="is not a manifest of JSON lines"):
+        import_corpus(tmp_path / "cuts.jsonl", tmp_path / "mine", called={}, name="mine")
+    assert not (tmp_path / "mine").exists()

@@ -1,0 +1,173 @@
+"""Tables on request: further columns, LaTeX, JSON, BibTeX, matrices."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from serbench.errors import SerbenchError
+from serbench.leaderboard.bibtex import to_bibtex
+from serbench.leaderboard.columns import COLUMNS, chosen, texts
+from serbench.leaderboard.export import to_csv, to_json, to_markdown
+from serbench.leaderboard.latex import to_latex
+from serbench.leaderboard.matrix import matrices
+from serbench.leaderboard.record import BenchmarkRecord, Labels
+from serbench.leaderboard.render import render_board
+from serbench.leaderboard.render_matrix import render_matrix
+from serbench.scoring.inequality import worst_decile
+
+from .result_samples import AFFECT, EMOTIONS, classified, ranked, rated, record
+
+HOSTILE = Labels(upstream="x_1&\\input{/etc/passwd}", weights="50%", downstream="$a^2$")
+
+
+@pytest.fixture(scope="module")
+def boards():
+    origin = {"id": "me/enc_1", "revision": "abc", "trained_on": "EmoDB"}
+    return ranked(
+        [
+            (record(labels=HOSTILE, provenance=origin), classified(3.0)),
+            (record(recipe={"id": "like"}), classified(2.9, draw=3)),
+            (record(recipe={"id": "poor"}), classified(0.3)),
+            (record(AFFECT), rated(0.5)),
+        ]
+    )
+
+
+def drawn(shown, width: int) -> str:
+    console = Console(width=width, file=io.StringIO(), color_system=None)
+    console.print(shown)
+    text = console.file.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    return text
+
+
+def test_columns_are_what_they_say(boards):
+    board = boards[0] if boards[0].columns[0].key == "ua" else boards[1]
+    found = {name: COLUMNS[name].values(board) for name in COLUMNS}
+    first = board.rows[0]
+    people = first.standing.measured.scores.speakers["ua"]
+    assert found["worst_decile"][0] == worst_decile(people)
+    assert found["contaminated"] == [True, False, False]
+    assert found["weights"] == ["me/enc_1", None, None]
+    assert found["rate"] == ["0.001"] * 3
+    assert found["seconds"] == [16] * 3
+    assert found["ranks"][2] == "3"
+    assert found["intervals"][0].startswith(f"[{first.intervals['ua'].low:.3f}")
+    assert texts(board, ["transductive", "weights"])[1] == ["no", "-"]
+
+
+def test_an_unknown_column_names_the_others():
+    assert chosen("seeds, gini") == ["seeds", "gini"]
+    with pytest.raises(SerbenchError, match=r"ginny.*gini"):
+        chosen("ginny")
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_columns_fit_in_narrow_and_in_wide_terminals(boards, width):
+    for board in boards:
+        text = drawn(render_board(board, [*COLUMNS], width=width), width)
+        assert "worst" in text
+        assert "Gini" in text
+
+
+def test_every_export_has_the_columns(boards):
+    assert "| worst decile |" in to_markdown(boards, ["worst_decile"])
+    (first, *_) = csv.DictReader(io.StringIO(to_csv(boards, ["worst_decile"])))
+    assert float(first["worst_decile"]) == pytest.approx(
+        COLUMNS["worst_decile"].values(boards[0])[0]
+    )
+    plain = json.loads(to_json(boards, ["worst_decile"]))
+    assert plain[0]["rows"][0]["worst_decile"] == pytest.approx(float(first["worst_decile"]))
+
+
+def test_csv_and_json_have_the_intervals_with_all_digits(boards):
+    for table in json.loads(to_json(boards)):
+        (board,) = (each for each in boards if each.title == table["title"])
+        for plain, row in zip(table["rows"], board.rows, strict=True):
+            interval = row.intervals[table["ranks"]]
+            keys = [f"{table['ranks']}:{end}" for end in ("low", "high", "speakers")]
+            assert [plain[key] for key in keys] == [interval.low, interval.high, 10]
+            assert plain["rank"] == row.rank
+
+
+def test_latex_is_a_table_of_booktabs_with_the_best_group_bold(boards):
+    text = to_latex(boards)
+    for rule in ("toprule", "midrule", "bottomrule"):
+        assert text.count(f"\\{rule}") == 2
+    # two rows of the classes share rank 1, and one of the dimensions has it
+    assert text.count("\\bfseries") == 3
+    cells = [line for line in text.splitlines() if line.startswith(("1 &", "3 &"))]
+    assert len({len(re.findall(r"(?<!\\)&", line)) for line in cells[:3]}) == 1
+
+
+def test_latex_obeys_no_name(boards):
+    text = to_latex(boards)
+    assert "x\\_1\\&\\textbackslash{}input\\{/etc/passwd\\}" in text
+    assert "50\\%" in text
+    assert "\\$a\\textasciicircum{}2\\$" in text
+
+
+def test_bibtex_has_the_corpus_and_the_weights_once(boards):
+    text = to_bibtex(boards)
+    assert text.count("@") == 2
+    assert "Burkhardt" in text
+    assert "https://huggingface.co/me/enc\\_1" in text
+    assert "revision abc" in text
+    assert text.count("{") == text.count("}")
+
+
+def test_reported_rows_stand_apart_with_their_source():
+    corpus = BenchmarkRecord(name="iemocap", version="1", synthetic=False, task=EMOTIONS)
+    boards = ranked([(record(benchmark=corpus), classified(1.0))])
+    text = to_markdown(boards, reported=True)
+    own, *reported = text.split("#### Reported, not computed here:")
+    assert reported
+    assert "Reported" not in own
+    plain = json.loads(to_json(boards, reported=True))
+    assert all(table["source"] for table in plain[0]["reported"])
+    assert len(plain[0]["rows"]) == 1
+
+
+def test_a_matrix_has_upstreams_and_downstreams():
+    systems = [("fbank", "mlp", 3.0), ("fbank", "ecapa", 1.0), ("hubert", "mlp", 0.2)]
+    results = [
+        (record(labels=Labels(upstream=up, downstream=down)), classified(skill))
+        for up, down, skill in systems
+    ]
+    (made,) = matrices(ranked(results), "downstream")
+    assert (made.rows, made.columns) == (("fbank", "hubert"), ("mlp", "ecapa"))
+    assert made.text("fbank", "mlp").endswith("*")
+    assert made.text("hubert", "ecapa") == "-"
+    drawn(render_matrix(made), 80)
+
+
+def test_from_six_corpora_on_there_is_a_critical_difference():
+    names = ("a", "b", "c")
+    results = [
+        (
+            record(
+                labels=Labels(upstream=name, downstream="mlp"),
+                benchmark=BenchmarkRecord(
+                    name=f"corpus{i}", version="1", synthetic=False, task=EMOTIONS
+                ),
+            ),
+            classified(0.5 + skill, draw=i),
+        )
+        for i in range(6)
+        for skill, name in zip((0.0, 2.0, 2.1), names, strict=True)
+    ]
+    boards = ranked(results)
+    (made,) = matrices(boards, "corpus")
+    assert len(made.columns) == 6
+    text = drawn(render_matrix(made), 80)
+    # of Demšar (2006): 2.343 for three systems
+    assert f"critical difference {2.343 * np.sqrt(12 / 36):.2f}" in " ".join(text.split())
+    (fewer,) = matrices(boards[:5], "corpus")
+    assert "need 6 corpora or more; here are 5" in " ".join(fewer.sentences)

@@ -1,0 +1,238 @@
+"""Results of others: taken only when they are what they say, and refused without harm."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import stat
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from serbench.errors import SerbenchError
+from serbench.leaderboard import store, submissions
+from serbench.leaderboard.record import Result, summed
+from serbench.leaderboard.submissions import add, marks
+from serbench.leaderboard.table import rank
+from serbench.leaderboard.verifying import verify, verify_all
+
+from .result_samples import classified, record, scored
+
+GOOD = classified(1.5)
+
+
+def nowhere(_: Result) -> None:
+    """No corpus is at hand."""
+
+
+def corpus(predictions: pd.DataFrame):
+    """Return what gives the corpus of these predictions."""
+    table = predictions[["utterance", "speaker", "truth"]].rename(columns={"truth": "emotion"})
+    return lambda _: table.drop_duplicates("utterance")
+
+
+@pytest.fixture
+def sound(tmp_path: Path) -> Path:
+    return store.save(scored(record(), GOOD), GOOD, tmp_path / "theirs")
+
+
+@pytest.fixture
+def zipped(sound: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "theirs.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(sound.parent.iterdir()):
+            archive.write(file, f"results/{sound.parent.name}/{file.name}")
+    return path
+
+
+def rewritten(path: Path, **changes: object) -> None:
+    """Change a record, its checksum too, as somebody would who means it."""
+    plain = json.loads(path.read_text()) | changes | {"checksum": ""}
+    path.write_text(summed(Result.model_validate_json(json.dumps(plain))).model_dump_json())
+
+
+def test_a_sound_result_verifies_with_its_corpus_and_without(sound):
+    assert verify(sound, nowhere)[1:3] == ((), None)
+    assert verify(sound, corpus(GOOD))[1:3] == ((), True)
+
+
+def test_every_changed_score_is_named(sound):
+    scores = json.loads(sound.read_text())["scores"]
+    scores["rank"] = 0.99
+    scores["by_fold"]["wa"]["pooled"] = 0.98
+    rewritten(sound, scores=scores)
+    problems = verify(sound, nowhere).problems
+    assert len(problems) == 2
+    assert "rank is 0.99 in the record" in " ".join(problems)
+    assert "by_fold.wa.pooled is 0.98" in " ".join(problems)
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        ("emotion", "other 'emotion' than the corpus has"),
+        ("speaker", "other speakers"),
+        ("utterance", "utterances that the corpus does not have"),
+    ],
+)
+def test_what_the_corpus_has_otherwise_is_named(sound, column, said):
+    table = corpus(GOOD)(None).copy()
+    table.loc[table.index[0], column] = "anger" if column == "emotion" else "another"
+    table.loc[table.index[1], column] = "neutral" if column == "emotion" else "another one"
+    found = verify(sound, lambda _: table)
+    assert found.truth is False
+    assert said in " ".join(found.problems)
+
+
+def test_results_that_disagree_on_a_truth_are_named(sound):
+    other = GOOD.copy()
+    first = other.index[0]
+    other.loc[first, "truth"] = "sadness" if other.loc[first, "truth"] != "sadness" else "anger"
+    other_record = record(recipe={"other": True})
+    path = store.save(scored(other_record, other), other, sound.parents[1])
+    problems = {each.path: each.problems for each in verify_all(sound.parents[1], nowhere)}
+    assert problems.keys() == {sound, path}
+    assert all("other labels" in " ".join(each) for each in problems.values())
+
+
+@pytest.mark.parametrize("packed", ["zip", "folder"])
+def test_what_verifies_is_taken_and_its_row_says_what_is_known(sound, zipped, tmp_path, packed):
+    mine = tmp_path / "mine"
+    source = zipped if packed == "zip" else sound.parents[1]
+    (found,) = add(source, mine, nowhere)
+    assert found.problems == ()
+    (entry,) = store.read_all(mine).entries
+    assert entry.result.digest == sound.stem
+    assert entry.predictions.equals(store.load_result(sound).predictions)
+    (board,) = rank([entry], marks=marks(mine))
+    assert "Added from elsewhere; truth not verified here." in board.notes
+    (again,) = add(source, mine, nowhere)
+    assert again.problems == ("it is there already",)
+
+
+def test_with_the_corpus_the_row_says_so(zipped, tmp_path):
+    mine = tmp_path / "mine"
+    add(zipped, mine, corpus(GOOD))
+    assert [*marks(mine).values()] == ["Added from elsewhere; truth verified here."]
+
+
+def test_what_does_not_verify_is_not_taken(sound, tmp_path):
+    rewritten(sound, scores=json.loads(sound.read_text())["scores"] | {"rank": 0.99})
+    (found,) = add(sound.parents[1], tmp_path / "mine", nowhere)
+    assert "rank is 0.99" in found.problems[0]
+    assert not (tmp_path / "mine").exists()
+
+
+def test_another_result_of_the_recipe_is_not_replaced(sound, zipped, tmp_path):
+    mine = tmp_path / "mine"
+    other = classified(0.5)
+    path = store.save(scored(record(), other), other, mine)
+    before = path.read_bytes()
+    (found,) = add(zipped, mine, nowhere)
+    assert "another result is at" in found.problems[0]
+    assert path.read_bytes() == before
+
+
+def packed(tmp_path: Path, *members: tuple[str | zipfile.ZipInfo, bytes]) -> Path:
+    path = tmp_path / "hostile.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return path
+
+
+def link(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return info
+
+
+DIGEST = "ab" * 32
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"../../emodb/{DIGEST}.json",
+        f"/emodb/{DIGEST}.json",
+        f"..\\..\\emodb\\{DIGEST}.json",
+        f"C:\\emodb\\{DIGEST}.json",
+        f"a/../../../emodb/{DIGEST}.json",
+    ],
+)
+def test_no_name_leads_out_of_the_inbox(tmp_path, name):
+    mine = tmp_path / "deep" / "mine"
+    found = add(packed(tmp_path, (name, b"{}")), mine, nowhere)
+    assert all(each.problems for each in found)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["hostile.zip"]
+
+
+def test_links_are_not_followed(sound, tmp_path):
+    secret = tmp_path / "secret.json"
+    secret.write_text("{}")
+    with pytest.raises(SerbenchError, match="no results"):
+        add(
+            packed(tmp_path, (link(f"emodb/{DIGEST}.json"), str(secret).encode())),
+            tmp_path,
+            nowhere,
+        )
+    folder = tmp_path / "linked" / "emodb"
+    folder.mkdir(parents=True)
+    (folder / f"{DIGEST}.json").symlink_to(secret)
+    os.mkfifo(folder / f"{'cd' * 32}.json")
+    with pytest.raises(SerbenchError, match="no results"):
+        add(tmp_path / "linked", tmp_path / "mine", nowhere)
+
+
+def test_a_bomb_is_stopped_while_it_unpacks(tmp_path, monkeypatch):
+    monkeypatch.setattr(submissions, "_BYTES", 2**20)
+    path = packed(tmp_path, (f"emodb/{DIGEST}.parquet", bytes(2**24)))
+    assert path.stat().st_size < 50_000
+    with pytest.raises(SerbenchError, match="more than is read at once"):
+        add(path, tmp_path / "mine", nowhere)
+
+
+def test_too_many_files_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(submissions, "_FILES", 10)
+    path = packed(tmp_path, *((f"x{i}", b"") for i in range(11)))
+    with pytest.raises(SerbenchError, match="10 files"):
+        add(path, tmp_path / "mine", nowhere)
+
+
+@pytest.mark.parametrize("cut", [0.2, 0.5, 0.9])
+def test_a_damaged_zip_is_one_sentence(zipped, tmp_path, cut):
+    content = zipped.read_bytes()
+    zipped.write_bytes(content[: int(len(content) * cut)])
+    with pytest.raises(SerbenchError, match="not a whole zip"):
+        add(zipped, tmp_path / "mine", nowhere)
+
+
+def test_a_flipped_bit_in_a_zip_is_seen(zipped, tmp_path):
+    content = bytearray(zipped.read_bytes())
+    content[len(content) // 2] ^= 1
+    zipped.write_bytes(content)
+    try:
+        found = add(zipped, tmp_path / "mine", nowhere)
+    except SerbenchError:
+        return
+    assert all(each.problems for each in found)
+
+
+def test_neither_zip_nor_folder(tmp_path):
+    text = tmp_path / "notes.txt"
+    text.write_text("hello")
+    for path in (text, tmp_path / "nowhere"):
+        with pytest.raises(SerbenchError, match="zip"):
+            add(path, tmp_path, nowhere)
+
+
+def test_a_name_twice_is_refused(tmp_path):
+    path = tmp_path / "twice.zip"
+    with zipfile.ZipFile(io.BytesIO(), "w"), zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"a/emodb/{DIGEST}.json", "{}")
+        archive.writestr(f"b/emodb/{DIGEST}.json", "{}")
+    with pytest.raises(SerbenchError, match="twice"):
+        add(path, tmp_path / "mine", nowhere)
