@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import textwrap
 from typing import Annotated
 
 import typer
@@ -24,9 +26,21 @@ def show(
 
     path = recipe.path_of(name)
     recipe.read_recipe(path)
-    typer.echo(path.read_text(encoding="utf-8").rstrip())
+    width = shutil.get_terminal_size().columns
+    typer.echo(_reflowed(path.read_text(encoding="utf-8").rstrip(), width))
     for (source, table), row in reports.of_recipe(path.stem):
         pairs = zip(table.metrics, row.values, strict=True)
         numbers = ", ".join(f"{metric} {value}" for metric, value in pairs)
-        typer.echo(f"\nreported by {source.short}, {table.name}, {row.system}: {numbers}")
-        typer.echo(f"  on {table.corpus}; {table.protocol}")
+        said = f"reported by {source.short}, {table.name}, {row.system}: {numbers}; "
+        said += f"on {table.corpus}, {table.protocol}"
+        typer.echo("\n" + textwrap.fill(said, width, subsequent_indent="  "))
+
+
+def _reflowed(text: str, width: int) -> str:
+    """Return a recipe with the comment at its head in lines of a terminal's width."""
+    lines = text.splitlines()
+    end = next((n for n, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    head = "\n".join(line[1:].strip() for line in lines[:end])
+    told = [textwrap.fill(part, width - 2) for part in head.split("\n\n")]
+    comment = textwrap.indent("\n\n".join(told), "# ", lambda _: True)
+    return "\n".join([*comment.replace("# \n", "#\n").splitlines(), *lines[end:]])

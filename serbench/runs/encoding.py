@@ -121,6 +121,11 @@ def _encode(job: Job, number: int, part: Part, table: DataFrame) -> StoredFeatur
         job.recipe.precision,
         anew=job.anew,
     )
+    if features.means is not None and job.recipe.precision != "float16":
+        job.progress.tell(
+            f"precision {job.recipe.precision} has no effect here: this head needs means over "
+            "time, which are in single precision in any case"
+        )
     if features.means is not None and features.means.std(dim=1).max() < _NO_SPREAD:
         warning = (
             f"warning: the features that '{part.name}' makes of the utterances all have the same "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from serbench import plugins
@@ -13,10 +14,12 @@ from serbench.runs.encoding import make_upstream
 from serbench.runs.finetuning import learns, tunable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pandas import DataFrame
 
+    from serbench.benchmarks import Fold
     from serbench.runs.job import Job
 
 
@@ -68,6 +71,25 @@ def check_upstreams(job: Job, table: DataFrame) -> None:
             "frames of speech; give --fusion late"
         )
         raise SerbenchError(msg)
+
+
+def tell_of_warmup(job: Job, folds: Sequence[Fold]) -> None:
+    """Say that a training would end before its learning rates have risen.
+
+    Args:
+        job: what is run.
+        folds: of it.
+    """
+    fewest = min(len(fold.train) for fold in folds)
+    for key, training in (("training", job.recipe.training), ("finetune", job.recipe.finetune)):
+        if training is None:
+            continue
+        updates = math.ceil(fewest / training.batch) * training.epochs
+        if training.warmup >= updates:
+            job.progress.tell(
+                f"warning: {key}.warmup is {training.warmup} updates, but a fold has {updates} at "
+                "most: its learning rates never come to what was asked"
+            )
 
 
 def _check_learns(job: Job) -> None:

@@ -153,8 +153,10 @@ class Job:
         """
         available(self.device)
         recipe, tell = self.recipe, self.progress.tell
-        what = f"{recipe.labels.upstream} {recipe.labels.weights} + {recipe.labels.downstream}"
-        tell(f"{what.replace(' - ', ' ')} on {self.benchmark.name}, {self.protocol.name}")
+        labels = recipe.labels
+        weights = [name for name in labels.weights.split(", ") if name != "-"]
+        what = " ".join([labels.upstream, ", ".join(weights)]).rstrip()
+        tell(f"{what} + {labels.downstream} on {self.benchmark.name}, {self.protocol.name}")
         if self.benchmark.synthetic:
             tell(
                 f"{self.benchmark.name} is SYNTHETIC: it shows how serbench works and says "

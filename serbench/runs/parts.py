@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -24,6 +24,9 @@ from serbench.training.settings import Precision, Stage, Training
 
 ACROSS = "across"
 """What the benchmark of several corpora is called in a recipe."""
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 M = TypeVar("M", bound=BaseModel)
 # As large as every library takes it.
@@ -230,9 +233,22 @@ def validated(model: type[M], what: str, values: Mapping[str, Any]) -> M:
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(p) for p in first["loc"])
-        msg = f"{what} key '{field}': {first['msg']}, not {first['input']!r}"
-        if not field:
-            msg = f"{what}: {first['msg'].removeprefix('Value error, ')}"
-        raise SerbenchError(msg) from error
+        raise SerbenchError(f"{what} {_said(error.errors()[0])}") from error
+
+
+def _said(error: ErrorDetails) -> str:
+    """Return what is wrong with which key, in the words of this project."""
+    # what follows the key of a list or of a union is pydantic's, and says nothing to a user
+    field, own = str(error["loc"][0]) if error["loc"] else "", error["type"] == "value_error"
+    wrong = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if error["type"] == "too_short":
+        wrong = f"at least {error['ctx']['min_length']}"
+    elif error["type"] == "tuple_type":
+        wrong = "a list such as [1, 2]"
+    if not field:
+        return f"cannot be: {wrong}"
+    return (
+        f"key '{field}': {wrong}"
+        if own
+        else f"key '{field}' must be {wrong}, not {error['input']!r}"
+    )

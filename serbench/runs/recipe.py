@@ -204,12 +204,17 @@ def _upstream(given: Any) -> Part:
     name, options = _split("upstream", given)
     plugin = plugins.find("upstreams", name)
     layers = options.pop("layers", plugin.constants.get("LAYERS", "all"))
-    if layers not in ("all", "last") and not isinstance(layers, list | tuple):
+    if layers not in ("all", "last") and not _numbers(layers):
         msg = f"upstream key 'layers' is {layers!r}; give all, last, or a list such as [0, 3]"
         raise SerbenchError(msg)
     return validated(
         Part, "upstream", plugin_part("upstreams", name, options).model_dump() | {"layers": layers}
     )
+
+
+def _numbers(layers: Any) -> bool:
+    """Whether layers are a list of numbers from 0."""
+    return isinstance(layers, list | tuple) and all(type(n) is int and n >= 0 for n in layers)
 
 
 def benchmark_part(given: Any) -> Part:

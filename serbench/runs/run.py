@@ -12,7 +12,7 @@ from serbench.runs.adapting import adapt
 from serbench.runs.corpus import prepare_for
 from serbench.runs.encoding import encode
 from serbench.runs.finetuning import finetune
-from serbench.runs.foreseeing import check_places, check_upstreams
+from serbench.runs.foreseeing import check_places, check_upstreams, tell_of_warmup
 from serbench.runs.identity import described
 from serbench.runs.job import Job
 from serbench.runs.postprocessing import correct, made_of
@@ -111,6 +111,7 @@ def _learnt_from(job: Job, prepared: Prepared) -> tuple[tuple[Adapted, ...], lis
     """Return the upstreams as the run has them, and what each fold learns from."""
     job.vet()
     check_upstreams(job, prepared.table)
+    tell_of_warmup(job, prepared.folds)
     with job.timed("adapt"), job.threaded("adapt"):
         adapted = adapt(job, prepared)
     with job.timed("finetune"), job.threaded("finetune"):

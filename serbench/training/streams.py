@@ -121,7 +121,7 @@ def _learning(upstream: Upstream, tuning: FineTuning) -> list[nn.Parameter]:
         front = list(upstream.front_end())
         if not front:
             msg = (
-                f"this upstream ({type(upstream).__name__}) has no front end that it leaves "
+                "this upstream has no front end that it leaves "
                 "frozen, so there is nothing more to train; leave finetune.front_end out"
             )
             raise SerbenchError(msg)

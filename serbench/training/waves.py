@@ -143,7 +143,7 @@ def check_trainable(upstream: Upstream) -> None:
     """
     if not any(True for _ in upstream.trainable()):
         msg = (
-            f"this upstream ({type(upstream).__name__}) has no parameters, so there is nothing to "
+            "this upstream has no parameters, so there is nothing to "
             "fine-tune; leave finetune out, or take one with weights"
         )
         raise SerbenchError(msg)
@@ -206,7 +206,7 @@ def check_texts(table: DataFrame, upstream: Upstream) -> None:
         more = f" and {len(bare) - _NAMED} more" if len(bare) > _NAMED else ""
         msg = (
             f"{len(bare)} of {len(table)} utterances have no text ({named}{more}), but this "
-            f"upstream ({type(upstream).__name__}) reads nothing else; put what is said into the "
+            "upstream reads nothing else; put what is said into the "
             "table of the corpus, or take an upstream that hears"
         )
         raise SerbenchError(msg)

@@ -190,7 +190,7 @@ class Upstream(nn.Module, ABC):
             SerbenchError: it cannot do that.
         """
         msg = (
-            f"this upstream ({type(self).__name__}) cannot compute activations again; leave "
+            "this upstream cannot compute activations again; leave "
             "finetune.checkpointing out, or make batches smaller"
         )
         raise SerbenchError(msg)
@@ -205,7 +205,7 @@ class Upstream(nn.Module, ABC):
             SerbenchError: it cannot be saved.
         """
         msg = (
-            f"this upstream ({type(self).__name__}) cannot be saved, so it cannot be fine-tuned "
+            "this upstream cannot be saved, so it cannot be fine-tuned "
             "before the head; train both together, --set training.finetune=true"
         )
         raise SerbenchError(msg)

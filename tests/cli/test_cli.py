@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import soundfile
 from serbench.cli.options import assign
 from serbench.cli.run import Asked, raw_of
 from serbench.errors import SerbenchError
-from serbench.runs.recipe import resolve
+from serbench.runs.recipe import path_of, resolve
 from serbench.training.settings import FineTuning
 
 RUN = ("run", "--upstream", "mfcc", "--downstream", "mlp", "--set", "training.epochs=2")
@@ -280,6 +281,14 @@ def test_an_upstream_without_parameters_cannot_be_trained(tmp_path: Path) -> Non
     command = ("run", "--upstream", "fbank", "--downstream", "mean_pool", "--finetune")
     told = fails(*command, "--results", tmp_path)
     assert "no parameters, so there is nothing to fine-tune" in " ".join(told.split())
+
+
+@pytest.mark.parametrize("name", ["li_jointcpc", "tran_papt"])
+def test_a_recipe_is_shown_in_lines_of_the_terminal(name: str) -> None:
+    shown = serbench("recipes", "show", name).stdout
+    assert max(map(len, shown.splitlines())) <= 80
+    recipe = tomllib.loads(shown.partition("\nreported by")[0])
+    assert recipe == tomllib.loads(path_of(name).read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")

@@ -310,13 +310,13 @@ def test_dimensions_are_learnt_first_as_well(raw: dict[str, Any], corpus: Path) 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"upstream": "fbank"}, r"KaldiFeatures\) has no parameters.* nothing to fine-tune"),
+        ({"upstream": "fbank"}, r"this upstream has no parameters.* nothing to fine-tune"),
         (
             {"finetune": True, "training": {"finetune": True}},
             r"before the head .finetune. or together with it .training.finetune., not both",
         ),
         ({"finetune": {"epoch": 3}}, r"no finetune key 'epoch'; did you mean 'epochs'\?"),
-        ({"finetune": {"batch": 1}}, r"finetune key 'batch': .*, not 1"),
+        ({"finetune": {"batch": 1}}, r"finetune key 'batch' must be .*, not 1"),
         ({"finetune": 3}, r"'finetune' must be a table of settings, true or false, not 3"),
     ],
 )

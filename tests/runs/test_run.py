@@ -448,3 +448,19 @@ def test_a_network_of_the_corpus_itself_is_trained_before_and_with_the_head(
         assert result.provenance == {}, "there were no weights before"
     assert frozen.result.adaptation == tuned.result.adaptation
     assert not np.allclose(predictions(frozen)["score:loud"], predictions(tuned)["score:loud"])
+
+
+def test_settings_that_come_to_nothing_are_told(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    class Listening(Silent):
+        def tell(self, text: str) -> None:
+            told.append(text)
+
+    late = {"learning_rates": [1e-3], "epochs": 1, "warmup": 11}
+    run({"training": late, "precision": "bfloat16"}, tmp_path, progress=Listening())
+    assert any("training.warmup is 11 updates" in text for text in told)
+    assert any("precision bfloat16 has no effect here" in text for text in told)
+    told.clear()
+    run({"training": {**late, "warmup": 5}}, tmp_path, progress=Listening())
+    assert not any("warmup" in text or "no effect" in text for text in told)
