@@ -63,16 +63,16 @@ def leaderboard(
     from serbench.leaderboard.columns import chosen
 
     names = chosen(columns)
-    boards = _boards(results, benchmark)
+    boards = boards_in(results, benchmark)
     if matrix is not None:
         _draw_matrix(boards, matrix)
     elif output is Format.TERMINAL:
-        _draw(boards, names, reported=reported)
+        draw(boards, names, reported=reported)
     else:
         typer.echo(_written(boards, output, names, reported=reported), nl=False)
 
 
-def _boards(results: Path, benchmark: str | None) -> list[Board]:
+def boards_in(results: Path, benchmark: str | None) -> list[Board]:
     from serbench.leaderboard import store, table
     from serbench.leaderboard.submissions import marks
     from serbench.runs.recommended import recommended
@@ -108,7 +108,7 @@ def _commented(text: str) -> str:
     return "".join(f"% {line}".rstrip() + "\n" for line in text.splitlines())
 
 
-def _draw(boards: Sequence[Board], names: Sequence[str], *, reported: bool) -> None:
+def draw(boards: Sequence[Board], names: Sequence[str], *, reported: bool) -> None:
     from rich.console import Console
 
     from serbench.leaderboard.render import render_board, render_reported

@@ -101,7 +101,7 @@ def _summary(report: Report) -> None:
 
 def _board(results: Path) -> None:
     """Show the board, if there is anything on it."""
-    from serbench.cli.leaderboard import leaderboard
+    from serbench.cli.leaderboard import boards_in, draw
 
     if any(results.glob("*/*.json")):
-        leaderboard(results)
+        draw(boards_in(results, None), (), reported=False)
