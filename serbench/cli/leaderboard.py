@@ -73,6 +73,7 @@ def leaderboard(
 
 
 def boards_in(results: Path, benchmark: str | None) -> list[Board]:
+    """Return the boards of a folder, of one benchmark or of all; what is left out is told."""
     from serbench.leaderboard import store, table
     from serbench.leaderboard.submissions import marks
     from serbench.runs.recommended import recommended
@@ -109,6 +110,7 @@ def _commented(text: str) -> str:
 
 
 def draw(boards: Sequence[Board], names: Sequence[str], *, reported: bool) -> None:
+    """Show boards in the terminal, with further columns by name, and with what papers report."""
     from rich.console import Console
 
     from serbench.leaderboard.render import render_board, render_reported
