@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from serbench.cli.options import Results
+from serbench.errors import SerbenchError
 
 
 class _Shown(TyperGroup):
@@ -45,11 +46,12 @@ def show(result: Stored, results: Results = Path("results")) -> None:
     benchmark = entry.result.benchmark.name
     before = None if corrected is None else store.find(results, benchmark, corrected.digest)
     console = Console(highlight=False, markup=False)
-    heard = (
-        {}
-        if before is None
-        else neighbours(entry.result, store.look_up(results, before.result.digest))
-    )
+    heard = {}
+    if before is not None:
+        try:
+            heard = neighbours(entry.result, store.look_up(results, before.result.digest))
+        except SerbenchError as error:
+            typer.echo(f"serbench: neighbours are not shown: {error}", err=True)
     for table in speaker_tables(entry, before):
         console.print(render_speakers(table))
         console.print()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -211,3 +212,14 @@ def make():
     (tmp_path / "step.py").write_text(source)
     with np.errstate(all="ignore"), pytest.raises(SerbenchError, match=message):
         serbench.postprocess(rated.path, str(tmp_path / "step.py"), rated.path.parents[1])
+
+
+def test_speakers_are_shown_where_the_voices_are_gone(rated: Outcome, tmp_path: Path) -> None:
+    root = tmp_path / "results"
+    shutil.copytree(rated.path.parents[1], root)
+    made = serbench.postprocess(rated.result.digest, "pldc", root)
+    (root / "demo" / rated.path.name).with_suffix(".voices.parquet").unlink()
+    shown = CliRunner().invoke(app, ["speakers", made.result.digest, "--results", str(root)])
+    assert shown.exit_code == 0, shown.output
+    assert shown.stdout.count("before") == 3
+    assert "neighbours are not shown" in shown.stderr
