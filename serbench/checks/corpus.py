@@ -52,9 +52,6 @@ def check_corpus(benchmark: Benchmark, data: Path | None) -> list[str]:
 
 
 def _table(benchmark: Benchmark, table: DataFrame) -> Iterator[str]:
-    if not isinstance(table, DataFrame):
-        yield f"read returns a {type(table).__name__}, not a DataFrame"
-        return
     try:
         check_columns(benchmark, table)
     except SerbenchError as error:

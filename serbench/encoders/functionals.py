@@ -40,8 +40,8 @@ class OwnFunctionals(Upstream):
 
     def forward(self, clips: Clips) -> Features:
         """Encode each clip; one without a whole window raises `SerbenchError`."""
-        windows, lengths = self._windows(clips)
-        ends = lengths.tolist()
+        windows, _ = self._windows(clips)
+        ends = [self._windows.frames(len(wave)) for wave in clips.waves]
         vectors = [_functionals(windows[0, i, :end]) for i, end in enumerate(ends)]
         return stack([vector[None, None] for vector in vectors])
 

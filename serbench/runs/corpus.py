@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from serbench.benchmarks.auditing import audit, folds, sharing
 from serbench.benchmarks.reading.names import as_texts, unknown
@@ -158,7 +158,7 @@ def read_corpus(benchmark: Benchmark, data: Path | None) -> DataFrame:
         SerbenchError: the corpus is not there, or its tables cannot be read.
     """
     if benchmark.folder is None:
-        return as_texts(benchmark.read(None))
+        return _table_of(benchmark.read(None))
     root = data_root(data)
     if root is None:
         msg = (
@@ -166,4 +166,14 @@ def read_corpus(benchmark: Benchmark, data: Path | None) -> DataFrame:
             f"to the folder that holds '{benchmark.folder}'. {benchmark.obtain}"
         )
         raise SerbenchError(msg)
-    return as_texts(benchmark.read(root / benchmark.folder))
+    return _table_of(benchmark.read(root / benchmark.folder))
+
+
+def _table_of(read: Any) -> DataFrame:
+    """Return what a benchmark read, with its names as texts."""
+    from pandas import DataFrame
+
+    if not isinstance(read, DataFrame):
+        msg = f"read returns a {type(read).__name__}, not a DataFrame"
+        raise SerbenchError(msg)
+    return as_texts(read)

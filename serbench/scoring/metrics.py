@@ -254,7 +254,20 @@ def jensen_shannon(truth: ArrayLike, prediction: ArrayLike) -> float:
 
 
 def divergence_of_each(truth: ArrayLike, prediction: ArrayLike) -> NDArray[np.float64]:
-    """Return (n,) the Jensen-Shannon divergences that `jensen_shannon` is the mean of."""
+    """Return (n,) the Jensen-Shannon divergences that `jensen_shannon` is the mean of.
+
+    Lin: Divergence measures based on the Shannon entropy. IEEE Trans. Inf. Theory, 1991.
+
+    Args:
+        truth: (n, C) shares.
+        prediction: (n, C) shares.
+
+    Returns:
+        In bits, in [0, 1].
+
+    >>> divergence_of_each([[1, 0], [0.5, 0.5]], [[0, 1], [0.5, 0.5]])
+    array([1., 0.])
+    """
     t, p = _shares(truth, prediction)
     middle = (t + p) / 2
     each: NDArray[np.float64] = (_divergence(t, middle) + _divergence(p, middle)) / 2

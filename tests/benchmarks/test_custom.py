@@ -198,7 +198,7 @@ def refused(path: Path) -> str:
         ('name = "mine"', 'name = "EmoDB"', "'EmoDB' is taken by a benchmark"),
         ('version = "1"', "version = 1", "'version': .*string, not 1"),
         ('version = "1"', "version = ", "not valid TOML: .*line 3"),
-        ('"classification"', '"classificatoin"', "'task': .*'classification' or 'regression'"),
+        ('"classification"', '"classificatoin"', "'task': .*'classification', 'regression' or"),
         ('table = "clips.csv"', 'table = "clip.csv"', "clip.csv': No such file.*'table'"),
         ('audio = "wav"', 'audio = "wave"', "'audio': folder '.*wave' does not exist"),
         ("labels =", "lables =", "no key 'lables'; did you mean 'labels'?"),

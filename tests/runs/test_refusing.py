@@ -30,16 +30,6 @@ def moods(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Moods:
     ("old", "new", "told"),
     [
         (
-            "    table = pd",
-            '    text["speaker"] = int\n    table = pd',
-            "'speaker' is 0 in 24",
-        ),
-        (
-            "    return table",
-            '    table["utterance"] = range(len(table))\n    return table',
-            "'utterance' is 0 in 24",
-        ),
-        (
             "    return table",
             '    table["utterance"] = table["utterance"].str[:2]\n    return table',
             "the same id: 11 utterances",
