@@ -442,7 +442,7 @@ def test_clips_without_text_are_named_before_anything_is_encoded(spoken: pd.Data
     bare = spoken.assign(text=[None, np.nan, "", " ", "a", *spoken["text"][5:]])
     with pytest.raises(
         SerbenchError,
-        match=r"4 of 12 utterances have no text \(u0, u1, u2 and 1 more\).*upstream reads nothing else",
+        match=r"4 of 12 utterances have no text \(u0, u1, u2 and 1 more\).*reads nothing else",
     ):
         encode(bare, lambda: upstream)
     with pytest.raises(SerbenchError, match=r"1 of 12 utterances have no text \(u0\), but"):
