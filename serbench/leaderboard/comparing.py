@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from serbench.errors import SerbenchError
 from serbench.leaderboard.comparable import groups, title
+from serbench.leaderboard.differing import differing
 from serbench.leaderboard.figures import number
 from serbench.leaderboard.record import Labels, Result
 from serbench.leaderboard.standing import Standing, standing
@@ -132,11 +133,13 @@ def _by_fold(each: Standing) -> Series[float]:
 
 
 def _names(one: Result, other: Result) -> tuple[str, str]:
-    return _name(one), _name(other)
-
-
-def _name(result: Result) -> str:
-    return f"{called(result.labels)} ({result.digest[:8]})"
+    """Return how both are called, with what sets systems of one name apart."""
+    apart = differing([one, other])
+    first, second = (
+        f"{called(each.labels)} ({each.digest[:8]}){said and ', '}{said}"
+        for each, said in zip((one, other), apart, strict=True)
+    )
+    return first, second
 
 
 def called(labels: Labels) -> str:

@@ -56,6 +56,12 @@ def test_the_same_predictions_are_the_same():
     assert all(line.difference.p == 1 for line in found.figures)
 
 
+def test_systems_of_one_name_are_called_by_what_sets_them_apart():
+    one, other = compare(GOOD, POOR).names
+    assert one == one.split(" (")[0] + f" ({GOOD.result.digest[:8]}), id=good"
+    assert other.endswith("), id=poor")
+
+
 def test_the_test_over_folds_counts_what_the_record_says_was_tested_and_trained_on():
     values = [
         [recall_score(t["truth"], t["prediction"], average="macro") for _, t in rows]
