@@ -88,13 +88,13 @@ def test_a_run_that_is_stopped_keeps_its_trials_and_says_one_line(
     stopped = subprocess.Popen(
         command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    end = time.monotonic() + 120
+    end = time.monotonic() + 300
     while not [*tmp_path.glob("home/runs/*/0*.json")]:
         assert time.monotonic() < end
         assert stopped.poll() is None, "it ended by itself"
         time.sleep(0.05)
     os.killpg(stopped.pid, signal.SIGINT)  # as a terminal does with Ctrl-C, the processes included
-    _, said = stopped.communicate(timeout=20)
+    _, said = stopped.communicate(timeout=60)
     assert stopped.returncode == 130
     last = said.strip().splitlines()[-1]
     assert "the same command goes on from there" in last

@@ -112,7 +112,7 @@ def test_processes_end_with_the_one_that_they_work_for(how: signal.Signals, tmp_
     )
     _wait(lambda: len([*tmp_path.glob("*.pid")]) == 2)
     parent.send_signal(how)
-    parent.wait(10)
+    parent.wait(60)
     children = [int(path.stem) for path in tmp_path.glob("*.pid")]
     _wait(lambda: not any(map(_lives, children)))
 
