@@ -14,7 +14,7 @@ from serbench.errors import SerbenchError
 from serbench.leaderboard import store
 from serbench.leaderboard.beside import Beside
 from serbench.leaderboard.reading import BrokenResultError, read_record
-from serbench.leaderboard.record import Encoder, LeftOut, Result, summed
+from serbench.leaderboard.record import Encoder, Fit, LeftOut, Result, summed
 from serbench.runs.conditioning import conditioning
 from serbench.runs.identity import changes, described
 from serbench.runs.publishing import folders_of, publishable
@@ -178,6 +178,26 @@ def save(
         SerbenchError: the folder cannot be written to.
     """
     scores = score(job.benchmark.task, trained.tables.tested)
+    result = _record(job, prepared, adapted, sources, trained.fits, scores)
+    tables = trained.tables
+    enrolled, unlabelled, embedded = (
+        None if each.empty else each
+        for each in (tables.enrolled, tables.unlabelled, tables.embedded)
+    )
+    beside = Beside(tables.validated, tables.trained, tables.voices, enrolled, unlabelled, embedded)
+    path = store.save(result, tables.tested, results, beside)
+    return Outcome(summed(result), scores, path)
+
+
+def _record(
+    job: Job,
+    prepared: Prepared,
+    adapted: Sequence[Adapted],
+    sources: Sources,
+    fits: Sequence[Fit],
+    scores: Scores,
+) -> Result:
+    """Return what is kept of a run beside its predictions; the arguments are those of `save`."""
     benchmark, protocol = described(job)
     idle = {"adapt"} if all(each.idle for each in adapted) else set()
     idle |= {"finetune"} if job.recipe.finetune is None else set()
@@ -185,7 +205,7 @@ def save(
     pairs = zip(adapted, sources, strict=True)
     folders = folders_of(prepared.table["path"])
     first, *others = (_encoder(each, source.provenance, folders) for each, source in pairs)
-    result = Result(
+    return Result(
         digest=job.digest,
         recipe=job.recipe.plain(),
         labels=job.recipe.labels,
@@ -207,7 +227,7 @@ def save(
         fused_with=tuple(others),
         conditioning=conditioning(job, prepared),
         weighted=weighted(job),
-        training=trained.fits,
+        training=tuple(fits),
         seconds={name: round(value, 1) for name, value in steps.items()},
         threads={name: count for name, count in job.threads.items() if name in steps},
         versions=devices.versions(),
@@ -216,14 +236,6 @@ def save(
         complete=True,
         scores=scores.to_json(),
     )
-    tables = trained.tables
-    enrolled, unlabelled, embedded = (
-        None if each.empty else each
-        for each in (tables.enrolled, tables.unlabelled, tables.embedded)
-    )
-    beside = Beside(tables.validated, tables.trained, tables.voices, enrolled, unlabelled, embedded)
-    path = store.save(result, tables.tested, results, beside)
-    return Outcome(summed(result), scores, path)
 
 
 def _encoder(adapted: Adapted, origin: Mapping[str, str], folders: Sequence[Path]) -> Encoder:
