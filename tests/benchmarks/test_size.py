@@ -49,7 +49,9 @@ def timed(what: str, work: Callable[[], object]) -> object:
 def test_a_large_corpus_is_split_audited_hashed_and_scored_in_seconds(name):
     table, protocol = large(), protocols.make(name)
     folds = timed("split", lambda: protocol.split(table, TASK))
-    assert timed("audit", lambda: audit_folds(table, folds, protocol, TASK)) == []
+    found = timed("audit", lambda: audit_folds(table, folds, protocol, TASK))
+    # one speaker may lack a class, which is a warning
+    assert {each.kind for each in found} <= {"absent_class"}
     timed("shares", lambda: shares(table, folds))
     ids, truths = hashes.id_lines(table), hashes.truth_lines(table, TASK)
     timed("ids", lambda: [hashes.fold_hash(ids, fold) for fold in folds])
