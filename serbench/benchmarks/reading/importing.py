@@ -12,6 +12,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from serbench import bounds
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 # What other libraries call serbench's columns.
 _CALLED = {"file_name": "path", "label": "emotion", "sentence": "text", "transcription": "text"}
 _CALLED |= {"speaker_id": "speaker", "sex": "gender", "transcript": "text", "id": "utterance"}
+_LINE = 2**24  # characters of a line of a manifest
+_TOLD = 200  # characters of what a library says is wrong
 
 
 def import_corpus(source: Path, target: Path, *, called: Mapping[str, str], name: str) -> Path:
@@ -36,19 +39,32 @@ def import_corpus(source: Path, target: Path, *, called: Mapping[str, str], name
 
     Raises:
         SerbenchError: nothing is there that can be read, or columns are missing.
+        OSError: something cannot be read or written.
     """
     if target.exists():
         raise SerbenchError(f"folder '{target}' exists; name a new one")
     try:
-        table = _renamed(source, _read(source, target), called)
+        table = _renamed(source, _understood(source, target), called)
         target.mkdir(parents=True, exist_ok=True)
         table.to_csv(target / "utterances.csv", index=False, lineterminator="\n")
         description = target / "benchmark.toml"
         description.write_text(_described(name, source, table), encoding="utf-8")
-    except SerbenchError:
+    except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise
     return description
+
+
+def _understood(source: Path, target: Path) -> DataFrame:
+    """Return what a source holds; somebody else wrote it, so that it may hold anything."""
+    try:
+        return _read(source, target)
+    except (SerbenchError, OSError):
+        raise
+    except Exception as error:
+        said = f"{type(error).__name__}: {' '.join(str(error).split())[:_TOLD]}"
+        msg = f"'{source}' is damaged, or not what it looks like ({said}); get it again"
+        raise SerbenchError(msg) from error
 
 
 def _renamed(source: Path, table: DataFrame, called: Mapping[str, str]) -> DataFrame:
@@ -128,6 +144,7 @@ def _parquet(files: list[Path], target: Path) -> DataFrame:
 
     tables = []
     for file in files:
+        _check_size(file)
         table = pd.read_parquet(file)
         audio = [c for c in table if _holds_audio(table[c].iloc[0])]
         if len(audio) != 1:
@@ -142,6 +159,15 @@ def _parquet(files: list[Path], target: Path) -> DataFrame:
             table[column] = [names[value] if value >= 0 else None for value in table[column]]
         tables.append(table if "split" in table else table.assign(split=_part(file)))
     return pd.concat(tables, ignore_index=True)
+
+
+def _check_size(file: Path) -> None:
+    """Refuse what is no file, or unpacks to more cells than a table has."""
+    import pyarrow.parquet
+
+    bounds.regular(file, bounds.AUDIO)
+    told = pyarrow.parquet.read_metadata(file)
+    bounds.bound(f"'{file}'", told.num_rows * told.num_columns, bounds.CELLS)
 
 
 def _holds_audio(cell: Any) -> bool:
@@ -191,12 +217,16 @@ def _manifests(source: Path) -> list[Path]:
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    bounds.regular(path, bounds.LISTED)
     opened = gzip.open if path.name.endswith(".gz") else open
+    read = 0
     try:
         with opened(path, "rt", encoding="utf-8") as file:
-            for line in file:
+            while line := file.readline(_LINE):
+                read += len(line)
+                bounds.bound(f"'{path}'", read, bounds.LISTED)
                 yield json.loads(line)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, RecursionError) as error:
         raise SerbenchError(f"'{path}' is not a manifest of JSON lines: {error}") from error
 
 
@@ -238,8 +268,10 @@ def _audformat(root: Path) -> DataFrame:
         raise SerbenchError(msg) from error
     import pandas as pd
 
-    database = audformat.Database.load(root)
-    parts = [table.get(map=_joined(table)) for table in database.tables.values()]
+    with TemporaryDirectory() as folder:
+        _copy_without_code(root, Path(folder))
+        database = audformat.Database.load(folder)
+        parts = [table.get(map=_joined(table)) for table in database.tables.values()]
     if any(audformat.is_segmented_index(part) for part in parts):
         parts = [part.set_axis(audformat.utils.to_segmented_index(part.index)) for part in parts]
     joined = parts[0]
@@ -251,6 +283,22 @@ def _audformat(root: Path) -> DataFrame:
             rows[column] = pd.to_timedelta(rows[column]).dt.total_seconds()
     rows["path"] = [str((root / path).absolute()) for path in rows["path"].astype(str)]
     return rows
+
+
+def _copy_without_code(root: Path, folder: Path) -> None:
+    """Copy header and tables of a database, with nothing in them that runs when audformat reads it.
+
+    It takes the pickle of a table if there is one, and its YAML may make any object.
+    """
+    import yaml
+
+    header = bounds.read_text(root / "db.yaml", bounds.SETTINGS)
+    yaml.load(header, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    (folder / "db.yaml").write_text(header, encoding="utf-8")
+    for file in root.glob("db.*"):
+        if file.suffix in (".csv", ".parquet"):
+            bounds.regular(file, bounds.TABLE)
+            shutil.copyfile(file, folder / file.name)
 
 
 def _joined(table: Any) -> dict[str, Any]:
