@@ -146,21 +146,27 @@ class _Bomb:
             raise KeyboardInterrupt
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """Return the run of a corpus like `own`, which has the same digest wherever it lies."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    raw = {"benchmark": str(write_own(folder)), "leave_out_broken": True}
+    return run(raw, folder / "results", overwrite="always")
+
+
 @pytest.mark.parametrize("how", HARM)
 @pytest.mark.parametrize("suffix", [".json", ".tested.parquet", ".voices.parquet"])
 def test_a_finished_trial_that_is_damaged_is_trained_again(
-    own: Path, tmp_path: Path, suffix: str, how: Callable[[Path], None]
+    own: Path, tmp_path: Path, undisturbed: Outcome, suffix: str, how: Callable[[Path], None]
 ) -> None:
     raw = {"benchmark": str(own), "leave_out_broken": True}
-    undisturbed = run(raw, tmp_path / "whole", overwrite="always")
-    whole = predictions(undisturbed)
     with pytest.raises(KeyboardInterrupt):
-        run(raw, tmp_path / "stopped", overwrite="always", progress=Stopping(5))
+        run(raw, tmp_path, overwrite="always", progress=Stopping(5))
     (state,) = (home() / "runs").glob(f"{undisturbed.result.digest[:32]}-*")
     how(next(state.glob(f"0000-0000000000{suffix}")))
     rest = Stopping(1000)
-    outcome = run(raw, tmp_path / "stopped", progress=rest)
-    pd.testing.assert_frame_equal(whole, predictions(outcome), check_exact=True)
+    outcome = run(raw, tmp_path, progress=rest)
+    pd.testing.assert_frame_equal(predictions(undisturbed), predictions(outcome), check_exact=True)
     (line,) = (line for line in rest.lines if line.startswith("damaged and made anew: trial"))
     assert line.endswith(suffix)
     assert not state.exists()
@@ -340,6 +346,11 @@ def test_training_beats_chance_and_leakage_shows(tmp_path: Path) -> None:
 
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
+    """Return a small corpus, which a test may change."""
+    return write_own(tmp_path)
+
+
+def write_own(folder: Path) -> Path:
     """Six speakers, two classes, and one recording that is no audio."""
     rng = np.random.default_rng(0)
     rows = ["path,speaker,emotion,split"]
@@ -347,12 +358,12 @@ def own(tmp_path: Path) -> Path:
         for clip in range(6):
             name = f"{speaker}_{clip}.wav"
             wave = rng.normal(0, 0.05 + 0.1 * (clip % 2), 8000)
-            soundfile.write(tmp_path / name, wave, 16000)
+            soundfile.write(folder / name, wave, 16000)
             split = ("train", "valid", "test")[clip // 2]
             rows.append(f"{name},{speaker},{('calm', 'loud')[clip % 2]},{split}")
-    (tmp_path / "2_3.wav").write_text("this is no audio")
-    (tmp_path / "utterances.csv").write_text("\n".join(rows))
-    path = tmp_path / "benchmark.toml"
+    (folder / "2_3.wav").write_text("this is no audio")
+    (folder / "utterances.csv").write_text("\n".join(rows))
+    path = folder / "benchmark.toml"
     path.write_text(
         'name = "own"\nversion = "1"\ntable = "utterances.csv"\n'
         'task = "classification"\nlabels = ["calm", "loud"]\n'
