@@ -224,11 +224,15 @@ def _names(cells: DataFrame) -> list[str]:
 
 def _averages(cells: DataFrame, by: str) -> NDArray[np.float64]:
     """Return (groups, metrics) the average of each metric over the cells of each group."""
-    values = [
-        rows[_names(cells)].to_numpy().mean(axis=0) for _, rows in cells.groupby(by, sort=False)
-    ]
+    names = _names(cells)
+    if cells.empty:
+        return np.full((1, len(names)), np.nan)
+    groups = cells.groupby(by, sort=False).ngroup().to_numpy()
     # pandas' own mean would skip NaN
-    return np.array(values) if values else np.full((1, len(_names(cells))), np.nan)
+    sums = np.zeros((groups.max() + 1, len(names)))
+    np.add.at(sums, groups, cells[names].to_numpy(dtype=float))
+    found: NDArray[np.float64] = sums / np.bincount(groups)[:, None]
+    return found
 
 
 def _by_fold(folds: DataFrame, pooled: DataFrame) -> dict[str, FoldSummary]:
