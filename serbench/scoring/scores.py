@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pandas import DataFrame, Series
+from pandas import DataFrame, Series, factorize
 
 from serbench.benchmarks import UNKNOWN, Task
 from serbench.errors import SerbenchError
@@ -224,15 +224,14 @@ def _names(cells: DataFrame) -> list[str]:
 
 def _averages(cells: DataFrame, by: str) -> NDArray[np.float64]:
     """Return (groups, metrics) the average of each metric over the cells of each group."""
-    names = _names(cells)
-    if cells.empty:
-        return np.full((1, len(names)), np.nan)
-    groups = cells.groupby(by, sort=False).ngroup().to_numpy()
+    values = cells[_names(cells)].to_numpy()
+    if not len(values):
+        return np.full((1, values.shape[1]), np.nan)
+    groups = factorize(cells[by])[0]
+    order = np.argsort(groups, kind="stable")
     # pandas' own mean would skip NaN
-    sums = np.zeros((groups.max() + 1, len(names)))
-    np.add.at(sums, groups, cells[names].to_numpy(dtype=float))
-    found: NDArray[np.float64] = sums / np.bincount(groups)[:, None]
-    return found
+    each = np.split(values[order], np.flatnonzero(np.diff(groups[order])) + 1)
+    return np.array([rows.mean(axis=0) for rows in each])
 
 
 def _by_fold(folds: DataFrame, pooled: DataFrame) -> dict[str, FoldSummary]:
