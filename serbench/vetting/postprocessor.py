@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -128,20 +129,21 @@ def _again(case: _Case, again: PostProcessor, first: Values) -> Iterator[str]:
 def _by_enrolment(case: _Case) -> Iterator[str]:
     """Yield what goes wrong where speakers are known by some of their utterances, or by none."""
     tested, evidence = case.tested, case.evidence
-    for count in (_ENROLLED, 0):
+    for count, labelled in product((_ENROLLED, 0), (False, True)):
         ahead = np.concatenate([np.flatnonzero(tested.speakers == who)[:count] for who in _TESTED])
-        given = _rows(tested, ahead).unlabelled
+        given = _rows(tested, ahead)
+        how = f"{count} utterances of each speaker enrolled{' with labels' * labelled}"
         heard = {
             name: voice for name, voice in evidence.voices.items() if count or name not in _TESTED
         }
-        where = f"{count} utterances of each speaker enrolled"
+        known = given if labelled else given.unlabelled
         try:
-            values = case.correct(tested, replace(evidence, enrolled=given, voices=heard))
+            values = case.correct(tested, replace(evidence, enrolled=known, voices=heard))
         except SerbenchError as error:
-            yield f"{where}: {error}"
+            yield f"{how}: {error}"
             continue
         if np.shape(values) != tested.values.shape or not np.isfinite(values).all():
-            yield f"{where}: no finite values"
+            yield f"{how}: no finite values"
 
 
 def _rows(part: Known, rows: NDArray[np.int64]) -> Known:
