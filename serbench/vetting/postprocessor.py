@@ -54,12 +54,7 @@ def check_postprocessor(step: PostProcessor, again: PostProcessor) -> list[str]:
     served = [kind for kind in _KINDS if kind in step.serves]
     if not served or set(step.serves) - {*_KINDS}:
         return [f"serves is {sorted(step.serves)}; it must name {' or '.join(_KINDS)}"]
-    with watched() as changed:
-        found = [f"{kind}: {said}" for kind in served for said in _failures(step, again, kind)]
-    return found + [
-        f"correcting changes the global random state of {library}; draw from one of its own"
-        for library in changed
-    ]
+    return [f"{kind}: {said}" for kind in served for said in _failures(step, again, kind)]
 
 
 def _failures(step: PostProcessor, again: PostProcessor, kind: str) -> list[str]:
@@ -69,10 +64,15 @@ def _failures(step: PostProcessor, again: PostProcessor, kind: str) -> list[str]
     if failures:
         return failures
     (first,) = values
-    return [
-        *sentences("correcting another time", _again, case, again, first),
-        *sentences("correcting in another order", _order, case, first),
-        *sentences("correcting those who enrolled", _by_enrolment, case),
+    with watched() as changed:  # not the first time, which may import what draws
+        failures = [
+            *sentences("correcting another time", _again, case, again, first),
+            *sentences("correcting in another order", _order, case, first),
+            *sentences("correcting those who enrolled", _by_enrolment, case),
+        ]
+    return failures + [
+        f"correcting changes the global random state of {library}; draw from one of its own"
+        for library in changed
     ]
 
 
