@@ -69,7 +69,15 @@ def engine_of(
 
 
 def _asked(settings: Sequence[str]) -> dict[str, Any]:
-    """Return what KEY=VALUE mean."""
+    """Return what KEY=VALUE mean.
+
+    Raises:
+        SerbenchError: one is not that.
+    """
+    for setting in settings:
+        if "=" not in setting:
+            msg = f"--slurm '{setting}' is not KEY=VALUE; write for instance cpus_per_task=8"
+            raise SerbenchError(msg)
     asked: dict[str, Any] = {}
     assign(asked, settings)
     return asked

@@ -9,8 +9,9 @@ import os
 import random
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,15 +52,22 @@ def workers(home: Path) -> list[int]:
 
 
 @contextmanager
-def killing(homes: list[Path], killed: list[int]) -> Iterator[None]:
-    """Kill a worker every few seconds inside."""
+def killing(
+    home: Path, results: Path, killed: list[int], midway: Callable[[], None]
+) -> Iterator[None]:
+    """Kill a worker every few seconds inside, if any run was finished since; half are: `midway`."""
     over, rng = threading.Event(), random.Random(0)
 
     def kill() -> None:
+        before = -1
         while not over.wait(EVERY):
-            if there := [process for home in homes for process in workers(home)]:
+            count, there = len([*results.glob("*/*.json")]), workers(home)
+            if there and count > before:
                 killed.append(rng.choice(there))
                 os.kill(killed[-1], signal.SIGKILL)
+                if before < 20 <= count:
+                    midway()
+                before = count
 
     thread = threading.Thread(target=kill)
     thread.start()
@@ -77,7 +85,7 @@ def test_whoever_is_killed_the_results_are_those_of_one_machine_and_each_encodin
     raw = RUNS | {"benchmark": "demo" if on == "demo" else str(corpus)}
     grid = grids.made(raw, {})
     monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "here"))
-    with Local(Where(None, tmp_path / "local", tmp_path), 2) as engine:
+    with Local(Where(None, tmp_path / "local", tmp_path), 1) as engine:
         assert sweep(plan(grid, tmp_path / "local"), engine, Silent()).done == 40
 
     shared = tmp_path / "shared"  # what a cluster has in a network folder
@@ -85,9 +93,8 @@ def test_whoever_is_killed_the_results_are_those_of_one_machine_and_each_encodin
     planned, killed = plan(grid, tmp_path / "ray"), list[int]()
     with cluster(shared, shared) as made:
         gone = add(made, shared)
-        threading.Timer(40, made.remove_node, [gone]).start()
-        with killing([shared], killed):
-            where = Where(None, tmp_path / "ray", tmp_path)
+        where = Where(None, tmp_path / "ray", tmp_path)
+        with killing(shared, where.results, killed, partial(made.remove_node, gone)):
             report, said = on_ray(made.address, planned, where)
     assert (report.done, report.failed) == (40, [])
     assert len(killed) > 2

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from serbench.errors import SerbenchError
 from serbench.leaderboard import store
@@ -117,8 +117,8 @@ def _recorded(path: Path) -> dict[str, Any]:
 
 def _validated(record: dict[str, Any]) -> tuple[BenchmarkRecord, Split]:
     try:
-        benchmark = BenchmarkRecord.model_validate(record["benchmark"])
-        return benchmark, Split.model_validate(record["split"])
+        benchmark = BenchmarkRecord.model_validate_json(to_json(record["benchmark"]))
+        return benchmark, Split.model_validate_json(to_json(record["split"]))
     except ValidationError as error:
         raise SerbenchError("a record says nothing of its data; repeat the run") from error
 
