@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from serbench.leaderboard import reports
 from serbench.leaderboard.columns import COLUMNS, texts
 from serbench.leaderboard.described import setting, system
-from serbench.leaderboard.figures import ends, with_spread
+from serbench.leaderboard.figures import main_ends, with_spread
 from serbench.leaderboard.table import Board, Row
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _section(board: Board, names: Sequence[str]) -> Iterator[str]:
         cells = [row.place, labels.upstream, labels.weights, labels.downstream]
         cells += [row.differs] * differ
         cells += [with_spread(row.values[column.key]) for column in board.columns]
-        cells += [ends(row.intervals.get(board.columns[0].key)), *further]
+        cells += [main_ends(board, row), *further]
         cells += [str(row.seeds), row.result.digest[:8]]
         cells += [", ".join(str(note) for note in row.notes)] * bool(board.notes)
         yield _line([_escaped(cell) for cell in cells])

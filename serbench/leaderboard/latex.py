@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from serbench.leaderboard.columns import COLUMNS, texts
-from serbench.leaderboard.figures import ends, with_spread
+from serbench.leaderboard.figures import main_ends, with_spread
 from serbench.leaderboard.table import Board, Row
 
 _SPECIAL = {
@@ -61,7 +61,7 @@ def _table(board: Board, names: Sequence[str]) -> str:
 def _cells(board: Board, row: Row) -> list[str]:
     labels = row.result.labels
     values = [with_spread(row.values[column.key]) for column in board.columns]
-    interval = ends(row.intervals.get(board.columns[0].key))
+    interval = main_ends(board, row)
     return [row.place, labels.upstream, labels.weights, labels.downstream, *values, interval]
 
 
