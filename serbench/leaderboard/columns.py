@@ -83,7 +83,7 @@ COLUMNS: Mapping[str, Column] = {
         "worst decile", "mean of the worst tenth of speakers", _by_row(_by_speaker("worst_decile"))
     ),
     "gini": Column("Gini", "how unequally speakers are served", _by_row(_by_speaker("gini"))),
-    "weights": Column("weights", "id of the upstream's weights", _by_row(_weights)),
+    "weights": Column("id of weights", "where the upstream's weights come from", _by_row(_weights)),
     "rate": Column("rate", "learning rates that validation chose", _by_row(_rate)),
     "seconds": Column(
         "seconds", "of the whole run", _by_row(lambda row: round(sum(row.result.seconds.values())))

@@ -19,6 +19,7 @@ from serbench.leaderboard.table import Board, Row
 if TYPE_CHECKING:
     from serbench.scoring.intervals import Interval
 
+_THERE = ("intervals", "seeds")  # columns by name that Markdown has anyway
 # How a formula begins, in full width, too; a minus alone is none.
 _FORMULA = re.compile("[=+@\t\r\uff1d\uff0b\uff20]|[-\uff0d].")
 
@@ -40,6 +41,7 @@ def to_markdown(
 
 
 def _section(board: Board, names: Sequence[str]) -> Iterator[str]:
+    names = [name for name in names if name not in _THERE]
     differ = any(row.differs for row in board.rows)
     header = ["#", "upstream", "weights", "downstream"] + ["differs in"] * differ
     header += [f"{column.dimension or ''} {column.title}".strip() for column in board.columns]
