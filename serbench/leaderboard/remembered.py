@@ -114,14 +114,13 @@ def _plain(measured: Measured) -> dict[str, Any]:
         key: [each.value, each.speakers, each.parts.tolist(), each.weights.tolist()]
         for key, each in measured.shares.items()
     }
-    about, mismatch, facts = measured.about, measured.mismatch, measured.facts
-    scores = asdict(measured.scores)
     return {
-        "scores": scores,
+        "scores": asdict(measured.scores),
         "shares": shares,
-        "about": about,
-        "mismatch": mismatch,
-        "facts": facts,
+        "about": measured.about,
+        "mismatch": measured.mismatch,
+        "facts": measured.facts,
+        "picture": dict(measured.picture),
     }
 
 
@@ -132,6 +131,7 @@ def _measured(plain: Mapping[str, Any]) -> Measured:
         about=tuple(plain["about"]),
         mismatch=plain["mismatch"],
         facts=plain["facts"],
+        picture=plain["picture"],
     )
 
 

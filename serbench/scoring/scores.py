@@ -231,14 +231,14 @@ def _names(cells: DataFrame) -> list[str]:
 
 def _averages(cells: DataFrame, by: str) -> NDArray[np.float64]:
     """Return (groups, metrics) the average of each metric over the cells of each group."""
-    values = cells[_names(cells)].to_numpy(np.float64)
-    codes, groups = factorize(cells[by])
-    if not len(groups):
+    values = cells[_names(cells)].to_numpy()
+    if not len(values):
         return np.full((1, values.shape[1]), np.nan)
-    sums = np.zeros((len(groups), values.shape[1]))
-    np.add.at(sums, codes, values)  # pandas' own mean would skip NaN
-    averages: NDArray[np.float64] = sums / np.bincount(codes)[:, np.newaxis]
-    return averages
+    groups = factorize(cells[by])[0]
+    order = np.argsort(groups, kind="stable")
+    # pandas' own mean would skip NaN
+    each = np.split(values[order], np.flatnonzero(np.diff(groups[order])) + 1)
+    return np.array([rows.mean(axis=0) for rows in each])
 
 
 def _by_fold(folds: DataFrame, pooled: DataFrame) -> dict[str, FoldSummary]:
