@@ -49,7 +49,8 @@ def leaderboard(
         str | None,
         typer.Option(
             help="Further columns, with commas: intervals, ranks, seeds, worst_decile, gini, "
-            "weights, rate, seconds, encode, device, transductive, contaminated."
+            "parameters, head_parameters, weights, rate, seconds, encode, speed, device, "
+            "transductive, contaminated."
         ),
     ] = None,
     matrix: Annotated[
@@ -75,14 +76,15 @@ def leaderboard(
 def boards_in(results: Path, benchmark: str | None) -> list[Board]:
     """Return the boards of a folder, of one benchmark or of all; what is left out is told."""
     from serbench.leaderboard import store, table
+    from serbench.leaderboard.remembered import standing_of
     from serbench.leaderboard.submissions import marks
     from serbench.runs.recommended import recommended
 
-    shelf = store.read_all(results)
+    shelf = store.read_all(results, standing_of)
     for problem in shelf.problems:
         typer.echo(f"serbench: left out: {problem}", err=True)
     entries = store.on_benchmark(shelf, results, benchmark)
-    return table.rank(entries, recommended, marks(results))
+    return table.boards(entries, recommended, marks(results))
 
 
 def _written(
@@ -180,6 +182,14 @@ def add(
             typer.echo(f"serbench: error: {error}", err=True)
     if wrong:
         raise typer.Exit(1)
+
+
+@app.command("schema")
+def schema() -> None:
+    """Print the JSON schema of a record, as `serbench/leaderboard/record.schema.json` has it."""
+    from serbench.leaderboard.schema import as_text
+
+    typer.echo(as_text(), nl=False)
 
 
 def _tell(name: str, problems: Sequence[str], truth: bool | None) -> None:

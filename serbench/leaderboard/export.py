@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from serbench.leaderboard import reports
 from serbench.leaderboard.columns import COLUMNS, texts
 from serbench.leaderboard.described import setting, system
-from serbench.leaderboard.figures import ends, with_spread
+from serbench.leaderboard.figures import main_ends, with_spread
 from serbench.leaderboard.table import Board, Row
 
 if TYPE_CHECKING:
     from serbench.scoring.intervals import Interval
 
+_THERE = ("intervals", "seeds")  # columns by name that Markdown has anyway
 # How a formula begins, in full width, too; a minus alone is none.
 _FORMULA = re.compile("[=+@\t\r\uff1d\uff0b\uff20]|[-\uff0d].")
 
@@ -40,6 +41,7 @@ def to_markdown(
 
 
 def _section(board: Board, names: Sequence[str]) -> Iterator[str]:
+    names = [name for name in names if name not in _THERE]
     differ = any(row.differs for row in board.rows)
     header = ["#", "upstream", "weights", "downstream"] + ["differs in"] * differ
     header += [f"{column.dimension or ''} {column.title}".strip() for column in board.columns]
@@ -51,7 +53,7 @@ def _section(board: Board, names: Sequence[str]) -> Iterator[str]:
         cells = [row.place, labels.upstream, labels.weights, labels.downstream]
         cells += [row.differs] * differ
         cells += [with_spread(row.values[column.key]) for column in board.columns]
-        cells += [ends(row.intervals.get(board.columns[0].key)), *further]
+        cells += [main_ends(board, row), *further]
         cells += [str(row.seeds), row.result.digest[:8]]
         cells += [", ".join(str(note) for note in row.notes)] * bool(board.notes)
         yield _line([escaped(cell) for cell in cells])

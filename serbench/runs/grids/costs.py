@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serbench import plugins
+from serbench.errors import SerbenchError
 from serbench.runs import recipe as recipes
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def _corpus(
 
 
 def _size(part: Part, recipe: Recipe, prepared: Prepared) -> float | None:
-    """Return the bytes of the features; None if weights would have to be fetched to know."""
+    """Return the bytes of the features; None if weights must be fetched or adapted to know."""
     if recipe.training.finetune:
         return 0.0
     plugin = plugins.find("upstreams", part.name)
@@ -107,7 +108,12 @@ def _size(part: Part, recipe: Recipe, prepared: Prepared) -> float | None:
     from serbench.runs.encoding import make_upstream
     from serbench.training.waves import count_frames
 
-    upstream = make_upstream(part)
+    try:
+        upstream = make_upstream(part)
+    except SerbenchError:
+        if not plugin.adapted_by:
+            raise
+        return None
     values = upstream.depth * upstream.dim
     if head_like(recipe.downstream).needs == "mean":
         return len(prepared.table) * values * 4.0
