@@ -201,7 +201,7 @@ def _before(part: Part, benchmark: Benchmark) -> record.Adaptation | None:
     base, corpora = card.get("base"), card.get("corpora", [])
     if not base:
         return None
-    heard = any(notes.mentions(each["name"], benchmark.name) for each in corpora)
+    heard = any(notes.heard(each["name"], benchmark) for each in corpora)
     if not heard and base.get("trained_on", "") == card.get("trained_on"):
         return None
     return record.Adaptation(

@@ -15,6 +15,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from serbench.benchmarks.reading.names import speaker_numbers
 from serbench.devices import cores, gpus, threads
 from serbench.digests import digest_json
 from serbench.durable import sound
@@ -283,7 +284,6 @@ def _run_trial(
         step: progress.
         going: folder for a training of an upstream under way; a head is done soon enough.
     """
-    import numpy as np
     import torch
 
     from serbench.training import trial as trials
@@ -298,7 +298,7 @@ def _run_trial(
     trial = trials.Trial(
         sources=sources,
         targets=objective.targets(table),
-        speakers=np.unique(table["speaker"], return_inverse=True)[1].astype(np.int64),
+        speakers=speaker_numbers(table["speaker"]),
         fold=fold,
         objective=objective,
         training=job.recipe.training,

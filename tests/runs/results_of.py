@@ -6,7 +6,7 @@ from pathlib import Path
 
 from serbench.leaderboard import store
 
-_TIMES = {"created", "seconds", "checksum"}
+_TIMES = {"created", "seconds", "speed", "checksum"}
 
 
 def contents(results: Path) -> dict[str, tuple[str, str]]:
