@@ -147,10 +147,10 @@ def _draw_matrix(boards: Sequence[Board], across: Matrix) -> None:
 def verify(results: Results = Path("results"), data: Data = None) -> None:
     """Compute every score again, and compare ids and truths with the corpora that are at hand."""
     from serbench.leaderboard.verifying import verify_all
-    from serbench.runs.at_hand import corpora
+    from serbench.runs.at_hand import AtHand
 
     wrong = count = 0
-    for found in verify_all(results, corpora(data)):
+    for found in verify_all(results, AtHand(data)):
         count += 1
         wrong += bool(found.problems)
         _tell(f"{found.path.parent.name}/{found.path.stem[:8]}", found.problems, found.truth)
@@ -169,12 +169,12 @@ def add(
 ) -> None:
     """Take results of others, each only when it verifies."""
     from serbench.leaderboard.submissions import add as taken
-    from serbench.runs.at_hand import corpora
+    from serbench.runs.at_hand import AtHand
 
     wrong = 0
     for file in files:
         try:
-            for found in taken(file, results, corpora(data)):
+            for found in taken(file, results, AtHand(data)):
                 wrong += bool(found.problems)
                 _tell(found.name, found.problems, found.truth)
         except SerbenchError as error:
