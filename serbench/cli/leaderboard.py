@@ -28,6 +28,7 @@ class Format(StrEnum):
     LATEX = "latex"
     JSON = "json"
     BIBTEX = "bibtex"
+    SVG = "svg"
 
 
 class Matrix(StrEnum):
@@ -56,7 +57,9 @@ def leaderboard(
     matrix: Annotated[
         Matrix | None, typer.Option(help="Upstreams by downstream, or systems by corpus.")
     ] = None,
-    output: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TERMINAL,
+    output: Annotated[
+        Format, typer.Option("--format", help="How to write it; svg: ranks over corpora.")
+    ] = Format.TERMINAL,
 ) -> None:
     """Rank the results, per benchmark and protocol; scores are recomputed from the predictions."""
     if context.invoked_subcommand is not None:
@@ -65,8 +68,10 @@ def leaderboard(
 
     names = chosen(columns)
     boards = boards_in(results, benchmark)
-    if matrix is not None:
-        _draw_matrix(boards, matrix)
+    if output is Format.SVG and matrix is not Matrix.CORPUS:
+        raise SerbenchError("a diagram is of systems over corpora: --matrix corpus --format svg")
+    if matrix is not None and output is not Format.BIBTEX:
+        _show_matrix(boards, matrix, output)
     elif output is Format.TERMINAL:
         draw(boards, names, reported=reported)
     else:
@@ -130,11 +135,24 @@ def draw(boards: Sequence[Board], names: Sequence[str], *, reported: bool) -> No
             console.print(render_reported(each))
 
 
-def _draw_matrix(boards: Sequence[Board], across: Matrix) -> None:
+def _show_matrix(boards: Sequence[Board], across: Matrix, output: Format) -> None:
+    """Print the boards the other way, in the terminal or for other programs."""
     from rich.console import Console
 
+    from serbench.leaderboard import matrix_export
     from serbench.leaderboard.matrix import matrices
     from serbench.leaderboard.render_matrix import render_matrix
+
+    writers = {
+        Format.MARKDOWN: matrix_export.to_markdown,
+        Format.CSV: matrix_export.to_csv,
+        Format.LATEX: matrix_export.to_latex,
+        Format.JSON: matrix_export.to_json,
+        Format.SVG: matrix_export.to_diagram,
+    }
+    if output in writers:
+        typer.echo(writers[output](matrices(boards, across.value)), nl=False)
+        return
 
     console = Console(highlight=False, markup=False)
     for number, made in enumerate(matrices(boards, across.value)):
