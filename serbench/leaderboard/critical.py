@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
     from serbench.scoring.comparisons import CriticalDifference
 
-_WIDTH, _SIDE, _AXIS, _LINE = 760, 230, 64, 20  # pixels
+_SCALE, _AXIS, _LINE, _LETTER = 320, 64, 20, 8  # pixels
+
+
+class _Space(NamedTuple):
+    """Where things lie: `systems` ranks between two sides for the names, `side` pixels wide."""
+
+    systems: int
+    side: int
+
+    @property
+    def width(self) -> int:
+        return 2 * self.side + _SCALE
+
+    def x(self, rank: float) -> float:
+        return self.side + (rank - 1) / (self.systems - 1) * _SCALE
 
 
 def to_svg(systems: Sequence[str], found: CriticalDifference, corpora: int) -> str:
@@ -24,44 +38,41 @@ def to_svg(systems: Sequence[str], found: CriticalDifference, corpora: int) -> s
     below = _AXIS + 10 * len(found.groups) + _LINE
     height = below + _LINE * ((len(order) + 1) // 2)
     said = f"Mean ranks of {len(order)} systems on {corpora} corpora, best left"
-    drawn = [*_axis(len(order), found.least), *_bars(found, len(order))]
+    space = _Space(len(order), 80 + _LETTER * max(map(len, systems)))
+    drawn = [*_axis(space, found.least), *_bars(space, found)]
     for place, system in enumerate(order):
-        drawn += _named(systems[system], found.ranks[system], place, len(order), below)
+        drawn += _named(space, systems[system], found.ranks[system], place, below)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {space.width} {height}" role="img" '
         f'font-family="sans-serif" font-size="13" stroke="black" fill="none">\n'
         f"<title>{said}; critical difference {found.least:.2f} (Nemenyi, 5 %), Friedman "
         f"p = {found.p:.3f}</title>\n" + "\n".join(drawn) + "\n</svg>\n"
     )
 
 
-def _x(rank: float, count: int) -> float:
-    return _SIDE + (rank - 1) / (count - 1) * (_WIDTH - 2 * _SIDE)
-
-
-def _axis(count: int, least: float) -> Iterator[str]:
-    yield _path(f"M{_x(1, count):.1f} {_AXIS}H{_x(count, count):.1f}")
-    for rank in range(1, count + 1):
-        yield _path(f"M{_x(rank, count):.1f} {_AXIS}v-6")
-        yield _text(_x(rank, count), _AXIS - 10, str(rank), "middle")
-    start, end = _x(1, count), min(_x(1 + least, count), _WIDTH - 10)
+def _axis(space: _Space, least: float) -> Iterator[str]:
+    start, end = space.x(1), min(space.x(1 + least), space.width - 10)
+    yield _path(f"M{start:.1f} {_AXIS}H{space.x(space.systems):.1f}")
+    for rank in range(1, space.systems + 1):
+        yield _path(f"M{space.x(rank):.1f} {_AXIS}v-6")
+        yield _text(space.x(rank), _AXIS - 10, str(rank), "middle")
     yield _path(f"M{start:.1f} 20v8m0 -4H{end:.1f}m0 -4v8")
     yield _text(start, 14, f"critical difference {least:.2f}", "start")
 
 
-def _bars(found: CriticalDifference, count: int) -> Iterator[str]:
+def _bars(space: _Space, found: CriticalDifference) -> Iterator[str]:
     for number, group in enumerate(found.groups, 1):
         ranks = [found.ranks[system] for system in group]
-        start, end = _x(min(ranks), count) - 3, _x(max(ranks), count) + 3
+        start, end = space.x(min(ranks)) - 3, space.x(max(ranks)) + 3
         yield _path(f"M{start:.1f} {_AXIS + 10 * number}H{end:.1f}", 4)
 
 
-def _named(name: str, rank: float, place: int, count: int, below: float) -> Iterator[str]:
+def _named(space: _Space, name: str, rank: float, place: int, below: float) -> Iterator[str]:
     """Yield a line from the axis down to a name: the better half at the left."""
-    left = place < (count + 1) // 2
-    y = below + _LINE * (place if left else count - 1 - place)
-    edge = _SIDE - 24 if left else _WIDTH - _SIDE + 24
-    yield _path(f"M{_x(rank, count):.1f} {_AXIS}V{y}H{edge}")
+    left = place < (space.systems + 1) // 2
+    y = below + _LINE * (place if left else space.systems - 1 - place)
+    edge = space.side - 24 if left else space.side + _SCALE + 24
+    yield _path(f"M{space.x(rank):.1f} {_AXIS}V{y}H{edge}")
     said = f"{name}  {rank:.2f}" if left else f"{rank:.2f}  {name}"
     yield _text(edge + (-6 if left else 6), y + 4, said, "end" if left else "start")
 
