@@ -225,13 +225,53 @@ def publish(
     results: Results = Path("results"),
     benchmark: Annotated[str | None, typer.Option(help="Only this benchmark.")] = None,
     title: Annotated[str, typer.Option(help="Of the page.")] = "Speech emotion recognition, ranked",
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="BENCHMARK=OWNER/NAME[:TASK]",
+            help="What a benchmark is on the hub: scores of its published encoders are written "
+            "as the hub's community evaluations, a file a model.",
+        ),
+    ] = None,
+    url: Annotated[str | None, typer.Option(help="Of the page, the source of these.")] = None,
 ) -> None:
     """Write the boards as a page: one file to open, to send, or to put on GitHub Pages."""
+    from serbench.durable import replacing
+    from serbench.leaderboard.evaluations import data_sets, evaluations
     from serbench.leaderboard.page import writing
     from serbench.leaderboard.submissions import marks
     from serbench.runs.written import recipe_of
 
+    where = data_sets(dataset or [])
     boards = boards_in(results, benchmark)
     path = writing.publish(boards, out, title=title, marks=marks(results), written=recipe_of)
     rows = sum(len(board.rows) for board in boards)
     typer.echo(f"{rows} result{'s' * (rows != 1)}, {path.stat().st_size / 2**20:.1f} MiB: {path}")
+    for model, text in evaluations(boards, where, url).items():
+        file = out / "hub" / model / ".eval_results" / "serbench.yaml"
+        with replacing(file) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        typer.echo(f"for {model}: {file}")
+
+
+@app.command("card")
+def card(
+    digest: Annotated[str, typer.Argument(help="A result, by how its digest begins.")],
+    results: Results = Path("results"),
+) -> None:
+    """Write the model card of a result for the hub, with its scores as model-index."""
+    from serbench.leaderboard import cards, store
+    from serbench.runs.written import recipe_of
+
+    path = store.look_up(results, digest)
+    boards = boards_in(path.parents[1], path.parent.name)
+    pairs = ((board, row) for board in boards for row in board.rows)
+    found = next((pair for pair in pairs if pair[1].result.digest == path.stem), None)
+    if found is None:
+        raise SerbenchError(f"result {path.stem[:8]} is not sound; `serbench leaderboard verify`")
+    try:
+        recipe = recipe_of(found[1].result)
+    except SerbenchError as error:
+        typer.echo(f"serbench: the card has no recipe: {error}", err=True)
+        recipe = None
+    typer.echo(cards.card(*found, recipe), nl=False)
