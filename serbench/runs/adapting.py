@@ -142,10 +142,10 @@ def _adapt(job: Job, part: Part, words: str, rows: DataFrame) -> Part:
     with locked(Path(f"{place}.lock"), job.progress.tell, f"adapts into {place}"):
         mend(place, job)
         changed = change(part.options, offered, place, progress=job.progress, device=job.device)
-        for _, path in _paths(changed):
+        for _, path in paths(changed):
             _seal(path if path.is_dir() else path.parent, place)
     contents = {key: digest for key, digest in part.contents.items() if key not in changed}
-    contents |= {key: fingerprint(path) for key, path in _paths(changed)}
+    contents |= {key: fingerprint(path) for key, path in paths(changed)}
     return part.model_copy(update={"options": part.options | changed, "contents": contents})
 
 
@@ -173,7 +173,7 @@ def _made_of(adapted: Part, part: Part) -> str:
     return "+".join(sorted(set(adapted.contents.values()) - set(part.contents.values())))
 
 
-def _paths(options: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
+def paths(options: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
     """Yield the options that are paths."""
     for key, value in options.items():
         path = local_path(value) if isinstance(value, str) else None

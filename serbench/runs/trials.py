@@ -163,11 +163,9 @@ def run_trials(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> AllT
     """
     if job.anew:
         forget(job, prepared, sources)
-    state = _state(job, prepared, sources)
-    _tell_of_others(job, state)
+    trials = _trials(job, prepared, sources)
+    _tell_of_others(job, trials.state)
     epochs, seeds = job.recipe.training.most_epochs, job.recipe.seeds
-    heard, weighed = voices(job, prepared.table), weights(job, prepared)
-    trials = _Trials(job, prepared, sources, heard, weighed, state, job.threads["train"])
     keys = [(number, seed) for number in range(len(prepared.folds)) for seed in seeds]
     with job.progress.step("train", epochs * len(keys)) as step:
         found = {key: trials.read(key) for key in keys}
@@ -177,6 +175,23 @@ def run_trials(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> AllT
         for task in spread([*tasks], _processes(job, trials.threads), step, job.progress):
             found[tasks[task]] = trials.read(tasks[task])
     return _joined(found)
+
+
+def run_trial(job: Job, prepared: Prepared, sources: Sequence[Sources], key: Key) -> list[Path]:
+    """Train and predict one fold with one seed, unless it is finished, and return its files.
+
+    The other arguments are those of `run_trials`.
+    """
+    trials = _trials(job, prepared, sources)
+    if trials.read(key) is None:
+        trials.task(key).work(job.progress)
+    return finished.files(trials.state, *key)
+
+
+def _trials(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> _Trials:
+    heard, weighed = voices(job, prepared.table), weights(job, prepared)
+    state = _state(job, prepared, sources)
+    return _Trials(job, prepared, sources, heard, weighed, state, job.threads["train"])
 
 
 def _processes(job: Job, count: int) -> Processes:
