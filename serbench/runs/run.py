@@ -60,7 +60,7 @@ def run_recipe(
     job = Job.of(recipe.trained, device, progress, threads, anew=anew, jobs=jobs)
     job = replace(job, only_small=only_small)
     described(job)  # what no record can hold is refused before any work
-    made_of(recipe.postprocess, job.benchmark.task)  # and so is what cannot be corrected
+    made_of(recipe.postprocess, job.benchmark.task, progress)  # and what cannot be corrected
     if overwrite == "never":
         return results_of.looked_up(job, recipe, results)
     stored = None if job.anew else results_of.find(job, results)

@@ -77,7 +77,7 @@ def import_corpus(
         description = target / "benchmark.toml"
         lines = _described(name, source, table, predicted)
         description.write_text("\n".join([*lines, ""]), encoding="utf-8")
-    except SerbenchError:
+    except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise
     return description
