@@ -22,6 +22,7 @@ from serbench.home import home
 from serbench.leaderboard import notes, record
 from serbench.leaderboard.record import FineTuned
 from serbench.locks import locked
+from serbench.remotes import fetch, share
 from serbench.runs.parts import Part
 from serbench.runs.plugin_part import plugin_of
 
@@ -140,10 +141,15 @@ def _adapt(job: Job, part: Part, words: str, rows: DataFrame) -> Part:
         recordings_of(ordered),
     )
     with locked(Path(f"{place}.lock"), job.progress.tell, f"adapts into {place}"):
+        if not job.anew and not place.exists():
+            fetch(place, SUMS, job.progress.tell)
         mend(place, job)
+        there = any(place.rglob(SUMS))
         changed = change(part.options, offered, place, progress=job.progress, device=job.device)
         for _, path in _paths(changed):
             _seal(path if path.is_dir() else path.parent, place)
+        if not there:
+            share(place, job.progress.tell)
     contents = {key: digest for key, digest in part.contents.items() if key not in changed}
     contents |= {key: fingerprint(path) for key, path in _paths(changed)}
     return part.model_copy(update={"options": part.options | changed, "contents": contents})

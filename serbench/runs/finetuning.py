@@ -25,6 +25,7 @@ from serbench.home import home
 from serbench.leaderboard import record
 from serbench.locks import locked
 from serbench.progress import Named
+from serbench.remotes import fetch, share
 from serbench.runs.adapting import LABELS, Adapted, fingerprint, mend
 from serbench.runs.encoding import make_upstream, tell_of_precision
 from serbench.runs.plugin_part import plugin_of
@@ -157,6 +158,8 @@ class _Work:
         place = home() / "checkpoints" / self._digest(upstream)[:32]
         tell = self.job.progress.tell
         with locked(Path(f"{place}.lock"), tell, f"fine-tunes into {place}"):
+            if not self.job.anew and not (place / SUMS).is_file():
+                fetch(place, SUMS, tell)
             mend(place, self.job)
             if self.job.anew:
                 shutil.rmtree(_going(place), ignore_errors=True)
@@ -164,6 +167,7 @@ class _Work:
                 self.step.advance(self.stage.training.most_epochs)
             else:
                 self._train(upstream, place)
+                share(place, tell)
             shutil.rmtree(_going(place), ignore_errors=True)
         card = json.loads((place / CARD).read_text(encoding="utf-8"))
         fit = record.Fit.model_validate_json(
