@@ -10,6 +10,7 @@ from transformers import (
     AutoConfig,
     AutoModel,
     BertTokenizer,
+    SeamlessM4TFeatureExtractor,
     Wav2Vec2FeatureExtractor,
     WhisperFeatureExtractor,
 )
@@ -28,6 +29,19 @@ SMALL = {
     "vocab_size": 10,
 }
 LARGE = SMALL | {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True}
+SQUEEZED = SMALL | {
+    "squeeze_factor": 2,
+    "conv_kernel": (10, 3, 3, 3, 3, 2, 2),
+    "conv_stride": (5, 2, 2, 2, 2, 2, 2),
+}
+MELS = {
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "conv_depthwise_kernel_size": 5,
+    "vocab_size": 10,
+}
 WHISPER = {
     "d_model": 16,
     "encoder_layers": 2,
@@ -70,6 +84,10 @@ ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
     "huggingface.unispeech": ("unispeech", LARGE),
     "huggingface.data2vec": ("data2vec-audio", SMALL | {"num_conv_pos_embeddings": 3}),
     "huggingface.conformer": ("wav2vec2-conformer", LARGE),
+    "huggingface.sew": ("sew", SQUEEZED),
+    "huggingface.sew_d": ("sew-d", SQUEEZED),
+    "huggingface.w2v_bert": ("wav2vec2-bert", MELS),
+    "huggingface.w2v_bert_rotary": ("wav2vec2-bert", MELS | {"position_embeddings_type": "rotary"}),
     "bert": ("bert", TEXT),
     **{f"bert.{kind}": (kind, TEXT) for kind in TYPES},
 }
@@ -96,6 +114,8 @@ def save_encoder(folder: Path, kind: str, settings: dict[str, Any]) -> None:
     model.save_pretrained(folder)
     if kind in MASKED:
         save_tokenizer(folder)
+    elif kind == "wav2vec2-bert":
+        SeamlessM4TFeatureExtractor().save_pretrained(folder)
     elif kind == "whisper":
         WhisperFeatureExtractor(chunk_length=2).save_pretrained(folder)
     else:

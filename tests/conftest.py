@@ -14,6 +14,9 @@ import pytest
 
 from .checkpoints import write_checkpoints
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # two processes with two threads each wait for one another
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # What the plugins of CONTRIBUTING.md are called, by kind.

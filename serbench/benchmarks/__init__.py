@@ -25,14 +25,16 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from serbench.benchmarks.tasks import Classification, Distribution, Finding, Regression, Rows, Task
 from serbench.errors import SerbenchError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from pandas import DataFrame
 
     from serbench.benchmarks.splitting import protocols
@@ -55,9 +57,53 @@ def _no_rows() -> Rows:
     return np.zeros(0, np.int64)
 
 
+class Chosen(NamedTuple):
+    """Some of the rows of an order that folds share: a bit each, not 8 bytes.
+
+    order: row numbers.
+    bits: (len(order) / 8,) which of them.
+    """
+
+    order: Rows
+    bits: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, order: Rows, mask: NDArray[np.bool_]) -> Chosen:
+        """Return those rows of an order that a mask says."""
+        import numpy as np
+
+        return cls(order, np.packbits(mask))
+
+    def rows(self) -> Rows:
+        """Return the row numbers, in the order."""
+        import numpy as np
+
+        return self.order[np.unpackbits(self.bits, count=len(self.order)).view(np.bool_)]
+
+
+class _Part:
+    """A part of a fold: row numbers, made when asked for where `Chosen` is what is kept."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, fold: Fold | None, owner: type) -> Rows:
+        if fold is None:  # a field without a default
+            raise AttributeError(self.name)
+        kept = vars(fold)[self.name]
+        return kept.rows() if isinstance(kept, Chosen) else kept
+
+    def __set__(self, fold: Fold, kept: Rows | Chosen) -> None:
+        vars(fold)[self.name] = kept
+
+
 @dataclass(frozen=True)
 class Fold:
     """Row numbers of the table for the parts of a fold; refuses overlap of rows.
+
+    Of a large corpus with a fold a speaker, row numbers would fill the memory: a protocol may give
+    train, valid and test as `Chosen` of an order that its folds share. Who reads them gets row
+    numbers, made anew each time.
 
     Attributes:
         name: different from that of other folds.
@@ -72,9 +118,9 @@ class Fold:
     """
 
     name: str
-    train: Rows
-    valid: Rows
-    test: Rows
+    train: _Part = _Part()
+    valid: _Part = _Part()
+    test: _Part = _Part()
     enrol: Rows = field(default_factory=_no_rows)
     tests: Mapping[str, Rows] = field(default_factory=dict)
     unlabelled: Rows = field(default_factory=_no_rows)
@@ -85,21 +131,35 @@ class Fold:
         if self.tests and not np.array_equal(np.concatenate([*self.tests.values()]), self.test):
             msg = f"fold '{self.name}': its tests, one after the other, are not its test part"
             raise SerbenchError(msg)
-        rows = np.concatenate([self.train, self.valid, self.test, self.enrol, self.unlabelled])
-        seen = np.zeros(rows.max(initial=-1) + 1, dtype=bool)
-        seen[rows] = True
-        if seen.sum() != len(rows):
+        if self._overlaps():
             msg = (
                 f"fold '{self.name}': a row is in two parts; train, valid and test must be disjoint"
             )
             raise SerbenchError(msg)
+
+    def _overlaps(self) -> bool:
+        import numpy as np
+
+        kept = [vars(self)[part] for part in ("train", "valid", "test")]
+        more = np.concatenate([self.enrol, self.unlabelled])
+        if not len(more) and all(isinstance(part, Chosen) for part in kept):
+            train, valid, test = (part.bits for part in kept)
+            return bool((train & valid | train & test | valid & test).any())
+        rows = np.concatenate([self.train, self.valid, self.test, more])
+        seen = np.zeros(rows.max(initial=-1) + 1, dtype=bool)
+        seen[rows] = True
+        return bool(seen.sum() != len(rows))
+
+    def but(self, **changed: Any) -> Fold:
+        """Return the same fold with other parts; those that are `Chosen` stay so."""
+        return Fold(**vars(self) | changed)
 
     def merged(self) -> Fold:
         """Return the same fold with the validation part in the training part."""
         import numpy as np
 
         whole = np.concatenate([self.train, self.valid])
-        return replace(self, train=whole, valid=self.valid[:0])
+        return self.but(train=whole, valid=self.valid[:0])
 
 
 @dataclass(frozen=True)
@@ -184,6 +244,7 @@ __all__ = [
     "UNKNOWN",
     "UNLABELLED",
     "Benchmark",
+    "Chosen",
     "Classification",
     "Distribution",
     "Finding",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -79,21 +80,23 @@ def _by_enrolment(
     step: PostProcessor, tested: Known, evidence: Evidence, kind: str
 ) -> Iterator[str]:
     """Yield what goes wrong where speakers are known by some of their utterances, or by none."""
-    for count in (_ENROLLED, 0):
+    for count, labelled in product((_ENROLLED, 0), (False, True)):
         ahead = np.concatenate([np.flatnonzero(tested.speakers == who)[:count] for who in _TESTED])
-        given = _rows(tested, ahead).unlabelled
+        given = _rows(tested, ahead)
+        how = f"{kind}, {count} utterances of each speaker enrolled{' with labels' * labelled}"
         heard = {
             name: voice for name, voice in evidence.voices.items() if count or name not in _TESTED
         }
         try:
             values = step.correct(
-                _shown(step, tested), replace(evidence, enrolled=given, voices=heard)
+                _shown(step, tested),
+                replace(evidence, enrolled=given if labelled else given.unlabelled, voices=heard),
             )
         except SerbenchError as error:
-            yield f"{kind}, {count} utterances of each speaker enrolled: {error}"
+            yield f"{how}: {error}"
             continue
         if np.shape(values) != tested.values.shape or not np.isfinite(values).all():
-            yield f"{kind}, {count} utterances of each speaker enrolled: no finite values"
+            yield f"{how}: no finite values"
 
 
 def _rows(part: Known, rows: NDArray[np.int64]) -> Known:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from serbench.cli.options import Data, Set, TrainOn, Weights, assign, corpora
+from serbench.errors import SerbenchError
 
 app = typer.Typer(help="Look at corpora.", no_args_is_help=True)
 
@@ -139,10 +141,82 @@ def import_(
         typer.Option(metavar="OURS=THEIRS", help="What they call a column, as in speaker=spk."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Of the benchmark [the new folder's].")] = None,
+    dimensions: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN,...", help="Predict these numbers, with --scale."),
+    ] = None,
+    scale: Annotated[
+        str | None, typer.Option(metavar="LOW,HIGH", help="The ends of their scale, as in 1,7.")
+    ] = None,
+    share: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LABEL=COLUMN", help="Predict shares: of each label, or its votes."),
+    ] = None,
 ) -> None:
-    """Make a table and benchmark.toml of a corpus that another library keeps."""
-    from serbench.benchmarks.reading.importing import import_corpus
+    """Make a table and benchmark.toml of a corpus that another library keeps.
 
-    called = dict(one.partition("=")[::2] for one in column or [])
-    description = import_corpus(source, target, called=called, name=name or target.resolve().name)
-    typer.echo(f"{description}: look at it, then `serbench data check {description}`")
+    What is predicted is the label in the column emotion, unless --dimensions or --share say else.
+    """
+    from serbench.benchmarks.reading.importing import Target, import_corpus
+    from serbench.cli.terminal import Terminal
+
+    ends = _scale(dimensions, scale)
+    names = tuple(dimensions.split(",")) if dimensions else ()
+    predicted = Target(names, ends, _pairs("--share", share))
+    description = import_corpus(
+        source,
+        target,
+        called=_pairs("--column", column),
+        name=name or target.resolve().name,
+        predicted=predicted,
+        progress=Terminal(),
+    )
+    shown = shlex.quote(str(description))
+    typer.echo(f"{description}: look at it, then `serbench data check {shown}`")
+
+
+def _pairs(option: str, given: list[str] | None) -> dict[str, str]:
+    """Return what stands before each `=` to what stands after it."""
+    found = [one.partition("=") for one in given or []]
+    if wrong := ["".join(each) for each in found if not (each[0] and each[2])]:
+        raise SerbenchError(f"{option} {wrong[0]}: write it with a sign, as in ours=theirs")
+    return {ours: theirs for ours, _, theirs in found}
+
+
+def _scale(dimensions: str | None, scale: str | None) -> tuple[float, float] | None:
+    if (dimensions is None) != (scale is None):
+        raise SerbenchError("--dimensions and --scale belong together, as in --scale 1,7")
+    if scale is None:
+        return None
+    try:
+        low, high = map(float, scale.split(","))
+    except ValueError as error:
+        raise SerbenchError(f"--scale {scale}: give two numbers, as in 1,7") from error
+    return low, high
+
+
+@app.command("fetch")
+def fetch(
+    name: Annotated[str, typer.Argument(help="Of a database of audb, such as emodb.")],
+    version: Annotated[str | None, typer.Option(help="[there already, or the newest]")] = None,
+    data: Data = None,
+    to: Annotated[Path | None, typer.Option(help="A folder for it [NAME in --data].")] = None,
+) -> None:
+    """Get a database of audb; one that was stopped goes on (pip install 'serbench[audb]')."""
+    from serbench import plugins
+    from serbench.benchmarks.reading import fetching
+    from serbench.cli.terminal import Terminal
+    from serbench.home import data_root
+
+    root = data_root(data)
+    folder = to or (root and root / name)
+    if folder is None:
+        raise SerbenchError("say where to: --to FOLDER, --data DIR or SERBENCH_DATA")
+    terminal = Terminal()
+    bars = terminal.console.is_terminal
+    found = fetching.fetch(name, folder, version=version, progress=terminal, bars=bars)
+    typer.echo(f"{found.name} {found.version} is in '{folder}'")
+    if to is None and name in plugins.names("benchmarks"):
+        typer.echo(f"`serbench data check {name}` reads it")
+    else:
+        typer.echo(f"`serbench data import {shlex.quote(str(folder))} NEW_FOLDER` reads it")

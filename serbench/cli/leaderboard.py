@@ -189,3 +189,21 @@ def _tell(name: str, problems: Sequence[str], truth: bool | None) -> None:
         typer.echo(f"{name}: verified; {known}")
     for problem in problems:
         typer.echo(f"{name}: {problem}", err=True)
+
+
+@app.command("publish")
+def publish(
+    out: Annotated[Path, typer.Option("--out", help="Folder of the page.")],
+    results: Results = Path("results"),
+    benchmark: Annotated[str | None, typer.Option(help="Only this benchmark.")] = None,
+    title: Annotated[str, typer.Option(help="Of the page.")] = "Speech emotion recognition, ranked",
+) -> None:
+    """Write the boards as a page: one file to open, to send, or to put on GitHub Pages."""
+    from serbench.leaderboard.page import writing
+    from serbench.leaderboard.submissions import marks
+    from serbench.runs.written import recipe_of
+
+    boards = boards_in(results, benchmark)
+    path = writing.publish(boards, out, title=title, marks=marks(results), written=recipe_of)
+    rows = sum(len(board.rows) for board in boards)
+    typer.echo(f"{rows} result{'s' * (rows != 1)}, {path.stat().st_size / 2**20:.1f} MiB: {path}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ from serbench.upstreams import Clips, Features, Upstream, stack
 # their encoders convolve over frames where a mask of the padding is not applied
 UNMASKED = {"data2vec-audio", "wav2vec2-conformer"}
 MASKED = {"hubert", "unispeech", "unispeech-sat", "wav2vec2", "wavlm"}
+SQUEEZED = {"sew", "sew-d"}
 _FLOOR = 1e-7  # of the variance, as in transformers' Wav2Vec2FeatureExtractor
 
 
@@ -83,6 +85,9 @@ class WaveformEncoder(Upstream):
         norm = getattr(config, "feat_extract_norm", "layer")
         self.normalize: bool = settings.get("do_normalize", norm == "layer")
         self.batches: bool = config.model_type in MASKED
+        self.squeeze: int = getattr(
+            config, "squeeze_factor", 1
+        )  # frames of the convolutions a frame
         if getattr(config, "conv_pos_batch_norm", False):
             # it lifts the zeros of the padding before they are convolved
             self.batches = False
@@ -95,7 +100,7 @@ class WaveformEncoder(Upstream):
         """Return the exact number of frames for a clip of `samples` samples."""
         for kernel, stride in self.kernels:
             samples = (samples - kernel) // stride + 1
-        return max(samples, 0)
+        return max(samples, 0) // self.squeeze
 
     def forward(self, clips: Clips) -> Features:
         """Encode a batch."""
@@ -133,16 +138,18 @@ class WaveformEncoder(Upstream):
 
     def _convolve(self, wave: Tensor) -> Tensor:
         """Return the (T, C) output of the convolutions over one clip."""
+        convolved: Tensor = self.model.feature_extractor(self._taken(wave)[None])
+        return convolved[0].T
+
+    def _taken(self, wave: Tensor) -> Tensor:
+        """Return one clip as the model takes it."""
         if self.frames(len(wave)) < 1:
-            least = 1
+            least = self.squeeze
             for kernel, stride in reversed(self.kernels):
                 least = (least - 1) * stride + kernel
             msg = f"a clip of {len(wave)} samples is shorter than one frame ({least} samples)"
             raise SerbenchError(msg)
-        if self.normalize:
-            wave = normalized(wave)
-        convolved: Tensor = self.model.feature_extractor(wave[None])
-        return convolved[0].T
+        return normalized(wave) if self.normalize else wave
 
     def transform(self, hidden: Tensor, mask: Tensor, clips: Clips) -> Tensor:
         """Run the Transformer.
@@ -155,15 +162,45 @@ class WaveformEncoder(Upstream):
         Returns:
             (L, B, T, D), of any value in the padding.
         """
-        inputs: list[Tensor] = []
-        hooks = [
-            layer.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
-            for layer in self.model.encoder.layers
-        ]
-        try:
-            with unwarned_of_masks():
-                output = self.model.encoder(hidden, attention_mask=mask).last_hidden_state
-        finally:
-            for hook in hooks:
-                hook.remove()
+        with inputs_of(self.model.encoder.layers) as inputs, unwarned_of_masks():
+            output = self.model.encoder(hidden, attention_mask=mask).last_hidden_state
         return torch.stack([*inputs, output])
+
+
+class SqueezedEncoder(WaveformEncoder):
+    """SEW or SEW-D: wav2vec 2.0 whose Transformer sees each two frames as one (Wu et al., 2022).
+
+    Layers are the input of each Transformer block and the output of the last, before they are
+    brought back to the rate of the convolutions, so that all have one rate. Clips go through one by
+    one: what is squeezed has no mask.
+
+    Args:
+        weights: of a model type in `SQUEEZED`.
+    """
+
+    def checkpoint_gradients(self) -> None:
+        """Compute activations of the Transformer's blocks again in the backward pass."""
+        checkpoint(self._blocks())
+
+    def _blocks(self) -> Any:
+        inner = getattr(self.model.encoder, "encoder", None)
+        return self.model.encoder.layers if inner is None else inner.layer
+
+    def _encode(self, clips: Clips) -> Features:
+        (wave,) = clips.waves
+        with inputs_of([*self._blocks(), self.model.encoder.upsample]) as inputs:
+            self.model(self._taken(wave)[None])
+        layers = torch.stack(inputs)
+        return Features(layers, torch.tensor([layers.shape[2]], device=layers.device))
+
+
+@contextmanager
+def inputs_of(modules: Iterable[nn.Module]) -> Iterator[list[Tensor]]:
+    """Give a list to which each module adds its input when it runs."""
+    inputs: list[Tensor] = []
+    hooks = [each.register_forward_pre_hook(lambda _, a: inputs.append(a[0])) for each in modules]
+    try:
+        yield inputs
+    finally:
+        for hook in hooks:
+            hook.remove()

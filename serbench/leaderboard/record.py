@@ -178,6 +178,26 @@ class LeftOut(_Record):
     reason: str
 
 
+class Curve(_Record):
+    """How a training went at the chosen rate, at some of its epochs, the chosen one among them.
+
+    Attributes:
+        epochs: their numbers, from 1.
+        losses: mean over the batches of each.
+        valid_scores: of the validation part after each.
+    """
+
+    epochs: tuple[int, ...]
+    losses: tuple[Number, ...]
+    valid_scores: tuple[Number, ...]
+
+    @model_validator(mode="after")
+    def _as_long(self) -> Self:
+        if not len(self.epochs) == len(self.losses) == len(self.valid_scores):
+            raise ValueError("not one loss and one score an epoch")
+        return self
+
+
 class Fit(_Record):
     """What training chose by validation for one fold and seed.
 
@@ -189,6 +209,9 @@ class Fit(_Record):
         valid_score: of what predicted the test part, before a refit.
         skipped: batches left out of all epochs at that rate, as they gave no finite number.
         averaged: the epochs whose weights were averaged, where several were asked for.
+        curve: of the training; None where an older serbench did not keep it.
+        layers: for each upstream the learnt weight of each of its layers, of sum 1; none for a
+            single layer, and empty where an older serbench did not keep them.
     """
 
     fold: str
@@ -198,6 +221,13 @@ class Fit(_Record):
     valid_score: Number
     skipped: int = 0
     averaged: tuple[int, ...] = ()
+    curve: Curve | None = None
+    layers: tuple[tuple[Number, ...], ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _told(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        told: dict[str, Any] = plain(self)
+        return {k: v for k, v in told.items() if v or k not in ("curve", "layers")}
 
 
 class Adaptation(_Record):

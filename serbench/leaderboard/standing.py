@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from serbench.digests import digest_rows, rows_of
 from serbench.leaderboard import notes
@@ -28,6 +28,7 @@ class Measured:
         about: what distinguishes the result from a sound and complete one.
         mismatch: how the scores of the record are not those of the predictions, or None.
         facts: digest of who speaks each utterance and what is true of it.
+        picture: what can be drawn of them (`scoring.pictures`).
     """
 
     scores: Scores
@@ -35,6 +36,7 @@ class Measured:
     about: tuple[str, ...]
     mismatch: str | None
     facts: str
+    picture: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ def measure(result: Result, predictions: DataFrame) -> Measured:
     """Return what the predictions of a result come to."""
     # pandas is not imported to show what is stored
     from serbench.scoring.intervals import taken_apart
+    from serbench.scoring.pictures import picture
     from serbench.scoring.predictions import TEST, first_test
     from serbench.scoring.scores import score
 
@@ -77,7 +80,8 @@ def measure(result: Result, predictions: DataFrame) -> Measured:
         shares |= {f"{test}/{key}": each for key, each in taken_apart(task, rows, own).items()}
     about = notes.about_predictions(result, predictions) + notes.about_result(result, scores)
     unlike = notes.mismatch(result, scores)
-    return Measured(scores, shares, tuple(about), unlike, _digest(facts(task, predictions)))
+    known, drawn = _digest(facts(task, predictions)), picture(task, predictions)
+    return Measured(scores, shares, tuple(about), unlike, known, drawn)
 
 
 def facts(task: Task, predictions: DataFrame) -> DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+import re
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _SHOWN = 5
+# A list of numbers, a line each; in a text there are no line breaks.
+_NUMBERS = re.compile(r"(?<=\[)\n\s+[-+.\de]+(?:,\n\s+[-+.\de]+)*\n\s*(?=\])")
 
 
 class Entry(NamedTuple):
@@ -206,4 +209,5 @@ def on_benchmark(shelf: Shelf, root: Path, benchmark: str | None) -> list[Entry]
 def _to_json(result: Result) -> str:
     # pydantic writes NaN as null, which JSON has, but does not sort
     plain = json.loads(result.model_dump_json())
-    return json.dumps(plain, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(plain, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return _NUMBERS.sub(lambda found: " ".join(found[0].split()), text) + "\n"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from serbench.postprocessors import Values
 
-
+EDITION = 2
 Move = Literal["together", "each"]
 
 
@@ -61,12 +61,20 @@ class ClassMeans(PostProcessor):
         corrected = normalised(logits / scale)
         for speaker in np.unique(heard.speakers):
             own, rows = heard.speakers == speaker, predicted.speakers == speaker
-            means = self.adapted(known.means, points[own], seen[own], scale)
+            labels = heard.truths[own] if isinstance(heard, Known) else None
+            means = self.adapted(known.means, points[own], seen[own], scale, labels)
             ratio = _ratio(there[rows], known.means, means)
             corrected[rows] = normalised((logits[rows] + ratio) / scale)
         return corrected
 
-    def adapted(self, means: Values, points: Values, logits: Values, scale: float) -> Values:
+    def adapted(
+        self,
+        means: Values,
+        points: Values,
+        logits: Values,
+        scale: float,
+        labels: NDArray[np.int64] | None = None,
+    ) -> Values:
         """Return the (C, E) class means of a speaker.
 
         Args:
@@ -75,7 +83,12 @@ class ClassMeans(PostProcessor):
             logits: (n, C) what the trial says of them.
             scale: the temperature of all evidence, that of the means as well: else the more the
                 trial is mistaken, the more it would believe itself.
+            labels: (n,) where they are known: then there is nothing for EM to find.
         """
+        import numpy as np
+
+        if labels is not None:
+            return self._means(means, points, np.eye(len(means))[labels])
         found, shares = means, normalised(logits / scale)
         for _ in range(self.rounds):
             found = self._means(means, points, shares)
@@ -136,7 +149,8 @@ def make(
 
     It helps where a voice moves all that a speaker says in the same direction, as a channel or a
     pitch does. It cannot help where the trial has learnt to look past the speaker; where so many of
-    his utterances are mistaken that they pull the means their way, it does harm.
+    his utterances are mistaken that they pull the means their way, it does harm. Labels that are
+    enrolled are taken as they are.
 
     Args:
         move: class means "together", by one vector for each speaker, or "each" by its own, as in

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from serbench.errors import SerbenchError
-from serbench.postprocessors import Evidence, PostProcessor, Predicted
+from serbench.postprocessors import Evidence, Known, PostProcessor, Predicted
 from serbench.postprocessors._posteriors import calibrated, moved, prior
 
 if TYPE_CHECKING:
     from serbench.postprocessors import Values
 
+EDITION = 2
 _MOST = 1000
 _ENOUGH = 1e-8
 
@@ -38,6 +39,8 @@ class EmPrior(PostProcessor):
         seen = heard.values
         if self.calibrate:
             values, seen = (calibrated(each, evidence.valid) for each in (values, seen))
+        if isinstance(heard, Known):  # what is known is not guessed
+            seen = np.eye(values.shape[1])[heard.truths]
         known = prior(evidence.train.truths, values.shape[1])
         corrected = values.copy()
         for speaker in np.unique(heard.speakers):
@@ -73,6 +76,7 @@ def make(*, strength: float = 5.0, calibrate: bool = True) -> EmPrior:
     calibrated, and there are clips enough to see it: in conversations, where most people are
     neutral most of the time. It cannot help where everybody was asked for every emotion equally
     often, as in acted corpora: there it can only do harm, and less of it with more `strength`.
+    Where labels are enrolled, their shares take the place of what EM finds.
 
     Args:
         strength: utterances that hold a speaker to the prior of the training part; what a speaker

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from serbench.errors import SerbenchError
-from serbench.postprocessors import Evidence, PostProcessor, Predicted
+from serbench.postprocessors import Evidence, Known, PostProcessor, Predicted
 from serbench.postprocessors._neighbours import Choice, candidates, nearest
 
 if TYPE_CHECKING:
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from serbench.postprocessors import Known, Values
+    from serbench.postprocessors import Values
 
+EDITION = 2
 Shift = Literal["sigma", "mu", "both"]
 
 
@@ -101,6 +102,11 @@ class Pldc(PostProcessor):
         corrected = predicted.values.copy()
         if rows.any():
             means, deviations = self.aims(speakers.tolist(), evidence)
+            if isinstance(heard, Known):  # of whom labels are known, nobody's are asked
+                labels = moments(heard.truths, places, len(speakers))
+                enough = labels.counts >= self.fewest
+                means = np.where(enough, labels.means, means)
+                deviations = np.where(enough, labels.deviations, deviations)
             own = moments(heard.values, places, len(speakers))
             theirs = np.searchsorted(speakers, predicted.speakers[rows])
             given = predicted.values[rows]
@@ -188,6 +194,9 @@ def make(
     neighbours: Literal["nearest", "random", "all"] = "nearest",
 ) -> Pldc:
     """Return the post-processor.
+
+    Where labels are enrolled, at least `fewest` of a speaker, it is their mean and spread that his
+    predictions get, whoever sounds like him.
 
     Args:
         k: training speakers whose labels are looked at. The authors' newer script has 15, the

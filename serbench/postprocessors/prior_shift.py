@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from serbench.errors import SerbenchError
-from serbench.postprocessors import Evidence, PostProcessor, Predicted
+from serbench.postprocessors import Evidence, Known, PostProcessor, Predicted
 from serbench.postprocessors._neighbours import Choice, candidates, nearest
 from serbench.postprocessors._posteriors import calibrated, moved, prior
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from serbench.postprocessors import Values
+
+EDITION = 2
 
 
 class PriorShift(PostProcessor):
@@ -41,13 +45,17 @@ class PriorShift(PostProcessor):
         if self.calibrate:
             values = calibrated(values, evidence.valid)
         known = prior(evidence.train.truths, values.shape[1])
-        speakers, counts = np.unique(evidence.heard(predicted).speakers, return_counts=True)
+        heard = evidence.heard(predicted)
+        speakers, counts = np.unique(heard.speakers, return_counts=True)
         rows = np.isin(predicted.speakers, speakers)
         if not rows.any():
             return values
         seen = self.priors(speakers.tolist(), evidence, values.shape[1])
         share = (counts / (counts + self.strength))[:, None] if self.strength else 1.0
-        ratio = (share * seen + (1 - share) * known) / known
+        aim = share * seen + (1 - share) * known
+        if isinstance(heard, Known):
+            aim = share * _own(heard, speakers, values.shape[1]) + (1 - share) * aim
+        ratio = aim / known
         corrected = values.copy()
         theirs = np.searchsorted(speakers, predicted.speakers[rows])
         corrected[rows] = moved(values[rows], ratio[theirs])
@@ -76,6 +84,13 @@ class PriorShift(PostProcessor):
         return {who: [names[place] for place in row] for who, row in rows}
 
 
+def _own(heard: Known, speakers: NDArray[Any], classes: int) -> Values:
+    """Return (T, C) shares of the classes among each speaker's own labels."""
+    import numpy as np
+
+    return np.array([prior(heard.truths[heard.speakers == who], classes) for who in speakers])
+
+
 def make(
     *,
     k: int = 15,
@@ -88,7 +103,8 @@ def make(
 
     It helps where voices that are alike go with classes that are alike in frequency, as by role,
     age or channel. It cannot help where every speaker has every class equally often, as in acted
-    corpora: the neighbours' prior is then everybody's.
+    corpora: the neighbours' prior is then everybody's. Labels that are enrolled count as far as
+    there are utterances of the speaker, the neighbours' for the rest.
 
     Args:
         k: training speakers whose labels are looked at; of fewer candidates all.

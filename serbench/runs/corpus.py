@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from serbench.digests import digest_json
 from serbench.errors import SerbenchError
 from serbench.home import data_root
 from serbench.leaderboard.record import Enrolled, FoldRecord, Split
+from serbench.runs.fitting import too_short
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -57,6 +59,7 @@ def prepare_for(job: Job, data: Path | None) -> Prepared:
         called=job.recipe.benchmark.name,
         data=data,
         leave_out_broken=job.recipe.leave_out_broken,
+        short=partial(too_short, job),
         enrol=job.recipe.enrol,
         progress=job.progress,
         anew=job.anew,
@@ -71,6 +74,7 @@ def prepare(
     data: Path | None,
     leave_out_broken: bool,
     progress: Progress,
+    short: Callable[[DataFrame], Mapping[str, str]] | None = None,
     enrol: Enrolled | None = None,
     anew: bool = False,
 ) -> Prepared:
@@ -83,6 +87,7 @@ def prepare(
         data: folder of the corpora; None: `SERBENCH_DATA`.
         leave_out_broken: go on without recordings that cannot be used.
         progress: where the work is shown.
+        short: which of some utterances the upstreams cannot encode, with the reason.
         enrol: what of each test speaker is given away and not scored.
         anew: believe nothing that an earlier audit remembers.
 
@@ -91,6 +96,8 @@ def prepare(
     """
     found = audit.audit_corpus(benchmark, read_corpus(benchmark, data), progress, anew=anew)
     table = found.usable(called, leave_out_broken=leave_out_broken)
+    unfit = short(table) if short is not None else {}
+    table = _without(table, unfit, leave_out=leave_out_broken)
     split, doubts = folds.sound_folds(table, protocol, benchmark.task)
     doubts += folds.doubts(table, split, protocol)
     if enrol is not None:
@@ -105,7 +112,25 @@ def prepare(
     nobody = int(unknown(table["speaker"]).sum())
     common = sharing.shares(table, split)
     numbers = _in_numbers(table, split, benchmark.task)
-    return Prepared(table, split, numbers, found.broken, known, nobody, common, tuple(warnings))
+    left_out = {**found.broken, **unfit}
+    return Prepared(table, split, numbers, left_out, known, nobody, common, tuple(warnings))
+
+
+def _without(table: DataFrame, unfit: Mapping[str, str], *, leave_out: bool) -> DataFrame:
+    """Return the utterances that can be encoded, or refuse those that cannot, all at once."""
+    if not unfit:
+        return table
+    if not leave_out or len(unfit) == len(table):
+        raise SerbenchError(
+            "\n".join(
+                [
+                    f"{len(unfit)} of {len(table)} utterances cannot be encoded:",
+                    *(f"- {name}: {why}" for name, why in unfit.items()),
+                    "`--leave-out-broken` goes on without them, or take another upstream",
+                ]
+            )
+        )
+    return table[~table["utterance"].isin([*unfit])].reset_index(drop=True)
 
 
 def _in_numbers(table: DataFrame, split: list[Fold], task: Task) -> Split:

@@ -27,10 +27,10 @@ from serbench.locks import locked
 from serbench.progress import Named
 from serbench.remotes import fetch, share
 from serbench.runs.adapting import LABELS, Adapted, fingerprint, mend
+from serbench.runs.chosen import fit_of
 from serbench.runs.encoding import make_upstream, tell_of_precision
 from serbench.runs.plugin_part import plugin_of
 from serbench.runs.systems import budget_of
-from serbench.runs.trials import fit_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from serbench.benchmarks import Task
+    from serbench.leaderboard.store import Entry
 
 Choice = str | Mapping[str, Any]
 """A post-processor by its name or file, or a table of `name` and options."""
@@ -68,7 +70,7 @@ def postprocess(
     parts = steps_of(steps)
     if not parts:
         raise SerbenchError("no post-processor is given; `serbench list postprocessors` names them")
-    return _corrected(path, parts, root)
+    return corrected(Finished(path, store.load_result(path)), parts, root)
 
 
 def correct(run: Outcome, parts: Sequence[Part], results: Path) -> Outcome:
@@ -82,15 +84,48 @@ def correct(run: Outcome, parts: Sequence[Part], results: Path) -> Outcome:
     Raises:
         SerbenchError: a post-processor for another kind of task, or what it says.
     """
-    return _corrected(run.path, parts, results) if parts else run
+    if not parts:
+        return run
+    return corrected(Finished(run.path, store.load_result(run.path)), parts, results)
 
 
-def _corrected(path: Path, parts: Sequence[Part], root: Path) -> Outcome:
+@dataclass(frozen=True)
+class Finished:
+    """A finished run; what post-processors look at is read once, however many there are.
+
+    Attributes:
+        path: of its record.
+        entry: its record and predictions.
+    """
+
+    path: Path
+    entry: Entry
+
+    @cached_property
+    def material(self) -> _Material:
+        """What lies beside it.
+
+        Raises:
+            SerbenchError: something is missing.
+        """
+        return _Material.of(self.path, self.entry.result, self.entry.predictions)
+
+
+def corrected(run: Finished, parts: Sequence[Part], root: Path) -> Outcome:
+    """Correct the predictions of a finished run; the result lies beside the run's own.
+
+    Args:
+        run: what was trained, or corrected before.
+        parts: post-processors, at least one, in their order.
+        root: folder of the result files.
+
+    Raises:
+        SerbenchError: as `postprocess` says.
+    """
     start = time.monotonic()
-    before = store.load_result(path)
-    task = before.result.benchmark.task
+    before, task = run.entry, run.entry.result.benchmark.task
     made = made_of(parts, task)
-    material = _Material.of(path, before.result, before.predictions)
+    material = run.material
     with ExitStack() as stack:
         for part in parts:
             stack.enter_context(plugins.blamed(plugin_of("postprocessors", part)))

@@ -25,6 +25,7 @@ from serbench.locks import if_free, locked
 from serbench.progress import Named, Silent
 from serbench.runs import finished
 from serbench.runs.adapting import adapt
+from serbench.runs.chosen import fit_of
 from serbench.runs.conditioning import voices
 from serbench.runs.encoding import encode
 from serbench.runs.finished import Tables, Trial
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from serbench.progress import Progress, Step
     from serbench.runs.corpus import Prepared
     from serbench.runs.encoding import Sources
-    from serbench.training.fit import Trained
 
 Key = tuple[int, int]
 """A trial: the number of its fold, and its seed."""
@@ -307,16 +307,3 @@ def _run_trial(
         embedded=embedded_in(table, fold, seed, fitted.pooled) if task.classes else empty(),
     )
     return Trial(fit_of(fold.name, seed, fitted), tables)
-
-
-def fit_of(fold: str, seed: int, trained: Trained) -> Fit:
-    """Return what a training chose, for the record."""
-    return Fit(
-        fold=fold,
-        seed=seed,
-        learning_rate=trained.learning_rate,
-        epoch=trained.epoch,
-        valid_score=trained.valid_score,
-        skipped=sum(epoch.skipped for epoch in trained.history),
-        averaged=trained.averaged,
-    )

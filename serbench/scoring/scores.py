@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pandas import DataFrame, Series
+from pandas import DataFrame, Series, factorize
 
 from serbench.benchmarks import UNKNOWN, Task
 from serbench.errors import SerbenchError
@@ -224,11 +224,14 @@ def _names(cells: DataFrame) -> list[str]:
 
 def _averages(cells: DataFrame, by: str) -> NDArray[np.float64]:
     """Return (groups, metrics) the average of each metric over the cells of each group."""
-    values = [
-        rows[_names(cells)].to_numpy().mean(axis=0) for _, rows in cells.groupby(by, sort=False)
-    ]
+    values = cells[_names(cells)].to_numpy()
+    if not len(values):
+        return np.full((1, values.shape[1]), np.nan)
+    groups = factorize(cells[by])[0]
+    order = np.argsort(groups, kind="stable")
     # pandas' own mean would skip NaN
-    return np.array(values) if values else np.full((1, len(_names(cells))), np.nan)
+    each = np.split(values[order], np.flatnonzero(np.diff(groups[order])) + 1)
+    return np.array([rows.mean(axis=0) for rows in each])
 
 
 def _by_fold(folds: DataFrame, pooled: DataFrame) -> dict[str, FoldSummary]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from serbench.errors import SerbenchError
 from serbench.leaderboard import beside, store
 from serbench.leaderboard.identity import corrected_by, digest_of
-from serbench.runs.postprocessing import postprocess
+from serbench.runs.postprocessing import Finished, corrected
 from serbench.runs.recipe import steps_of
 from serbench.studies.bench import Bench, Stored
 from serbench.studies.plotting import COLOURS, line, plain_log, tidy
@@ -59,26 +60,27 @@ def calibrate(bench: Bench, run: str) -> Report:
 
     Tran et al. (Interspeech 2023), Table 2, for more than their options: `pldc` for sigma, mu, both
     with k from 1 to 50, both ways to join the neighbours, random neighbours and all of them, and
-    the oracle; `prior_shift` and `em_prior` for classes. Each is a result of its own. What the
-    validation part would choose, by its mean over speakers, is said beside what the test part shows
-    to be best, which nobody could have known.
+    the oracle; `prior_shift`, `em_prior` and `class_means` for classes. Each is a result of its
+    own. What the validation part would choose, by its mean over speakers, is said beside what the
+    test part shows to be best, which nobody could have known.
 
     Args:
         bench: where results lie.
         run: how the digest of the run begins, or the path of its record.
 
     Raises:
-        SerbenchError: there is no such run, or it kept nothing for post-processors.
+        SerbenchError: there is no such run, it is not of classes or dimensions, or it kept nothing
+            for post-processors.
     """
     stored = bench.stored(run)
     task = stored.entry.result.benchmark.task
-    before = measured(task, stored.entry.predictions)
-    options = list(_options(task, _candidates(stored)))
+    ways = list(options(task, stored))
+    before, finished = measured(task, stored.entry.predictions), Finished(*stored)
     tried = []
-    with bench.progress.step("calibrate", len(options)) as step:
-        for option in options:
+    with bench.progress.step("calibrate", len(ways)) as step:
+        for option in ways:
             step.note(f"{option.family} {_told(option)}")
-            tried.append(_try(bench, stored, option, before))
+            tried.append(_try(bench, finished, option, before))
             step.advance(1)
     chosen = _chosen(tried, _average(task, stored))
     digest = stored.entry.result.digest
@@ -94,8 +96,24 @@ def calibrate(bench: Bench, run: str) -> Report:
     )
 
 
-def _options(task: Task, candidates: int) -> Iterator[Option]:
-    return _for_dimensions(candidates) if task.correlates else _for_classes(candidates)
+def options(task: Task, stored: Stored) -> Iterator[Option]:
+    """Yield in which ways a run can be corrected.
+
+    Raises:
+        SerbenchError: in none, as it predicts shares.
+    """
+    if task.correlates:
+        yield from _for_dimensions(_candidates(stored))
+    elif task.words:  # labels, not shares
+        yield from _for_classes(_candidates(stored))
+        if _embedded(stored):
+            yield from _for_embeddings()
+    else:
+        msg = (
+            f"study 'calibrate' is about labels and dimensions; run "
+            f"{stored.entry.result.digest[:8]} predicts shares, which no post-processor corrects"
+        )
+        raise SerbenchError(msg)
 
 
 def _counts(candidates: int) -> list[int]:
@@ -133,6 +151,19 @@ def _for_classes(candidates: int) -> Iterator[Option]:
     yield Option("prior_shift, all", None, {"name": "prior_shift", "neighbours": "all"})
 
 
+def _for_embeddings() -> Iterator[Option]:
+    for family, move in (("class_means", "together"), ("class_means, each", "each")):
+        for strength in _STRENGTHS[1:]:
+            step = {"name": "class_means", "move": move, "strength": strength}
+            yield Option(family, strength, step)
+    yield Option("class_means, not calibrated", None, {"name": "class_means", "calibrate": False})
+
+
+def _embedded(stored: Stored) -> bool:
+    """Return whether the run kept what its outputs saw; fused runs and older ones did not."""
+    return not beside.load_embedded(stored.path, stored.entry.result).empty
+
+
 def _candidates(stored: Stored) -> int:
     """Return how many speakers with two clips or more the smallest training part has."""
     trained = beside.load_part(stored.path, stored.entry.result, "train")
@@ -140,23 +171,22 @@ def _candidates(stored: Stored) -> int:
     return int((clips >= 2).groupby(["fold", "seed"]).sum().min())
 
 
-def _try(bench: Bench, stored: Stored, option: Option, before: Measured) -> _Tried:
-    made = _corrected(bench, stored, option.step)
+def _try(bench: Bench, run: Finished, option: Option, before: Measured) -> _Tried:
+    made = _corrected(bench, run, option.step)
     task = made.entry.result.benchmark.task
     test = measured(task, made.entry.predictions)
     digest = made.entry.result.digest
     return _Tried(option, digest, test, _average(task, made), gain(test, before))
 
 
-def _corrected(bench: Bench, stored: Stored, step: Mapping[str, Any]) -> Stored:
+def _corrected(bench: Bench, run: Finished, step: Mapping[str, Any]) -> Stored:
     """Return a run after a post-processor, corrected unless that is there."""
-    result = stored.entry.result
-    steps = [part.identity() for part in steps_of(step)]
-    digest = digest_of(corrected_by(steps, result.digest))
+    result, steps = run.entry.result, steps_of(step)
+    digest = digest_of(corrected_by([part.identity() for part in steps], result.digest))
     path = store.place(bench.results, result.benchmark.name, digest)
     found = store.find(bench.results, result.benchmark.name, digest)
     if found is None:
-        path = postprocess(stored.path, step, bench.results).path
+        path = corrected(run, steps, bench.results).path
     return Stored(path, found or store.load_result(path))
 
 
@@ -220,8 +250,14 @@ def _caption(task: Task, stored: Stored, before: Measured) -> str:
         "paired by speaker; brackets and bands are 95 % delete-one-speaker jackknife intervals (t, "
         "k - 1 degrees). 'random' and 'all' neighbours are controls; an oracle looks at the truths "
         f"of the test part, and is not drawn. *: chosen by the {average} of the speakers who "
-        "validate."
+        f"validate.{_lacking(task, stored)}"
     )
+
+
+def _lacking(task: Task, stored: Stored) -> str:
+    if task.correlates or _embedded(stored):
+        return ""
+    return " class_means is left out: the run kept no embeddings (--again makes them)."
 
 
 def _draw(figure: Figure, task: Task, before: Measured, tried: Sequence[_Tried]) -> None:

@@ -46,7 +46,7 @@ def plain_log(axes: Axes, x: Sequence[float]) -> None:
     else:
         apart = 1.9
         axes.set_xscale("symlog", linthresh=1)
-        axes.set_xlim(left=-0.3)
+        axes.set_xlim(-0.3, 1.25 * max(places[-1], 1))
     ticks = places[:1]
     for place in places[1:]:
         if place >= apart * max(ticks[-1], 0.5):

@@ -248,10 +248,13 @@ def enrol_speakers(
 
 
 def _check_lengths(upstream: Upstream, table: DataFrame, lengths: NDArray[np.int64]) -> None:
-    for utterance, samples in zip(table["utterance"], lengths, strict=True):
-        if upstream.frames(int(samples)) < 1:
-            msg = (
-                f"utterance '{utterance}' has {samples} samples at {upstream.sample_rate} Hz, "
-                "too few for one frame of this upstream; remove it from the corpus"
-            )
-            raise SerbenchError(msg)
+    pairs = zip(table["utterance"], lengths, strict=True)
+    short = [(name, samples) for name, samples in pairs if upstream.frames(int(samples)) < 1]
+    if short:
+        named = ", ".join(f"'{name}' ({samples})" for name, samples in short)
+        are = "utterances are" if len(short) > 1 else "utterance is"
+        msg = (
+            f"{len(short)} {are} too short for one frame of this upstream, in samples at "
+            f"{upstream.sample_rate} Hz: {named}; take them out of the corpus"
+        )
+        raise SerbenchError(msg)

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from serbench.encoders.conformer import TYPE, SpeechBert
 from serbench.encoders.transformers import check_type
-from serbench.encoders.waveform import MASKED, UNMASKED, WaveformEncoder
-from serbench.encoders.weights import find
+from serbench.encoders.waveform import MASKED, SQUEEZED, UNMASKED, SqueezedEncoder, WaveformEncoder
+from serbench.encoders.weights import Weights, find
 from serbench.errors import SerbenchError
 from serbench.upstreams import Upstream, hubert, wav2vec2, wavlm, whisper
+
+TAKEN: dict[str, Callable[[Weights], Upstream]] = {
+    **dict.fromkeys([*MASKED, *UNMASKED], WaveformEncoder),
+    **dict.fromkeys(SQUEEZED, SqueezedEncoder),
+    TYPE: SpeechBert,
+    "whisper": whisper.Whisper,
+}
 
 
 def make(*, weights: str | None = None, revision: str | None = None) -> Upstream:
     """Return the encoder in `weights`, by the `model_type` of its config.json.
 
-    Taken are data2vec-audio, hubert, unispeech, unispeech-sat, wav2vec2, wav2vec2-conformer,
-    wavlm and whisper (as upstream `whisper` does by default).
+    Taken are data2vec-audio, hubert, sew, sew-d, unispeech, unispeech-sat, wav2vec2,
+    wav2vec2-bert (w2v-BERT 2.0), wav2vec2-conformer, wavlm and whisper (as upstream `whisper` does
+    by default). Of the rest of transformers, nothing: encoders of patches (AST, CLAP), codecs, and
+    those that are a part of a translator or of a language model.
 
     Args:
         weights: a hub id (owner/name) or a folder; must be given.
@@ -25,6 +37,6 @@ def make(*, weights: str | None = None, revision: str | None = None) -> Upstream
     families = (wav2vec2.WEIGHTS, hubert.WEIGHTS, wavlm.WEIGHTS, whisper.WEIGHTS)
     published = {entry["id"]: entry for sizes in families for entry in sizes.values()}
     found = find(weights, revision, published)
-    kind = check_type(found, "huggingface", {*MASKED, *UNMASKED, "whisper"})
+    kind = check_type(found, "huggingface", TAKEN)
     hubert.refuse_personal(found, "huggingface")
-    return whisper.Whisper(found) if kind == "whisper" else WaveformEncoder(found)
+    return TAKEN[kind](found)

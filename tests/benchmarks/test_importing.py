@@ -11,10 +11,12 @@ import pytest
 import soundfile
 
 from serbench.benchmarks.reading import custom
-from serbench.benchmarks.reading.importing import import_corpus
+from serbench.benchmarks.reading.importing import Target, import_corpus
 from serbench.errors import SerbenchError
+from serbench.progress import Silent
 
 RATE = 8000
+LABELS = Target()
 CLIPS = [(f"s{s}", emotion) for s in range(3) for emotion in ("calm", "angry")]
 
 
@@ -28,6 +30,15 @@ def clips(tmp_path: Path) -> list[Path]:
         noise = np.random.default_rng(number).normal(0, 0.1, RATE + 100 * number)
         soundfile.write(found[-1], noise, RATE)
     return found
+
+
+def imported(
+    source: Path, target: Path, *, called: dict[str, str], predicted: Target = LABELS
+) -> Path:
+    """Return the description of what was imported by the name "mine"."""
+    return import_corpus(
+        source, target, called=called, name="mine", predicted=predicted, progress=Silent()
+    )
 
 
 def check(description: Path, clips: list[Path]) -> pd.DataFrame:
@@ -62,8 +73,62 @@ def test_parquet_files_of_datasets_with_audio_inside(tmp_path: Path, clips: list
     source.mkdir()
     made = datasets.Dataset.from_dict(columns, features=features)
     made.to_parquet(str(source / "train-00000-of-00001.parquet"))
-    description = import_corpus(source, tmp_path / "mine", called={}, name="mine")
+    description = imported(source, tmp_path / "mine", called={})
     assert set(check(description, clips)["split"]) == {"train"}
+
+
+def saved(datasets: Any, clips: list[Path], speakers: list[str]) -> Any:
+    """Return a data set of the clips of some speakers, with audio inside, and numbers."""
+    rows = [
+        {
+            "audio": {"bytes": clip.read_bytes(), "path": clip.name},
+            "spk": speaker,
+            "mood": emotion,
+            "valence": float(clip.stat().st_size % 7),
+            "calm": 3 - 2 * (emotion == "angry"),
+            "angry": 1 + 2 * (emotion == "angry"),
+        }
+        for clip, (speaker, emotion) in zip(clips, CLIPS, strict=True)
+        if speaker in speakers
+    ]
+    made = datasets.Dataset.from_list(rows)
+    return made.cast_column("mood", datasets.ClassLabel(names=["calm", "angry"]))
+
+
+def test_datasets_that_were_saved_to_disk_in_parts(tmp_path: Path, clips: list[Path]) -> None:
+    datasets = pytest.importorskip("datasets")
+    parts = zip(("train", "validation", "test"), ("s0", "s1", "s2"), strict=True)
+    whole = datasets.DatasetDict({part: saved(datasets, clips, [who]) for part, who in parts})
+    whole.save_to_disk(str(tmp_path / "disk"))
+    called = {"speaker": "spk", "emotion": "mood"}
+    description = imported(tmp_path / "disk", tmp_path / "mine", called=called)
+    table = check(description, clips).set_index("speaker")
+    assert {*table["split"].items()} == {("s0", "train"), ("s1", "valid"), ("s2", "test")}
+    assert next(iter(custom.read_benchmark(description).protocols)) == "corpus_split"
+
+
+def test_numbers_and_votes_are_what_is_predicted(tmp_path: Path, clips: list[Path]) -> None:
+    datasets = pytest.importorskip("datasets")
+    saved(datasets, clips, ["s0", "s1", "s2"]).save_to_disk(str(tmp_path / "disk"))
+    called = {"speaker": "spk"}
+    wanted = Target(dimensions=("valence",), scale=(0, 6))
+    numbers = custom.read_benchmark(
+        imported(tmp_path / "disk", tmp_path / "numbers", called=called, predicted=wanted)
+    )
+    assert (numbers.task.scales, numbers.task.ends) == (("valence",), (0.0, 6.0))
+    assert numbers.read(None)["valence"].tolist() == [c.stat().st_size % 7 for c in clips]
+    wanted = Target(shares={"calm": "calm", "angry": "angry"})
+    votes = custom.read_benchmark(
+        imported(tmp_path / "disk", tmp_path / "votes", called=called, predicted=wanted)
+    )
+    assert votes.task.kind == "distribution"
+    assert votes.read(None)["share:angry"].tolist() == [0.25, 0.75] * 3
+    absent = Target(shares={"calm": "calm", "angry": "anger"})
+    with pytest.raises(SerbenchError, match="says nothing of 'anger'"):
+        imported(tmp_path / "disk", tmp_path / "other", called=called, predicted=absent)
+    words = Target(shares={"calm": "calm", "angry": "path"})
+    with pytest.raises(SerbenchError, match="must be shares or counts of votes"):
+        imported(tmp_path / "disk", tmp_path / "other", called=called, predicted=words)
 
 
 def test_a_folder_of_audio_with_its_metadata(tmp_path: Path, clips: list[Path]) -> None:
@@ -72,12 +137,12 @@ def test_a_folder_of_audio_with_its_metadata(tmp_path: Path, clips: list[Path]) 
     metadata.to_csv(clips[0].parent / "metadata.csv", index=False)
     source, target = clips[0].parent, tmp_path / "mine"
     with pytest.raises(SerbenchError, match=r"says nothing of 'speaker'.*--column speaker=NAME"):
-        import_corpus(source, target, called={}, name="mine")
+        imported(source, target, called={})
     with pytest.raises(SerbenchError, match="did you mean 'spk'"):
-        import_corpus(source, target, called={"speaker": "spkr"}, name="mine")
-    check(import_corpus(source, target, called={"speaker": "spk"}, name="mine"), clips)
+        imported(source, target, called={"speaker": "spkr"})
+    check(imported(source, target, called={"speaker": "spk"}), clips)
     with pytest.raises(SerbenchError, match="exists; name a new one"):
-        import_corpus(source, target, called={"speaker": "spk"}, name="mine")
+        imported(source, target, called={"speaker": "spk"})
 
 
 @pytest.mark.parametrize("kind", ["cuts", "both"])
@@ -105,7 +170,7 @@ def test_manifests_of_lhotse(tmp_path: Path, clips: list[Path], kind: str) -> No
     else:
         recordings.to_file(source / "recordings.jsonl.gz")
         supervisions.to_file(source / "supervisions.jsonl.gz")
-    table = check(import_corpus(source, tmp_path / "mine", called={}, name="mine"), clips)
+    table = check(imported(source, tmp_path / "mine", called={}), clips)
     assert set(table["utterance"]) == {f"u{number}" for number in range(6)}
     assert (table["start"] == 0).all()
     assert (table["end"] == 1).all()
@@ -124,15 +189,15 @@ def test_a_database_in_audformat(tmp_path: Path, clips: list[Path]) -> None:
         table[name] = audformat.Column(scheme_id=name)
         table[name].set([*values])
     database.save(tmp_path)
-    table = check(import_corpus(tmp_path, tmp_path / "mine", called={}, name="mine"), clips)
+    table = check(imported(tmp_path, tmp_path / "mine", called={}), clips)
     genders = table.groupby("speaker")["gender"].first()
     assert genders.to_dict() == {"s0": "male", "s1": "female", "s2": "female"}
 
 
 def test_what_is_no_corpus_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SerbenchError, match="no corpus that can be imported"):
-        import_corpus(tmp_path, tmp_path / "mine", called={}, name="mine")
+        imported(tmp_path, tmp_path / "mine", called={})
     (tmp_path / "cuts.jsonl").write_text("{")
     with pytest.raises(SerbenchError, match="is not a manifest of JSON lines"):
-        import_corpus(tmp_path / "cuts.jsonl", tmp_path / "mine", called={}, name="mine")
+        imported(tmp_path / "cuts.jsonl", tmp_path / "mine", called={})
     assert not (tmp_path / "mine").exists()

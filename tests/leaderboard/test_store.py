@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from serbench.errors import SerbenchError
 from serbench.leaderboard import beside, store
 from serbench.leaderboard.reading import read_voices
-from serbench.leaderboard.record import Fit, LeftOut, Result
+from serbench.leaderboard.record import Curve, Fit, LeftOut, Result
 
 from .result_samples import AFFECT, classified, rated, record, rewrite
 
@@ -69,6 +69,16 @@ def test_round_trip(result: Result, predictions: pd.DataFrame, tmp_path: Path):
     shelf = store.read_all(tmp_path)
     assert [entry.result for entry in shelf.entries] == [result]
     assert shelf.problems == []
+
+
+def test_a_list_of_numbers_is_one_line_of_the_record(tmp_path: Path):
+    curve = Curve(epochs=(1, 2), losses=(0.5, float("nan")), valid_scores=(-0.25, 1e-9))
+    fit = Fit(fold="1", seed=0, learning_rate=1e-3, epoch=2, valid_score=0.5, curve=curve)
+    result = record(training=(fit,), seeds=(0, 1))
+    path = store.save(result, classified(1.5, seeds=(0, 1)), tmp_path)
+    lines = {line.strip().rstrip(",") for line in path.read_text().splitlines()}
+    assert {'"epochs": [1, 2]', '"valid_scores": [-0.25, 1e-09]', '"seeds": [0, 1]'} <= lines
+    assert store.load_result(path).result.training[0].model_dump_json() == fit.model_dump_json()
 
 
 def test_older_records_say_nothing_of_threads(saved: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -137,6 +138,26 @@ def test_who_is_enrolled_is_followed_by_that_alone() -> None:
     known = np.isin(test.speakers, ["c0", "c1"])
     np.testing.assert_allclose(made[~known], test.values[~known])
     assert not np.allclose(made[known], test.values[known])
+
+
+def test_labels_that_are_enrolled_help_more_than_guesses_of_them() -> None:
+    found = []
+    for seed in range(8):
+        evidence, test = corpus(seed, 1.2)
+        first = np.concatenate([np.flatnonzero(test.speakers == f"c{i}")[:10] for i in range(8)])
+        assert test.embeddings is not None
+        part = Known(
+            test.values[first],
+            test.speakers[first],
+            test.truths[first],
+            embeddings=test.embeddings[first],
+        )
+        gained = [
+            right(test, class_means.make(strength=2.0).correct(test.unlabelled, about))
+            for about in (replace(evidence, enrolled=each) for each in (part, part.unlabelled))
+        ]
+        found.append(gained[0] - gained[1])
+    assert np.mean(found) > 2 * np.std(found, ddof=1) / np.sqrt(len(found))
 
 
 def test_one_clip_moves_little_and_none_nothing() -> None:

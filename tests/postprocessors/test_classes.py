@@ -224,3 +224,26 @@ def test_who_has_no_voice_is_named() -> None:
         prior_shift.make().correct(unknown, about)
     # em_prior needs no voices
     assert np.isfinite(em_prior.make().correct(unknown, about)).all()
+
+
+def test_labels_that_are_enrolled_are_counted_and_not_guessed() -> None:
+    about, test = corpus(9, SKEWED)
+    given = Known(test.values[:40], test.speakers[:40], np.full(40, 2))
+    told = replace(about, enrolled=given)
+    own, known = test.unlabelled.values[:40], np.bincount(about.train.truths, minlength=4) + 0.5
+    known = known / known.sum()
+
+    def moved(aim: np.ndarray) -> np.ndarray:
+        weighted = own * aim / known
+        return np.asarray(weighted / weighted.sum(axis=1, keepdims=True))
+
+    by_em = em_prior.make(calibrate=False).correct(test.unlabelled, told)
+    np.testing.assert_allclose(by_em[:40], moved((40 * np.eye(4)[2] + 5 * known) / 45))
+    held = prior_shift.make(k=5, calibrate=False)
+    neighbours = held.priors(["test0"], about, CLASSES)[0]
+    share, mine = 40 / 45, (40 * np.eye(4)[2] + 0.5) / 42
+    expected = share * mine + (1 - share) * (share * neighbours + (1 - share) * known)
+    np.testing.assert_allclose(held.correct(test.unlabelled, told)[:40], moved(expected))
+    for step in (em_prior.make(calibrate=False), held):
+        made = step.correct(test.unlabelled, told)
+        np.testing.assert_array_equal(made[40:], test.values[40:])

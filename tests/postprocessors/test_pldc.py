@@ -255,3 +255,14 @@ def test_an_oracle_leaves_alone_what_is_enrolled_without_truths() -> None:
     given = replace(about, enrolled=test.unlabelled)
     values, _ = chain((oracle.make(),), test, given)
     np.testing.assert_array_equal(values, oracle.make().correct(test, about))
+
+
+def test_where_labels_are_enrolled_it_goes_by_these_and_asks_nobody() -> None:
+    about = evidence(known(["a", "a"], [3.2, 5.6]), {"a": [1, 0], "x": [1, 0], "y": [1, 0]})
+    given = known(["x", "x", "x", "y"], [2, 3, 4, 1], np.array([[1.0], [2], [3], [9]]))
+    tested = Predicted(np.array([[2.0], [5.0], [9.0]]), np.array(["x", "x", "y"]))
+    for enrolled, of_x in ((given, [[3.0], [6.0]]), (given.unlabelled, [[4.4], [7.4]])):
+        made = pldc.make(shift="mu").correct(tested, replace(about, enrolled=enrolled))
+        np.testing.assert_allclose(made[:2], of_x)
+        # one label is too few, as of a candidate
+        np.testing.assert_allclose(made[2:], [[4.4]])

@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serbench.postprocessors import Evidence, Known, PostProcessor, em_prior, pldc, prior_shift
+from serbench.postprocessors import (
+    Evidence,
+    Known,
+    PostProcessor,
+    class_means,
+    em_prior,
+    pldc,
+    prior_shift,
+)
+from serbench.scoring.embedded import COMPONENTS
 
 pytestmark = pytest.mark.slow
 SPEAKERS, CLIPS, WIDTH, CLASSES = 1000, 10, 768, 6
@@ -21,11 +30,14 @@ def part(random: np.random.Generator, prefix: str, classes: bool) -> Known:
         values = random.normal(4, 1, (count, 3))
         return Known(values, speakers, random.normal(4, 1, (count, 3)))
     values = random.dirichlet(np.ones(CLASSES), count)
-    return Known(values, speakers, random.integers(CLASSES, size=count))
+    seen = random.normal(size=(count, COMPONENTS)).astype(np.float32)
+    return Known(values, speakers, random.integers(CLASSES, size=count), embeddings=seen)
 
 
 @pytest.mark.parametrize(
-    "step", [pldc.make(), prior_shift.make(), em_prior.make()], ids=lambda step: type(step).__name__
+    "step",
+    [pldc.make(), prior_shift.make(), em_prior.make(), class_means.make()],
+    ids=lambda step: type(step).__name__,
 )
 def test_ten_thousand_utterances_of_a_thousand_speakers_take_a_second_or_two(
     step: PostProcessor, benchmark: Any

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
+import serbench
 from serbench.errors import SerbenchError
 
 from .changing import PLUGIN, Moods
+from .conftest import RATE
 
 
 class _TooLateError(Exception):
@@ -78,3 +83,29 @@ def test_a_seed_that_a_library_does_not_take_is_refused(moods: Moods) -> None:
 def test_a_sound_one_is_not_refused(moods: Moods) -> None:
     with pytest.raises(_TooLateError):
         moods.run()
+
+
+def test_clips_without_a_frame_are_all_named_before_any_work_or_left_out(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for number in (3, 6):
+        noise = np.random.default_rng(number).normal(0, 0.1, 416)
+        soundfile.write(corpus.with_name(f"{number}.wav"), noise, RATE)
+    asked: dict[str, Any] = {
+        "upstream": "cpc",
+        "downstream": "mean_pool",
+        "benchmark": str(corpus),
+        "training": {"epochs": 1, "learning_rates": [1e-3]},
+    }
+    with monkeypatch.context() as patch:
+        patch.setattr("serbench.runs.run.encode", lambda *_: pytest.fail("encoded"))
+        with pytest.raises(SerbenchError) as caught:
+            serbench.run(results=tmp_path / "results", **asked)
+    told = [f"- {n}.wav: 26.0 ms are too short for one frame of 'cpc'" for n in (3, 6)]
+    assert str(caught.value).splitlines()[:-1] == [
+        "2 of 16 utterances cannot be encoded:",
+        *told,
+    ]
+    made = serbench.run(results=tmp_path / "results", leave_out_broken=True, **asked)
+    assert {each.utterance for each in made.result.left_out} == {"3.wav", "6.wav"}
+    assert sum(fold.test for fold in made.result.split.folds) == 14

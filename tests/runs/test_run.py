@@ -68,6 +68,10 @@ def test_predictions_for_the_validation_parts_lie_beside_it(tmp_path: Path) -> N
         assert speakers.isdisjoint(rows["speaker"])
         recall = (rows["truth"] == rows["prediction"]).groupby(rows["truth"]).mean()
         assert recall.mean() == pytest.approx(chosen.valid_score)
+        course = chosen.curve
+        assert course is not None
+        assert course.epochs == (1, 2, 3)
+        assert course.valid_scores[chosen.epoch - 1] == round(chosen.valid_score, 4)
 
 
 def test_a_seed_repeats_bit_for_bit_and_another_differs(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -11,12 +12,16 @@ from xml.etree import ElementTree
 import pytest
 from typer.testing import CliRunner
 
+from serbench.benchmarks import Distribution
 from serbench.cli import app
+from serbench.errors import SerbenchError
 from serbench.leaderboard import store
 from serbench.progress import Silent
+from serbench.runs.postprocessing import postprocess
 from serbench.studies.bench import Bench
-from serbench.studies.calibrate import calibrate
+from serbench.studies.calibrate import calibrate, options
 from serbench.studies.report import write
+from serbench.studies.speakers import gain, measured
 
 from . import planted
 
@@ -24,16 +29,16 @@ from . import planted
 class Made:
     """The study of a planted run: the rows of its table by post-processor and option."""
 
-    def __init__(self, root: Path, **how: Any) -> None:
+    def __init__(self, root: Path, save: Callable[..., Path] = planted.save, **how: Any) -> None:
         self.results, self.out = root / "results", root / "out"
-        path = planted.save(self.results, **how)
-        self.digest = store.load_result(path).result.digest
+        self.digest = store.load_result(save(self.results, **how)).result.digest
         report = calibrate(Bench(self.results, Silent()), self.digest[:10])
         write(report, self.out)
+        self.caption = report.caption
         self.rows = {(row["post-processor"], row["option"]): row for row in report.rows}
 
-    def gained(self, name: str, option: str = "") -> Any:
-        return self.rows[name, option]["A-CCC gained"]
+    def gained(self, name: str, option: str = "", score: str = "A-CCC") -> Any:
+        return self.rows[name, option][f"{score} gained"]
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +62,40 @@ def test_where_spreads_follow_voices_validation_chooses_sigma_with_few_neighbour
 def test_where_voices_say_nothing_neighbours_are_worth_no_more_than_random_ones(
     tmp_path: Path,
 ) -> None:
-    deaf = Made(tmp_path, scaled=True, follow=False)
-    control = deaf.gained("pldc sigma, random")
+    bench = Bench(tmp_path, Silent())
+    run = bench.stored(str(planted.save(tmp_path, scaled=True, follow=False)))
+    before = measured(planted.TASK, run.entry.predictions)
+
+    def gained(**options: Any) -> Any:
+        made = postprocess(run.path, {"name": "pldc", **options}, tmp_path)
+        after = measured(planted.TASK, store.load_result(made.path).predictions)
+        return gain(after, before).average
+
+    control = gained(k=10, neighbours="random")
     for k in (7, 10):
-        assert control.low - 0.03 < deaf.gained("pldc sigma", f"k={k}").value < control.high + 0.03
+        assert control.low - 0.03 < gained(k=k).value < control.high + 0.03
+
+
+def test_where_speakers_are_shifted_validation_chooses_class_means(tmp_path: Path) -> None:
+    made = Made(tmp_path, planted.save_shifted)
+    (chosen,) = [k for k, row in made.rows.items() if row["note"] == "chosen by validation"]
+    assert chosen[0].startswith("class_means")
+    assert made.gained(*chosen, "A-UA").low > 0.02
+    # everybody has all labels equally often, and voices say nothing
+    assert made.gained("prior_shift", "k=5", "A-UA").value == pytest.approx(0, abs=0.02)
+    assert made.gained("em_prior", "strength=0", "A-UA").value < 0
+
+
+def test_what_kept_no_embeddings_is_told_and_the_rest_is_tried(tmp_path: Path) -> None:
+    made = Made(tmp_path, planted.save_shifted, embedded=False)
+    assert {name.split(",")[0] for name, _ in made.rows} == {"none", "em_prior", "prior_shift"}
+    assert "class_means is left out: the run kept no embeddings" in made.caption
+
+
+def test_shares_have_nothing_to_calibrate_with(scaled: Made) -> None:
+    stored = Bench(scaled.results, Silent()).stored(scaled.digest)
+    with pytest.raises(SerbenchError, match="predicts shares, which no post-processor corrects"):
+        next(options(Distribution(("calm", "sad")), stored))
 
 
 def test_its_files_say_the_same_and_every_option_is_a_result(scaled: Made) -> None:

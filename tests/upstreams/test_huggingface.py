@@ -12,8 +12,10 @@ from torch import Tensor
 
 from serbench.errors import SerbenchError
 from serbench.upstreams import Clips
-from serbench.upstreams.huggingface import make
+from serbench.upstreams.huggingface import TAKEN, make
 from serbench.upstreams.whisper import Whisper
+
+from ..checkpoints import ENCODERS  # noqa: TID252
 
 FAMILY = [
     "wav2vec2",
@@ -47,7 +49,41 @@ def test_equals_transformers(
     torch.testing.assert_close(layers[:, 0], expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", FAMILY)
+# their layers have another rate than what comes out of them, or mels that are rounded otherwise
+APART = {
+    "huggingface.sew": 1e-5,
+    "huggingface.sew_d": 1e-5,
+    "huggingface.w2v_bert": 5e-4,
+    "huggingface.w2v_bert_rotary": 5e-4,
+}
+
+
+@pytest.mark.parametrize("name", APART)
+@pytest.mark.parametrize("samples", [16_000, 20_011, 20_171])
+def test_layers_are_the_hidden_states_of_transformers(
+    name: str,
+    samples: int,
+    tiny_checkpoints: dict[str, Path],
+    noise: Callable[[int], Tensor],
+    clips: Callable[..., Clips],
+) -> None:
+    from transformers import AutoFeatureExtractor, AutoModel
+
+    model = AutoModel.from_pretrained(tiny_checkpoints[name]).eval()
+    extractor = AutoFeatureExtractor.from_pretrained(tiny_checkpoints[name])
+    wave = noise(samples)
+    inputs = extractor(wave.numpy(), sampling_rate=16_000, return_tensors="pt")
+    with torch.no_grad():
+        expected = torch.cat(model(**inputs, output_hidden_states=True).hidden_states)
+    # a frame of which the extractor padded the half is masked there, and not given here
+    frames = int(inputs["attention_mask"].sum()) if "input_features" in inputs else None
+    layers, lengths = make(weights=str(tiny_checkpoints[name]))(clips(wave))
+    expected = expected[:, :frames]
+    assert lengths.tolist() == [expected.shape[1]]
+    torch.testing.assert_close(layers[:, 0], expected, rtol=0, atol=APART[name])
+
+
+@pytest.mark.parametrize("name", [*FAMILY, *APART])
 def test_clips_do_not_see_each_other(
     name: str,
     tiny_checkpoints: dict[str, Path],
@@ -55,7 +91,8 @@ def test_clips_do_not_see_each_other(
     clips: Callable[..., Clips],
 ) -> None:
     upstream = make(weights=str(tiny_checkpoints[name]))
-    waves = [noise(samples) for samples in (8_007, 401, 24_000, 12_345)]
+    least = next(samples for samples in range(2_000) if upstream.frames(samples))
+    waves = [noise(samples) for samples in (8_007, least, 24_000, 12_345)]
     together = upstream(clips(*waves))
     for row, wave in enumerate(waves):
         alone = upstream(clips(wave)).layers[:, 0]
@@ -78,6 +115,11 @@ def test_whisper_comes_as_its_own_upstream_gives_it(tiny_checkpoints: dict[str, 
     upstream = make(weights=str(tiny_checkpoints["whisper"]))
     assert isinstance(upstream, Whisper)
     assert upstream.context == "window"
+
+
+def test_all_types_that_are_taken_are_listed_and_tried(tiny_checkpoints: dict[str, Path]) -> None:
+    kinds = {ENCODERS[name][0] for name in (*FAMILY, *APART, "whisper")}
+    assert {kind for kind in TAKEN if kind in (make.__doc__ or "")} == {*TAKEN} == kinds
 
 
 def test_needs_weights() -> None:

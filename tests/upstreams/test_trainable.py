@@ -74,6 +74,7 @@ def test_all_of_a_cpc_learns(
 
 EVERY = (*FAMILY, "hubert.batch_norm", "whisper", "huggingface", "huggingface.unispeech")
 EVERY += ("huggingface.data2vec", "huggingface.conformer", "cpc")
+EVERY += ("huggingface.sew", "huggingface.sew_d", "huggingface.w2v_bert")
 
 
 @pytest.mark.parametrize("name", EVERY)

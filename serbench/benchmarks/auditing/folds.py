@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -24,11 +25,27 @@ FEW = 3
 """Speakers of a validation part, below which their choice is worth a warning."""
 
 _PARTS = ("train", "valid", "test")
+Parts: TypeAlias = Sequence[tuple[str, Rows]]
 _NOUNS = {
     "text": ("a sentence", "sentences"),
     "copy": ("a near-copy of a recording", "near-copies of recordings"),
     "overlap": ("overlapping segments of a file", "files whose segments overlap"),
 }
+
+
+class _Values(NamedTuple):
+    """A column of which parts may have no value in common.
+
+    column: its name.
+    codes: (N,) the number of each row's value, -1 for none.
+    names: the values.
+    validation: whether that part may share values with training.
+    """
+
+    column: str
+    codes: NDArray[np.int64]
+    names: Any
+    validation: bool
 
 
 def sound_folds(
@@ -79,22 +96,30 @@ def audit_folds(
     if not folds:
         message = f"protocol '{protocol.name}' gives no folds; use another one"
         return [Finding("no_folds", "error", message)]
-    findings = [*_names(folds), *(finding for fold in folds for finding in _empty(fold))]
+    findings = [*_names(folds)]
     table = table.assign(speaker=_known_people(table["speaker"]))
-    for column in (*SHAREABLE, *protocol.apart):
-        if column in table and column not in protocol.shares:
-            findings += _shared(table, folds, column, f"valid {column}" in protocol.shares)
-    if "recording" not in protocol.shares:
-        findings += _shared(table, folds, "copy", False) if "copy" in table else []
-        if "overlap" in table and "session" not in protocol.shares:
-            findings += _shared(table, folds, "overlap", False)
+    apart = [_values(table, column, protocol) for column in _kept_apart(table, protocol)]
     # to look for the labels of 1,400 folds takes seconds by numbers, minutes by words
     words = {
         c: table[c].astype("category") for c in task.columns if table[c].dtype.kind not in "fi"
     }
-    findings += _lacking(table.assign(**words), folds, task)
+    labelled = table.assign(**words)
+    for fold in folds:
+        rows = parts(fold)
+        findings += _empty(fold.name, rows)
+        for values in apart:
+            findings += _shared(table["utterance"], fold.name, rows, values)
+        findings += _lacking(labelled, fold.name, rows, task)
     findings += _coverage(table, folds)
     return sorted(findings, key=lambda finding: finding.severity != "error")
+
+
+def _kept_apart(table: DataFrame, protocol: Protocol) -> list[str]:
+    """Return the columns of which no two parts of a fold may have a value in common."""
+    columns = [*SHAREABLE, *protocol.apart]
+    if "recording" not in protocol.shares:
+        columns += ["copy"] if "session" in protocol.shares else ["copy", "overlap"]
+    return [column for column in columns if column in table and column not in protocol.shares]
 
 
 def enrolled_folds(
@@ -120,7 +145,8 @@ def enrolled_folds(
     if told:
         raise SerbenchError("\n".join(["the folds cannot be used with this enrolment:", *told]))
     doubts = enrolling.too_few(table, folds, made)
-    return made, [*doubts, *_lacking(table, made, task)]
+    lacking = [each for f in made for each in _lacking(table, f.name, parts(f), task)]
+    return made, [*doubts, *lacking]
 
 
 def _twice(table: DataFrame, folds: Sequence[Fold]) -> Iterator[str]:
@@ -154,7 +180,8 @@ def few_speakers(table: DataFrame, folds: Sequence[Fold]) -> list[Finding]:
         folds: row numbers of this table.
     """
     people = table["speaker"].mask(unknown(table["speaker"]))
-    counts = [people.iloc[fold.valid].nunique() for fold in folds]
+    codes, names = pd.factorize(people)
+    counts = [_there(codes[fold.valid], len(names)).sum() for fold in folds]
     few = [count for count in counts if count < FEW]
     if not few:
         return []
@@ -174,11 +201,14 @@ def unknown_speakers(table: DataFrame, folds: Sequence[Fold], protocol: Protocol
         protocol: the one that made the folds.
     """
     nobody = unknown(table["speaker"]).to_numpy()
-    placed = np.unique(np.concatenate([rows for fold in folds for _, rows in parts(fold)]))
+    placed = np.zeros(len(table), dtype=np.bool_)
+    for fold in folds:
+        for _, rows in parts(fold):
+            placed[rows] = True
     if not nobody[placed].any() or "speaker" in protocol.shares:
         return []
     message = (
-        f"{nobody[placed].sum()} of {len(placed)} utterances have an unknown speaker: whether the "
+        f"{nobody[placed].sum()} of {placed.sum()} utterances have an unknown speaker: whether the "
         "parts share any of them cannot be checked, and they are in no figure by speaker; name them"
     )
     return [Finding("unknown_speakers", "warning", message)]
@@ -207,34 +237,36 @@ def _names(folds: Sequence[Fold]) -> Iterator[Finding]:
             yield Finding("unseen_character", "error", message)
 
 
-def _empty(fold: Fold) -> Iterator[Finding]:
-    for part, rows in parts(fold):
+def _empty(fold: str, found: Parts) -> Iterator[Finding]:
+    for part, rows in found:
         if len(rows) == 0:
-            message = f"fold '{fold.name}': no utterance in {part}; use another protocol"
+            message = f"fold '{fold}': no utterance in {part}; use another protocol"
             yield Finding("empty_part", "error", message)
 
 
-def _shared(
-    table: DataFrame, folds: Sequence[Fold], column: str, validation: bool
-) -> Iterator[Finding]:
-    """Yield what parts have in common; `validation`: that part may have it with training."""
+def _values(table: DataFrame, column: str, protocol: Protocol) -> _Values:
     values = table[column].map(sentence, na_action="ignore") if column == "text" else table[column]
     codes, names = pd.factorize(values.mask(values == ""))
-    for fold in folds:
-        found = {part: _there(codes[rows], len(names)) for part, rows in parts(fold)}
-        for one, other in combinations(_PARTS, 2):
-            common = np.flatnonzero(found[one] & found[other])
-            if len(common) == 0 or (validation and (one, other) == ("train", "valid")):
-                continue
-            by_id = column in ("recording", "copy", "overlap")
-            shown = _ids(table, fold, codes, common) if by_id else names[common]
-            noun, plural = _NOUNS.get(column, (f"a {column}", f"{column}s"))
-            what = f"{len(common)} {plural}" if len(common) > 1 else noun
-            message = (
-                f"fold '{fold.name}': {one} and {other} share {what} ({named(shown)}); "
-                "use a protocol that keeps them apart, or one that declares it"
-            )
-            yield Finding(f"shared_{column}", "error", message)
+    return _Values(column, codes, names, f"valid {column}" in protocol.shares)
+
+
+def _shared(ids: Series, fold: str, found: Parts, values: _Values) -> Iterator[Finding]:
+    """Yield what parts have in common."""
+    there = {part: _there(values.codes[rows], len(values.names)) for part, rows in found}
+    for one, other in combinations(_PARTS, 2):
+        both = there[one] & there[other]
+        if not both.any() or (values.validation and (one, other) == ("train", "valid")):
+            continue
+        common = np.flatnonzero(both)
+        by_id = values.column in ("recording", "copy", "overlap")
+        shown = _ids(ids, found, values.codes, common) if by_id else values.names[common]
+        noun, plural = _NOUNS.get(values.column, (f"a {values.column}", f"{values.column}s"))
+        what = f"{len(common)} {plural}" if len(common) > 1 else noun
+        message = (
+            f"fold '{fold}': {one} and {other} share {what} ({named(shown)}); "
+            "use a protocol that keeps them apart, or one that declares it"
+        )
+        yield Finding(f"shared_{values.column}", "error", message)
 
 
 def _there(codes: Rows, count: int) -> NDArray[np.bool_]:
@@ -244,22 +276,21 @@ def _there(codes: Rows, count: int) -> NDArray[np.bool_]:
     return there[:-1]
 
 
-def _ids(table: DataFrame, fold: Fold, codes: Rows, common: Rows) -> Iterable[str]:
+def _ids(ids: Series, found: Parts, codes: Rows, common: Rows) -> Iterable[str]:
     """Return the ids of the utterances of a fold whose recording is one of `common`."""
-    rows = np.concatenate([rows for _, rows in parts(fold)])
-    return table["utterance"].iloc[rows[np.isin(codes[rows], common)]]
+    rows = np.concatenate([rows for _, rows in found])
+    return ids.iloc[rows[np.isin(codes[rows], common)]]
 
 
-def _lacking(table: DataFrame, folds: Sequence[Fold], task: Task) -> Iterator[Finding]:
-    for fold in folds:
-        for part, rows in parts(fold):
-            # a speaker may be known by clips of one class
-            asked = len(rows) and part != "enrol"
-            lack = task.lacks(table, rows, part) if asked else None
-            if lack is not None:
-                kind, sentence = lack
-                severity: Severity = "error" if part == "train" else "warning"
-                yield Finding(kind, severity, f"fold '{fold.name}': {sentence}")
+def _lacking(table: DataFrame, fold: str, found: Parts, task: Task) -> Iterator[Finding]:
+    for part, rows in found:
+        # a speaker may be known by clips of one class
+        asked = len(rows) and part != "enrol"
+        lack = task.lacks(table, rows, part) if asked else None
+        if lack is not None:
+            kind, sentence = lack
+            severity: Severity = "error" if part == "train" else "warning"
+            yield Finding(kind, severity, f"fold '{fold}': {sentence}")
 
 
 def _coverage(table: DataFrame, folds: Sequence[Fold]) -> Iterator[Finding]:

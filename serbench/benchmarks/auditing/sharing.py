@@ -12,6 +12,7 @@ from pandas import DataFrame, Series
 
 from serbench.benchmarks import Fold, Rows, Task
 from serbench.benchmarks.reading.names import unknown
+from serbench.benchmarks.splitting.hashes import parts
 from serbench.benchmarks.splitting.sentences import sentence
 
 WHAT = {
@@ -48,15 +49,17 @@ def shared(table: DataFrame, folds: Sequence[Fold]) -> list[Shared]:
         table: of a `CorpusAudit`.
         folds: row numbers of this table.
     """
-    found = []
-    for what in WHAT:
-        codes = _codes(table, what)
-        if codes is None:
-            continue
-        for part, other in _PAIRS:
-            shares = [_share(codes, getattr(f, part), getattr(f, other)) for f in folds]
-            found.append(Shared(what, part, other, float(np.mean(shares))))
-    return found
+    codes = {what: found for what in WHAT if (found := _codes(table, what)) is not None}
+    shares: dict[tuple[str, str, str], list[float]] = {}
+    for fold in folds:
+        rows = dict(parts(fold))
+        for what, own in codes.items():
+            each = {part: own[numbers] for part, numbers in rows.items()}
+            there = {part: _there(values, own.max(initial=0)) for part, values in each.items()}
+            for part, other in _PAIRS:
+                share = float(there[other][each[part]].mean()) if len(each[part]) else 0.0
+                shares.setdefault((what, part, other), []).append(share)
+    return [Shared(*key, float(np.mean(values))) for key, values in shares.items()]
 
 
 def shares(table: DataFrame, folds: Sequence[Fold]) -> dict[str, float]:
@@ -106,11 +109,12 @@ def _codes(table: DataFrame, what: str) -> NDArray[np.int64] | None:
     return codes if (codes >= 0).any() or what == "copy" else None
 
 
-def _share(codes: NDArray[np.int64], rows: Rows, others: Rows) -> float:
-    there = np.zeros(codes.max(initial=0) + 2, dtype=bool)
-    there[codes[others]] = True
-    there[-1] = False  # where the code -1 is kept
-    return float(there[codes[rows]].mean()) if len(rows) else 0.0
+def _there(codes: NDArray[np.int64], highest: int) -> NDArray[np.bool_]:
+    """Return (highest + 2,) which codes occur; the last stands for -1, which is none."""
+    there = np.zeros(highest + 2, dtype=np.bool_)
+    there[codes] = True
+    there[-1] = False
+    return there
 
 
 def _difference(codes: NDArray[np.int64], rows: Rows) -> float:

@@ -7,7 +7,6 @@ enrolled, so that results with 0, 5 and 20 clips are of the same test parts.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -53,7 +52,7 @@ def _enrolled(table: DataFrame, fold: Fold, amount: float, unit: Unit, aside: fl
             scored.append(rest)
     kept = {name: _in_place(rows, scored) for name, rows in fold.tests.items()}
     test, enrol = _in_place(fold.test, scored), _in_place(fold.test, given)
-    return replace(fold, test=test, tests=kept, enrol=enrol)
+    return fold.but(test=test, tests=kept, enrol=enrol)
 
 
 def _by_speaker(table: DataFrame, rows: Rows) -> Iterator[Rows]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import pairwise
 from typing import Literal
 
@@ -17,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas import DataFrame
 
-from serbench.benchmarks import UNKNOWN, UNLABELLED, Fold, Rows, Task
+from serbench.benchmarks import UNKNOWN, UNLABELLED, Chosen, Fold, Rows, Task
 from serbench.benchmarks.splitting import sentences as said
 from serbench.benchmarks.splitting.balance import balanced_folds
 from serbench.errors import SerbenchError, unknown
@@ -108,7 +107,7 @@ def across_corpora(table: DataFrame, task: Task, *, tests: tuple[str, ...]) -> l
     corpus = table["corpus"].to_numpy(dtype=object)
     named = {name: fold.test[corpus[fold.test] == name] for name in tests}
     # one training, each corpus with scores of its own, the first of which ranks
-    return [replace(fold, test=np.concatenate([*named.values()]), tests=named)]
+    return [fold.but(test=np.concatenate([*named.values()]), tests=named)]
 
 
 def leave_one_corpus_out(table: DataFrame, task: Task) -> list[Fold]:
@@ -156,11 +155,11 @@ def corpus_split(table: DataFrame, task: Task) -> list[Fold]:
     fold = _fold("corpus", order, valid=parts == "valid", test=np.isin(parts, tests))
     rest = np.flatnonzero((whole["split"] == UNLABELLED).to_numpy())
     ids = whole["utterance"].to_numpy(dtype=str)[rest]
-    fold = replace(fold, unlabelled=rest[np.argsort(ids, kind="stable")])
+    fold = fold.but(unlabelled=rest[np.argsort(ids, kind="stable")])
     if tests == ["test"]:
         return [fold]
     named = {name: order[parts == name] for name in tests}
-    return [replace(fold, test=np.concatenate([*named.values()]), tests=named)]
+    return [fold.but(test=np.concatenate([*named.values()]), tests=named)]
 
 
 def speaker_dependent_random(
@@ -245,7 +244,8 @@ def _in_id_order(table: DataFrame) -> tuple[DataFrame, Rows]:
 def _fold(name: str, order: Rows, *, valid: Mask, test: Mask, left_out: Mask | None = None) -> Fold:
     """Return a fold of which train is all that is in no other part nor left out."""
     train = ~(valid | test) if left_out is None else ~(valid | test | left_out)
-    return Fold(name, order[train], order[valid], order[test])
+    kept = [Chosen.of(order, mask) for mask in (train, valid, test)]
+    return Fold(name, kept[0], kept[1], kept[2])
 
 
 def _rotated(order: Rows, number: Codes, k: int) -> list[Fold]:

@@ -1,0 +1,253 @@
+"""What other libraries keep, as tables by their own names of columns.
+
+Read are folders of Hugging Face `datasets` (parquet files, or the arrow files of `save_to_disk`,
+with an audio column; or audio files with a `metadata.csv`), manifests of lhotse (cuts, or
+supervisions with recordings), and databases in audformat (with the extra `audb`).
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from serbench import bounds
+from serbench.errors import SerbenchError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from pyarrow import RecordBatch, Schema
+
+    from serbench.progress import Progress
+
+_BATCH = 100  # rows of a parquet file, with their audio, that are in memory at once
+
+
+def read(source: Path, target: Path, progress: Progress) -> DataFrame:
+    """Return what a source holds, by its own names of columns, with absolute `path`.
+
+    Args:
+        source: the folder or the manifest.
+        target: where audio is written that lies inside of tables.
+        progress: where the work is shown.
+
+    Raises:
+        SerbenchError: nothing is there that can be read.
+    """
+    from pandas import DataFrame
+
+    if (source / "db.yaml").is_file():
+        return _audformat(source)
+    if tables := _tables(source):
+        return _hub(tables, target, progress)
+    metadata = sorted(source.rglob("metadata.csv")) if source.is_dir() else []
+    if metadata:
+        return _folders(metadata)
+    manifests = _manifests(source)
+    if manifests:
+        return DataFrame([*_lhotse(manifests)])
+    msg = (
+        f"'{source}' is no corpus that can be imported: a folder with parquet files, state.json or "
+        "metadata.csv (Hugging Face datasets), a lhotse manifest (cuts.jsonl.gz, or a folder with "
+        "supervisions and recordings), or a folder with db.yaml (audformat)"
+    )
+    raise SerbenchError(msg)
+
+
+def _part(path: Path) -> str | None:
+    """Return the part that the name of a file or its folder tells."""
+    words = {"train": "train", "validation": "valid", "valid": "valid", "dev": "valid"}
+    for word in (path.name.split("-")[0].split(".")[0], path.parent.name):
+        if found := (words | {"test": "test"}).get(word):
+            return found
+    return None
+
+
+def _tables(source: Path) -> list[Path]:
+    """Return the parquet files of a folder, or what `save_to_disk` wrote into it."""
+    if not source.is_dir():
+        return []
+    saved = []
+    for state in sorted(source.rglob("state.json")):
+        listed = bounds.read_json(state).get("_data_files", [])
+        saved += [state.parent / Path(each["filename"]).name for each in listed]
+    return saved or sorted(source.rglob("*.parquet"))
+
+
+def _hub(files: list[Path], target: Path, progress: Progress) -> DataFrame:
+    """Return the rows of tables of datasets; audio that lies in them is written to files."""
+    import pandas as pd
+
+    tables = []
+    with progress.step("import", total=len(files)) as step:
+        for number, file in enumerate(files):
+            folder = target / "audio" / f"{number:05d}-{file.stem}"
+            folder.mkdir(parents=True)
+            table = pd.concat(_rows(file, folder), ignore_index=True)
+            tables.append(table if "split" in table else table.assign(split=_part(file)))
+            step.advance()
+    return pd.concat(tables, ignore_index=True)
+
+
+def _rows(file: Path, folder: Path) -> Iterator[DataFrame]:
+    """Yield the rows of one table, some at a time, with `path` in place of their audio."""
+    schema, batches = _opened(file)
+    audio, names = _audio_column(file, schema), _class_labels(schema)
+    done = 0
+    for batch in batches:
+        table = batch.to_pandas()
+        paths = [
+            _written(cell, folder / f"{done + i:06d}", file) for i, cell in enumerate(table[audio])
+        ]
+        for column, known in names.items():
+            table[column] = [_named(value, known) for value in table[column]]
+        yield table.drop(columns=audio).assign(path=paths)
+        done += len(table)
+
+
+def _opened(file: Path) -> tuple[Schema, Iterator[RecordBatch]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        if file.suffix == ".arrow":
+            stream = pa.ipc.open_stream(pa.memory_map(str(file)))
+            return stream.schema, iter(stream)
+        table = pq.ParquetFile(file)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise SerbenchError(f"'{file}' cannot be read ({error}); get it again") from error
+    return table.schema_arrow, table.iter_batches(batch_size=_BATCH)
+
+
+def _audio_column(file: Path, schema: Schema) -> str:
+    import pyarrow as pa
+
+    structs = [field for field in schema if pa.types.is_struct(field.type)]
+    audio = [f.name for f in structs if "bytes" in {part.name for part in f.type}]
+    if len(audio) != 1:
+        msg = f"'{file}' has {len(audio)} columns of audio (bytes and path); one is needed"
+        raise SerbenchError(msg)
+    return str(audio[0])
+
+
+def _named(value: Any, names: list[str]) -> str | None:
+    """Return the name of a numbered class; there is none for -1 and where nothing is said."""
+    return names[int(value)] if value is not None and value >= 0 else None
+
+
+def _written(cell: Mapping[str, Any], path: Path, file: Path) -> str:
+    """Write the bytes of one cell, or return the file that it names."""
+    told = Path(cell.get("path") or "")
+    if cell["bytes"] is None:
+        return str((file.parent / told).absolute())
+    path = path.with_suffix(told.suffix or ".wav")
+    path.write_bytes(cell["bytes"])
+    return str(path.absolute())
+
+
+def _class_labels(schema: Schema) -> dict[str, list[str]]:
+    """Return the names of columns of numbered classes, which a table says in its schema."""
+    told = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+    features = told.get("info", {}).get("features", {})
+    return {c: f["names"] for c, f in features.items() if f.get("_type") == "ClassLabel"}
+
+
+def _folders(files: list[Path]) -> DataFrame:
+    import pandas as pd
+
+    tables = []
+    for file in files:
+        bounds.regular(file, bounds.TABLE)
+        table = pd.read_csv(file, dtype=str)
+        if "file_name" not in table:
+            raise SerbenchError(f"'{file}' has no column 'file_name', which datasets need")
+        paths = [str((file.parent / name).absolute()) for name in table.pop("file_name")]
+        table = table.assign(path=paths)
+        tables.append(table if "split" in table else table.assign(split=_part(file)))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _manifests(source: Path) -> list[Path]:
+    if source.is_file():
+        return [source] if source.name.endswith((".jsonl", ".jsonl.gz")) else []
+    found = sorted([*source.glob("*.jsonl"), *source.glob("*.jsonl.gz")])
+    cuts = [path for path in found if "cuts" in path.name]
+    return cuts or found
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    opened = gzip.open if path.name.endswith(".gz") else open
+    try:
+        with opened(path, "rt", encoding="utf-8") as file:
+            for line in file:
+                yield json.loads(line)
+    except (OSError, ValueError, EOFError) as error:
+        raise SerbenchError(f"'{path}' is not a manifest of JSON lines: {error}") from error
+
+
+def _lhotse(files: list[Path]) -> Iterator[dict[str, Any]]:
+    """Yield a row a supervision, its segment in the file of its recording."""
+    recordings: dict[str, dict[str, Any]] = {}
+    said: list[tuple[dict[str, Any], float]] = []
+    for path in files:
+        for entry in _lines(path):
+            if "sources" in entry:
+                recordings[entry["id"]] = entry
+            elif "supervisions" in entry:  # a cut, which begins somewhere in its recording
+                recordings[entry["recording"]["id"]] = entry["recording"]
+                said += [(one, float(entry["start"])) for one in entry["supervisions"]]
+            elif "recording_id" in entry:
+                said.append((entry, 0.0))
+    for one, offset in said:
+        if one["recording_id"] not in recordings:
+            msg = f"supervision '{one['id']}' is of recording '{one['recording_id']}', which no "
+            raise SerbenchError(msg + "manifest here has; give the folder with both manifests")
+        start = offset + float(one["start"])
+        source = recordings[one["recording_id"]]["sources"][0]["source"]
+        yield {
+            "utterance": one["id"],
+            "path": str((files[0].parent / source).absolute()),
+            "start": round(start, 6),
+            "end": round(start + float(one["duration"]), 6),
+            **{c: one[c] for c in ("speaker", "gender", "text") if one.get(c)},
+            **(one.get("custom") or {}),
+        }
+
+
+def _audformat(root: Path) -> DataFrame:
+    """Return all columns of a database whose tables are of files or segments, side by side."""
+    try:
+        import audformat
+    except ImportError as error:
+        msg = f"'{root}' is in audformat; pip install 'serbench[audb]' reads it"
+        raise SerbenchError(msg) from error
+    import pandas as pd
+
+    database = audformat.Database.load(root)
+    parts = [table.get(map=_joined(table)) for table in database.tables.values()]
+    if any(audformat.is_segmented_index(part) for part in parts):
+        parts = [part.set_axis(audformat.utils.to_segmented_index(part.index)) for part in parts]
+    joined = parts[0]
+    for part in parts[1:]:
+        joined = joined.combine_first(part)
+    rows: DataFrame = joined.reset_index().rename(columns={"file": "path"})
+    for column in ("start", "end"):
+        if column in rows:
+            rows[column] = pd.to_timedelta(rows[column]).dt.total_seconds()
+    rows["path"] = [str((root / path).absolute()) for path in rows["path"].astype(str)]
+    return rows
+
+
+def _joined(table: Any) -> dict[str, Any]:
+    """Return what is known of the labels of a table's columns: of speakers, their gender."""
+    found = {}
+    for name, column in table.columns.items():
+        scheme = table.db.schemes.get(column.scheme_id)
+        labels = scheme.labels if scheme is not None else None
+        if isinstance(labels, dict) and labels:
+            first = next(iter(labels.values()))
+            if isinstance(first, dict):
+                found[name] = [name, *first]
+    return found

@@ -1,0 +1,91 @@
+"""Boards as plain JSON values, as the script of the page reads them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from serbench.leaderboard import reports
+from serbench.leaderboard.page import flags
+from serbench.leaderboard.table import Board, Row, Spread
+
+_DIGITS = 6
+
+
+def plain(boards: Sequence[Board], marks: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return the boards without the details of their rows.
+
+    Args:
+        boards: to show.
+        marks: what must be said of some rows, by the digests of their results.
+    """
+    return [_board(number, board, marks) for number, board in enumerate(boards, start=1)]
+
+
+def _board(number: int, board: Board, marks: Mapping[str, str]) -> dict[str, Any]:
+    corpus, task, *split = board.title.split(" · ")
+    ranking = board.columns[0]
+    speakers = [row.intervals[ranking.key].speakers for row in board.rows if row.intervals]
+    return {
+        "id": f"{re.sub(r'[^a-z0-9]+', '-', board.benchmark.name.lower()).strip('-')}-{number}",
+        "corpus": corpus,
+        "task": task,
+        "split": " · ".join(split),
+        "title": board.title,
+        "folds": len(board.rows[0].result.split.folds),
+        "speakers": max(speakers, default=0),
+        "classes": board.benchmark.task.classes,
+        "ends": board.benchmark.task.ends,
+        "columns": [
+            {"key": c.key, "title": c.title, "dimension": c.dimension or "", "over": c.over}
+            for c in board.columns
+        ],
+        "flags": flags.of_board(board),
+        "caption": board.caption,
+        "notes": board.notes,
+        "rows": [_row(board, row, marks.get(row.result.digest, "")) for row in board.rows],
+        "reported": [*_reported(board)],
+    }
+
+
+def _row(board: Board, row: Row, mark: str) -> list[Any]:
+    """Return a row in the order in which the script takes it apart."""
+    labels = row.result.labels
+    ends = [row.intervals.get(column.key) for column in board.columns]
+    return [
+        row.rank,
+        labels.upstream,
+        labels.weights,
+        labels.downstream,
+        row.differs,
+        row.seeds,
+        row.result.digest,
+        row.notes,
+        [_spread(row.values[column.key]) for column in board.columns],
+        [each and (rounded(each.low), rounded(each.high), each.speakers) for each in ends],
+        flags.of_row(row, mark),
+    ]
+
+
+def _spread(value: Spread) -> list[float | None]:
+    return [rounded(each) for each in (value.mean, value.std, value.seeds)]
+
+
+def rounded(value: float | None, digits: int = _DIGITS) -> float | None:
+    """Return a number with as many digits as the page needs; None for NaN."""
+    return None if value is None or math.isnan(value) else round(value, digits)
+
+
+def _reported(board: Board) -> Iterator[dict[str, Any]]:
+    """Yield what papers report on the corpus."""
+    for source, table in reports.tables(benchmark=board.benchmark.name):
+        yield {
+            "source": source.short,
+            "name": table.name,
+            "about": f"{table.corpus}; {table.protocol}.",
+            "citation": source.citation,
+            "metrics": table.metrics,
+            "rows": [[row.system, *map(rounded, row.values)] for row in table.rows],
+        }

@@ -1,0 +1,45 @@
+// The address says what is shown: #board, or #board/digest for the details of a row.
+function remember(place) {
+  history.replaceState(null, "", `#${place}`);
+}
+
+function goTo(address) {
+  const [name, digest] = decodeURIComponent(address.slice(1)).split("/");
+  const board = BOARDS.find((each) => each.id === name);
+  if (!board) return false;
+  if (state.board !== board) showBoard(board);
+  const row = digest && board.rows.find((each) => each.digest.startsWith(digest));
+  if (row) openDetail(board, row);
+  return true;
+}
+
+const THEMES = ["auto", "light", "dark"];
+
+function setTheme(name) {
+  if (name === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = name;
+  byId("theme").setAttribute("aria-label", `Colours: ${name === "auto" ? "as the system" : name}`);
+  byId("theme").lastElementChild.textContent = name;
+  try { localStorage.setItem("theme", name); } catch { /* a file may have no storage */ }
+}
+
+let theme = "auto";
+try { theme = localStorage.getItem("theme") ?? "auto"; } catch { /* likewise */ }
+setTheme(THEMES.includes(theme) ? theme : "auto");
+byId("theme").addEventListener("click", () => {
+  theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
+  setTheme(theme);
+});
+
+for (const link of document.querySelectorAll("[data-board]")) {
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    remember(link.dataset.board);
+    showBoard(BOARDS.find((board) => board.id === link.dataset.board));
+    byId("board").scrollIntoView({ block: "start" });
+  });
+}
+byId("drawer").addEventListener("close", () => remember(state.board.id));
+byId("drawer").addEventListener("click", (event) => { if (event.target === byId("drawer")) byId("drawer").close(); });
+window.addEventListener("hashchange", () => goTo(location.hash));
+if (!goTo(location.hash)) showBoard(BOARDS[0]);

@@ -1,0 +1,50 @@
+"""What a reader sees of predictions: a matrix of classes, or points of truth and prediction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from serbench.scoring.predictions import first_test, truths
+from serbench.scoring.sums import confusions
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from serbench.benchmarks import Task
+
+POINTS = 120  # of utterances that are drawn
+
+
+def picture(task: Task, predictions: DataFrame) -> dict[str, Any]:
+    """Return what can be drawn of predictions, as plain JSON values.
+
+    Args:
+        task: what is predicted.
+        predictions: of all folds and seeds; of several tests, the first is drawn.
+
+    Returns:
+        Of labels, `confusion`: (C, C + 1) how often each class is predicted as each, the last time
+        as none, summed over seeds. Of numbers, `points`: for each output the truths and the
+        predictions, averaged over seeds, of at most 120 utterances, evenly spaced by their ids.
+    """
+    rows = first_test(predictions)
+    if task.words:
+        groups = np.zeros(len(rows), np.intp)
+        counted = confusions(rows["truth"], rows["prediction"], task.classes, groups, 1)
+        return {"confusion": counted[0].astype(int).tolist()}
+    true = truths(task)
+    given = [name for name in task.numbers if name not in true]
+    means = rows.groupby("utterance")[[*true, *given]].mean()
+    drawn = means.iloc[np.unique(np.linspace(0, len(means) - 1, POINTS).astype(int))].round(3)
+    return {
+        "points": {
+            name: [_plain(drawn[column]) for column in pair]
+            for name, *pair in zip(task.outputs, true, given, strict=True)
+        }
+    }
+
+
+def _plain(column: Any) -> list[float | None]:
+    return [None if value != value else value for value in column.tolist()]
