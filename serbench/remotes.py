@@ -212,11 +212,10 @@ def _noted(root: Path, url: str | None = None) -> Iterator[tuple[_Place, dict[st
 def _pull(place: _Place, root: Path, seen: dict[str, _Seen]) -> None:
     """Fetch what is new or other there, and remove what is there no more."""
     found = place.found()
-    for name in _last(map(Path, found)):
-        known, version = seen.get(str(name)), found[str(name)]
+    for name in [path.as_posix() for path in _last(map(Path, found))]:
+        known, version = seen.get(name), found[name]
         if known is None or known.there != version or not (root / name).exists():
-            path = _download(place, str(name), root)
-            seen[str(name)] = _Seen(version, _here(path))
+            seen[name] = _Seen(version, _here(_download(place, name, root)))
     for name in seen.keys() - found.keys():
         (root / name).unlink(missing_ok=True)
         del seen[name]

@@ -93,7 +93,7 @@ def _finetune(job: Job, stage: Stage, adapted: Adapted, prepared: Prepared, step
         _Work(job, stage, part, prepared.table, fold, Named(step, fold.name))
         for part, fold in zip(before, folds, strict=True)
     ]
-    count = job.threads["finetune"]
+    count = job.threads.get("finetune", 1)
     tasks = [Task(work.fold.name, partial(work.apart, count)) for work in works]
     if at_once(job, tasks, several(job, "finetune"), step):
         # they are there by now, and counted
@@ -164,16 +164,8 @@ class _Work:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return how another process gets it."""
-        job = self.job
-        return _sent, (
-            job.recipe,
-            job.device,
-            job.anew,
-            self.stage,
-            self.part,
-            self.table,
-            self.fold,
-        )
+        where = self.job.recipe, self.job.device, self.job.anew
+        return _sent, (*where, self.stage, self.part, self.table, self.fold)
 
     def apart(self, count: int, progress: Progress) -> None:
         """Make the weights in another process, on so many threads."""
