@@ -289,8 +289,11 @@ class _Work:
         )
 
 
-def _sent(recipe: Recipe, device: str, anew: bool, *work: Any) -> _Work:
-    return _Work(Job.of(recipe, device, Silent(), anew=anew), *work, Quiet())
+def _sent(
+    recipe: Recipe, device: str, anew: bool, stage: Stage, part: Part, table: DataFrame, fold: Fold
+) -> _Work:
+    job = Job.of(recipe, device, Silent(), anew=anew)
+    return _Work(job, stage, part, table, fold, Quiet())
 
 
 def _going(place: Path) -> Path:

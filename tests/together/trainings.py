@@ -97,7 +97,7 @@ def ccc(weights: Path, accumulate: int = 1) -> dict[str, Tensor]:
 def classes() -> dict[str, Tensor]:
     """Cross-entropy beside a loss of the encoder, by an LSTM in training mode, refitted."""
     tuning = FineTuning(accumulate=2)
-    training = Training(learning_rates=(1e-3,), epochs=2, batch=7, finetune=tuning, refit=True)
+    training = Training(learning_rates=(1e-4,), epochs=2, batch=7, finetune=tuning, refit=True)
     upstream = cpc.make(contrastive=0.01)
     return finetuned(upstream, Classification(("quiet", "loud")), training)
 
