@@ -1,9 +1,10 @@
 """Runs that meet a fault, and the same command after it, each in a process of its own.
 
-    LD_PRELOAD=faults.so python faults.py faults.so FOLDER COMMAND... < cases.json
+    LD_PRELOAD=faults.so python faults.py faults.so FOLDER < cases.json
 
 Everything heavy is imported once; each run is a fork. `faults.c` counts the calls that touch files
-below FOLDER, which has `home` and `results`, and makes one of them fail. A line of JSON a case.
+below FOLDER, which has `home` and `results`, and makes one of them fail. A line of JSON a case: it,
+and the command that it befalls.
 """
 
 from __future__ import annotations
@@ -44,17 +45,17 @@ class Ended(NamedTuple):
 
 
 class Bench:
-    """Runs a command with faults in a folder that is watched."""
+    """Runs commands with faults in a folder that is watched."""
 
-    def __init__(self, shim: str, folder: Path, command: list[str]) -> None:
-        self.shim, self.folder, self.command = ctypes.CDLL(shim), folder, command
+    def __init__(self, shim: str, folder: Path) -> None:
+        self.shim, self.folder = ctypes.CDLL(shim), folder
 
-    def tried(self, case: Case) -> dict[str, Any]:
+    def tried(self, case: Case, command: list[str]) -> dict[str, Any]:
         """Return how a command ended that met a fault, and how the same one did after it."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir()
-        first = self.run(case)
-        again = self.run(Case("", 0, 0))
+        first = self.run(case, command)
+        again = self.run(Case("", 0, 0), command)
         return {
             "case": case,
             "first": first,
@@ -68,12 +69,12 @@ class Bench:
         """Return the predictions, byte for byte."""
         return {p.name: p.read_bytes().hex() for p in self.folder.glob("results/*/*.parquet")}
 
-    def run(self, case: Case) -> Ended:
-        """Run the command in a fork; the signal of a case comes from here."""
+    def run(self, case: Case, command: list[str]) -> Ended:
+        """Run a command in a fork; the signal of a case comes from here."""
         said, began = self.folder.with_suffix(".said"), time.monotonic()
         child = os.fork()
         if not child:
-            self._become(case, said)
+            self._become(case, command, said)
         if case.call == "time" and not _ends_within(case.number, child):
             os.kill(child, case.how)
         _, status = os.waitpid(child, 0)
@@ -81,14 +82,14 @@ class Bench:
         counts = dict(zip(CALLS, map(int, seen.split()), strict=False))
         return Ended(os.waitstatus_to_exitcode(status), text, counts, time.monotonic() - began)
 
-    def _become(self, case: Case, said: Path) -> None:
+    def _become(self, case: Case, command: list[str], said: Path) -> None:
         from serbench.__main__ import main
 
         out = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(out, 1)
         os.dup2(out, 2)
         os.environ["SERBENCH_HOME"] = str(self.folder / "home")
-        sys.argv = ["serbench", *self.command, "--results", str(self.folder / "results")]
+        sys.argv = ["serbench", *command, "--results", str(self.folder / "results")]
         place = f"{self.folder}/".encode()
         call = CALLS.get(case.call, 0)
         self.shim.faults_arm(place, call, ctypes.c_long(int(case.number)), case.how)
@@ -140,11 +141,12 @@ def _load() -> None:
 
 def main() -> None:
     """Read cases, try each, and print how it went."""
-    shim, folder, *command = sys.argv[1:]
+    shim, folder = sys.argv[1:]
     _load()
-    bench = Bench(shim, Path(folder), command)
+    bench = Bench(shim, Path(folder))
     for line in sys.stdin:
-        sys.stdout.write(json.dumps(bench.tried(Case(*json.loads(line)))) + "\n")
+        case, command = json.loads(line)
+        sys.stdout.write(json.dumps(bench.tried(Case(*case), command)) + "\n")
         sys.stdout.flush()
 
 

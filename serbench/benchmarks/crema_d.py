@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from serbench.benchmarks import Benchmark, Classification, Distribution, Regression, Task
+from serbench.benchmarks.auditing.agreement import RATERS
 from serbench.benchmarks.reading.layout import as_table, corpus_folder, read_csv, read_rows
 from serbench.benchmarks.splitting import protocols
 from serbench.errors import SerbenchError
@@ -217,7 +218,8 @@ def _heard(root: Path, clips: list[str], labels: str) -> dict[str, Any]:
         return {"intensity": numbers["meanEmoResp"].to_numpy()}
     votes = numbers[[*counts]]
     shares = votes.div(votes.sum(axis=1), axis=0)
-    return {f"share:{emotion}": shares[letter].to_numpy() for letter, emotion in counts.items()}
+    named = {f"share:{emotion}": shares[letter].to_numpy() for letter, emotion in counts.items()}
+    return named | {RATERS: votes.sum(axis=1).to_numpy()}
 
 
 def _clips() -> list[str]:

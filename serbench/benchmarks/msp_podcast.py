@@ -29,6 +29,7 @@ from serbench.benchmarks import (
     Regression,
     Task,
 )
+from serbench.benchmarks.auditing.agreement import RATERS
 from serbench.benchmarks.reading.layout import as_table, corpus_folder, read_rows
 from serbench.benchmarks.splitting import protocols
 from serbench.errors import SerbenchError
@@ -235,9 +236,13 @@ def _shares(labels: Path, files: Series[str]) -> dict[str, Any]:
     if chosen is None:
         return {}
     counted = chosen[chosen["choice"].isin(_CHOICES)]
-    shares = pd.crosstab(counted["file"], counted["choice"].map(_CHOICES), normalize="index")
+    votes = pd.crosstab(counted["file"], counted["choice"].map(_CHOICES))
+    shares = votes.div(votes.sum(axis=1), axis=0)
     shares = shares.reindex(index=files, columns=[*_EMOTIONS.values()], fill_value=0.0)
-    return {f"share:{label}": shares[label].to_numpy() for label in shares}
+    raters = votes.sum(axis=1).reindex(files, fill_value=0)
+    return {f"share:{label}": shares[label].to_numpy() for label in shares} | {
+        RATERS: raters.to_numpy()
+    }
 
 
 def _chosen(labels: Path) -> DataFrame | None:

@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from serbench import plugins
 from serbench.checks.benchmark import check_benchmark
-from serbench.checks.postprocessor import check_postprocessor
 from serbench.errors import unknown
 from serbench.plugins.blame import PluginError
 from serbench.progress import Progress, Silent
@@ -20,6 +19,7 @@ from serbench.training.settings import Training
 from serbench.vetting.adapting import make_twice
 from serbench.vetting.downstream import check_downstream
 from serbench.vetting.observing import sentences
+from serbench.vetting.postprocessor import check_postprocessor
 from serbench.vetting.upstream import check_upstream
 
 
@@ -70,7 +70,8 @@ def _failures(
         case "benchmarks":
             return check_benchmark(name, options, data=data, progress=progress)
         case "postprocessors":
-            return check_postprocessor(plugins.make(plugins.find(kind, name), options=options))
+            plugin = plugins.find(kind, name)
+            return check_postprocessor(*(plugins.make(plugin, options=options) for _ in range(2)))
 
 
 def unchecked(

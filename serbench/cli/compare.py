@@ -69,11 +69,12 @@ def _across(pair: list[Entry], results: Path) -> None:
 
     from serbench.leaderboard import store, table
     from serbench.leaderboard.across import two_across
+    from serbench.leaderboard.remembered import standing_of
     from serbench.leaderboard.render_comparison import render_across
 
-    shelf = store.read_all(results)
+    shelf = store.read_all(results, standing_of)
     for problem in shelf.problems:
         typer.echo(f"serbench: left out: {problem}", err=True)
     labels = [entry.result.labels for entry in pair]
-    lines = two_across(table.rank(shelf.entries), *(entry.result for entry in pair))
+    lines = two_across(table.boards(shelf.entries), *(entry.result for entry in pair))
     Console(highlight=False, markup=False).print(render_across(lines, *labels))

@@ -49,7 +49,8 @@ def leaderboard(
         str | None,
         typer.Option(
             help="Further columns, with commas: intervals, ranks, seeds, worst_decile, gini, "
-            "weights, rate, seconds, encode, device, transductive, contaminated."
+            "parameters, head_parameters, weights, rate, seconds, encode, speed, device, "
+            "transductive, contaminated."
         ),
     ] = None,
     matrix: Annotated[
@@ -75,14 +76,15 @@ def leaderboard(
 def boards_in(results: Path, benchmark: str | None) -> list[Board]:
     """Return the boards of a folder, of one benchmark or of all; what is left out is told."""
     from serbench.leaderboard import store, table
+    from serbench.leaderboard.remembered import standing_of
     from serbench.leaderboard.submissions import marks
     from serbench.runs.recommended import recommended
 
-    shelf = store.read_all(results)
+    shelf = store.read_all(results, standing_of)
     for problem in shelf.problems:
         typer.echo(f"serbench: left out: {problem}", err=True)
     entries = store.on_benchmark(shelf, results, benchmark)
-    return table.rank(entries, recommended, marks(results))
+    return table.boards(entries, recommended, marks(results))
 
 
 def _written(
@@ -182,6 +184,14 @@ def add(
         raise typer.Exit(1)
 
 
+@app.command("schema")
+def schema() -> None:
+    """Print the JSON schema of a record, as `serbench/leaderboard/record.schema.json` has it."""
+    from serbench.leaderboard.schema import as_text
+
+    typer.echo(as_text(), nl=False)
+
+
 def _tell(name: str, problems: Sequence[str], truth: bool | None) -> None:
     """Print a line for a sound result, and one a problem."""
     if not problems:
@@ -197,13 +207,53 @@ def publish(
     results: Results = Path("results"),
     benchmark: Annotated[str | None, typer.Option(help="Only this benchmark.")] = None,
     title: Annotated[str, typer.Option(help="Of the page.")] = "Speech emotion recognition, ranked",
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="BENCHMARK=OWNER/NAME[:TASK]",
+            help="What a benchmark is on the hub: scores of its published encoders are written "
+            "as the hub's community evaluations, a file a model.",
+        ),
+    ] = None,
+    url: Annotated[str | None, typer.Option(help="Of the page, the source of these.")] = None,
 ) -> None:
     """Write the boards as a page: one file to open, to send, or to put on GitHub Pages."""
+    from serbench.durable import replacing
+    from serbench.leaderboard.evaluations import data_sets, evaluations
     from serbench.leaderboard.page import writing
     from serbench.leaderboard.submissions import marks
     from serbench.runs.written import recipe_of
 
+    where = data_sets(dataset or [])
     boards = boards_in(results, benchmark)
     path = writing.publish(boards, out, title=title, marks=marks(results), written=recipe_of)
     rows = sum(len(board.rows) for board in boards)
     typer.echo(f"{rows} result{'s' * (rows != 1)}, {path.stat().st_size / 2**20:.1f} MiB: {path}")
+    for model, text in evaluations(boards, where, url).items():
+        file = out / "hub" / model / ".eval_results" / "serbench.yaml"
+        with replacing(file) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        typer.echo(f"for {model}: {file}")
+
+
+@app.command("card")
+def card(
+    digest: Annotated[str, typer.Argument(help="A result, by how its digest begins.")],
+    results: Results = Path("results"),
+) -> None:
+    """Write the model card of a result for the hub, with its scores as model-index."""
+    from serbench.leaderboard import cards, store
+    from serbench.runs.written import recipe_of
+
+    path = store.look_up(results, digest)
+    boards = boards_in(path.parents[1], path.parent.name)
+    pairs = ((board, row) for board in boards for row in board.rows)
+    found = next((pair for pair in pairs if pair[1].result.digest == path.stem), None)
+    if found is None:
+        raise SerbenchError(f"result {path.stem[:8]} is not sound; `serbench leaderboard verify`")
+    try:
+        recipe = recipe_of(found[1].result)
+    except SerbenchError as error:
+        typer.echo(f"serbench: the card has no recipe: {error}", err=True)
+        recipe = None
+    typer.echo(cards.card(*found, recipe), nl=False)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from serbench.cli.engines import Engines, engine_of
 from serbench.cli.groups import grouped
 from serbench.cli.options import Data, Device, Jobs, Results, Set, Threads, jobs_of
 
 if TYPE_CHECKING:
     from serbench.runs.grids.grid import Grid
-    from serbench.runs.grids.local import Local
     from serbench.runs.grids.sweep import Report
 
 _FAILED = 1
@@ -42,24 +42,31 @@ def sweep(
     device: Device = "cpu",
     threads: Threads = None,
     jobs: Jobs = "auto",
+    engines: Engines,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan alone.")] = False,
 ) -> None:
     """Do all runs of a grid that have no result yet; interrupted, the same command goes on."""
     from serbench.cli.terminal import Terminal
     from serbench.runs.grids import costs
     from serbench.runs.grids.cells import Where
+    from serbench.runs.grids.corpora import Corpora, compared
     from serbench.runs.grids.plan import plan
     from serbench.runs.grids.sweep import sweep
 
     where = Where(_whole(data), results.expanduser().absolute(), Path.cwd(), device, threads)
     count, terminal = jobs_of(jobs), Terminal()
     planned = plan(_grid(grid, listed), where.results)
-    for line in (*costs.told(planned, where.results), *costs.checked(planned, data, terminal)):
+    corpora = Corpora(where.data, terminal)
+    for line in (
+        *costs.told(planned, where.results),
+        *costs.checked(planned, corpora),
+        *compared(planned, where.results, corpora),
+    ):
         typer.echo(line)
     if dry_run:
         return
-    with _engine(count, device) as engine:
-        report = sweep(planned, where, engine, terminal)
+    with engine_of(engines, planned, where, count, terminal.tell) as engine:
+        report = sweep(planned, engine, terminal)
     _summary(report)
     _board(results)
     if report.failed:
@@ -80,12 +87,6 @@ def _grid(file: Path | None, listed: Listed) -> Grid:
     if listed.seeds is not None:
         settings.append(f"seeds={[*range(listed.seeds)]}")
     return grid.made(grid.read(file) if file else {}, axes, settings)
-
-
-def _engine(jobs: int | None, device: str) -> Local:
-    from serbench.runs.grids.local import Local
-
-    return Local(jobs, device)
 
 
 def _summary(report: Report) -> None:

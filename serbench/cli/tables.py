@@ -22,11 +22,9 @@ def show_folds(found: Looked) -> None:
     from serbench.benchmarks.auditing.sharing import imbalance
 
     rows = pd.DataFrame(imbalance(found.table, found.folds, found.benchmark.task))
-    named = {
-        "speakers": "speakers of each",
-        "labels": "labels off, %",
-        "gender": "gender off, %",
-    }
+    parts = ["fold", "train", "valid", "test", "speakers"]
+    named = {column: f"{column} off, %" for column in rows if column not in parts}
+    named["speakers"] = "speakers of each"
     show_table(f"{found.protocol.name}: utterances of each part", rows.rename(columns=named))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from serbench.benchmarks import UNKNOWN
 from serbench.encoders.speakers import SpeakerModule, Unseen
 from serbench.encoders.waveform import WaveformEncoder
 from serbench.encoders.weights import SPEAKERS, Weights
@@ -20,8 +21,8 @@ class PersonalEncoder(WaveformEncoder):
     It enters where it did in the adaptation: `last` is added to the Transformer's output, the last
     of the layers; `first` and `prefix` go into the Transformer and so are in all layers. A speaker
     who was not in the adaptation gets what the rule for unseen ones gives. By `nearest` one who
-    was enrolled is judged by what was heard then, once for all his clips; any other by the
-    clip alone.
+    was enrolled is judged by what was heard then, once for all his clips; any other, and a
+    clip of which nobody knows who speaks, by the clip alone.
 
     Args:
         weights: with a table of speakers.
@@ -32,7 +33,8 @@ class PersonalEncoder(WaveformEncoder):
         super().__init__(weights)
         self.speakers = SpeakerModule.load(weights.folder / SPEAKERS)
         self.unseen: Unseen = unseen
-        self._rows = {name: row for row, name in enumerate(self.speakers.names)}
+        named = enumerate(self.speakers.names)
+        self._rows = {name: row for row, name in named if name != UNKNOWN}
 
     def save(self, folder: Path) -> None:
         """Write weights, settings, preprocessor and the table of speakers."""
@@ -43,7 +45,7 @@ class PersonalEncoder(WaveformEncoder):
         """Return those who were not in the adaptation, if the rule is to find the nearest."""
         if self.unseen != "nearest" or self.speakers.position == "none":
             return []
-        return [name for name in names if name not in self._rows]
+        return [name for name in names if name not in self._rows and name != UNKNOWN]
 
     def enrol(self, name: str, waves: Sequence[Tensor]) -> None:
         """Choose the adapted speaker who sounds most like one: the mean over his utterances."""

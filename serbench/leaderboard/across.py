@@ -22,7 +22,7 @@ def system_of(result: Result) -> str:
     """Return a digest of a recipe without its corpus, split and seeds: equal for one system."""
     kept = {
         path: as_text(value)
-        for path, value in leaves(result.recipe)
+        for path, value in leaves(result.recipe).items()
         if path.partition(".")[0] not in _ABOUT
     }
     return digest_json(kept)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from serbench.errors import unknown
-from serbench.leaderboard.figures import ends, number
-from serbench.leaderboard.notes import mentions
+from serbench.leaderboard.figures import main_ends, number
+from serbench.leaderboard.notes import heard
 from serbench.leaderboard.record import Result
 from serbench.leaderboard.table import Board, Row
 
@@ -41,7 +41,7 @@ def _ranks(board: Board) -> list[Value]:
 
 
 def _intervals(board: Board) -> list[Value]:
-    return [ends(row.intervals.get(board.columns[0].key)) or None for row in board.rows]
+    return [main_ends(board, row) or None for row in board.rows]
 
 
 def _weights(row: Row) -> Value:
@@ -72,7 +72,7 @@ def _by_speaker(measure: str) -> Callable[[Row], Value]:
 def contaminated(result: Result) -> bool:
     """Return whether an upstream was trained on the corpus that it is tested on."""
     corpora = (each.provenance.get("trained_on", "") for each in result.encoders)
-    return any(mentions(each, result.benchmark.name) for each in corpora)
+    return any(heard(each, result.benchmark) for each in corpora)
 
 
 COLUMNS: Mapping[str, Column] = {
@@ -83,7 +83,7 @@ COLUMNS: Mapping[str, Column] = {
         "worst decile", "mean of the worst tenth of speakers", _by_row(_by_speaker("worst_decile"))
     ),
     "gini": Column("Gini", "how unequally speakers are served", _by_row(_by_speaker("gini"))),
-    "weights": Column("weights", "id of the upstream's weights", _by_row(_weights)),
+    "weights": Column("id of weights", "where the upstream's weights come from", _by_row(_weights)),
     "rate": Column("rate", "learning rates that validation chose", _by_row(_rate)),
     "seconds": Column(
         "seconds", "of the whole run", _by_row(lambda row: round(sum(row.result.seconds.values())))
@@ -92,6 +92,21 @@ COLUMNS: Mapping[str, Column] = {
         "encode s",
         "seconds of encoding what was not stored",
         _by_row(lambda row: row.result.seconds.get("encode")),
+    ),
+    "parameters": Column(
+        "parameters",
+        "of the upstream; of several, together",
+        _by_row(lambda row: row.result.parameters.get("upstream")),
+    ),
+    "head_parameters": Column(
+        "head parameters",
+        "of all that learns from the upstream",
+        _by_row(lambda row: row.result.parameters.get("head")),
+    ),
+    "speed": Column(
+        "x real time",
+        "seconds of audio that the upstream encoded in a second, on whatever device",
+        _by_row(lambda row: None if row.result.speed is None else round(row.result.speed, 1)),
     ),
     "device": Column("device", "computed on", _by_row(lambda row: row.result.device or None)),
     "transductive": Column(

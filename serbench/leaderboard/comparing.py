@@ -11,11 +11,12 @@ from serbench.leaderboard.differing import differing
 from serbench.leaderboard.figures import number
 from serbench.leaderboard.record import Labels, Result
 from serbench.leaderboard.standing import Standing, standing
+from serbench.leaderboard.store import Entry
+from serbench.leaderboard.table import columns_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-    from serbench.leaderboard.store import Entry
     from serbench.scoring.comparisons import Difference
 
 By = Literal["speaker", "fold", "emotion", "gender"]
@@ -104,7 +105,7 @@ def _figures(one: Standing, other: Standing) -> Iterator[Line]:
     from serbench.scoring.comparisons import by_speakers
 
     mine, theirs = one.measured.shares, other.measured.shares
-    for figure in one.result.benchmark.task.figures:
+    for figure in columns_of(one.result):
         if figure.key in mine and figure.key in theirs:
             name = f"{figure.title} {figure.dimension or ''}".strip()
             pair = mine[figure.key], theirs[figure.key]
@@ -152,8 +153,10 @@ def _parts(one: Entry, other: Entry, by: By, gender: Mapping[str, str] | None) -
     """Yield the ranking figure on each part of the utterances, the p values adjusted."""
     from serbench.scoring.comparisons import by_speakers, holm
     from serbench.scoring.intervals import over_folds
+    from serbench.scoring.predictions import first_test
 
     task = one.result.benchmark.task
+    one, other = (Entry(each.result, first_test(each.predictions)) for each in (one, other))
     found = []
     for name, rows in _groups(one, by, gender):
         mine = over_folds(task, one.predictions[one.predictions["utterance"].isin(rows)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from serbench.leaderboard.record import Result
@@ -15,10 +15,14 @@ LONGEST = 24
 Recommend = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """From the recipe of a record to the same with what its plugins recommend."""
 
-_STAGES = ("finetune", "training.finetune")
+_STAGE = "finetune"
+_STAGES = {_STAGE: "first", f"training.{_STAGE}": "together"}  # encoder a fold, encoder and head
 _LAYERS = ".layers"
-_UNSAID = {"layers": "all", "average": "1", "precision": "float16", "schedule": "constant"}
+_UNSAID = {_STAGE: "no", "layers": "all", "average": 1, "precision": "float16"}
+_UNSAID |= {"schedule": "constant"}
 _MEMBERS = "members"  # of fused runs, which a note names
+_BESIDE = ("defaults", "recommends", _MEMBERS)  # the settings themselves
+_encoded = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def differing(results: Sequence[Result], recommend: Recommend | None = None) -> list[str]:
@@ -30,7 +34,7 @@ def differing(results: Sequence[Result], recommend: Recommend | None = None) -> 
         results: of one board.
         recommend: what tells the recommended settings; None: they are not known.
     """
-    recipes = [_texts(result.recipe) for result in results]
+    recipes = [_said(result.recipe) for result in results]
     keys = [
         _apart(recipe, recommend, result) for recipe, result in zip(recipes, results, strict=True)
     ]
@@ -49,20 +53,28 @@ def differing(results: Sequence[Result], recommend: Recommend | None = None) -> 
 
 
 def _apart(
-    recipe: Mapping[str, str], recommend: Recommend | None, result: Result
+    recipe: Mapping[str, Any], recommend: Recommend | None, result: Result
 ) -> dict[str, None]:
     """Return the keys whose values are not the recommended ones."""
     if recommend is None:
         return {}
-    usual = _texts(recommend(result.recipe)) | dict.fromkeys(_STAGES, "no")
-    said = {key: _absent(key) for key in usual if key.endswith(_LAYERS)} | {**recipe}
-    return {key: None for key, text in said.items() if usual.get(key) != text}
+    own = result.recipe
+    # what is not touched is as it should be, and most of a recipe
+    usual = {key: part for key, part in recommend(own).items() if part is not own.get(key)}
+    told = {**_said(usual), _STAGE: "no"}
+    said = {key: _absent(key) for key in told if key.endswith(_LAYERS)} | {**recipe}
+    looked = (*usual, _STAGE)
+    return {
+        key: None
+        for key, value in said.items()
+        if key.partition(".")[0] in looked and told.get(key) != value
+    }
 
 
-def _between(recipes: Sequence[Mapping[str, str]]) -> list[str]:
+def _between(recipes: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return where recipes differ; that there is a stage says more than each of its settings."""
     keys = _unequal(recipes)
-    some = [f"{stage}." for stage in _STAGES if stage in keys]
+    some = [f"{stage}." for stage in _STAGES if _STAGE in keys]
     return [key for key in keys if not key.startswith(tuple(some))]
 
 
@@ -75,7 +87,7 @@ def _short(keys: Iterable[str]) -> dict[str, str]:
 
 def keys_apart(recipes: Sequence[dict[str, Any]]) -> list[str]:
     """Return the dotted paths at which some recipes are not the same, or not all have a value."""
-    return _unequal([{path: as_text(value) for path, value in leaves(each)} for each in recipes])
+    return _unequal([_plain(leaves(each)) for each in recipes])
 
 
 def machines_apart(results: Sequence[Result]) -> list[str]:
@@ -98,49 +110,64 @@ def machines_apart(results: Sequence[Result]) -> list[str]:
     ]
 
 
-def _unequal(recipes: Sequence[Mapping[str, str]]) -> list[str]:
+def _unequal(recipes: Sequence[Mapping[str, Any]]) -> list[str]:
     every = dict.fromkeys(key for recipe in recipes for key in recipe)
-    return [key for key in every if len({each.get(key, _absent(key)) for each in recipes}) > 1]
+    unsaid = {key: _absent(key) for key in every}
+    return [key for key in every if len({each.get(key, unsaid[key]) for each in recipes}) > 1]
 
 
-def _absent(key: str) -> str:
+def _absent(key: str) -> Any:
     """Return what a recipe means that says nothing of a setting, "-" if that is not known."""
-    if key in _STAGES:
-        return "no"
     return _UNSAID.get(key.rpartition(".")[2], "-")
 
 
-def leaves(recipe: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the dotted path and the value of everything in a recipe that is not a table."""
-    for key, entry in recipe.items():
-        if key in ("defaults", "recommends", _MEMBERS):  # beside the settings themselves
-            continue
-        here = f"{path}.{key}".strip(".")
-        parts = entry if isinstance(entry, list) else [entry]
-        if not (parts and all(isinstance(part, dict) for part in parts)):
-            yield here, entry
-            continue
-        for number, part in enumerate(parts, start=1):
-            yield from leaves(part, here if len(parts) == 1 else f"{here}.{number}")
+def leaves(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the value of everything in a recipe that is not a table, by its dotted path."""
+    found: dict[str, Any] = {}
+    _collect(recipe, "", found)
+    return found
 
 
-def _texts(recipe: Mapping[str, Any]) -> dict[str, str]:
-    """Return every value by its path, and of each stage of training whether it is there."""
-    found = {path: as_text(value) for path, value in leaves(recipe)}
+def _collect(table: Mapping[str, Any], path: str, found: dict[str, Any]) -> None:
+    for key, entry in table.items():
+        if key in _BESIDE:
+            continue
+        here = f"{path}.{key}" if path else key
+        if isinstance(entry, dict):
+            _collect(entry, here, found)
+        elif not (isinstance(entry, list) and entry and all(isinstance(e, dict) for e in entry)):
+            found[here] = entry
+        elif len(entry) == 1:
+            _collect(entry[0], here, found)
+        else:
+            for number, part in enumerate(entry, start=1):
+                _collect(part, f"{here}.{number}", found)
+
+
+def _said(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return every value by its path; of the stages of fine-tuning, which there are."""
+    found = _plain(leaves(recipe))
     training = recipe.get("training")
     tables = (recipe, training if isinstance(training, dict) else {})
-    stages = {path: table.get("finetune") for path, table in zip(_STAGES, tables, strict=True)}
-    return {
-        **{path: "yes" for path, stage in stages.items() if stage},
-        **{path: text for path, text in found.items() if path not in _STAGES},
-    }
+    there = [
+        word for word, table in zip(_STAGES.values(), tables, strict=True) if table.get(_STAGE)
+    ]
+    for stage in _STAGES:
+        found.pop(stage, None)
+    return {_STAGE: " and ".join(there), **found} if there else found
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Return values that can be told apart fast: texts in the place of lists."""
+    return {key: as_text(v) if isinstance(v, list | dict) else v for key, v in values.items()}
 
 
 def as_text(value: Any) -> str:
     """Return a value of a recipe as it is written in JSON, a text without its quotes."""
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+    return value if isinstance(value, str) else _encoded(value)
 
 
-def _shortened(text: str) -> str:
+def _shortened(value: Any) -> str:
+    text = as_text(value)
     half = LONGEST // 2
     return text if len(text) <= LONGEST else f"{text[: half - 1]}…{text[-half:]}"

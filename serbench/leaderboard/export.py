@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from serbench.leaderboard import reports
 from serbench.leaderboard.columns import COLUMNS, texts
 from serbench.leaderboard.described import setting, system
-from serbench.leaderboard.figures import ends, with_spread
+from serbench.leaderboard.figures import main_ends, with_spread
 from serbench.leaderboard.table import Board, Row
 
 if TYPE_CHECKING:
     from serbench.scoring.intervals import Interval
 
+_THERE = ("intervals", "seeds")  # columns by name that Markdown has anyway
 # How a formula begins, in full width, too; a minus alone is none.
 _FORMULA = re.compile("[=+@\t\r\uff1d\uff0b\uff20]|[-\uff0d].")
 
@@ -40,44 +41,45 @@ def to_markdown(
 
 
 def _section(board: Board, names: Sequence[str]) -> Iterator[str]:
+    names = [name for name in names if name not in _THERE]
     differ = any(row.differs for row in board.rows)
     header = ["#", "upstream", "weights", "downstream"] + ["differs in"] * differ
     header += [f"{column.dimension or ''} {column.title}".strip() for column in board.columns]
     header += ["95 %", *(COLUMNS[name].title for name in names), "seeds", "digest"]
     header += ["note"] * bool(board.notes)
-    yield from (f"### {_escaped(board.title)}", "", _line(header), _line(["---"] * len(header)))
+    yield from (f"### {escaped(board.title)}", "", _line(header), _line(["---"] * len(header)))
     for row, further in zip(board.rows, texts(board, names), strict=True):
         labels = row.result.labels
         cells = [row.place, labels.upstream, labels.weights, labels.downstream]
         cells += [row.differs] * differ
         cells += [with_spread(row.values[column.key]) for column in board.columns]
-        cells += [ends(row.intervals.get(board.columns[0].key)), *further]
+        cells += [main_ends(board, row), *further]
         cells += [str(row.seeds), row.result.digest[:8]]
         cells += [", ".join(str(note) for note in row.notes)] * bool(board.notes)
-        yield _line([_escaped(cell) for cell in cells])
+        yield _line([escaped(cell) for cell in cells])
     yield ""
-    yield from (f"{_escaped(sentence)}\n" for sentence in board.caption)
-    yield from (f"{i}. {_escaped(note)}" for i, note in enumerate(board.notes, start=1))
+    yield from (f"{escaped(sentence)}\n" for sentence in board.caption)
+    yield from (f"{i}. {escaped(note)}" for i, note in enumerate(board.notes, start=1))
     yield from [""] * bool(board.notes)
 
 
 def _reports(board: Board) -> Iterator[str]:
     """Yield what papers report, apart from what is computed here."""
     for source, table in reports.tables(benchmark=board.benchmark.name):
-        yield f"#### Reported, not computed here: {_escaped(f'{source.short}, {table.name}')}"
-        yield from ("", _line(["system", *map(_escaped, table.metrics)]))
+        yield f"#### Reported, not computed here: {escaped(f'{source.short}, {table.name}')}"
+        yield from ("", _line(["system", *map(escaped, table.metrics)]))
         yield _line(["---"] * (1 + len(table.metrics)))
         for row in table.rows:
             values = ["-" if math.isnan(value) else f"{value:g}" for value in row.values]
-            yield _line([_escaped(row.system), *values])
-        yield from ("", _escaped(f"{table.corpus}; {table.protocol}. {source.citation}"), "")
+            yield _line([escaped(row.system), *values])
+        yield from ("", escaped(f"{table.corpus}; {table.protocol}. {source.citation}"), "")
 
 
 def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Return a text as Markdown that shows it as it stands: no cell, link, HTML or formula."""
     text = re.sub(r"[\\`|*~$&<>\[\]]|:(?=//)|(?<=www)\.", r"\\\g<0>", text, flags=re.IGNORECASE)
     return " ".join(text.split())

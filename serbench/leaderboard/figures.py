@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from serbench.leaderboard.table import Spread
+from serbench.leaderboard.table import Board, Row, Spread, mains
 
 if TYPE_CHECKING:
     from serbench.scoring.intervals import Interval
@@ -28,3 +28,9 @@ def with_spread(value: Spread, gap: str = " ") -> str:
 def ends(interval: Interval | None) -> str:
     """Return "[0.787, 0.917]", or nothing where there is no interval."""
     return "" if interval is None else f"[{number(interval.low)}, {number(interval.high)}]"
+
+
+def main_ends(board: Board, row: Row) -> str:
+    """Return the interval of what ranks; of several tests each one's, "test1 [0.787, 0.917]"."""
+    found = [(column.test, ends(row.intervals.get(column.key))) for column in mains(board)]
+    return "; ".join(f"{test or ''} {text}".strip() for test, text in found if text)

@@ -107,7 +107,7 @@ def _named(results: Sequence[Result]) -> list[dict[str, Any]]:
 
 def _options(result: Result, keys: Sequence[str]) -> dict[str, Any]:
     """Return the values of some dotted paths of a recipe, by the names that `--set` takes."""
-    there = dict(leaves(result.recipe))
+    there = leaves(result.recipe)
     found = {key: there.get(key) for key in dict.fromkeys(keys)}
     return {
         key.replace(".options.", "."): as_text(value) if isinstance(value, list) else value

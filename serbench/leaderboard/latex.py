@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from serbench.leaderboard.columns import COLUMNS, texts
-from serbench.leaderboard.figures import ends, with_spread
+from serbench.leaderboard.figures import main_ends, with_spread
 from serbench.leaderboard.table import Board, Row
 
 _SPECIAL = {
@@ -13,9 +14,15 @@ _SPECIAL = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "`": r"\textasciigrave{}",
     "±": r"$\pm$",
     "·": r"$\cdot$",
-    "–": "--",  # noqa: RUF001
+    "×": r"$\times$",  # noqa: RUF001
+    "…": r"\dots{}",
+    "–": r"\textendash{}",  # noqa: RUF001
 }
 
 
@@ -31,23 +38,23 @@ def to_latex(boards: Sequence[Board], names: Sequence[str] = ()) -> str:
 
 def escaped(text: str) -> str:
     """Return a text as LaTeX that shows it as it stands."""
-    return "".join(_SPECIAL.get(letter, letter) for letter in " ".join(text.split()))
+    whole = "".join(_SPECIAL.get(letter, letter) for letter in " ".join(text.split()))
+    # two hyphens would make a dash, two such marks a quotation
+    return re.sub(r"(?<!\\)([-'])(?=\1)", r"\1{}", whole)
 
 
 def _table(board: Board, names: Sequence[str]) -> str:
     from pandas import DataFrame
 
+    names = [name for name in names if name != "intervals"]  # which stand there anyway
     header = ["\\#", "upstream", "weights", "downstream"]
     header += [escaped(f"{c.title} {c.dimension or ''}".strip()) for c in board.columns]
     header += ["95\\,\\%", *(escaped(COLUMNS[name].title) for name in names)]
     rows = zip(board.rows, texts(board, names), strict=True)
     cells = [[escaped(cell) for cell in [*_cells(board, row), *more]] for row, more in rows]
-    frame = DataFrame(cells, columns=header)
     best = [row.rank == 1 for row in board.rows]
-    style = frame.style.hide(axis="index").apply(
-        lambda column: ["font-weight: bold" if first else "" for first in best],
-        subset=[header[4]],
-    )
+    style = DataFrame(cells).style.hide(axis="index").relabel_index(header, axis="columns")
+    style = style.apply(lambda _: ["font-weight: bold" if b else "" for b in best], subset=[4])
     text: str = style.to_latex(
         hrules=True,
         convert_css=True,
@@ -61,7 +68,7 @@ def _table(board: Board, names: Sequence[str]) -> str:
 def _cells(board: Board, row: Row) -> list[str]:
     labels = row.result.labels
     values = [with_spread(row.values[column.key]) for column in board.columns]
-    interval = ends(row.intervals.get(board.columns[0].key))
+    interval = main_ends(board, row)
     return [row.place, labels.upstream, labels.weights, labels.downstream, *values, interval]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from serbench.leaderboard.record import Adaptation, Encoder, Result
 
@@ -152,7 +152,7 @@ def _incomplete(result: Result, scores: Scores) -> str | None:
     if result.complete:
         return None
     planned = len(result.split.folds) * len(result.seeds)
-    return f"Incomplete, so not ranked: {len(scores.folds)} of {planned} folds x seeds."
+    return f"Incomplete, so not ranked: {len(scores.fold_rows)} of {planned} folds x seeds."
 
 
 def _unsummed(result: Result) -> str | None:
@@ -276,9 +276,35 @@ def _conditioned(result: Result) -> str | None:
 
 def _contaminated(result: Result, encoder: Encoder) -> str | None:
     corpora = encoder.provenance.get("trained_on", "")
-    if not mentions(corpora, result.benchmark.name):
+    if not heard(corpora, result.benchmark):
         return None
     return f"The upstream was trained on the test corpus; its weights saw {corpora}."
+
+
+class _Named(Protocol):
+    """A benchmark, or the record of one."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+
+
+def heard(corpora: str, benchmark: _Named) -> bool:
+    """Return whether a list of corpora names one that a benchmark tests."""
+    return any(mentions(corpora, each) for each in (benchmark.name, *tested(benchmark)))
+
+
+def tested(benchmark: _Named) -> list[str]:
+    """Return the corpora that a benchmark of several tests, by its name and version.
+
+    Of "a_and_b_to_c" it is c; the version, "c 1, a 2, b 1", has those that are tested first.
+    """
+    members = [each.rpartition(" ")[0] for each in benchmark.version.split(", ")]
+    name = benchmark.name.rpartition("_to_")[2]
+    if counted := re.fullmatch(r"(\d+)_corpora", name):
+        return [*dict.fromkeys(members)][: int(counted[1])]
+    return [each for each in members if each and each in name.split("_and_")]
 
 
 def mentions(corpora: str, benchmark: str) -> bool:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 REDO = "repeat the run with --again, or delete the file"
 _UPDATE = "update serbench"
 
-_RECORD_BYTES = 16 * 2**20
+RECORD_BYTES = 16 * 2**20
+"""What no record exceeds."""
 _TEXT = 10_000  # characters, of a text in a record
 _WHOLE = 2**63  # what a table's whole numbers stay below
 _ROWS = 5_000_000
@@ -58,7 +59,7 @@ def read_record(path: Path) -> Result:
     Raises:
         BrokenResultError: it is none, is damaged, or was made by a newer serbench.
     """
-    _check_file(path, _RECORD_BYTES)
+    _check_file(path, RECORD_BYTES)
     try:
         content = path.read_bytes()
         # refuses what is nested too deeply

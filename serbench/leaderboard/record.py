@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
+    WithJsonSchema,
     model_serializer,
     model_validator,
 )
@@ -43,7 +44,11 @@ def _utc(moment: datetime) -> datetime:
 
 FileName = Annotated[str, Field(pattern=f"^{NAME}$")]
 _DIGEST = r"^[0-9a-f]{8,}$"
-Number = Annotated[float, BeforeValidator(_null_is_nan)]
+Number = Annotated[
+    float,
+    BeforeValidator(_null_is_nan),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "null"}]}),
+]
 
 
 class _Record(BaseModel):
@@ -360,6 +365,11 @@ class Result(_Record):
             of fused runs, of `fuse`; of corrected ones, of `postprocess`.
         threads: that torch computed each of these on, which decides how it rounds; what a store or
             a stopped run had already was computed on theirs.
+        parameters: how many there are of the `upstream` (of several, together), and of the `head`
+            with all that learns beside it; of fused or corrected runs, and where an older serbench
+            did not count them, none.
+        speed: seconds of audio that the upstream encoded in a second, when it last did, on whatever
+            machine that was; None: nobody knows.
         versions: of serbench, Python and what the numbers depend on.
         device: what it was computed on; of a run that was stopped, its last part.
         created: UTC, to the second.
@@ -393,6 +403,8 @@ class Result(_Record):
     training: tuple[Fit, ...] = ()
     seconds: dict[str, float] = {}
     threads: dict[str, int] = {}
+    parameters: dict[str, int] = {}
+    speed: Annotated[float, Field(gt=0)] | None = None
     versions: dict[str, str] = {}
     device: str = ""
     created: Annotated[AwareDatetime, AfterValidator(_utc)]

@@ -19,7 +19,7 @@ from serbench.leaderboard.differing import Recommend, differing
 from serbench.leaderboard.figures import ends, number, with_spread
 from serbench.leaderboard.record import Labels, Result
 from serbench.leaderboard.reports import Reported
-from serbench.leaderboard.table import Board, Row
+from serbench.leaderboard.table import Board, Row, mains
 
 if TYPE_CHECKING:
     from serbench.benchmarks.tasks import Figure
@@ -103,10 +103,10 @@ def render_reported(reported: Reported) -> RenderableType:
 
 
 def _by_metric(board: Board, row: Row) -> Iterator[str]:
-    """Yield a cell a metric: mean, spread, and of what ranks the interval below each other."""
-    ranking = board.columns[0].key
+    """Yield a cell a metric: mean, spread, and of the main one the interval below each other."""
+    main = {column.key for column in mains(board)}
     for column in board.columns:
-        interval = ends(row.intervals.get(ranking)) if column.key == ranking else ""
+        interval = ends(row.intervals.get(column.key)) if column.key in main else ""
         yield "\n".join([with_spread(row.values[column.key], "\n"), *[interval] * bool(interval)])
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import glob
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, overload
 
 from serbench.durable import replacing
 from serbench.errors import SerbenchError
@@ -33,10 +33,19 @@ class Entry(NamedTuple):
     predictions: DataFrame
 
 
-class Shelf(NamedTuple):
+class _OfResult(Protocol):
+    @property
+    def result(self) -> Result: ...
+
+
+Read = TypeVar("Read", bound=_OfResult)
+"""What a result is read as: an `Entry`, or something else that has its record."""
+
+
+class Shelf(NamedTuple, Generic[Read]):
     """What a results folder holds: the sound results, and what is wrong with the others."""
 
-    entries: list[Entry]
+    entries: list[Read]
     problems: list[BrokenResultError]
 
 
@@ -172,12 +181,22 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def read_all(root: Path) -> Shelf:
-    """Read every result below `root`, in the order of the file names; none is skipped silently."""
-    shelf = Shelf([], [])
+@overload
+def read_all(root: Path) -> Shelf[Entry]: ...
+@overload
+def read_all(root: Path, read: Callable[[Path], Read]) -> Shelf[Read]: ...
+def read_all(root: Path, read: Callable[[Path], Any] = load_result) -> Shelf[Any]:
+    """Read every result below `root`, in the order of the file names; none is skipped silently.
+
+    Args:
+        root: the results folder.
+        read: from a path the result and whatever is needed of its predictions; raises
+            `BrokenResultError`.
+    """
+    shelf: Shelf[Any] = Shelf([], [])
     for path in sorted(root.glob("*/*.json")):
         try:
-            shelf.entries.append(load_result(path))
+            shelf.entries.append(read(path))
         except BrokenResultError as problem:
             shelf.problems.append(problem)
     for path in sorted(root.glob("*/*.parquet")):
@@ -187,7 +206,7 @@ def read_all(root: Path) -> Shelf:
     return shelf
 
 
-def on_benchmark(shelf: Shelf, root: Path, benchmark: str | None) -> list[Entry]:
+def on_benchmark(shelf: Shelf[Read], root: Path, benchmark: str | None) -> list[Read]:
     """Return the sound results on a benchmark, or all of them.
 
     Args:

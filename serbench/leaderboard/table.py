@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from serbench.leaderboard import notes
@@ -44,7 +45,6 @@ class Row:
             for an incomplete result, and for one whose record has other scores.
         standing: the result with all that its predictions come to.
         values: the key of each column of the board to its value.
-        intervals: the key of each column to its 95 % interval over speakers, where there is one.
         seeds: how many are averaged.
         differs: its settings that are not as recommended, or not those of rows with the same
             labels, "hidden=256"; else empty.
@@ -54,7 +54,6 @@ class Row:
     rank: int | None
     standing: Standing
     values: Mapping[str, Spread]
-    intervals: Mapping[str, Interval]
     seeds: int
     differs: str
     notes: tuple[int, ...]
@@ -63,6 +62,11 @@ class Row:
     def result(self) -> Result:
         """The record."""
         return self.standing.result
+
+    @cached_property
+    def intervals(self) -> Mapping[str, Interval]:
+        """The key of each column to its 95 % interval over speakers, where there is one."""
+        return _intervals(self.shares)
 
     @property
     def shares(self) -> Mapping[str, Shares]:
@@ -98,6 +102,14 @@ class Board:
     rows: tuple[Row, ...]
     caption: tuple[str, ...]
     notes: tuple[str, ...]
+
+
+def mains(board: Board) -> list[Figure]:
+    """Return the column that ranks; of several tests that of each, in their order."""
+    first: dict[str | None, Figure] = {}
+    for column in board.columns:
+        first.setdefault(column.test, column)
+    return [*first.values()]
 
 
 class _Placed(NamedTuple):
@@ -148,7 +160,7 @@ def boards(
 def _board(compared: Group, recommend: Recommend | None, marks: Mapping[str, str]) -> Board:
     group = _placed(compared.entries, marks)
     first = group[0].result
-    shown = _columns(first)
+    shown = columns_of(first)
     sentences = tuple(dict.fromkeys(sentence for each in group for sentence in each.about))
     numbers = {sentence: number for number, sentence in enumerate(sentences, start=1)}
     differences = differing([each.result for each in group], recommend)
@@ -163,7 +175,6 @@ def _board(compared: Group, recommend: Recommend | None, marks: Mapping[str, str
                 rank=each.rank,
                 standing=each.standing,
                 values={column.key: _value(each.scores, column) for column in shown},
-                intervals=_intervals(each.standing.measured.shares),
                 seeds=each.scores.seeds,
                 differs=differs,
                 notes=tuple(numbers[sentence] for sentence in each.about),
@@ -175,7 +186,7 @@ def _board(compared: Group, recommend: Recommend | None, marks: Mapping[str, str
     )
 
 
-def _columns(result: Result) -> tuple[Figure, ...]:
+def columns_of(result: Result) -> tuple[Figure, ...]:
     """Return the figures of a result's task, for each of several tests its own."""
     figures = result.benchmark.task.figures
     tests = [test for fold in result.split.folds for test in fold.tests]
@@ -246,7 +257,7 @@ def spread(scores: Scores, column: Figure) -> Spread:
     else:
         folds = scores.by_fold[column.key]
         mean, over_seeds = folds.mean_of_folds, folds.std_over_seeds
-        std = folds.std_over_folds if scores.folds["fold"].nunique() > 1 else None
+        std = folds.std_over_folds if len({row["fold"] for row in scores.fold_rows}) > 1 else None
     return Spread(mean, std, over_seeds if scores.seeds > 1 else None)
 
 

@@ -99,7 +99,7 @@ def find(kind: Kind, name: str) -> Plugin:
         code = sources.digest(sources.of_file(path))
         return _describe(kind, path.stem, path, "file", code)
     if name in _builtin(kind) and name not in _foreign(kind):
-        return _describe(kind, name, _builtin(kind)[name], "serbench")
+        return _own(kind, name)
     if name not in _foreign(kind):
         raise unknown(kind[:-1], name, names(kind), f"or give the path of a file, ./{name}.py")
     return _installed(kind, name)
@@ -239,6 +239,12 @@ def _foreign(kind: Kind) -> dict[str, list[EntryPoint]]:
     for entry in entry_points(group=f"serbench.{kind}"):
         found.setdefault(entry.name, []).append(entry)
     return found
+
+
+@functools.cache
+def _own(kind: Kind, name: str) -> Plugin:
+    """Return what is known of a built-in plugin, whose source is read once."""
+    return _describe(kind, name, _builtin(kind)[name], "serbench")
 
 
 def _describe(

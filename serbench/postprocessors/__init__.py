@@ -21,8 +21,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from serbench.benchmarks import UNKNOWN
 from serbench.errors import SerbenchError
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ class Predicted:
     values: Values
     speakers: NDArray[Any]
     embeddings: NDArray[np.float32] | None = field(default=None, kw_only=True)
+
+    def of(self, rows: NDArray[np.bool_]) -> Self:
+        """Return some of the utterances, by a mask."""
+        told = {name: value[rows] for name, value in vars(self).items() if value is not None}
+        return replace(self, **told)
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,8 @@ class Evidence:
 
 class PostProcessor(ABC):
     """Corrects the predictions of a trial.
+
+    What is said by unknown speakers is not given to it, and stays as it was predicted.
 
     Attributes:
         serves: the kinds of task whose predictions it corrects: "classification", "regression".
@@ -165,6 +173,12 @@ def chain(
 def _corrected(step: PostProcessor, part: Predicted, evidence: Evidence) -> Values:
     import numpy as np
 
+    known = part.speakers != UNKNOWN
+    if not known.all():
+        values = part.values.copy()
+        if known.any():
+            values[known] = _corrected(step, part.of(known), evidence)
+        return values
     shown = part.unlabelled if isinstance(part, Known) and not step.oracle else part
     values = step.correct(shown, evidence)
     if np.shape(values) != part.values.shape or not np.isfinite(values).all():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from serbench.benchmarks import UNKNOWN
 from serbench.errors import SerbenchError
 
 if TYPE_CHECKING:
@@ -29,19 +30,20 @@ class Neighbours(NamedTuple):
 
 
 def candidates(parts: Sequence[Known], fewest: int) -> list[str]:
-    """Return the speakers of some parts with at least so many utterances, sorted.
+    """Return the known speakers of some parts with at least so many utterances, sorted.
 
     Raises:
         SerbenchError: there are none.
     """
     import numpy as np
 
-    names, counts = np.unique(np.concatenate([part.speakers for part in parts]), return_counts=True)
+    speakers = np.concatenate([part.speakers for part in parts])
+    names, counts = np.unique(speakers[speakers != UNKNOWN], return_counts=True)
     found = [str(name) for name in names[counts >= fewest]]
     if not found:
         msg = (
             f"no speaker that was trained on has {fewest} utterances, the most has "
-            f"{counts.max()}; give a smaller 'fewest'"
+            f"{counts.max(initial=0)}; give a smaller 'fewest'"
         )
         raise SerbenchError(msg)
     return found

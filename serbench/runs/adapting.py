@@ -157,12 +157,12 @@ def _adapt(job: Job, part: Part, words: str, rows: DataFrame) -> Part:
         mend(place, job)
         there = any(place.rglob(SUMS))
         changed = change(part.options, offered, place, progress=job.progress, device=job.device)
-        for _, path in _paths(changed):
+        for _, path in paths(changed):
             _seal(path if path.is_dir() else path.parent, place)
         if not there:
             share(place, job.progress.tell)
     contents = {key: digest for key, digest in part.contents.items() if key not in changed}
-    contents |= {key: fingerprint(path) for key, path in _paths(changed)}
+    contents |= {key: fingerprint(path) for key, path in paths(changed)}
     return part.model_copy(update={"options": part.options | changed, "contents": contents})
 
 
@@ -206,7 +206,7 @@ def _made_of(adapted: Part, part: Part) -> str:
     return "+".join(sorted(set(adapted.contents.values()) - set(part.contents.values())))
 
 
-def _paths(options: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
+def paths(options: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
     """Yield the options that are paths."""
     for key, value in options.items():
         path = local_path(value) if isinstance(value, str) else None
@@ -234,7 +234,7 @@ def _before(part: Part, benchmark: Benchmark) -> record.Adaptation | None:
     base, corpora = card.get("base"), card.get("corpora", [])
     if not base:
         return None
-    heard = any(notes.mentions(each["name"], benchmark.name) for each in corpora)
+    heard = any(notes.heard(each["name"], benchmark) for each in corpora)
     if not heard and base.get("trained_on", "") == card.get("trained_on"):
         return None
     return record.Adaptation(

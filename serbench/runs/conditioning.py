@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from serbench import plugins
+from serbench.benchmarks.reading.names import unknown
 from serbench.editions import FEATURES, installed
 from serbench.leaderboard import record
 from serbench.runs.parts import Part
@@ -65,9 +66,10 @@ def conditioning(job: Job, prepared: Prepared) -> record.Conditioning | None:
     on = head_of(job).conditions_on
     if on == "nothing":
         return None
-    refit, names = job.recipe.training.refit, prepared.table["speaker"]
+    refit, speakers = job.recipe.training.refit, prepared.table["speaker"]
+    names = speakers.mask(unknown(speakers))
     folds = [fold.merged() if refit else fold for fold in prepared.folds]
-    parts = [(set(names.iloc[fold.train]), set(names.iloc[fold.test])) for fold in folds]
+    parts = [[{*names.iloc[rows].dropna()} for rows in (f.train, f.test)] for f in folds]
     return record.Conditioning(
         on=on,
         tested=sum(len(tested) for _, tested in parts),

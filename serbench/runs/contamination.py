@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from serbench import plugins
 from serbench.errors import SerbenchError
-from serbench.leaderboard.notes import mentions
+from serbench.leaderboard.notes import heard
 
 if TYPE_CHECKING:
     from serbench.benchmarks import Benchmark
@@ -28,18 +28,18 @@ def contaminated(
         SerbenchError: there is no such upstream, or its weights cannot be loaded.
     """
     told = _made(upstream, weights) if upstream is not None else _listed()
-    asked = heard = 0
+    asked = count = 0
     for name, corpora in told:
         asked += 1
-        if mentions(corpora, benchmark.name):
-            heard += 1
+        if heard(corpora, benchmark):
+            count += 1
             yield (
                 "heard",
                 f"{name} was trained on this corpus ({corpora}): its results here say nothing "
                 "about speech that it never heard",
             )
     which = upstream or "published weights that serbench lists"
-    if not heard:
+    if not count:
         yield "heard", f"by none of {asked} {which}" if upstream is None else f"not by {which}"
 
 

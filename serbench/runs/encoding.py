@@ -14,6 +14,8 @@ from serbench.runs.conditioning import head_of
 from serbench.runs.plugin_part import plugin_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pandas import DataFrame
 
     from serbench.runs.adapting import Adapted
@@ -55,6 +57,13 @@ def encode(job: Job, adapted: Sequence[Adapted], prepared: Prepared) -> list[Sou
             _check_frames(job, each.parts[0], sources[0])
             by_upstream.append(sources)
     return list(zip(*by_upstream, strict=True))
+
+
+def folder_of(source: StoredFeatures | DecodedClips) -> Path | None:
+    """Return where features are kept; None for clips, which are decoded anew."""
+    from serbench.training.store import StoredFeatures
+
+    return source.blocks.files[0].parent if isinstance(source, StoredFeatures) else None
 
 
 def _of_folds(

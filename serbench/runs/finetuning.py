@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serbench import plugins
+from serbench.benchmarks.reading.names import speaker_numbers
 from serbench.devices import has_bf16, rounds_as, threads
 from serbench.digests import digest_json
 from serbench.durable import SUMS, sound
@@ -260,7 +261,7 @@ class _Work:
         return Trial(
             sources=(decode_to_train(table, upstream, self.job.progress, training.tuning),),
             targets=objective.targets(table),
-            speakers=np.unique(table["speaker"], return_inverse=True)[1].astype(np.int64),
+            speakers=speaker_numbers(table["speaker"]),
             fold=replace(self.fold, train=train, valid=valid, test=numbers[:0]),
             objective=objective,
             training=training,

@@ -60,6 +60,11 @@ def save(state: Path, fold: int, seed: int, trial: Trial) -> None:
         fresh.write_text(trial.fit.model_dump_json())
 
 
+def files(state: Path, fold: int, seed: int) -> list[Path]:
+    """Return the files of a finished trial, the one that marks it as finished last."""
+    return [*_files(state, fold, seed), _path(state, fold, seed)]
+
+
 def going(state: Path, fold: int, seed: int) -> Path:
     """Return the folder of a trial under way."""
     return _path(state, fold, seed).with_suffix("")

@@ -13,6 +13,7 @@ from serbench.devices import available, threads
 from serbench.errors import SerbenchError
 from serbench.runs import recipe as recipes
 from serbench.runs.plugin_part import plugin_of
+from serbench.vetting.vet import vet
 
 if TYPE_CHECKING:
     from serbench.benchmarks import Benchmark, Protocol
@@ -139,8 +140,6 @@ class Job:
         Raises:
             SerbenchError: one does.
         """
-        from serbench.vetting.vet import vet
-
         for plugin, part in self.foreign:
             if plugin.kind != "benchmarks":
                 vet(plugin, part.identity(), part.options, self.progress, self.device)

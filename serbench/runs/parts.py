@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
@@ -100,12 +101,18 @@ class Part(_Frozen):
         for key in made["contents"].keys() & made["options"].keys():
             path = Path(made["options"][key]).expanduser().absolute()
             made["options"][key] = f"./{path.name}"
-        unsaid = Part(name="").model_dump(mode="json", include=_UNSAID)
+        unsaid = _nothing_said()
         return {key: value for key, value in made.items() if value != unsaid.get(key, ...)}
 
     def identity(self) -> dict[str, Any]:
         """Return what the part is, wherever its files lie."""
         return identity_of(self.plain())
+
+
+@cache
+def _nothing_said() -> dict[str, Any]:
+    """Return the plain values of a part that says nothing but its name."""
+    return Part(name="").model_dump(mode="json", include=_UNSAID)
 
 
 def _public(value: Any) -> Any:
@@ -216,7 +223,7 @@ def _without(tree: Mapping[str, Any], unsaid: Mapping[str, Any], above: str = ""
     for key, value in tree.items():
         path = f"{above}{key}"
         if path not in unsaid or value != unsaid[path]:
-            nested = isinstance(value, Mapping)
+            nested = isinstance(value, dict)  # asking for any mapping takes far longer
             kept[key] = _without(value, unsaid, f"{path}.") if nested else value
     return kept
 

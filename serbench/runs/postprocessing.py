@@ -19,6 +19,7 @@ from serbench.leaderboard.beside import Beside
 from serbench.leaderboard.identity import CORRECTED, corrected_by, digest_of
 from serbench.leaderboard.record import Corrected, Enrolled, Result, summed
 from serbench.postprocessors import Evidence, Known, PostProcessor, chain, check_serves
+from serbench.progress import Silent
 from serbench.runs.parts import Part
 from serbench.runs.plugin_part import plugin_of
 from serbench.runs.recipe import steps_of
@@ -29,12 +30,14 @@ from serbench.scoring.predictions import values as values_of
 from serbench.scoring.predictions import with_values
 from serbench.scoring.scores import score
 from serbench.scoring.voices import vectors
+from serbench.vetting.vet import vet
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
     from serbench.benchmarks import Task
     from serbench.leaderboard.store import Entry
+    from serbench.progress import Progress
 
 Choice = str | Mapping[str, Any]
 """A post-processor by its name or file, or a table of `name` and options."""
@@ -143,16 +146,25 @@ def corrected(run: Finished, parts: Sequence[Part], root: Path) -> Outcome:
     return Outcome(summed(result), scores, store.save(result, tested, root, kept))
 
 
-def made_of(parts: Sequence[Part], task: Task) -> tuple[PostProcessor, ...]:
-    """Return the post-processors that some parts of a recipe mean.
+def made_of(
+    parts: Sequence[Part], task: Task, progress: Progress | None = None
+) -> tuple[PostProcessor, ...]:
+    """Return the post-processors that some parts of a recipe mean; somebody's are tried before.
+
+    Args:
+        parts: of a recipe.
+        task: whose predictions they are to correct.
+        progress: where it is told that one is checked.
 
     Raises:
-        SerbenchError: one cannot be made, or does not serve the task.
+        SerbenchError: one cannot be made, does not serve the task, or breaks its contract.
     """
     made = []
     for part in parts:
-        step = plugins.make(plugin_of("postprocessors", part), options=part.options)
+        plugin = plugin_of("postprocessors", part)
+        step = plugins.make(plugin, options=part.options)
         check_serves(part.name, step, task.kind)
+        vet(plugin, part.identity(), part.options, progress or Silent())
         made.append(step)
     return tuple(made)
 

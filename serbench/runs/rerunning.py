@@ -105,10 +105,10 @@ def _at_hand(key: str, part: Mapping[str, Any], here: Any) -> dict[str, Any]:
 
 def _refuse_another(result: Result, made: Recipe) -> None:
     """Refuse a recipe that is not that of the record, where code or files have changed."""
-    here = dict(leaves(made.plain()))
+    here = leaves(made.plain())
     other = [
         f"{key} is {as_text(here.get(key, '-'))}, not {as_text(then)}"
-        for key, then in leaves(result.recipe)
+        for key, then in leaves(result.recipe).items()
         if here.get(key, "-") != then
     ]
     if other:

@@ -18,6 +18,7 @@ from serbench.leaderboard.record import Encoder, Fit, LeftOut, Result, summed
 from serbench.runs.conditioning import conditioning
 from serbench.runs.identity import changes, described
 from serbench.runs.publishing import folders_of, publishable
+from serbench.runs.systems import parameters, speed
 from serbench.runs.weighting import weighted
 from serbench.scoring.scores import score
 
@@ -230,6 +231,8 @@ def _record(
         training=tuple(fits),
         seconds={name: round(value, 1) for name, value in steps.items()},
         threads={name: count for name, count in job.threads.items() if name in steps},
+        parameters=parameters(job, sources),
+        speed=speed(sources),
         versions=devices.versions(),
         device=devices.described(job.device),
         created=datetime.now(UTC),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from serbench.errors import SerbenchError
 from serbench.runs import result as results_of
@@ -59,7 +60,7 @@ def run_recipe(
     job = Job.of(recipe.trained, device, progress, threads, anew=anew, jobs=jobs)
     job = replace(job, only_small=only_small)
     described(job)  # what no record can hold is refused before any work
-    made_of(recipe.postprocess, job.benchmark.task)  # and so is what cannot be corrected
+    made_of(recipe.postprocess, job.benchmark.task, progress)  # and what cannot be corrected
     if overwrite == "never":
         return results_of.looked_up(job, recipe, results)
     stored = None if job.anew else results_of.find(job, results)
@@ -83,49 +84,47 @@ def _of_these_data(job: Job, data: Path | None, results: Path, stored: Entry | N
     return found
 
 
-def prepare_recipe(
-    recipe: Recipe,
-    *,
-    data: Path | None,
-    results: Path,
-    progress: Progress,
-    device: str = "cpu",
-    threads: int | None = None,
-) -> None:
-    """Do all of a run that others may share, and keep it: adapt, fine-tune and encode.
+class Learnt(NamedTuple):
+    """What trials learn from.
 
-    Raises:
-        SerbenchError: anything the user can mend; what was computed is kept.
+    before: the upstreams as they were adapted.
+    adapted: as the run has them, fine-tuned, too.
+    sources: of each fold, one an upstream.
     """
-    job = Job.of(recipe.trained, device, progress, threads)
-    described(job)
-    made_of(recipe.postprocess, job.benchmark.task)
-    check_places(job, results)
-    job.announce()
-    with job.blaming():
-        prepared = prepare_for(job, data)
-        _learnt_from(job.without(prepared.left_out), prepared)
+
+    before: Sequence[Adapted]
+    adapted: Sequence[Adapted]
+    sources: list[Sources]
 
 
-def _learnt_from(job: Job, prepared: Prepared) -> tuple[tuple[Adapted, ...], list[Sources]]:
-    """Return the upstreams as the run has them, and what each fold learns from."""
+def learnt_from(job: Job, prepared: Prepared) -> Learnt:
+    """Adapt, fine-tune and encode, or find what was made before."""
     job.vet()
     check_upstreams(job, prepared.table)
     tell_of_warmup(job, prepared.folds)
     with job.timed("adapt"), job.threaded("adapt"):
-        adapted = adapt(job, prepared)
+        before = adapt(job, prepared)
     with job.timed("finetune"), job.threaded("finetune"):
-        adapted = finetune(job, adapted, prepared)
+        adapted = finetune(job, before, prepared)
     with job.timed("encode"), job.threaded("encode"):
-        return adapted, encode(job, adapted, prepared)
+        return Learnt(before, adapted, encode(job, adapted, prepared))
 
 
-def _compute(job: Job, prepared: Prepared, results: Path) -> Outcome:
-    adapted, sources = _learnt_from(job, prepared)
+def threads_of_trials(job: Job, sources: Sequence[Sources]) -> int | None:
+    """Return on how many threads trials learn unless told; None: on all cores.
+
+    Raises:
+        TooLargeError: on all cores, and only small ones may learn.
+    """
     usual = usual_threads(job, sources[0])
     if job.only_small and usual is None:
         raise TooLargeError("its trials learn on all cores")
-    with job.timed("train"), job.threaded("train", usual):
+    return usual
+
+
+def _compute(job: Job, prepared: Prepared, results: Path) -> Outcome:
+    _, adapted, sources = learnt_from(job, prepared)
+    with job.timed("train"), job.threaded("train", threads_of_trials(job, sources)):
         trained = run_trials(job, prepared, sources)
     outcome = results_of.save(job, prepared, adapted, sources[0], trained, results)
     forget(job, prepared, sources)

@@ -36,17 +36,43 @@ def usual_threads(job: Job, sources: Sources) -> int | None:
         job: what is run.
         sources: what a fold learns from.
     """
+    many = max(1, cores() // job.jobs) if job.jobs and job.jobs > 1 else None
+    if job.recipe.training.finetune:
+        return many
+    size, on_means = _size(job, sources)
+    return 1 if on_means or size < _SMALL else many
+
+
+def parameters(job: Job, sources: Sources) -> dict[str, int]:
+    """Return how many there are of the upstreams, and of what learns from them.
+
+    Args:
+        job: what is run.
+        sources: what a fold learns from.
+    """
+    counted = [source.parameters for source in sources]
+    known = [count for count in counted if count is not None]
+    upstream = {"upstream": sum(known)} if len(known) == len(counted) else {}
+    trained = sum(known) if job.recipe.training.finetune else 0
+    return upstream | {"head": _size(job, sources)[0] - trained}
+
+
+def speed(sources: Sources) -> float | None:
+    """Return the seconds of audio that all upstreams encode in a second; None if unknown."""
+    known = [source.speed for source in sources if source.speed]
+    return 1 / sum(1 / each for each in known) if len(known) == len(sources) else None
+
+
+def _size(job: Job, sources: Sources) -> tuple[int, bool]:
+    """Return how many parameters a system has, and whether its head looks at means alone."""
     import torch
 
     from serbench.devices import forked
 
-    many = max(1, cores() // job.jobs) if job.jobs and job.jobs > 1 else None
-    if job.recipe.training.finetune:
-        return many
     with forked(torch.device("cpu")):
         on_means = head_of(job).needs == "mean"
-        size = sum(parameter.numel() for parameter in make_system(job, sources).parameters())
-    return 1 if on_means or size < _SMALL else many
+        system = make_system(job, sources)
+        return sum(parameter.numel() for parameter in system.parameters()), on_means
 
 
 def budget_of(tuning: FineTuning, upstreams: Sequence[Upstream]) -> float:

@@ -15,6 +15,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from serbench.benchmarks.reading.names import speaker_numbers
 from serbench.devices import cores, gpus, threads
 from serbench.digests import digest_json
 from serbench.durable import sound
@@ -162,11 +163,9 @@ def run_trials(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> AllT
     """
     if job.anew:
         forget(job, prepared, sources)
-    state = _state(job, prepared, sources)
-    _tell_of_others(job, state)
+    trials = _trials(job, prepared, sources)
+    _tell_of_others(job, trials.state)
     epochs, seeds = job.recipe.training.most_epochs, job.recipe.seeds
-    heard, weighed = voices(job, prepared.table), weights(job, prepared)
-    trials = _Trials(job, prepared, sources, heard, weighed, state, job.threads["train"])
     keys = [(number, seed) for number in range(len(prepared.folds)) for seed in seeds]
     with job.progress.step("train", epochs * len(keys)) as step:
         found = {key: trials.read(key) for key in keys}
@@ -176,6 +175,23 @@ def run_trials(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> AllT
         for task in spread([*tasks], _processes(job, trials.threads), step, job.progress):
             found[tasks[task]] = trials.read(tasks[task])
     return _joined(found)
+
+
+def run_trial(job: Job, prepared: Prepared, sources: Sequence[Sources], key: Key) -> list[Path]:
+    """Train and predict one fold with one seed, unless it is finished, and return its files.
+
+    The other arguments are those of `run_trials`.
+    """
+    trials = _trials(job, prepared, sources)
+    if trials.read(key) is None:
+        trials.task(key).work(job.progress)
+    return finished.files(trials.state, *key)
+
+
+def _trials(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> _Trials:
+    heard, weighed = voices(job, prepared.table), weights(job, prepared)
+    state = _state(job, prepared, sources)
+    return _Trials(job, prepared, sources, heard, weighed, state, job.threads["train"])
 
 
 def _processes(job: Job, count: int) -> Processes:
@@ -268,7 +284,6 @@ def _run_trial(
         step: progress.
         going: folder for a training of an upstream under way; a head is done soon enough.
     """
-    import numpy as np
     import torch
 
     from serbench.training import trial as trials
@@ -283,7 +298,7 @@ def _run_trial(
     trial = trials.Trial(
         sources=sources,
         targets=objective.targets(table),
-        speakers=np.unique(table["speaker"], return_inverse=True)[1].astype(np.int64),
+        speakers=speaker_numbers(table["speaker"]),
         fold=fold,
         objective=objective,
         training=job.recipe.training,

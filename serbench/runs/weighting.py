@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from serbench.benchmarks.reading.names import speaker_numbers
 from serbench.leaderboard import record
 from serbench.runs.plugin_part import plugin_part
 
@@ -24,12 +25,11 @@ def weights(job: Job, prepared: Prepared) -> list[NDArray[np.float32] | None]:
     how = job.recipe.training.weighting
     if how is None:
         return [None] * len(prepared.folds)
-    import numpy as np
 
     from serbench.training import weighting
 
     functionals = _functionals(job, prepared, how.functionals)
-    speakers = np.unique(prepared.table["speaker"], return_inverse=True)[1].astype(np.int64)
+    speakers = speaker_numbers(prepared.table["speaker"])
     return [
         weighting.weights(
             functionals,

@@ -36,10 +36,12 @@ class Task(NamedTuple):
     Attributes:
         name: how messages call it, such as "fold 3, seed 0".
         work: can be pickled; is called with where to show the work, and gives what can be pickled.
+        needs: what it finds in `SERBENCH_HOME` that other tasks made, by paths in there.
     """
 
     name: str
     work: Callable[[Progress], Any]
+    needs: tuple[str, ...] = ()
 
 
 class Done(NamedTuple):
@@ -247,6 +249,10 @@ class _Worker:
 
 def _serve(pipe: Connection, gpu: str | None) -> None:
     """Do what comes through a pipe, until it is closed; the other side decides about Ctrl-C."""
+
+    def say(kind: str, value: Any) -> None:
+        pipe.send_bytes(pickle.dumps((kind, value)))
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if gpu is not None:
@@ -256,7 +262,7 @@ def _serve(pipe: Connection, gpu: str | None) -> None:
             work = pipe.recv_bytes()
         except (EOFError, OSError):
             return
-        pipe.send_bytes(pickle.dumps(_outcome(work, _Told(pipe))))
+        say(*_outcome(work, Told(say)))
 
 
 def _end_with_parent() -> None:
@@ -269,14 +275,14 @@ def _outcome(work: bytes, progress: Progress) -> tuple[str, Any]:
     """Return what a task gives, or what went wrong in one sentence."""
     try:
         return "done", pickle.loads(work)(progress)
-    except SerbenchError as error:
-        return "failed", str(error)
     except Exception as error:
         return "failed", sentence(error)
 
 
-def sentence(error: Exception) -> str:
-    """Return an error that nobody foresaw in one sentence; its traceback goes into a file."""
+def sentence(error: BaseException) -> str:
+    """Return an error in one sentence; if nobody foresaw it, its traceback goes into a file."""
+    if isinstance(error, SerbenchError):
+        return str(error)
     if isinstance(error, OSError) and error.strerror:
         where = f"'{error.filename}': " if error.filename else ""
         return f"{where}{error.strerror}; what is finished is kept, the same command goes on"
@@ -284,34 +290,34 @@ def sentence(error: Exception) -> str:
     return brief(error) + (f"; traceback: {place}" if place else "")
 
 
-class _Told:
-    """Shows work to the process at the other end of a pipe."""
+class Told:
+    """Shows work to whoever is told of it.
 
-    def __init__(self, pipe: Connection) -> None:
-        self._pipe = pipe
+    Args:
+        say: is called with the kind of a `Heard` and its value.
+    """
+
+    def __init__(self, say: Callable[[str, Any], None]) -> None:
+        self._say = say
 
     @contextmanager
     def step(self, title: str, total: float | None) -> Iterator[Step]:
         """Open a piece of work; the other side knows in which it is."""
-        yield _ToldStep(self)
+        yield _ToldStep(self._say)
 
     def tell(self, text: str) -> None:
         """Print one line that stays."""
-        self.say("tell", text)
-
-    def say(self, kind: str, value: Any) -> None:
-        """Send what is to be shown."""
-        self._pipe.send_bytes(pickle.dumps((kind, value)))
+        self._say("tell", text)
 
 
 class _ToldStep:
-    def __init__(self, told: _Told) -> None:
-        self._told = told
+    def __init__(self, say: Callable[[str, Any], None]) -> None:
+        self._say = say
 
     def advance(self, amount: float = 1.0) -> None:
         """Say that `amount` of the total is done."""
-        self._told.say("advance", amount)
+        self._say("advance", amount)
 
     def note(self, text: str) -> None:
         """Say what is happening now."""
-        self._told.say("note", text)
+        self._say("note", text)

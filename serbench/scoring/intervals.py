@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -155,6 +156,7 @@ def standard_error(parts: Values, weights: Values) -> tuple[float, int]:
     return float(np.sqrt(count / (count - 1) * (own @ own))), count
 
 
+@cache
 def t_quantile(level: float, count: int) -> float:
     """Return how many standard errors the interval over `count` speakers or folds reaches."""
     from scipy.special import stdtrit
@@ -203,17 +205,20 @@ def _measures(task: Task, predictions: DataFrame) -> Iterator[tuple[str, Shares]
     who, speakers = factorize(named)
     seeds, _ = factorize(predictions["seed"])
     rows = [*predictions.groupby("fold", sort=False).indices.values()]
+    known: dict[Any, list[Cell]] = {}  # UA, WA and macro F1 follow from the same sums
     for measure in task.measures:
         if measure.metric not in ADDITIVE:
             continue
         of, value = ADDITIVE[measure.metric]
         both = (measure.truth, measure.prediction)
-        sides = [side_of(predictions, side).to_numpy() for side in both]
-        cells = (
-            _cell(of, [side[own] for side in sides], task.classes, who[own], seeds[own])
-            for own in rows
-        )
-        yield f"{task.over_folds}{measure.name}", of_folds(cells, value, [*map(str, speakers)])
+        if (of, both) not in known:
+            sides = [side_of(predictions, side).to_numpy() for side in both]
+            known[of, both] = [
+                _cell(of, [side[own] for side in sides], task.classes, who[own], seeds[own])
+                for own in rows
+            ]
+        shares = of_folds(known[of, both], value, [*map(str, speakers)])
+        yield f"{task.over_folds}{measure.name}", shares
 
 
 def _cell(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from pandas import DataFrame, Series, factorize
 
 from serbench.benchmarks import UNKNOWN, Task
 from serbench.errors import SerbenchError
-from serbench.scoring.metrics import METRICS
+from serbench.scoring.grouped import of_groups
 from serbench.scoring.predictions import TEST, WHO, gap, side_of
+from serbench.scoring.sums import Codes, Values
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,8 @@ class Scores:
         rank: its value.
         by_fold: metric to its summary over folds.
         by_speaker: metric to its summary over speakers.
-        folds: one row a fold and seed: `fold`, `seed`, `utterances`, and the metrics.
-        speakers: one row a test speaker, those left out of averages too: `speaker`, `utterances`
+        fold_rows: one a fold and seed: `fold`, `seed`, `utterances`, and the metrics.
+        speaker_rows: one a test speaker, those left out of averages too: `speaker`, `utterances`
             (different ones), and the metrics (`ccc` for the CCC), averaged over seeds.
         seeds: how many.
         min_utterances: that a speaker needs to count in `a_ccc`.
@@ -90,12 +92,23 @@ class Scores:
     rank: float
     by_fold: Mapping[str, FoldSummary]
     by_speaker: Mapping[str, SpeakerSummary]
-    folds: DataFrame
-    speakers: DataFrame
+    fold_rows: list[dict[str, Any]]
+    speaker_rows: list[dict[str, Any]]
     seeds: int
     min_utterances: int
     undefined: tuple[str, ...]
     tests: Mapping[str, Scores] = field(default_factory=dict)
+
+    @cached_property
+    def folds(self) -> DataFrame:
+        """The rows of folds as a table."""
+        return DataFrame(self.fold_rows)
+
+    @cached_property
+    def speakers(self) -> DataFrame:
+        """The rows of speakers as a table, which may have none."""
+        measures = (name.removeprefix("a_") for name in self.by_speaker)
+        return DataFrame(self.speaker_rows, columns=["speaker", "utterances", *measures])
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values that JSON has; NaN is None."""
@@ -104,8 +117,8 @@ class Scores:
             "rank": self.rank,
             "by_fold": {name: asdict(summary) for name, summary in self.by_fold.items()},
             "by_speaker": {name: asdict(summary) for name, summary in self.by_speaker.items()},
-            "folds": self.folds.to_dict(orient="records"),
-            "speakers": self.speakers.to_dict(orient="records"),
+            "folds": self.fold_rows,
+            "speakers": self.speaker_rows,
             "seeds": self.seeds,
             "min_utterances": self.min_utterances,
             "undefined": list(self.undefined),
@@ -155,8 +168,8 @@ def score(task: Task, predictions: DataFrame) -> Scores:
         by_speaker=_by_speaker(
             counting, int((size < needed).sum()), _constant(task, predictions, size[size >= needed])
         ),
-        folds=folds,
-        speakers=_over_seeds(people, size),
+        fold_rows=_rows(folds),
+        speaker_rows=_rows(_over_seeds(people, size)),
         seeds=len(pooled),
         min_utterances=task.min_utterances,
         undefined=(
@@ -190,32 +203,26 @@ def measured(task: Task, predictions: DataFrame, keys: list[str], prefix: str) -
     Returns:
         The keys, `utterances` (rows of the group), and the measures.
     """
-    names = [m.name for m in task.measures] + [task.main] * task.averaged
-    return DataFrame(
-        [
-            dict(zip(keys, key, strict=True))
-            | {"utterances": len(rows)}
-            | {f"{prefix}{name}": value for name, value in measure(task, rows).items()}
-            for key, rows in predictions.groupby(keys, sort=False)
-        ],
-        columns=[*keys, "utterances", *(f"{prefix}{name}" for name in names)],
+    cells = predictions.groupby(keys, sort=False).ngroup().to_numpy().astype(np.intp)
+    _, first = np.unique(cells, return_index=True)
+    table: DataFrame = predictions[keys].iloc[first].reset_index(drop=True)
+    return table.assign(
+        utterances=np.bincount(cells, minlength=len(table)),
+        **{f"{prefix}{name}": value for name, value in _measures(task, predictions, cells).items()},
     )
 
 
-def measure(task: Task, predictions: DataFrame) -> dict[str, float]:
-    """Return what a task measures on a group of predictions, by name.
+def _measures(task: Task, predictions: DataFrame, groups: Codes) -> dict[str, Values]:
+    """Return what a task measures on each group of predictions, by name."""
+    values = {}
+    for m in task.measures:
+        truth, given = (side_of(predictions, each).to_numpy() for each in (m.truth, m.prediction))
+        values[m.name] = of_groups(m.metric, truth, given, task.classes, groups)
+    return values | ({task.main: np.mean([*values.values()], axis=0)} if task.averaged else {})
 
-    Args:
-        task: what is predicted.
-        predictions: with the columns of truth and prediction.
-    """
-    values = {
-        m.name: METRICS[m.metric](
-            side_of(predictions, m.truth), side_of(predictions, m.prediction), task.classes
-        )
-        for m in task.measures
-    }
-    return values | ({task.main: float(np.mean([*values.values()]))} if task.averaged else {})
+
+def _rows(cells: DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in cells.to_dict("records")]
 
 
 def _names(cells: DataFrame) -> list[str]:
@@ -273,7 +280,7 @@ def _over_seeds(people: DataFrame, size: Series[int]) -> DataFrame:
 
 
 def _undefined(cells: DataFrame, keys: list[str]) -> Iterator[str]:
-    for row in cells.to_dict(orient="records"):
-        nan = [name for name in _names(cells) if np.isnan(row[name])]
-        if nan:
-            yield ", ".join(f"{key} {row[key]}" for key in keys) + f": {', '.join(nan)}"
+    names = _names(cells)
+    for row in cells[cells[names].isna().any(axis=1)].to_dict(orient="records"):
+        nan = [name for name in names if np.isnan(row[name])]
+        yield ", ".join(f"{key} {row[key]}" for key in keys) + f": {', '.join(nan)}"

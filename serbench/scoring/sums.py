@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from serbench.errors import unknown
 from serbench.scoring.metrics import divergence_of_each
 
 Values: TypeAlias = NDArray[np.float64]
@@ -49,14 +50,22 @@ def ccc(sums: Values) -> Values:
 def confusions(
     truth: Any, prediction: Any, labels: Sequence[str], groups: Codes, count: int
 ) -> Values:
-    """Return (groups, C, C + 1): how often each class is predicted as each; last, as none."""
+    """Return (groups, C, C + 1): how often each class is predicted as each; last, as none.
+
+    Raises:
+        SerbenchError: a truth is no label.
+    """
     from pandas import Index
 
     classes = len(labels)
-    known = Index(labels)
-    t, p = (known.get_indexer(Index(np.asarray(side, object))) for side in (truth, prediction))
+    # as objects: to infer another type takes longer than all the rest
+    objects = (np.asarray(each, object) for each in (labels, truth, prediction))
+    known, *sides = (Index(each, dtype="object") for each in objects)
+    t, p = (known.get_indexer(side) for side in sides)
+    if (t < 0).any():
+        raise unknown("label", str(np.asarray(truth)[t < 0][0]), labels)
     cells = (groups * classes + t) * (classes + 1) + np.where(p < 0, classes, p)
-    counted = np.bincount(cells[t >= 0], minlength=count * classes * (classes + 1))
+    counted = np.bincount(cells, minlength=count * classes * (classes + 1))
     return counted.reshape(count, classes, classes + 1).astype(np.float64)
 
 
@@ -80,8 +89,10 @@ def shares_there(
 ) -> Values:
     """Return (groups, C, 3): how often a label is there in the truth, the prediction, and both."""
     least = 1 / len(labels)
-    t, p = (np.asarray(side, np.float64) > least for side in (truth, prediction))
+    sides = [np.asarray(side, np.float64) for side in (truth, prediction)]
+    t, p = (side > least for side in sides)
     cells = np.stack([t, p, t & p], axis=-1).astype(np.float64)
+    cells[~np.isfinite(sides).all(axis=(0, 2))] = np.nan  # what is no number reaches all sums
     return _summed(cells, groups, count)
 
 
@@ -90,7 +101,8 @@ def shares_macro_f1(sums: Values) -> Values:
     said, given, both = np.moveaxis(sums, -1, 0)
     present = said > 0
     f1 = np.where(present, 2 * both / np.where(present, said + given, 1), 0.0)
-    return _share(f1.sum(-1), present.sum(-1).astype(np.float64))
+    whole = 0 * sums.sum((-2, -1))  # NaN where a share is no number
+    return _share(f1.sum(-1) + whole, present.sum(-1).astype(np.float64))
 
 
 def divergences(truth: Any, prediction: Any, _: Sequence[str], groups: Codes, count: int) -> Values:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from serbench.benchmarks import UNKNOWN
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -27,7 +29,7 @@ def heard_in(
     *,
     enrolled: bool = False,
 ) -> DataFrame:
-    """Return the vectors of all speakers of a fold, in half precision.
+    """Return the vectors of all known speakers of a fold, in half precision.
 
     Args:
         table: the utterances.
@@ -44,11 +46,10 @@ def heard_in(
     if enrolled:
         heard = ~np.isin(rows, fold.test)
         rows, embeddings = rows[heard], embeddings[heard]
-    speakers, places, clips = np.unique(
-        table["speaker"].to_numpy(dtype=object)[rows].astype(str),
-        return_inverse=True,
-        return_counts=True,
-    )
+    names = table["speaker"].to_numpy(dtype=object)[rows].astype(str)
+    known = names != UNKNOWN
+    embeddings = embeddings[known]
+    speakers, places, clips = np.unique(names[known], return_inverse=True, return_counts=True)
     sums = np.zeros((len(speakers), embeddings.shape[1]))
     np.add.at(sums, places, embeddings)
     vectors = (sums / clips[:, None]).astype(np.float16)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,15 +68,20 @@ class StoredFeatures:
         blocks: where the frames lie on disk; of means, one frame each.
         means: (L, N, 1, D) float32, if only means are kept.
         provenance: of the upstream's weights.
+        parameters: of the upstream; None where an older serbench did not count them.
+        speed: seconds of audio that were encoded in a second, when they last were; None: unknown.
     """
 
     blocks: Shards
     means: Tensor | None
     provenance: dict[str, str]
+    parameters: int | None = None
+    speed: float | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return how another process gets them: from the disk, however many means there are."""
-        return _reopened, (self.blocks, self.means is not None, self.provenance)
+        about = self.provenance, self.parameters, self.speed
+        return _reopened, (self.blocks, self.means is not None, *about)
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -105,9 +111,9 @@ class StoredFeatures:
         return Features(self.blocks.read(rows), lengths)
 
 
-def _reopened(blocks: Shards, only_means: bool, provenance: dict[str, str]) -> StoredFeatures:
+def _reopened(blocks: Shards, only_means: bool, *about: Any) -> StoredFeatures:
     means = blocks.read(np.arange(len(blocks.lengths))) if only_means else None
-    return StoredFeatures(blocks, means, provenance)
+    return StoredFeatures(blocks, means, *about)
 
 
 def encode(
@@ -241,27 +247,38 @@ class _Encoding:
         index = self._told()
         size = index["depth"], index["dim"]
         blocks = shards.find(self.files, self.plan, self.precision, *size)
-        return _reopened(blocks, self.kept == "mean", index["provenance"])
+        about = index["provenance"], index.get("parameters"), index.get("speed")
+        return _reopened(blocks, self.kept == "mean", *about)
 
     def encode(self, missing: list[int], upstream: Upstream) -> None:
         """Write what the features are, and encode the shards that are missing."""
         upstream = upstream.to(self.device)
-        size = {"depth": upstream.depth, "dim": upstream.dim}
-        index = size | {"provenance": upstream.provenance, "rounds_as": self.here}
-        with written(self.index) as fresh:
-            fresh.write_text(json.dumps(index))
+        index = {
+            "depth": upstream.depth,
+            "dim": upstream.dim,
+            "provenance": upstream.provenance,
+            "parameters": sum(parameter.numel() for parameter in upstream.parameters()),
+            "rounds_as": self.here,
+        }
+        self._tell(index)
         if not missing:
             return
         check_texts(self.table, upstream)
         enrol_speakers(self.table, upstream, self.progress, self.device)
         todo = self.table.iloc[np.concatenate([self.plan[i] for i in missing])]
         self._check_space(upstream, todo)
-        with self.progress.step("encode", float(todo["seconds"].sum())) as step:
+        seconds, start = float(todo["seconds"].sum()), time.perf_counter()
+        with self.progress.step("encode", seconds) as step:
             for i in missing:
                 part = self.table.iloc[self.plan[i]]
                 clips = decode(part, upstream)
                 blocks = encode_clips(clips, part, self.kept, self.device, step, self.precision)
                 shards.write(self.files[i], blocks)
+        self._tell(index | {"speed": seconds / (time.perf_counter() - start)})
+
+    def _tell(self, index: dict[str, Any]) -> None:
+        with written(self.index) as fresh:
+            fresh.write_text(json.dumps(index))
 
     def _check_space(self, upstream: Upstream, table: DataFrame) -> None:
         """Tell how much will be written, and refuse what the disk cannot hold."""

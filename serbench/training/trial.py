@@ -36,7 +36,7 @@ class Trial:
         sources: features of the whole corpus for each stream of the system, or its clips for a
             stream with an upstream.
         targets: (N,) places in the labels, or (N, C) dimensions on the benchmark's scale.
-        speakers: (N,) index of each utterance's speaker.
+        speakers: (N,) index of each utterance's speaker; -1: unknown.
         fold: which rows are for what.
         objective: how the task is learnt.
         training: the settings.

@@ -50,6 +50,16 @@ class DecodedClips:
     texts: list[str | None]
 
     @property
+    def parameters(self) -> int:
+        """Of the upstream."""
+        return sum(parameter.numel() for parameter in self.upstream.parameters())
+
+    @property
+    def speed(self) -> None:
+        """Unknown: clips are encoded while they are trained on."""
+        return None
+
+    @property
     def frames(self) -> NDArray[np.int64]:
         """(N,) frames that the upstream makes of each utterance."""
         if isinstance(self.upstream, TextUpstream):

@@ -47,11 +47,12 @@ def weights(
     """Return (N,) weights of utterances: those of the training part have mean 1, others are 1.
 
     A training utterance has 1 + strength x (times its speaker is among the nearest of somebody who
-    is heard) / (how many are heard), divided by the mean over the training part.
+    is heard) / (how many are heard), divided by the mean over the training part. An unknown speaker
+    is neither heard nor anybody's neighbour.
 
     Args:
         functionals: (N, F) of all utterances.
-        speakers: (N,) number of each utterance's speaker.
+        speakers: (N,) number of each utterance's speaker; -1: unknown.
         train: rows that are trained on.
         heard: rows of those who are tested, without labels.
         how: the settings.
@@ -59,6 +60,7 @@ def weights(
     Raises:
         SerbenchError: nobody is heard.
     """
+    heard, known = (rows[speakers[rows] >= 0] for rows in (heard, train))
     if not len(heard):
         msg = (
             "training is weighted by who sounds like those tested, of whom nothing is heard; enrol "
@@ -66,11 +68,11 @@ def weights(
         )
         raise SerbenchError(msg)
     values = _projected(functionals, train, how.components)
-    there, own = np.unique(speakers[train], return_inverse=True)
+    there, own = np.unique(speakers[known], return_inverse=True)
     asked, theirs = np.unique(speakers[heard], return_inverse=True)
     apart = divergences(
         [values[heard[theirs == i]] for i in range(len(asked))],
-        [values[train[own == i]] for i in range(len(there))],
+        [values[known[own == i]] for i in range(len(there))],
         how.mixtures,
         how.seed,
     )
@@ -78,7 +80,7 @@ def weights(
     nearest = np.argsort(apart, axis=1, kind="stable")[:, : how.nearest]
     chosen = np.bincount(nearest.ravel(), minlength=len(there))
     found = np.ones(len(functionals))
-    found[train] = 1 + how.strength * chosen[own] / len(asked)
+    found[known] = 1 + how.strength * chosen[own] / len(asked)
     found[train] /= found[train].mean()
     return found.astype(np.float32)
 

@@ -12,9 +12,6 @@ from serbench.digests import digest_json
 from serbench.errors import SerbenchError
 from serbench.home import home
 from serbench.progress import Progress
-from serbench.vetting.adapting import make_twice
-from serbench.vetting.downstream import check_downstream
-from serbench.vetting.upstream import check_upstream
 
 
 def vet(
@@ -24,13 +21,13 @@ def vet(
     progress: Progress,
     device: str = "cpu",
 ) -> None:
-    """Refuse a plugin whose features or embeddings depend on more than the clip itself.
+    """Refuse a plugin whose numbers depend on more than what it is given.
 
     Those that come with serbench are not looked at, nor is one that was found sound before with
     the same code and options on the same kind of device, which is kept in `checked/`.
 
     Args:
-        plugin: an upstream or a downstream.
+        plugin: an upstream, a downstream or a post-processor.
         identity: its code, options and files, as they count in a recipe.
         given: all its options.
         progress: where it is told that it is checked.
@@ -60,9 +57,19 @@ def vet(
 def _failures(
     plugin: plugins.Plugin, given: Mapping[str, Any], progress: Progress, device: str
 ) -> list[str]:
+    # torch is loaded for what is new alone
     if plugin.kind == "upstreams":
+        from serbench.vetting.adapting import make_twice
+        from serbench.vetting.upstream import check_upstream
+
         made, again = make_twice(plugin, given, progress, device)
         return check_upstream(made, again, extremes=False, device=device)
-    return check_downstream(
-        lambda dim: plugins.make(plugin, dim, options=given), learning=False, device=device
-    )
+    if plugin.kind == "downstreams":
+        from serbench.vetting.downstream import check_downstream
+
+        return check_downstream(
+            lambda dim: plugins.make(plugin, dim, options=given), learning=False, device=device
+        )
+    from serbench.vetting.postprocessor import check_postprocessor
+
+    return check_postprocessor(*(plugins.make(plugin, options=given) for _ in range(2)))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pandas import DataFrame
 
-from serbench.benchmarks import Classification, Fold
+from serbench.benchmarks import UNKNOWN, Classification, Fold
 from serbench.benchmarks.auditing.folds import enrolled_folds
 from serbench.benchmarks.splitting import protocols
 from serbench.benchmarks.splitting.enrolling import enrol
@@ -101,3 +101,15 @@ def test_a_class_that_only_what_is_aside_has_is_told(table: DataFrame, folds: li
 def test_no_row_is_enrolled_and_in_another_part() -> None:
     with pytest.raises(SerbenchError, match="a row is in two parts"):
         Fold("f", np.array([0]), np.array([1]), np.array([2]), np.array([2]))
+
+
+def test_unknown_speakers_are_scored_and_never_enrolled(
+    table: DataFrame, folds: list[Fold]
+) -> None:
+    nobody = table["utterance"].isin(["a_0", "a_1", "a_2"])
+    table.loc[nobody, "speaker"] = UNKNOWN
+    (made,) = enrol(table, folds[:1], 2, "clips", 4)
+    ids = table["utterance"]
+    assert {*ids[nobody]} <= {*ids.iloc[made.test]}
+    assert not {*ids[nobody]} & {*ids.iloc[made.enrol]}
+    assert len(made.enrol) == 2

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import os
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ import pandas as pd
 import pytest
 import soundfile
 
+from serbench import bounds
 from serbench.benchmarks.reading import custom
 from serbench.benchmarks.reading.importing import Target, import_corpus
 from serbench.errors import SerbenchError
@@ -176,8 +180,8 @@ def test_manifests_of_lhotse(tmp_path: Path, clips: list[Path], kind: str) -> No
     assert (table["end"] == 1).all()
 
 
-@pytest.mark.filterwarnings("ignore:The inplace keyword")  # in audformat
-def test_a_database_in_audformat(tmp_path: Path, clips: list[Path]) -> None:
+def save_database(folder: Path, clips: list[Path]) -> None:
+    """Write the corpus in audformat, a table for the speakers and one for the emotions."""
     audformat = pytest.importorskip("audformat")
     database = audformat.Database("mine")
     people: dict[str, Any] = {f"s{s}": {"gender": "female" if s else "male"} for s in range(3)}
@@ -188,7 +192,12 @@ def test_a_database_in_audformat(tmp_path: Path, clips: list[Path]) -> None:
         table = database[f"of.{name}"] = audformat.Table(index)
         table[name] = audformat.Column(scheme_id=name)
         table[name].set([*values])
-    database.save(tmp_path)
+    database.save(folder)
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # in audformat
+def test_a_database_in_audformat(tmp_path: Path, clips: list[Path]) -> None:
+    save_database(tmp_path, clips)
     table = check(imported(tmp_path, tmp_path / "mine", called={}), clips)
     genders = table.groupby("speaker")["gender"].first()
     assert genders.to_dict() == {"s0": "male", "s1": "female", "s2": "female"}
@@ -200,4 +209,93 @@ def test_what_is_no_corpus_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cuts.jsonl").write_text("{")
     with pytest.raises(SerbenchError, match="is not a manifest of JSON lines"):
         imported(tmp_path / "cuts.jsonl", tmp_path / "mine", called={})
+    assert not (tmp_path / "mine").exists()
+
+
+class Runs:
+    """A pickle that writes a file when it is opened."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.mark,)
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # in audformat
+def test_no_code_of_a_database_runs(tmp_path: Path, clips: list[Path]) -> None:
+    """Which audformat would run: it prefers pickles of tables, and its YAML makes any object."""
+    save_database(tmp_path, clips)
+    mark = tmp_path / "ran"
+    (tmp_path / "db.of.emotion.pkl").write_bytes(pickle.dumps(Runs(mark)))
+    check(imported(tmp_path, tmp_path / "mine", called={}), clips)
+    header = tmp_path / "db.yaml"
+    header.write_text(f"{header.read_text()}x: !!python/object/apply:os.mkdir [{str(mark)!r}]\n")
+    with pytest.raises(SerbenchError, match="could not determine a constructor for the tag"):
+        imported(tmp_path, tmp_path / "other", called={})
+    assert not mark.exists()
+    yaml = pytest.importorskip("yaml")
+    yaml.load(header.read_text(), Loader=yaml.CLoader)
+    assert mark.exists(), "else the test says nothing"
+
+
+MANIFESTS = {
+    "nested": "[" * 100_000,
+    "no table": "[1, 2]",
+    "no id": '{"sources": []}',
+    "no source": '{"id": "r", "sources": []}\n'
+    '{"id": "u", "recording_id": "r", "start": 0, "duration": 1}',
+    "no number": '{"id": "r", "sources": [{"source": "a.wav"}]}\n'
+    '{"id": "u", "recording_id": "r", "start": "x", "duration": 1}',
+    "nothing": "{}",
+}
+
+
+@pytest.mark.parametrize("text", MANIFESTS.values(), ids=MANIFESTS)
+def test_a_manifest_of_anything_is_one_sentence_and_leaves_nothing(
+    tmp_path: Path, text: str
+) -> None:
+    path = tmp_path / "cuts.jsonl"
+    path.write_text(text)
+    with pytest.raises(SerbenchError, match=r"cuts\.jsonl"):
+        imported(path, tmp_path / "mine", called={})
+    assert not (tmp_path / "mine").exists()
+
+
+def test_a_small_manifest_that_unpacks_to_much_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "LISTED", bounds.Limit(100_000, "bytes of a list"))
+    with gzip.open(tmp_path / "cuts.jsonl.gz", "wb") as file:
+        file.write(b"{}\n" * 100_000)
+    assert (tmp_path / "cuts.jsonl.gz").stat().st_size < 2000
+    with pytest.raises(SerbenchError, match=r"cuts\.jsonl\.gz' has 100,00. bytes of a list"):
+        imported(tmp_path, tmp_path / "mine", called={})
+
+
+def test_parquet_files_of_anything_are_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "hub"
+    source.mkdir()
+    file = source / "train-0.parquet"
+    os.mkfifo(file)
+    with pytest.raises(SerbenchError, match=r"train-0\.parquet' is a pipe, not a file"):
+        imported(source, tmp_path / "mine", called={})
+    file.unlink()
+    file.write_bytes(b"PAR1 and no more")
+    with pytest.raises(SerbenchError, match=r"train-0\.parquet' cannot be read"):
+        imported(source, tmp_path / "mine", called={})
+    nothing = pd.DataFrame({"audio": [{"bytes": b"", "path": "a.wav"}]}).iloc[:0]
+    nothing.to_parquet(file)
+    with pytest.raises(SerbenchError, match=r"train-0\.parquet' has 0 columns of audio"):
+        imported(source, tmp_path / "mine", called={})
+    broken = {"audio": [{"bytes": b"", "path": "a.\0"}]}
+    pd.DataFrame(broken).to_parquet(file)
+    with pytest.raises(SerbenchError, match="hub' is damaged, or not what it looks like"):
+        imported(source, tmp_path / "mine", called={})
+    monkeypatch.setattr(bounds, "CELLS", bounds.Limit(1000, "cells"))
+    pd.DataFrame({"a": [1] * 1001}).to_parquet(file)
+    with pytest.raises(SerbenchError, match=r"train-0\.parquet' has 1,001 cells"):
+        imported(source, tmp_path / "mine", called={})
     assert not (tmp_path / "mine").exists()

@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers import HubertModel
 
 from serbench import plugins
+from serbench.benchmarks import UNKNOWN
 from serbench.durable import seal
 from serbench.encoders import weights
 from serbench.encoders.personal import PersonalEncoder
@@ -231,3 +232,26 @@ def test_a_packaged_size_is_a_folder_of_the_package(
     assert "packaged" not in found.provenance
     with pytest.raises(SerbenchError, match="come with serbench and have no revision 'main'"):
         weights.find(name, "main", sizes)
+
+
+def test_an_unknown_speaker_is_not_adapted_to_and_each_clip_is_judged_alone(
+    personal: dict[str, Path], noise: Noise, tmp_path: Path
+) -> None:
+    made = encoder(personal["last"], unseen="nearest")
+    profiles = torch.randn(len(NAMES), 16, generator=torch.Generator().manual_seed(0))
+    made.speakers.profiles.copy_(profiles)
+    assert made.unseen_speakers(["ann", "zoe", UNKNOWN]) == ["zoe"]
+    waves = [noise(6_000), noise(9_000)]
+    together = made(batch(waves, UNKNOWN, UNKNOWN)).layers
+    for row, wave in enumerate(waves):
+        alone = made(batch([wave], f"new {row}")).layers[:, 0]
+        frames = made.frames(len(wave))
+        torch.testing.assert_close(together[:, row, :frames], alone, rtol=0, atol=1e-5)
+    offered = Unlabelled("x", "CC0", "", "all", [Recording(tmp_path / "a.wav", UNKNOWN)])
+    options = {"weights": "nano", "revision": None, "position": "last", "unseen": "nearest"}
+    options |= {"epochs": 1, "peak": None, "batch_seconds": None, "gradient": None}
+    options |= {"layer_drop": None, "crop_seconds": None, "seed": 0, "adapt_on": "all"}
+    with pytest.raises(
+        SerbenchError, match="all speakers are unknown, so that none can be adapted"
+    ):
+        papt_hubert.adapt(options, offered, tmp_path, progress=Silent(), device="cpu")

@@ -60,10 +60,10 @@ def test_what_the_row_or_the_board_is_called_by_is_not_named_again(raw: dict[str
             {"training": {"learning_rates": [0.1], "refit": True}},
             "learning_rates=[0.1], refit=true",
         ),
-        ({"training": {"finetune": True}}, "finetune=yes"),
-        ({"training": {"finetune": {"front_end": True}}}, "finetune=yes"),
-        ({"finetune": True}, "finetune=yes"),
-        ({"finetune": {"epochs": 2}}, "finetune=yes, epochs=2"),
+        ({"training": {"finetune": True}}, "finetune=together"),
+        ({"training": {"finetune": {"front_end": True}}}, "finetune=together"),
+        ({"finetune": True}, "finetune=first"),
+        ({"finetune": {"epochs": 2}}, "finetune=first, epochs=2"),
         ({"training": {"average": 5, "standardize": False}}, "average=5"),
         ({"upstream": {"name": "fbank", "normalize": True}}, "normalize=true"),
         ({"upstream": {"name": "hubert", "layers": "last"}}, "layers=last"),
@@ -82,7 +82,7 @@ def test_each_row_names_its_own_and_what_sets_its_like_apart():
     assert differing([stored(raw) for raw in rows], recommended) == [
         "epochs=200, finetune=no",
         "epochs=3, finetune=no",
-        "epochs=200, finetune=yes",
+        "epochs=200, finetune=first",
         "",
     ]
 

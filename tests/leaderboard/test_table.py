@@ -13,8 +13,15 @@ from sklearn.metrics import accuracy_score, f1_score, recall_score
 from serbench.benchmarks import Regression
 from serbench.leaderboard import store
 from serbench.leaderboard.differing import differing
-from serbench.leaderboard.notes import mentions
-from serbench.leaderboard.record import Adaptation, Encoder, Labels, LeftOut, ProtocolRecord
+from serbench.leaderboard.notes import heard, mentions
+from serbench.leaderboard.record import (
+    Adaptation,
+    BenchmarkRecord,
+    Encoder,
+    Labels,
+    LeftOut,
+    ProtocolRecord,
+)
 from serbench.leaderboard.table import Board, rank
 
 from .result_samples import AFFECT, EMOTIONS, classified, ranked, rated, record, score, scored
@@ -312,6 +319,28 @@ def test_weights_trained_on_the_test_corpus_are_marked():
 )
 def test_corpora_are_recognised_however_written(corpora: str, name: str, expected: bool):
     assert mentions(corpora, name) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "expected"),
+    [
+        ("crema_d_to_emodb", "emodb 1, crema_d 1", ["CREMA-D: False", "Emo-DB: True"]),
+        ("emodb_and_crema_d", "emodb 1, crema_d 1", ["CREMA-D: True", "Emo-DB: True"]),
+        ("2_corpora_to_emodb", "emodb 1, crema_d 1, a 1", ["CREMA-D: False", "Emo-DB: True"]),
+        ("a_to_2_corpora", "emodb 1, crema_d 1, a 1", ["CREMA-D: True", "Emo-DB: True"]),
+        ("a_to_2_corpora", "b 1, c 1, emodb 1, crema_d 1", ["CREMA-D: False", "Emo-DB: False"]),
+        ("emodb", "1", ["CREMA-D: False", "Emo-DB: True"]),
+    ],
+)
+def test_of_several_corpora_those_count_as_heard_that_are_tested(name, version, expected):
+    benchmark = BenchmarkRecord(name=name, version=version, synthetic=False, task=EMOTIONS)
+    found = [f"{each}: {heard(each, benchmark)}" for each in ("CREMA-D", "Emo-DB")]
+    assert found == expected
+    for corpora in ("CREMA-D", "Emo-DB"):
+        result = record(benchmark=benchmark, provenance={"trained_on": corpora})
+        told = board((result, classified(1.5)))
+        said = any("trained on the test corpus" in note for note in told.notes)
+        assert f"{corpora}: {said}" in expected
 
 
 def recipe(hidden: object, dropout: float = 0.0, **options: object) -> dict:

@@ -9,19 +9,22 @@ import re
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rich.console import Console
 
 from serbench.errors import SerbenchError
 from serbench.leaderboard.bibtex import to_bibtex
 from serbench.leaderboard.columns import COLUMNS, chosen, texts
 from serbench.leaderboard.export import to_csv, to_json, to_markdown
-from serbench.leaderboard.latex import to_latex
+from serbench.leaderboard.latex import escaped, to_latex
 from serbench.leaderboard.matrix import matrices
 from serbench.leaderboard.record import BenchmarkRecord, Labels
 from serbench.leaderboard.render import render_board
 from serbench.leaderboard.render_matrix import render_matrix
 from serbench.scoring.inequality import worst_decile
 
+from .latex_syntax import complaints
 from .result_samples import AFFECT, EMOTIONS, classified, ranked, rated, record
 
 HOSTILE = Labels(upstream="x_1&\\input{/etc/passwd}", weights="50%", downstream="$a^2$")
@@ -105,6 +108,35 @@ def test_latex_is_a_table_of_booktabs_with_the_best_group_bold(boards):
     assert text.count("\\bfseries") == 3
     cells = [line for line in text.splitlines() if line.startswith(("1 &", "3 &"))]
     assert len({len(re.findall(r"(?<!\\)&", line)) for line in cells[:3]}) == 1
+
+
+def test_latex_with_every_column_is_what_tex_reads(boards):
+    text = to_latex(boards, [*COLUMNS])
+    assert complaints(text) == []
+    assert text.count("95\\,\\%") == 2, "once a table, although it was asked for"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ("50% of", "% as it stands"),
+        ("a_1", "_ as it stands"),
+        ("{a", "{ too many"),
+        ("\\input{a}", "unknown command \\input"),
+        ("$a", "$ too many"),
+        ("a & b", "& outside of a table"),
+        ("\\pm", "\\pm out of mathematics"),
+        ("\\begin{tabular}{rl}\na \\\\\n\\end{tabular}", "2 columns, but {1} cells"),
+    ],
+)
+def test_what_reads_latex_finds_what_tex_would(wrong, complaint):
+    assert complaints(wrong) == [complaint]
+
+
+@settings(deadline=None)
+@given(st.text(min_size=1))
+def test_every_text_is_latex_that_shows_it(text):
+    assert complaints(escaped(text)) == []
 
 
 def test_latex_obeys_no_name(boards):

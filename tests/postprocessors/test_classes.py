@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from serbench.benchmarks import UNKNOWN
 from serbench.errors import SerbenchError
 from serbench.postprocessors import (
     Evidence,
@@ -247,3 +248,23 @@ def test_labels_that_are_enrolled_are_counted_and_not_guessed() -> None:
     for step in (em_prior.make(calibrate=False), held):
         made = step.correct(test.unlabelled, told)
         np.testing.assert_array_equal(made[40:], test.values[40:])
+
+
+@pytest.mark.parametrize("step", STEPS, ids=["em_prior", "prior_shift"])
+def test_unknown_speakers_stay_as_predicted_and_are_nobodys_neighbours(step: PostProcessor) -> None:
+    evidence, test = corpus(3, SKEWED)
+    alone = chain((step,), test, evidence)[0]
+    nobody = np.isin(test.speakers, ["test1", "test2"])
+    masked = replace(test, speakers=np.where(nobody, UNKNOWN, test.speakers))
+    found = chain((step,), masked, evidence)[0]
+    np.testing.assert_array_equal(found[nobody], test.values[nobody])
+    np.testing.assert_array_equal(found[~nobody], alone[~nobody])
+    assert (alone[nobody] != test.values[nobody]).any()
+    # of people who may be anybody no voice is the mean: without it the step must not ask for it
+    strangers = np.isin(evidence.train.speakers, ["train0", "train4"])
+    names = np.where(strangers, UNKNOWN, evidence.train.speakers)
+    known = replace(evidence, train=replace(evidence.train, speakers=names))
+    assert UNKNOWN not in known.voices
+    assert np.isfinite(chain((step,), masked, known)[0]).all()
+    everybody = replace(test, speakers=np.full(len(test.speakers), UNKNOWN))
+    np.testing.assert_array_equal(chain((step,), everybody, evidence)[0], test.values)

@@ -53,28 +53,35 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return library
 
 
-class Tried:
-    """A process that tries case after case; the first of all is a run that nothing befalls."""
+@pytest.fixture(scope="module")
+def bench(shim: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[str]]:
+    """Return a process that tries case after case."""
+    folder = tmp_path_factory.mktemp("bench") / "watched"
+    with subprocess.Popen(
+        [sys.executable, TESTS / "faults.py", shim, folder],
+        env=os.environ | {"LD_PRELOAD": str(shim), "OMP_NUM_THREADS": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        yield process
 
-    def __init__(self, shim: Path, folder: Path, command: list[str]) -> None:
-        words = [sys.executable, TESTS / "faults.py", shim, folder, "run", *command]
-        self.process = subprocess.Popen(
-            list(map(str, words)),
-            env=os.environ | {"LD_PRELOAD": str(shim), "OMP_NUM_THREADS": "1"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+
+class Tried:
+    """Tries cases on a command; the first of all is a run that nothing befalls."""
+
+    def __init__(self, bench: subprocess.Popen[str], command: list[str]) -> None:
+        self.bench, self.command = bench, command
         self.whole = self.case(WHOLE)
         assert self.whole["first"][0] == 0, self.whole["first"][1]
 
     def case(self, case: Case) -> dict[str, Any]:
         """Return what `Bench.tried` does."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(case) + "\n")
-        self.process.stdin.flush()
-        made: dict[str, Any] = json.loads(self.process.stdout.readline())
+        assert self.bench.stdin is not None
+        assert self.bench.stdout is not None
+        self.bench.stdin.write(json.dumps([case, self.command]) + "\n")
+        self.bench.stdin.flush()
+        made: dict[str, Any] = json.loads(self.bench.stdout.readline())
         return made
 
     def count(self, call: str) -> int:
@@ -108,15 +115,13 @@ def tiny(tmp_path_factory: pytest.TempPathFactory, write_tiny_hubert: Any) -> Pa
 
 @pytest.fixture
 def tried(
-    request: pytest.FixtureRequest, shim: Path, tiny: Path, corpus: Path, tmp_path: Path
-) -> Iterator[Tried]:
+    request: pytest.FixtureRequest, bench: subprocess.Popen[str], tiny: Path, corpus: Path
+) -> Tried:
     """Return what tries cases on a run of a stage."""
-    command = [*STAGES[request.param], *COMMON, "--benchmark", str(corpus)]
+    command = ["run", *STAGES[request.param], *COMMON, "--benchmark", str(corpus)]
     if request.param != "frozen":
         command += ["--weights", str(tiny)]
-    made = Tried(shim, tmp_path / "watched", command)
-    yield made
-    made.process.communicate()
+    return Tried(bench, command)
 
 
 @pytest.mark.parametrize("tried", ["frozen"], indirect=True)

@@ -238,7 +238,8 @@ def test_weights_that_were_fine_tuned_before_are_told(
     if name == "cpc":
         raw = raw | {"upstream": "cpc"}
     corpus = prepared(raw)
-    first = finetuned(raw, corpus).parts[0].options["weights"]
+    one = dataclasses.replace(corpus, folds=corpus.folds[:1])
+    first = finetuned(raw | {"finetune": {"epochs": 1}}, one).parts[0].options["weights"]
     frozen = {key: value for key, value in raw.items() if key != "finetune"}
     frozen["upstream"] = {"name": name, "weights": first}
     made = recipe.resolve(frozen)
@@ -368,11 +369,10 @@ def make(*, weights: str | None = None):
         finetuned(raw | {"upstream": str(tmp_path / "mine.py")}, prepared(raw))
 
 
-def test_upstreams_of_which_none_has_parameters_are_not_fine_tuned(tmp_path: Path) -> None:
-    from serbench.progress import Silent
-    from serbench.runs.run import run_recipe
-
-    raw = {"upstream": ["fbank", "mfcc"], "fusion": "early", "downstream": "mean_pool"}
-    made = recipe.resolve(raw | {"benchmark": "demo", "finetune": {"epochs": 1}})
+def test_upstreams_of_which_none_has_parameters_are_not_fine_tuned(
+    raw: dict[str, Any], tmp_path: Path
+) -> None:
+    several = {"upstream": ["fbank", "mfcc"], "fusion": "early", "finetune": {"epochs": 1}}
+    made = recipe.resolve(raw | several)
     with pytest.raises(SerbenchError, match="neither fbank nor mfcc has parameters"):
         run_recipe(made, data=None, results=tmp_path, progress=Silent())

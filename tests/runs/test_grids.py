@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile
 
 from serbench.errors import SerbenchError
 from serbench.leaderboard import store
@@ -14,6 +15,7 @@ from serbench.progress import Silent
 from serbench.runs import recipe
 from serbench.runs.grids import grid as grids
 from serbench.runs.grids.cells import Where
+from serbench.runs.grids.corpora import Corpora, compared
 from serbench.runs.grids.local import Local
 from serbench.runs.grids.plan import plan
 from serbench.runs.grids.sweep import Report, sweep
@@ -74,8 +76,8 @@ def test_what_is_no_grid_is_refused(raw: dict[str, Any], said: str) -> None:
 
 def swept(raw: dict[str, Any], corpus: Path, results: Path, jobs: int) -> Report:
     planned = plan(grids.made(raw | {"benchmark": str(corpus)}, {}), results)
-    with Local(jobs, "cpu") as engine:
-        return sweep(planned, Where(None, results, Path.cwd()), engine, Silent())
+    with Local(Where(None, results, Path.cwd()), jobs) as engine:
+        return sweep(planned, engine, Silent())
 
 
 def test_a_sweep_does_what_single_runs_do_skips_it_next_time_and_survives_a_bad_cell(
@@ -110,6 +112,36 @@ def test_a_sweep_does_what_single_runs_do_skips_it_next_time_and_survives_a_bad_
     assert found.predictions.equals(other.predictions)
     times = {"created", "seconds", "checksum"}
     assert found.result.model_dump(exclude=times) == other.result.model_dump(exclude=times)
+
+
+def test_a_finished_run_of_other_data_is_no_result_of_the_grid(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "home"))
+    results = tmp_path / "results"
+    raw = SHARED | {"grid": {"upstream": ["fbank"], "downstream": ["mean_pool", "mlp"]}}
+    single = recipe.resolve(
+        {"upstream": "fbank", "downstream": "mlp", "benchmark": str(corpus)}
+        | {"training": SHARED["training"]}
+    )
+    run_recipe(single, data=None, results=results, progress=Silent())
+    wave, rate = soundfile.read(corpus.parent / "0.wav")
+    for found in (0, 1):
+        if found:
+            soundfile.write(corpus.parent / "0.wav", 0.9 * wave, rate)
+        planned = plan(grids.made(raw | {"benchmark": str(corpus)}, {}), results)
+        assert len(planned.finished) == 1
+        told = [*compared(planned, results, Corpora(None, Silent()))]
+        assert len(planned.changed) == len(told) == found
+    with Local(Where(None, results, Path.cwd()), 1) as engine:
+        report = sweep(planned, engine, Silent())
+    assert (report.done, report.skipped, len(report.failed)) == (1, 0, 1)
+    assert "of other data: not the same audio" in report.failed[0].reason
+    for file in corpus.parent.glob("*.wav"):
+        file.unlink()
+    planned = plan(planned.grid, results)
+    (told_of,) = compared(planned, results, Corpora(None, Silent()))
+    assert "1 finished runs are not compared with their data" in told_of
 
 
 @pytest.mark.slow

@@ -10,10 +10,12 @@ import torch
 
 import serbench
 from serbench import plugins
+from serbench.benchmarks import Regression
 from serbench.checks import check_plugin
 from serbench.errors import SerbenchError
 from serbench.progress import Silent
-from serbench.runs import recipe
+from serbench.runs.postprocessing import made_of
+from serbench.runs.recipe import resolve
 from serbench.vetting.vet import vet
 
 ENCODER = """
@@ -93,6 +95,33 @@ def make(dim):
     return Head(dim)
 """
 
+STEP = """
+import numpy as np
+from serbench.postprocessors import PostProcessor
+
+class Step(PostProcessor):
+    serves = frozenset({"regression"})
+    known = 0.0
+
+    def correct(self, predicted, evidence):
+        values = predicted.values
+        BODY
+        return values + self.known
+
+def make():
+    return Step()
+"""
+BAD_STEPS = {
+    "values = values + np.random.rand()": "corrected differently the second time",
+    "self.known += 1.0": "corrected differently the second time",
+    "self.known = self.known or evidence.train.truths.mean()": "after another fold",
+    "values = values + values[:1]": "depends on the order of the utterances",
+    "values += 1.0": "changes what it is given; work on copies",
+    "values = values[1:]": r"must return an array of shape \(48, 3\)",
+    "values = values * np.inf": "corrected values are not finite",
+    "values = values + {}": r"correcting ends in TypeError: .* \(step\.py line 11\)",
+}
+
 
 def encoder(folder: Path, forward: str = "pass", make: str = "") -> str:
     """Write an upstream; it lets clips that are too short pass, which changes no number."""
@@ -124,6 +153,26 @@ def test_a_head_that_depends_on_its_batch_is_not_run(tmp_path: Path) -> None:
         serbench.run(upstream="fbank", downstream=path, results=tmp_path / "results")
 
 
+def step(folder: Path, body: str = "pass") -> str:
+    """Write a post-processor."""
+    path = folder / "step.py"
+    path.write_text(STEP.replace("BODY", body))
+    return str(path)
+
+
+@pytest.mark.parametrize("body", BAD_STEPS)
+def test_a_step_that_depends_on_more_than_it_is_given_corrects_nothing(
+    body: str, tmp_path: Path
+) -> None:
+    """What a step remembers of another fold may be truths of those whom it corrects now."""
+    path, said = step(tmp_path, body), BAD_STEPS[body]
+    made = resolve({"upstream": "fbank", "downstream": "mlp", "postprocess": path})
+    told = f"postprocessor 'step' is not run: regression: .*{said}"
+    with pytest.raises(SerbenchError, match=told):
+        made_of(made.postprocess, Regression(("arousal",), 1, 5))
+    assert any(re.search(said, each) for each in check_plugin("postprocessors", path, {}))
+
+
 class Told(Silent):
     """Keeps what is told."""
 
@@ -136,9 +185,11 @@ class Told(Silent):
 
 def vetted(path: str, kind: plugins.Kind = "upstreams", device: str = "cpu") -> list[str]:
     """Return what a run tells of checking a plugin."""
-    raw = {"upstream": "fbank", "downstream": "mlp", kind[:-1]: path}
-    made, told = recipe.resolve(raw), Told()
-    part = made.upstreams[0] if kind == "upstreams" else made.downstream
+    key = "postprocess" if kind == "postprocessors" else kind[:-1]
+    made, told = resolve({"upstream": "fbank", "downstream": "mlp", key: path}), Told()
+    (part, *_) = {"upstreams": made.upstreams, "downstreams": [made.downstream]}.get(
+        kind, made.postprocess
+    )
     vet(plugins.find(kind, path), part.identity(), part.options, told, device)
     return told.lines
 
@@ -153,6 +204,8 @@ def test_sound_code_is_checked_once_and_again_when_it_changes(
     assert vetted(encoder(tmp_path, "self.seen = 0.0")) == new
     assert vetted("fbank") == []
     assert vetted(head(tmp_path), "downstreams") != []
+    told = [vetted(step(tmp_path), "postprocessors") for _ in range(2)]
+    assert told == [["postprocessor 'step' is checked on cpu, as its code is new here"], []]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU that CUDA can use here")
@@ -168,7 +221,7 @@ def test_code_is_checked_on_the_device_of_the_run(tmp_path: Path) -> None:
 def test_code_that_changes_under_a_run_stops_it(tmp_path: Path) -> None:
     from serbench.runs.plugin_part import plugin_of
 
-    made = recipe.resolve({"upstream": encoder(tmp_path), "downstream": "mlp"}).upstreams[0]
+    made = resolve({"upstream": encoder(tmp_path), "downstream": "mlp"}).upstreams[0]
     assert plugin_of("upstreams", made).code == made.code
     encoder(tmp_path, "self.seen = 2")
     with pytest.raises(SerbenchError, match="has changed since this run began; start again"):

@@ -11,7 +11,7 @@ from typing import Any
 import audmetric
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
 
@@ -53,6 +53,7 @@ def test_ccc_is_that_of_audmetric(case: dict[str, Any]) -> None:
     np.testing.assert_allclose(found, case["value"], rtol=0, atol=1e-12)
 
 
+@settings(deadline=None)
 @given(pairs)
 def test_ccc_is_that_of_audmetric_on_anything(pairs: list[tuple[float, float]]) -> None:
     truth, prediction = map(list, zip(*pairs, strict=True))
@@ -63,11 +64,13 @@ def test_ccc_is_that_of_audmetric_on_anything(pairs: list[tuple[float, float]]) 
     np.testing.assert_allclose(concordance_cc(truth, prediction), expected, rtol=0, atol=1e-9)
 
 
+@settings(deadline=None)
 @given(st.lists(values, max_size=1))
 def test_ccc_of_less_than_two_is_undefined(truth: list[float]) -> None:
     assert np.isnan(concordance_cc(truth, truth))
 
 
+@settings(deadline=None)
 @given(pairs, st.sampled_from([np.nan, np.inf, -np.inf]), st.booleans())
 def test_ccc_with_a_value_that_is_no_number_is_undefined(
     pairs: list[tuple[float, float]], bad: float, in_truth: bool
@@ -124,6 +127,7 @@ def test_a_ccc_of_one_utterance_is_refused() -> None:
         a_ccc([1], [1], ["a"], min_utterances=1)
 
 
+@settings(deadline=None)
 @given(answers)
 def test_accuracies_are_those_of_scikit_learn(answers: list[tuple[str, str]]) -> None:
     truth, prediction = map(list, zip(*answers, strict=True))
@@ -144,6 +148,7 @@ def test_accuracies_are_those_of_scikit_learn(answers: list[tuple[str, str]]) ->
     np.testing.assert_array_equal(matrix, confusion_matrix(truth, prediction, labels=LABELS))
 
 
+@settings(deadline=None)
 @given(answers)
 def test_ua_is_that_of_audmetric_when_all_classes_are_there(answers: list[Any]) -> None:
     truth, prediction = map(list, zip(*answers, *zip(LABELS, LABELS, strict=True), strict=True))

@@ -31,7 +31,7 @@ def write_noises() -> Callable[..., Path]:
     return _write
 
 
-def _write(folder: Path, *, own: bool) -> Path:
+def _write(folder: Path, *, own: bool, clips: int = CLIPS) -> Path:
     """Write clips of nine speakers; one label is a little louder, and has another tone.
 
     Where tones are a speaker's `own`, they say nothing about those of others.
@@ -41,7 +41,7 @@ def _write(folder: Path, *, own: bool) -> Path:
     lines = ["path,speaker,gender,emotion"]
     time = np.arange(int(0.55 * RATE)) / RATE
     for speaker in range(SPEAKERS):
-        for clip in range(CLIPS):
+        for clip in range(clips):
             label = clip % 2
             tone = 400 + 350 * label + (700 * speaker if own else 0)
             loud = 0.05 * np.exp(0.1 * label + 0.2 * random.normal())

@@ -83,11 +83,12 @@ def test_the_command_line_maps_and_measures_a_finished_run(own_tones: Path, tmp_
 
 
 def test_positions_are_adapted_and_run_one_by_one(
-    own_tones: Path, tmp_path: Path, pretrained_hubert: Path
+    tmp_path: Path, pretrained_hubert: Path, write_noises: Callable[..., Path]
 ) -> None:
+    benchmark = write_noises(tmp_path / "noises", own=True, clips=6)
     upstream = {"name": "papt_hubert", "weights": str(pretrained_hubert), "epochs": 1}
     upstream |= {"batch_seconds": 8.0}
-    raw = RECIPE | {"upstream": upstream, "benchmark": str(own_tones)}
+    raw = RECIPE | {"upstream": upstream, "benchmark": str(benchmark)}
     raw["training"] = RECIPE["training"] | {"epochs": 2}
     report = position(Bench(tmp_path, Silent()), raw)
     assert [row["position"] for row in report.rows] == ["last", "first", "prefix", "none"]

@@ -7,8 +7,10 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from pandas import Series
 
-from serbench.benchmarks import Classification, Fold
+from serbench.benchmarks import UNKNOWN, Classification, Fold
+from serbench.benchmarks.reading.names import speaker_numbers
 from serbench.downstreams import mlp, speaker_mlp
 from serbench.training.enrolment import enrol
 from serbench.training.fit import Fitted, Trial, fit
@@ -54,6 +56,20 @@ def test_rows_are_those_of_the_speakers_trained_on() -> None:
     merged = enrol(speakers(names), fold.merged())
     assert merged.rows.tolist() == [2, 1, 0, 2, 3, 1]
     assert merged.speakers == 3
+
+
+def test_unknown_speakers_have_no_row_in_training_nor_a_voice() -> None:
+    names = Series(["b", UNKNOWN, "a", "b", UNKNOWN, "a"])
+    fold = Fold("f", np.array([0, 1, 2]), np.array([3]), np.array([4, 5]))
+    told = speaker_numbers(names)
+    assert told.tolist() == [2, -1, 1, 2, -1, 1]
+    assert enrol(told, fold).rows.tolist() == [2, 0, 1, 2, 0, 1]
+    assert enrol(told, fold).speakers == 2
+    heard = enrol(told, fold, np.arange(6, dtype=np.float32)[:, None])
+    assert heard.speakers == 2
+    assert heard.rows[[1, 4]].tolist() == [0, 0]
+    assert heard.voices is not None
+    assert heard.voices[:, 0].tolist() == [0, 2, 0, 3, 5]
 
 
 def test_a_voice_is_heard_in_its_own_part_alone() -> None:

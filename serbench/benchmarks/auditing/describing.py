@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from serbench.benchmarks import Task
+from serbench.benchmarks.auditing.agreement import RATERS, Agreement, agreement
 from serbench.benchmarks.reading.layout import COLUMNS
 from serbench.benchmarks.reading.names import unknown
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-_ADDED = ("recording", "rate", "copy", "overlap", "row", "seconds")
+_ADDED = ("recording", "rate", "copy", "overlap", "row", "seconds", RATERS)
 _MOST = 12  # values of a column that says something of people
 
 
@@ -31,6 +32,8 @@ def tables(table: DataFrame, task: Task) -> Mapping[str, DataFrame]:
             found[column] = _spread(table[column].astype(float), column)
         elif table[column].nunique() <= _MOST:
             found["labels"] = _labels(table, column)
+    if (agreed := agreement(table, task)) is not None:
+        found["agreement of raters"] = _agreement(agreed)
     found["speakers"] = _speakers(table, task)
     for column in demographics(table):
         found[column] = _people(table, column)
@@ -88,6 +91,18 @@ def _labels(table: DataFrame, column: str) -> DataFrame:
             "speakers": rows["speaker"].nunique().to_numpy(),
         }
     )
+
+
+def _agreement(agreed: Agreement) -> DataFrame:
+    import pandas as pd
+
+    cells = {
+        "utterances": agreed.utterances,
+        "raters of each": f"{agreed.fewest} to {agreed.most}",
+        "pairs that agree, %": 100 * agreed.pairs,
+        "Krippendorff's alpha": agreed.alpha,
+    }
+    return pd.DataFrame([cells])
 
 
 def _speakers(table: DataFrame, task: Task) -> DataFrame:

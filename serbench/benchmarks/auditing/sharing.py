@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pandas import DataFrame, Series
 
 from serbench.benchmarks import Fold, Rows, Task
+from serbench.benchmarks.auditing.describing import demographics
 from serbench.benchmarks.reading.names import unknown
 from serbench.benchmarks.splitting.hashes import parts
 from serbench.benchmarks.splitting.sentences import sentence
@@ -74,11 +75,12 @@ def shares(table: DataFrame, folds: Sequence[Fold]) -> dict[str, float]:
 def imbalance(table: DataFrame, folds: Sequence[Fold], task: Task) -> list[Mapping[str, object]]:
     """Return one row a fold: its parts, its speakers, and how its test part differs in make-up.
 
-    `labels` and `gender` are the largest differences between the share of a label (of a third of
-    the values), or of a gender, in the test part and in the corpus, in percentage points.
+    `labels` is the largest difference between the share of a label (of a third of the values) in
+    the test part and in the corpus, in percentage points; by their names, the same of gender, age
+    group and whatever else the corpus says of people.
     """
     strata = task.strata(table)
-    gender = pd.factorize(table["gender"])[0]
+    told = {column: pd.factorize(table[column])[0] for column in demographics(table)}
     people = table["speaker"].mask(unknown(table["speaker"]))
     return [
         {
@@ -90,8 +92,8 @@ def imbalance(table: DataFrame, folds: Sequence[Fold], task: Task) -> list[Mappi
                 str(people.iloc[rows].nunique()) for rows in (fold.train, fold.valid, fold.test)
             ),
             "labels": max(_difference(codes, fold.test) for codes in strata),
-            "gender": _difference(gender, fold.test),
         }
+        | {column: _difference(codes, fold.test) for column, codes in told.items()}
         for fold in folds
     ]
 

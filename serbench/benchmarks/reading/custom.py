@@ -42,7 +42,8 @@ has most of), one row an utterance. All cells are texts as they stand, so that s
   any rate and any number of channels;
 - `speaker`: who speaks; empty or Unknown where nobody knows, which `corpus_split` allows;
 - `emotion` (classification), or one column for each dimension, a number (regression), or
-  `share:LABEL` for each label, the share of listeners who said it (distribution);
+  `share:LABEL` for each label, the share of listeners who said it (distribution), and perhaps
+  `raters`, how many listened, so that `data describe` tells how much they agree;
 - `start`, `end`, optional: the segment in seconds, as in 1.25; empty: the file's beginning, end;
 - `utterance`, optional: a unique id; without this column the path is the id;
 - `session`, optional: needed by `leave_one_session_out`;

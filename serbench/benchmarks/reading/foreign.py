@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from serbench import bounds
-from serbench.errors import SerbenchError
+from serbench.errors import SerbenchError, brief
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -23,19 +25,31 @@ if TYPE_CHECKING:
     from serbench.progress import Progress
 
 _BATCH = 100  # rows of a parquet file, with their audio, that are in memory at once
+_LINE = 2**24  # characters of a line of a manifest
 
 
 def read(source: Path, target: Path, progress: Progress) -> DataFrame:
     """Return what a source holds, by its own names of columns, with absolute `path`.
 
     Args:
-        source: the folder or the manifest.
+        source: the folder or the manifest; somebody else wrote it, so that it may hold anything.
         target: where audio is written that lies inside of tables.
         progress: where the work is shown.
 
     Raises:
         SerbenchError: nothing is there that can be read.
+        OSError: something cannot be opened or written.
     """
+    try:
+        return _read(source, target, progress)
+    except (SerbenchError, OSError):
+        raise
+    except Exception as error:
+        msg = f"'{source}' is damaged, or not what it looks like ({brief(error)}); get it again"
+        raise SerbenchError(msg) from error
+
+
+def _read(source: Path, target: Path, progress: Progress) -> DataFrame:
     from pandas import DataFrame
 
     if (source / "db.yaml").is_file():
@@ -111,6 +125,7 @@ def _opened(file: Path) -> tuple[Schema, Iterator[RecordBatch]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    bounds.regular(file, bounds.AUDIO)
     try:
         if file.suffix == ".arrow":
             stream = pa.ipc.open_stream(pa.memory_map(str(file)))
@@ -118,6 +133,8 @@ def _opened(file: Path) -> tuple[Schema, Iterator[RecordBatch]]:
         table = pq.ParquetFile(file)
     except (OSError, pa.ArrowInvalid) as error:
         raise SerbenchError(f"'{file}' cannot be read ({error}); get it again") from error
+    told = table.metadata
+    bounds.bound(f"'{file}'", told.num_rows * told.num_columns, bounds.CELLS)
     return table.schema_arrow, table.iter_batches(batch_size=_BATCH)
 
 
@@ -178,12 +195,16 @@ def _manifests(source: Path) -> list[Path]:
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    bounds.regular(path, bounds.LISTED)
     opened = gzip.open if path.name.endswith(".gz") else open
+    read = 0
     try:
         with opened(path, "rt", encoding="utf-8") as file:
-            for line in file:
+            while line := file.readline(_LINE):
+                read += len(line)
+                bounds.bound(f"'{path}'", read, bounds.LISTED)
                 yield json.loads(line)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, RecursionError) as error:
         raise SerbenchError(f"'{path}' is not a manifest of JSON lines: {error}") from error
 
 
@@ -225,8 +246,10 @@ def _audformat(root: Path) -> DataFrame:
         raise SerbenchError(msg) from error
     import pandas as pd
 
-    database = audformat.Database.load(root)
-    parts = [table.get(map=_joined(table)) for table in database.tables.values()]
+    with TemporaryDirectory() as folder:
+        _copy_without_code(root, Path(folder))
+        database = audformat.Database.load(folder)
+        parts = [table.get(map=_joined(table)) for table in database.tables.values()]
     if any(audformat.is_segmented_index(part) for part in parts):
         parts = [part.set_axis(audformat.utils.to_segmented_index(part.index)) for part in parts]
     joined = parts[0]
@@ -238,6 +261,22 @@ def _audformat(root: Path) -> DataFrame:
             rows[column] = pd.to_timedelta(rows[column]).dt.total_seconds()
     rows["path"] = [str((root / path).absolute()) for path in rows["path"].astype(str)]
     return rows
+
+
+def _copy_without_code(root: Path, folder: Path) -> None:
+    """Copy header and tables of a database, with nothing in them that runs when audformat reads it.
+
+    It takes the pickle of a table if there is one, and its YAML may make any object.
+    """
+    import yaml
+
+    header = bounds.read_text(root / "db.yaml", bounds.SETTINGS)
+    yaml.load(header, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    (folder / "db.yaml").write_text(header, encoding="utf-8")
+    for file in root.glob("db.*"):
+        if file.suffix in (".csv", ".parquet"):
+            bounds.regular(file, bounds.TABLE)
+            shutil.copyfile(file, folder / file.name)
 
 
 def _joined(table: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from serbench.benchmarks.auditing.agreement import RATERS
 from serbench.benchmarks.reading import foreign
 from serbench.benchmarks.reading.fetching import fetched
 from serbench.errors import SerbenchError, unknown
@@ -76,7 +77,7 @@ def import_corpus(
         description = target / "benchmark.toml"
         lines = _described(name, source, table, predicted)
         description.write_text("\n".join([*lines, ""]), encoding="utf-8")
-    except SerbenchError:
+    except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise
     return description
@@ -106,7 +107,7 @@ def _renamed(
 
 
 def _shares(table: DataFrame, columns: Mapping[str, str]) -> dict[str, Series[float]]:
-    """Return the share of each label among the votes of an utterance."""
+    """Return the share of each label among the votes of an utterance, and how many these are."""
     import pandas as pd
 
     if not columns:
@@ -115,8 +116,10 @@ def _shares(table: DataFrame, columns: Mapping[str, str]) -> dict[str, Series[fl
     if votes.isna().to_numpy().any() or (votes < 0).to_numpy().any():
         msg = f"the columns {', '.join(columns.values())} must be shares or counts of votes"
         raise SerbenchError(f"{msg}, 0 or more in every row")
-    shares = votes.div(votes.sum(axis=1), axis=0)
-    return {f"share:{label}": shares[column] for label, column in columns.items()}
+    cast = votes.sum(axis=1)
+    shares = {f"share:{label}": votes[column] / cast for label, column in columns.items()}
+    counted = (votes % 1 == 0).to_numpy().all() and (cast > 1).any()
+    return shares | ({RATERS: cast} if counted and RATERS not in table else {})
 
 
 def _described(name: str, source: Path, table: DataFrame, predicted: Target) -> Iterator[str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pandas import DataFrame, Series
 
 from serbench.benchmarks import UNKNOWN
@@ -55,6 +56,12 @@ def bare(name: str) -> str:
 def unknown(speakers: Series) -> Series:
     """Return (N,) whether nobody knows who speaks."""
     return speakers == UNKNOWN
+
+
+def speaker_numbers(speakers: Series) -> NDArray[np.int64]:
+    """Return (N,) the number of each row's speaker, in the order of their names; -1 for nobody."""
+    found = np.unique(speakers, return_inverse=True)[1].astype(np.int64)
+    return np.where(unknown(speakers), -1, found)
 
 
 def _texts(values: Series) -> Series:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from serbench.benchmarks import Fold, Rows
+from serbench.benchmarks.reading.names import unknown
 from serbench.benchmarks.splitting.splits import natural
 from serbench.benchmarks.tasks.findings import Finding, named
 
@@ -29,7 +30,7 @@ def enrol(
     First is what comes first in the natural order of the ids (2 before 10); where ids begin with
     the label, that may be clips of one label. Of seconds, clips are taken whole until there are as
     many. A speaker of whom nothing would be left to score is in
-    neither part.
+    neither part. Unknown speakers are scored and never enrolled.
 
     Args:
         table: the utterances; for seconds, with `seconds`.
@@ -42,8 +43,9 @@ def enrol(
 
 
 def _enrolled(table: DataFrame, fold: Fold, amount: float, unit: Unit, aside: float) -> Fold:
-    given, scored = [fold.enrol], [fold.test[:0]]
-    for rows in _by_speaker(table, fold.test):
+    nobody = unknown(table["speaker"]).to_numpy()[fold.test]
+    given, scored = [fold.enrol], [fold.test[nobody]]
+    for rows in _by_speaker(table, fold.test[~nobody]):
         sizes = np.ones(len(rows)) if unit == "clips" else table["seconds"].to_numpy()[rows]
         before = np.cumsum(sizes) - sizes
         rest = rows[before >= aside]

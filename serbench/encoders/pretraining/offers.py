@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from serbench.benchmarks import UNKNOWN
 from serbench.encoders.pretraining.adaptation import adapt
 from serbench.encoders.pretraining.adaptation_options import AdaptationOptions
 from serbench.encoders.pretraining.assignment import Assignment
@@ -77,6 +79,8 @@ def accept(
         progress: where the work is shown.
         device: torch device.
     """
+    if options.position is not None:
+        offered = _with_speakers(offered, progress)
     folder = place / found.provenance["digest"][:16]
     words = f"adapts {found.name}"
     given = Assignment.of(offered, folder, words, progress=progress, device=device)
@@ -85,6 +89,21 @@ def accept(
     else:
         adapt(given, options, weights=found)
     return {"weights": str(folder), "revision": None}
+
+
+def _with_speakers(offered: Unlabelled, progress: Progress) -> Unlabelled:
+    """Return what known speakers say: of nobody there is no embedding to be learnt."""
+    known = [each for each in offered.recordings if each.speaker != UNKNOWN]
+    nobody = len(offered.recordings) - len(known)
+    if not known:
+        msg = "all speakers are unknown, so that none can be adapted to; take upstream tapt_hubert"
+        raise SerbenchError(msg)
+    if nobody:
+        progress.tell(
+            f"{nobody} of {len(offered.recordings)} utterances have an unknown speaker: the "
+            "adaptation to speakers leaves them out, and each is encoded as of an unseen one"
+        )
+    return replace(offered, recordings=known)
 
 
 def warn_of_namesakes(found: Weights, offered: Unlabelled, progress: Progress) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serbench import plugins
+from serbench.errors import SerbenchError
 from serbench.runs import recipe as recipes
 
 if TYPE_CHECKING:
-    from serbench.progress import Progress
     from serbench.runs.corpus import Prepared
+    from serbench.runs.grids.corpora import Corpora
     from serbench.runs.grids.plan import Plan
     from serbench.runs.recipe import Part, Recipe
 
@@ -29,7 +30,7 @@ def told(plan: Plan, results: Path) -> Iterator[str]:
     factors = " x ".join([*([axes] if axes else []), *rows])
     yield f"{len(grid)} runs" + f": {factors}" * bool(factors)
     doubled = f", {plan.doubled} are another one once more" if plan.doubled else ""
-    yield f"finished: {plan.finished}{doubled}; to do: {plan.count}"
+    yield f"finished: {len(plan.finished)}{doubled}; to do: {plan.count}"
     if plan.count:
         most = max(map(len, plan.groups.values()))
         yield (
@@ -56,17 +57,16 @@ def _trained(file: Path) -> float | None:
         return None
 
 
-def checked(plan: Plan, data: Path | None, progress: Progress) -> Iterator[str]:
+def checked(plan: Plan, corpora: Corpora) -> Iterator[str]:
     """Look at every corpus that is needed, and yield what its features will take on disk.
 
     Raises:
         SerbenchError: a corpus is missing or broken.
     """
-    corpora: dict[str, Prepared] = {}
     space, unknown = 0.0, set[str]()
     for number in plan.leaders():
         recipe = recipes.resolve(plan.grid.raw(number))
-        prepared = _corpus(recipe, data, progress, corpora)
+        prepared = corpora.of(recipe)
         for part in recipe.upstreams:
             size = _size(part, recipe, prepared)
             space += size or 0.0
@@ -75,27 +75,8 @@ def checked(plan: Plan, data: Path | None, progress: Progress) -> Iterator[str]:
     yield f"features: at most {space / 2**30:.2f} GiB{more}"
 
 
-def _corpus(
-    recipe: Recipe, data: Path | None, progress: Progress, known: dict[str, Prepared]
-) -> Prepared:
-    from serbench.runs.corpus import prepare
-
-    key = recipe.benchmark.model_dump_json() + recipe.protocol.model_dump_json()
-    if key not in known:
-        benchmark = recipes.make_benchmark(recipe.benchmark)
-        protocol = recipes.make_protocol(benchmark, recipe.protocol)
-        known[key] = prepare(
-            benchmark,
-            protocol,
-            data=data,
-            leave_out_broken=recipe.leave_out_broken,
-            progress=progress,
-        )
-    return known[key]
-
-
 def _size(part: Part, recipe: Recipe, prepared: Prepared) -> float | None:
-    """Return the bytes of the features; None if weights would have to be fetched to know."""
+    """Return the bytes of the features; None if weights must be fetched or adapted to know."""
     if recipe.training.finetune:
         return 0.0
     plugin = plugins.find("upstreams", part.name)
@@ -107,7 +88,12 @@ def _size(part: Part, recipe: Recipe, prepared: Prepared) -> float | None:
     from serbench.runs.encoding import make_upstream
     from serbench.training.waves import count_frames
 
-    upstream = make_upstream(part)
+    try:
+        upstream = make_upstream(part)
+    except SerbenchError:
+        if not plugin.adapted_by:
+            raise
+        return None
     values = upstream.depth * upstream.dim
     if head_like(recipe.downstream).needs == "mean":
         return len(prepared.table) * values * 4.0

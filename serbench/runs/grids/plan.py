@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,13 +27,15 @@ class Plan:
 
     Attributes:
         grid: all of it.
-        finished: how many runs have a result.
+        finished: the numbers of the runs that have a result.
+        changed: why the results of some of these do not count, by their numbers.
         doubled: how many are another one once more.
         groups: the numbers of the runs to do, by what is prepared for them together.
     """
 
     grid: Grid
-    finished: int = 0
+    finished: array[int] = field(default_factory=partial(array, "I"))
+    changed: dict[int, str] = field(default_factory=dict)
     doubled: int = 0
     groups: dict[tuple[Any, ...], array[int]] = field(default_factory=dict)
 
@@ -72,7 +75,7 @@ def plan(grid: Grid, results: Path) -> Plan:
             if digest in seen:
                 made.doubled += 1
             elif digest in _shelf(results, recipe, shelves):
-                made.finished += 1
+                made.finished.append(number)
             else:
                 made.groups.setdefault(_together(recipe, needs), array("I")).append(number)
             seen.add(digest)

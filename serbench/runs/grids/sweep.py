@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from serbench.digests import digest_json
 from serbench.home import home
+from serbench.runs import recipe as recipes
 from serbench.runs.grids import cells
 from serbench.runs.workers import Done, Heard, Task
 
@@ -23,16 +25,30 @@ if TYPE_CHECKING:
 Size = Literal["shared", "small", "large"]
 """Of tasks: what runs share (all cores), small runs (a core each), and large ones (all cores)."""
 
+_Run = Literal["small", "large"]
+
 
 class Engine(Protocol):
-    """Where tasks are done."""
+    """Where tasks are done.
 
-    jobs: int
+    Attributes:
+        jobs: small tasks at once.
+        where: the data and the results, as the engine needs them.
+        apart: on other machines, too, so that the trials of a run are tasks of their own where runs
+            are few or large.
+    """
+
+    where: Where
+    apart: bool
+
+    @property
+    def jobs(self) -> int:
+        """How many."""
 
     def each(
-        self, tasks: Iterator[Task], size: Size, hear: Callable[[Heard], None]
+        self, tasks: Iterator[Task], count: int, size: Size, hear: Callable[[Heard], None]
     ) -> Iterator[Done]:
-        """Yield how each task ended, as they end."""
+        """Yield how each task ended, as they end; `count` is how many there are."""
 
 
 class Failed(NamedTuple):
@@ -52,81 +68,160 @@ class Report:
     failed: list[Failed] = field(default_factory=list)
 
 
-def sweep(plan: Plan, where: Where, engine: Engine, progress: Progress) -> Report:
+def sweep(plan: Plan, engine: Engine, progress: Progress) -> Report:
     """Do what is to be done of a grid.
 
     Interrupted, the same sweep goes on: what is finished, down to trials and shards, is kept.
 
     Args:
         plan: what is to be done.
-        where: the data and the results.
         engine: does it.
         progress: where it is shown.
     """
-    return _Sweep(plan, where, engine, progress).all()
+    return _Sweep(plan, engine, progress).all()
+
+
+class _Group(NamedTuple):
+    """Runs that share what is prepared.
+
+    numbers: of the runs.
+    folds: how many each has.
+    made: what was prepared, by paths in `SERBENCH_HOME`.
+    """
+
+    numbers: Sequence[int]
+    folds: int
+    made: tuple[str, ...]
+
+
+_Work = Iterable[tuple[int, Task]]
+"""Tasks, each with the number of the run that it is of."""
 
 
 class _Sweep:
-    def __init__(self, plan: Plan, where: Where, engine: Engine, progress: Progress) -> None:
-        self.plan, self.where, self.engine, self.progress = plan, where, engine, progress
-        self.report = Report(skipped=plan.finished + plan.doubled)
+    def __init__(self, plan: Plan, engine: Engine, progress: Progress) -> None:
+        self.plan, self.engine, self.progress = plan, engine, progress
+        self.where = engine.where
+        valid = len(plan.finished) - len(plan.changed)
+        self.report = Report(skipped=valid + plan.doubled)
         self.said: dict[str, list[str]] = defaultdict(list)
         self.logs = home() / "logs" / "sweeps" / digest_json([*map(str, plan.groups)])[:12]
 
     def all(self) -> Report:
-        ready = self._prepared()
-        runs = [number for numbers in ready for number in numbers]
+        for number, reason in self.plan.changed.items():
+            self.report.failed.append(Failed(self._name(number), reason, None))
+        groups = self._prepared()
+        runs = {number: group for group in groups for number in group.numbers}
         with self.progress.step("run", len(runs)) as step:
-            large = self._run(runs, "small", step)
-            self._run(large, "large", step)
+            large = self._done(runs, "small", step)
+            self._done(large, "large", step)
         return self.report
 
-    def _prepared(self) -> list[Iterable[int]]:
+    def _prepared(self) -> list[_Group]:
         """Make what runs share, and return the groups of runs for which that went well."""
-        groups = {self._name(numbers[0]): numbers for numbers in self.plan.groups.values()}
-        ready: list[Iterable[int]] = []
+        groups = {numbers[0]: numbers for numbers in self.plan.groups.values()}
+        ready = []
+        work = (
+            (first, Task(self._name(first), partial(cells.prepare, self._raw(first), self.where)))
+            for first in groups
+        )
         with self.progress.step("prepare", len(groups)) as step:
-            tasks = (
-                Task(name, partial(cells.prepare, self.plan.grid.raw(numbers[0]), self.where))
-                for name, numbers in groups.items()
-            )
-            for done in self.engine.each(tasks, "shared", self._hear(step)):
+            for first, done in self._each(work, len(groups), "shared", step):
                 step.advance()
                 if done.error is None:
-                    ready.append(groups[done.task.name])
-                for number in groups[done.task.name] if done.error else ():
-                    self._failed(self._name(number), done)
-                self.said.pop(done.task.name, None)
+                    ready.append(_Group(groups[first], done.value.folds, done.value.made))
+                for number in groups[first] if done.error else ():
+                    self._failed(number, done)
         return ready
 
-    def _run(
-        self, numbers: Iterable[int], size: Literal["small", "large"], step: Step
-    ) -> list[int]:
+    def _done(self, runs: Mapping[int, _Group], size: _Run, step: Step) -> dict[int, _Group]:
         """Do runs, and return those that are not done as they are large."""
-        known = {self._name(number): number for number in numbers}
-        if not known:
-            return []
-        inner = max(1, self.engine.jobs // len(known)) if size == "small" else 1
-        tasks = (Task(name, self._work(number, inner, size)) for name, number in known.items())
-        large = []
-        for done in self.engine.each(tasks, size, self._hear(step)):
-            if done.error is None and done.value is False:
-                large.append(known[done.task.name])
+        made = {number: group.made for number, group in runs.items()}
+        large = self._trained(runs, made, size, step) if self._in_trials(runs, size) else {}
+        todo = [number for number in made if number not in large]
+        work = ((number, self._run(number, made[number], len(todo), size)) for number in todo)
+        for number, done in self._each(work, len(todo), size, step):
+            if done.error is None and not done.value.done:
+                large[number] = runs[number]
                 continue
             step.advance()
             if done.error is None:
                 self.report.done += 1
             else:
-                self._failed(done.task.name, done)
-            self.said.pop(done.task.name, None)
+                self._failed(number, done)
         return large
 
-    def _work(self, number: int, inner: int, size: Size) -> Callable[[Progress], bool]:
-        only_small = size == "small" and self.engine.jobs > 1
-        return partial(cells.run, self.plan.grid.raw(number), self.where, inner, only_small)
+    def _in_trials(self, runs: Mapping[int, _Group], size: _Run) -> bool:
+        return self.engine.apart and (size == "large" or len(runs) < self.engine.jobs)
+
+    def _trained(
+        self, runs: Mapping[int, _Group], made: dict[int, tuple[str, ...]], size: _Run, step: Step
+    ) -> dict[int, _Group]:
+        """Do the trials of runs, each a task of its own, and return the runs that are large.
+
+        Args:
+            runs: by their numbers.
+            made: what is there for each run; grows by its trials, and loses those that failed.
+            size: of the tasks.
+            step: is told of runs that failed.
+        """
+        large: dict[int, _Group] = {}
+        keys = {number: self._trials(number, group) for number, group in runs.items()}
+        work = (
+            (number, self._trial(number, key, made[number], size))
+            for number in runs
+            for key in keys[number]
+        )
+        for number, done in self._each(work, sum(map(len, keys.values())), size, step):
+            if number not in made:
+                continue
+            if done.error is not None:
+                del made[number]
+                self._failed(number, done)
+                step.advance()
+            elif done.value.done:
+                made[number] += done.value.made
+            else:
+                large[number] = runs[number]
+        return large
+
+    def _trials(self, number: int, group: _Group) -> list[tuple[int, int]]:
+        """Return the fold and the seed of each trial of a run."""
+        return [*product(range(group.folds), recipes.resolve(self._raw(number)).seeds)]
+
+    def _trial(self, number: int, key: tuple[int, int], needs: tuple[str, ...], size: _Run) -> Task:
+        name = f"{self._name(number)}, fold {key[0] + 1}, seed {key[1]}"
+        work = partial(cells.trial, self._raw(number), self.where, key, self._only_small(size))
+        return Task(name, work, needs)
+
+    def _run(self, number: int, needs: tuple[str, ...], count: int, size: _Run) -> Task:
+        """Return a run as a task; if there are few of them, each may have several processes."""
+        few = size == "small" and not self.engine.apart
+        jobs = max(1, self.engine.jobs // count) if few else 1
+        work = partial(cells.run, self._raw(number), self.where, jobs, self._only_small(size))
+        return Task(self._name(number), work, needs)
+
+    def _only_small(self, size: _Run) -> bool:
+        return size == "small" and self.engine.jobs > 1
+
+    def _raw(self, number: int) -> dict[str, Any]:
+        return self.plan.grid.raw(number)
 
     def _name(self, number: int) -> str:
         return self.plan.grid.name(number)
+
+    def _each(self, work: _Work, count: int, size: Size, step: Step) -> Iterator[tuple[int, Done]]:
+        """Yield the number of a run and how a task of it ended, as they end."""
+        numbers: dict[str, int] = {}
+
+        def tasks() -> Iterator[Task]:
+            for number, task in work:
+                numbers[task.name] = number
+                yield task
+
+        for done in self.engine.each(tasks(), count, size, self._hear(step)):
+            yield numbers.pop(done.task.name), done
+            self.said.pop(done.task.name, None)
 
     def _hear(self, step: Step) -> Callable[[Heard], None]:
         def hear(heard: Heard) -> None:
@@ -137,15 +232,16 @@ class _Sweep:
 
         return hear
 
-    def _failed(self, name: str, done: Done) -> None:
+    def _failed(self, number: int, done: Done) -> None:
         """Keep what a run said before it failed, and say that it did."""
-        path: Path | None = self.logs / f"{name.split(' (')[0].replace(' ', '-')}.log"
-        text = "\n".join([name, *self.said[done.task.name], f"error: {done.error}", ""])
+        path: Path | None = self.logs / f"row-{number}.log"
+        text = "\n".join([done.task.name, *self.said[done.task.name], f"error: {done.error}", ""])
         try:
             self.logs.mkdir(parents=True, exist_ok=True)
-            (self.logs / str(path)).write_text(text, encoding="utf-8")
+            (self.logs / f"row-{number}.log").write_text(text, encoding="utf-8")
         except OSError:
             path = None
+        name = self._name(number)
         self.report.failed.append(Failed(name, str(done.error), path))
         with suppress(IndexError):
             self.progress.tell(f"{name} failed: {str(done.error).splitlines()[0]}")

@@ -1,0 +1,83 @@
+"""Options that say where the tasks of a sweep are done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+import typer
+
+from serbench.errors import SerbenchError
+from serbench.runs.settings import assign
+
+if TYPE_CHECKING:
+    from serbench.runs.grids.cells import Where
+    from serbench.runs.grids.local import Local
+    from serbench.runs.grids.on_ray import OnRay
+    from serbench.runs.grids.on_slurm import OnSlurm
+    from serbench.runs.grids.plan import Plan
+
+
+class Engines(NamedTuple):
+    """Where tasks are done, and what they ask for."""
+
+    engine: Annotated[
+        Literal["local", "ray", "slurm"],
+        typer.Option(help="Where: this machine, a Ray cluster, jobs of SLURM (docs/grids.md)."),
+    ] = "local"
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Head of the Ray cluster [one here, or a new one]."),
+    ] = None
+    memory: Annotated[
+        float | None, typer.Option(min=0.1, help="GiB that each task asks Ray for [nothing].")
+    ] = None
+    slurm: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Asked of SLURM: cpus_per_task=8, timeout_min=60."),
+    ] = None
+
+
+def engine_of(
+    engines: Engines,
+    planned: Plan,
+    where: Where,
+    jobs: int | None,
+    tell: Callable[[str], object],
+) -> Local | OnRay | OnSlurm:
+    """Return what does the tasks of a sweep.
+
+    Raises:
+        SerbenchError: an option is none of the engine that was chosen.
+    """
+    for option, owner in (("address", "ray"), ("memory", "ray"), ("slurm", "slurm")):
+        if getattr(engines, option) and engines.engine != owner:
+            raise SerbenchError(f"--{option} means nothing without --engine {owner}")
+    if engines.engine == "ray":
+        from serbench.runs.grids.nodes import expected
+        from serbench.runs.grids.on_ray import OnRay
+
+        wanted = expected(planned, where.data)
+        return OnRay(engines.address, where, wanted, tell, jobs, engines.memory)
+    if engines.engine == "slurm":
+        from serbench.runs.grids.on_slurm import OnSlurm
+
+        return OnSlurm(where, jobs, _asked(engines.slurm or ()))
+    from serbench.runs.grids.local import Local
+
+    return Local(where, jobs)
+
+
+def _asked(settings: Sequence[str]) -> dict[str, Any]:
+    """Return what KEY=VALUE mean.
+
+    Raises:
+        SerbenchError: one is not that.
+    """
+    for setting in settings:
+        if "=" not in setting:
+            msg = f"--slurm '{setting}' is not KEY=VALUE; write for instance cpus_per_task=8"
+            raise SerbenchError(msg)
+    asked: dict[str, Any] = {}
+    assign(asked, settings)
+    return asked

@@ -1,0 +1,129 @@
+"""The corpora of a grid, each read once, and the finished runs that are of other data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+from pydantic_core import from_json, to_json
+
+from serbench.errors import SerbenchError
+from serbench.leaderboard import store
+from serbench.leaderboard.record import BenchmarkRecord, Split
+from serbench.progress import Silent
+from serbench.runs import recipe as recipes
+from serbench.runs.identity import changes, described
+from serbench.runs.job import Job
+
+if TYPE_CHECKING:
+    from serbench.progress import Progress
+    from serbench.runs.corpus import Prepared
+    from serbench.runs.grids.plan import Plan
+    from serbench.runs.recipe import Recipe
+
+
+class Corpora:
+    """What runs learn from and are tested on, prepared when it is first asked for.
+
+    Args:
+        data: folder of the corpora; None: `SERBENCH_DATA`.
+        progress: where the work is shown.
+    """
+
+    def __init__(self, data: Path | None, progress: Progress) -> None:
+        self._data, self._progress = data, progress
+        self._known: dict[str, Prepared | SerbenchError] = {}
+
+    def of(self, recipe: Recipe) -> Prepared:
+        """Return the corpus of a recipe with its folds.
+
+        Raises:
+            SerbenchError: it is missing or broken.
+        """
+        from serbench.runs.corpus import prepare_for
+
+        key = _key(recipe)
+        if key not in self._known:
+            job = Job.of(recipe.trained, "cpu", self._progress)
+            try:
+                self._known[key] = prepare_for(job, self._data)
+            except SerbenchError as error:
+                self._known[key] = error
+        found = self._known[key]
+        if isinstance(found, SerbenchError):
+            raise found
+        return found
+
+
+def compared(plan: Plan, results: Path, corpora: Corpora) -> Iterator[str]:
+    """Compare finished runs with the data that are here, and yield what is to be told of that.
+
+    Those of other data are put into `plan.changed`: their numbers are not those of this grid.
+    """
+    unknown: dict[str, int] = {}
+    known: dict[str, str | None] = {}
+    for number in plan.finished:
+        recipe = recipes.resolve(plan.grid.raw(number))
+        try:
+            if (changed := _changed(recipe, results, corpora, known)) is not None:
+                plan.changed[number] = changed
+        except SerbenchError as error:
+            unknown[str(error)] = unknown.get(str(error), 0) + 1
+    for reason, count in unknown.items():
+        yield f"{count} finished runs are not compared with their data: {reason}"
+    if plan.changed:
+        yield f"of other data: {len(plan.changed)} finished runs, which count as failed"
+
+
+def _changed(
+    recipe: Recipe, results: Path, corpora: Corpora, known: dict[str, str | None]
+) -> str | None:
+    """Return why a finished run does not count; None: it does.
+
+    Args:
+        recipe: of the run.
+        results: folder of the result files.
+        corpora: what is here.
+        known: what was found of a corpus and a split before; grows.
+
+    Raises:
+        SerbenchError: its corpus is not here, or its record cannot be read.
+    """
+    digest = recipe.digest()
+    then = _recorded(store.place(results, recipes.make_benchmark(recipe.benchmark).name, digest))
+    prepared, key = corpora.of(recipe), f"{_key(recipe)} {then}"
+    if key not in known:
+        now = described(Job.of(recipe.trained, "cpu", Silent()))[0], prepared.split
+        changed, _ = changes(_validated(then), now)
+        known[key] = " and ".join(changed) or None
+    if (found := known[key]) is None:
+        return None
+    return (
+        f"there is a result of this recipe, {digest[:8]}, but of other data: not the same {found}. "
+        f"`serbench show {digest[:8]}` shows it; --results FOLDER computes those of the data here "
+        "elsewhere, `serbench run --overwrite always` in its place"
+    )
+
+
+def _recorded(path: Path) -> dict[str, Any]:
+    try:
+        record = from_json(path.read_bytes())
+        return {"benchmark": record["benchmark"], "split": record["split"]}
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise SerbenchError(f"'{path}' cannot be read; delete it, or repeat the run") from error
+
+
+def _validated(record: dict[str, Any]) -> tuple[BenchmarkRecord, Split]:
+    try:
+        benchmark = BenchmarkRecord.model_validate_json(to_json(record["benchmark"]))
+        return benchmark, Split.model_validate_json(to_json(record["split"]))
+    except ValidationError as error:
+        raise SerbenchError("a record says nothing of its data; repeat the run") from error
+
+
+def _key(recipe: Recipe) -> str:
+    parts = (recipe.benchmark, recipe.protocol, recipe.enrol)
+    told = [part.model_dump_json() if part is not None else "" for part in parts]
+    return " ".join([*told, str(recipe.leave_out_broken)])
