@@ -82,9 +82,9 @@ def _taken(record: Path, root: Path, corpora: Corpora) -> Added:
     """Copy a result to where it belongs, if it verifies and no other is there."""
     name = f"{record.parent.name}/{record.name}"
     found = verify(record, corpora)
-    if found.problems or found.entry is None:
+    if found.problems or found.standing is None:
         return Added(name, found.problems, found.truth)
-    place = root / found.entry.result.benchmark.name / record.name
+    place = root / found.standing.result.benchmark.name / record.name
     beside = [record.with_suffix(".parquet"), *_rest(record)]
     if place.exists():
         same = place.read_bytes() == record.read_bytes()

@@ -399,4 +399,4 @@ def test_ten_thousand_rows_stay_usable(
     took = page.evaluate("took")
     assert page.locator("#count").inner_text() == "1250 of 10000 rows"
     assert max(took.values()) < 2_000, took  # milliseconds, with what playwright takes
-    assert written < 5
+    assert written < 10  # seconds of a processor, twice what it takes alone
