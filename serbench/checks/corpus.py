@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -81,11 +82,11 @@ def _numbers(table: DataFrame, scales: Sequence[str]) -> Iterator[str]:
 
 
 def _paths(table: DataFrame) -> Iterator[str]:
-    absolute = table["path"].map(lambda path: Path(path).is_absolute()).astype(bool)
+    absolute = table["path"].map(os.path.isabs).astype(bool)
     if not absolute.all():
         yield f"paths are not absolute: {some(table[~absolute])}"
         return
-    there = table["path"].map(lambda path: Path(path).is_file()).astype(bool)
+    there = table["path"].map(os.path.isfile).astype(bool)
     if not there.all():
         first = table.loc[~there, "path"].iloc[0]
         yield f"files do not exist: {some(table[~there])}, first '{first}'"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json, to_json
 
 from serbench.errors import SerbenchError
 from serbench.leaderboard.differing import as_text, leaves
@@ -32,7 +33,7 @@ def raw_of(result: Result) -> dict[str, Any]:
     Raises:
         SerbenchError: an older serbench wrote the record.
     """
-    recipe: dict[str, Any] = copy.deepcopy(result.recipe)
+    recipe: dict[str, Any] = from_json(to_json(result.recipe))  # a copy, fast
     if result.members:
         runs = ", ".join(member.digest[:8] for member in result.members)
         msg = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -68,7 +69,7 @@ def test_every_clip_is_counted_and_has_a_file(name, data):
     table = benchmark.read(data(name) / benchmark.folder)
     assert len(table) == getattr(tree(name), "CLIPS", len(table))
     assert set(benchmark.task.classes) <= set(table.get("emotion", benchmark.task.classes))
-    assert table["path"].map(lambda path: Path(path).is_file()).all()
+    assert table["path"].map(os.path.isfile).all()
 
 
 def some_clip(name, root):

@@ -297,6 +297,21 @@ def test_a_script_that_came_in_all_the_same_would_not_run(browser: Browser, publ
     page.context.close()
 
 
+@pytest.mark.parametrize("where", ["#%E0%A4%A", "#nothing/like/it", "#emodb-99", "#<img src=x>"])
+def test_an_address_that_leads_nowhere_shows_the_first_board(
+    visit: Callable[..., Page], published: Published, where: str
+):
+    page = visit(where=where)
+    assert len(shown(page)) == len(published.boards[0].rows)
+
+
+def test_an_old_browser_is_told_so(visit: Callable[..., Page]):
+    page = visit()
+    page.evaluate("delete window.DecompressionStream")
+    page.locator(".open").first.click()
+    assert "one of 2023 or later can" in page.locator("#drawer").inner_text()
+
+
 def test_the_csv_has_the_numbers_of_the_board(visit: Callable[..., Page], published: Published):
     page = visit(where=home_of(published, "best"))
     with page.expect_download() as download:
@@ -399,4 +414,4 @@ def test_ten_thousand_rows_stay_usable(
     took = page.evaluate("took")
     assert page.locator("#count").inner_text() == "1250 of 10000 rows"
     assert max(took.values()) < 2_000, took  # milliseconds, with what playwright takes
-    assert written < 5
+    assert written < 10  # seconds of a processor, twice what it takes alone

@@ -10,7 +10,6 @@ import pytest
 import soundfile
 
 from serbench.errors import SerbenchError
-from serbench.leaderboard import store
 from serbench.progress import Silent
 from serbench.runs import recipe
 from serbench.runs.grids import grid as grids
@@ -20,6 +19,8 @@ from serbench.runs.grids.local import Local
 from serbench.runs.grids.plan import plan
 from serbench.runs.grids.sweep import Report, sweep
 from serbench.runs.run import run_recipe
+
+from .results_of import contents
 
 SHARED: dict[str, Any] = {
     "training": {"learning_rates": [1e-3], "epochs": 1},
@@ -106,12 +107,9 @@ def test_a_sweep_does_what_single_runs_do_skips_it_next_time_and_survives_a_bad_
             "training": SHARED["training"],
         }
     )
-    alone = run_recipe(single, data=None, results=tmp_path / "alone", progress=Silent())
-    path = store.look_up(tmp_path / "swept", single.digest())
-    found, other = store.load_result(path), store.load_result(alone.path)
-    assert found.predictions.equals(other.predictions)
-    times = {"created", "seconds", "checksum"}
-    assert found.result.model_dump(exclude=times) == other.result.model_dump(exclude=times)
+    run_recipe(single, data=None, results=tmp_path / "alone", progress=Silent())
+    (alone,) = contents(tmp_path / "alone").items()
+    assert alone in contents(tmp_path / "swept").items()
 
 
 def test_a_finished_run_of_other_data_is_no_result_of_the_grid(
@@ -141,7 +139,7 @@ def test_a_finished_run_of_other_data_is_no_result_of_the_grid(
         file.unlink()
     planned = plan(planned.grid, results)
     (told_of,) = compared(planned, results, Corpora(None, Silent()))
-    assert "1 finished runs are not compared with their data" in told_of
+    assert "2 finished runs are not compared with their data" in told_of
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from typing import Any
 
 from serbench.errors import SerbenchError
 from serbench.leaderboard import notes
+from serbench.leaderboard.columns import COLUMNS, texts
 from serbench.leaderboard.page.content import rounded
 from serbench.leaderboard.record import Fit, Result
 from serbench.leaderboard.table import Board, Row
@@ -17,32 +18,39 @@ from serbench.leaderboard.table import Board, Row
 Written = Callable[[Result], str]
 """From a result its recipe as a user writes it; raises `SerbenchError` where there is none."""
 
+_FACTS = ("parameters", "head_parameters", "speed", "rate")
+_TITLES = [COLUMNS[name].title for name in _FACTS]
 _CURVES = 45  # trainings that are drawn
 
 
-def detail(board: Board, row: Row, written: Written) -> dict[str, Any]:
-    """Return the details of a row.
+def details(board: Board, written: Written) -> Iterator[dict[str, Any]]:
+    """Yield the details of each row of a board.
 
     Args:
-        board: the row's.
-        row: of it.
-        written: gives its recipe.
+        board: with the rows.
+        written: gives their recipes.
     """
-    result, scores = row.result, row.standing.measured.scores.to_json()
+    for row, facts in zip(board.rows, texts(board, _FACTS), strict=True):
+        yield _detail(board, row, facts, written)
+
+
+def _detail(board: Board, row: Row, facts: Sequence[str], written: Written) -> dict[str, Any]:
+    result, scores = row.result, row.standing.measured.scores
     task = result.benchmark.task
     keys = [figure.key for figure in task.figures if figure.over == "folds"]
     return {
         "digest": result.digest,
         "figures": keys,
-        "folds": [*_folds(scores["folds"], keys)],
+        "folds": [*_folds(scores.fold_rows, keys)],
         "main": task.called,
-        "speakers": [[s["speaker"], s["utterances"], s[task.main]] for s in scores["speakers"]],
+        "speakers": [[s["speaker"], s["utterances"], s[task.main]] for s in scores.speaker_rows],
         "shares": _shares(board, row),
         "picture": row.standing.measured.picture,
         "curves": [*_curves(result.training)],
         "trainings": len(result.training),
         "layers": _layers(result.training),
         "about": notes.about_adaptation(result),
+        "facts": [*zip(_TITLES, facts, strict=True)],
         "encoders": [encoder.provenance for encoder in result.encoders],
         "recipe": _recipe(result, written),
         "settings": result.recipe,
@@ -60,7 +68,7 @@ def _folds(cells: Sequence[dict[str, Any]], keys: Sequence[str]) -> Iterator[lis
         folds[str(cell["fold"])].append(cell)
     for name, own in folds.items():
         values = [[cell[key] for cell in own] for key in keys]
-        yield [name, own[0]["utterances"], [None if None in v else fmean(v) for v in values]]
+        yield [name, own[0]["utterances"], [*map(fmean, values)]]
 
 
 def _shares(board: Board, row: Row) -> dict[str, Any] | None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from pydantic_core import to_json
 
 from serbench.durable import replacing
 from serbench.leaderboard.page import content
-from serbench.leaderboard.page.details import Written, detail
+from serbench.leaderboard.page.details import Written, details
 from serbench.leaderboard.page.flags import FLAGS
 from serbench.leaderboard.table import Board
 
@@ -107,8 +109,8 @@ def _chunks(
 ) -> Iterator[tuple[str, str]]:
     """Yield the details of some rows at a time, packed: the name of the chunk, and base64."""
     for board, name in zip(boards, names, strict=True):
-        for start in range(0, len(board.rows), _CHUNK):
-            rows = board.rows[start : start + _CHUNK]
-            plain = to_json([detail(board, row, written) for row in rows], inf_nan_mode="null")
+        rows = details(board, written)
+        for number in range(math.ceil(len(board.rows) / _CHUNK)):
+            plain = to_json([*islice(rows, _CHUNK)], inf_nan_mode="null")
             packed = zlib.compress(plain, _LEVEL)
-            yield f"{name}-{start // _CHUNK}", base64.b64encode(packed).decode()
+            yield f"{name}-{number}", base64.b64encode(packed).decode()

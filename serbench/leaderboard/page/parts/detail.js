@@ -1,5 +1,6 @@
 async function openDetail(board, row) {
   remember(`${board.id}/${row.digest.slice(0, 12)}`);
+  if (tooOld()) return;
   const found = await detailOf(board, row);
   const place = row.rank == null ? "Not ranked" : `Rank ${row.rank}`;
   openDrawer(`${place} · ${board.corpus} · ${board.task}`,
@@ -106,6 +107,7 @@ function recipeOf(found) {
 function originOf(found) {
   const pairs = found.encoders.flatMap((encoder, i) => Object.entries(encoder).map(([key, value]) =>
     [found.encoders.length > 1 ? `encoder ${i + 1}, ${key.replaceAll("_", " ")}` : key.replaceAll("_", " "), value]));
+  pairs.push(...found.facts.filter(([, value]) => value !== "-").map(([title, value]) => [title, /^\d+$/.test(value) ? Number(value).toLocaleString("en") : value]));
   pairs.push(["computed", `${found.created.slice(0, 16).replace("T", " ")} UTC${found.device ? `, ${found.device}` : ""}`]);
   pairs.push(["seconds", Object.entries(found.seconds).map(([step, value]) => `${step} ${value}`).join(", ")]);
   pairs.push(["versions", Object.entries(found.versions).map(([name, value]) => `${name} ${value}`).join(", ")]);

@@ -1,0 +1,55 @@
+"""Sweeps in jobs of a queue. SLURM itself is not here: submitit's local executor does its part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serbench.errors import SerbenchError
+from serbench.progress import Silent
+from serbench.runs.grids import grid as grids
+from serbench.runs.grids.cells import Where
+from serbench.runs.grids.local import Local
+from serbench.runs.grids.on_slurm import OnSlurm
+from serbench.runs.grids.plan import plan
+from serbench.runs.grids.sweep import sweep
+
+from .results_of import contents
+
+RAW: dict[str, Any] = {
+    "training": {"learning_rates": [1e-3], "epochs": 2},
+    "grid": {"upstream": ["fbank"], "downstream": ["mlp"]},
+}
+
+
+def test_jobs_of_a_queue_give_the_bits_of_one_machine_and_say_which_run_failed(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = {"training.learning_rates": [1e30]}
+    grid = grids.made(RAW | {"benchmark": str(corpus), "rows": [{}, wrong]}, {})
+    reports = []
+    for name in ("local", "slurm"):
+        monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / name / "home"))
+        where = Where(None, tmp_path / name, tmp_path)
+        engine = Local(where, 1) if name == "local" else OnSlurm(where, 1, USED, "local")
+        with engine:
+            reports.append(sweep(plan(grid, where.results), engine, Silent()))
+    assert [(each.done, len(each.failed)) for each in reports] == [(1, 1)] * 2
+    assert "smaller learning rates" in reports[1].failed[0].reason
+    assert contents(tmp_path / "slurm") == contents(tmp_path / "local")
+
+
+USED = {"cpus_per_task": 2, "timeout_min": 10}
+
+
+def test_without_a_queue_or_with_words_it_does_not_know_nothing_starts(tmp_path: Path) -> None:
+    where = Where(None, tmp_path, tmp_path)
+    with pytest.raises(SerbenchError, match="no SLURM here"), OnSlurm(where):
+        pass
+    with (
+        pytest.raises(SerbenchError, match="--slurm cannot be used"),
+        OnSlurm(where, 1, {"cpus": 2}, "local"),
+    ):
+        pass
