@@ -72,20 +72,22 @@ class Bench:
     def run(self, case: Case, command: list[str]) -> Ended:
         """Run a command in a fork; the signal of a case comes from here."""
         said, began = self.folder.with_suffix(".said"), time.monotonic()
+        # a process that the run before has left may still write to the old one
+        said.unlink(missing_ok=True)
         child = os.fork()
         if not child:
             self._become(case, command, said)
         if case.call == "time" and not _ends_within(case.number, child):
             os.kill(child, case.how)
         _, status = os.waitpid(child, 0)
-        text, _, seen = said.read_text(errors="replace").partition("\0")
+        text, seen, *_ = [*said.read_text(errors="replace").split("\0"), ""]
         counts = dict(zip(CALLS, map(int, seen.split()), strict=False))
         return Ended(os.waitstatus_to_exitcode(status), text, counts, time.monotonic() - began)
 
     def _become(self, case: Case, command: list[str], said: Path) -> None:
         from serbench.__main__ import main
 
-        out = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        out = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(out, 1)
         os.dup2(out, 2)
         os.environ["SERBENCH_HOME"] = str(self.folder / "home")
@@ -106,7 +108,7 @@ class Bench:
         sys.stdout.flush()
         sys.stderr.flush()
         counts = " ".join(str(self.shim.faults_seen(number)) for number in CALLS.values())
-        os.write(2, f"\0{counts}".encode())
+        os.write(2, f"\0{counts}\0".encode())
         os._exit(code)
 
 
