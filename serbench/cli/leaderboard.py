@@ -28,6 +28,7 @@ class Format(StrEnum):
     LATEX = "latex"
     JSON = "json"
     BIBTEX = "bibtex"
+    SVG = "svg"
 
 
 class Matrix(StrEnum):
@@ -56,7 +57,9 @@ def leaderboard(
     matrix: Annotated[
         Matrix | None, typer.Option(help="Upstreams by downstream, or systems by corpus.")
     ] = None,
-    output: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TERMINAL,
+    output: Annotated[
+        Format, typer.Option("--format", help="How to write it; svg: ranks over corpora.")
+    ] = Format.TERMINAL,
 ) -> None:
     """Rank the results, per benchmark and protocol; scores are recomputed from the predictions."""
     if context.invoked_subcommand is not None:
@@ -65,8 +68,10 @@ def leaderboard(
 
     names = chosen(columns)
     boards = boards_in(results, benchmark)
-    if matrix is not None:
-        _draw_matrix(boards, matrix)
+    if output is Format.SVG and matrix is not Matrix.CORPUS:
+        raise SerbenchError("a diagram is of systems over corpora: --matrix corpus --format svg")
+    if matrix is not None and output is not Format.BIBTEX:
+        _show_matrix(boards, matrix, output)
     elif output is Format.TERMINAL:
         draw(boards, names, reported=reported)
     else:
@@ -130,11 +135,24 @@ def draw(boards: Sequence[Board], names: Sequence[str], *, reported: bool) -> No
             console.print(render_reported(each))
 
 
-def _draw_matrix(boards: Sequence[Board], across: Matrix) -> None:
+def _show_matrix(boards: Sequence[Board], across: Matrix, output: Format) -> None:
+    """Print the boards the other way, in the terminal or for other programs."""
     from rich.console import Console
 
+    from serbench.leaderboard import matrix_export
     from serbench.leaderboard.matrix import matrices
     from serbench.leaderboard.render_matrix import render_matrix
+
+    writers = {
+        Format.MARKDOWN: matrix_export.to_markdown,
+        Format.CSV: matrix_export.to_csv,
+        Format.LATEX: matrix_export.to_latex,
+        Format.JSON: matrix_export.to_json,
+        Format.SVG: matrix_export.to_diagram,
+    }
+    if output in writers:
+        typer.echo(writers[output](matrices(boards, across.value)), nl=False)
+        return
 
     console = Console(highlight=False, markup=False)
     for number, made in enumerate(matrices(boards, across.value)):
@@ -147,10 +165,10 @@ def _draw_matrix(boards: Sequence[Board], across: Matrix) -> None:
 def verify(results: Results = Path("results"), data: Data = None) -> None:
     """Compute every score again, and compare ids and truths with the corpora that are at hand."""
     from serbench.leaderboard.verifying import verify_all
-    from serbench.runs.at_hand import corpora
+    from serbench.runs.at_hand import AtHand
 
     wrong = count = 0
-    for found in verify_all(results, corpora(data)):
+    for found in verify_all(results, AtHand(data)):
         count += 1
         wrong += bool(found.problems)
         _tell(f"{found.path.parent.name}/{found.path.stem[:8]}", found.problems, found.truth)
@@ -169,12 +187,12 @@ def add(
 ) -> None:
     """Take results of others, each only when it verifies."""
     from serbench.leaderboard.submissions import add as taken
-    from serbench.runs.at_hand import corpora
+    from serbench.runs.at_hand import AtHand
 
     wrong = 0
     for file in files:
         try:
-            for found in taken(file, results, corpora(data)):
+            for found in taken(file, results, AtHand(data)):
                 wrong += bool(found.problems)
                 _tell(found.name, found.problems, found.truth)
         except SerbenchError as error:

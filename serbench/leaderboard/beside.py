@@ -195,8 +195,10 @@ def contained(path: Path) -> Iterator[None]:
     """Let no file of a stranger end more than its own reading, whatever is wrong with it."""
     try:
         yield
-    except SerbenchError:
+    except BrokenResultError:
         raise
+    except SerbenchError as error:
+        raise BrokenResultError(path, f"cannot be scored ({error})") from error
     except Exception as error:
         reason = f"cannot be read ({type(error).__name__}: {error})"
         raise BrokenResultError(path, reason) from error

@@ -47,7 +47,7 @@ def _section(board: Board, names: Sequence[str]) -> Iterator[str]:
     header += [f"{column.dimension or ''} {column.title}".strip() for column in board.columns]
     header += ["95 %", *(COLUMNS[name].title for name in names), "seeds", "digest"]
     header += ["note"] * bool(board.notes)
-    yield from (f"### {escaped(board.title)}", "", _line(header), _line(["---"] * len(header)))
+    yield from (f"### {escaped(board.title)}", "", line(header), line(["---"] * len(header)))
     for row, further in zip(board.rows, texts(board, names), strict=True):
         labels = row.result.labels
         cells = [row.place, labels.upstream, labels.weights, labels.downstream]
@@ -56,7 +56,7 @@ def _section(board: Board, names: Sequence[str]) -> Iterator[str]:
         cells += [main_ends(board, row), *further]
         cells += [str(row.seeds), row.result.digest[:8]]
         cells += [", ".join(str(note) for note in row.notes)] * bool(board.notes)
-        yield _line([escaped(cell) for cell in cells])
+        yield line([escaped(cell) for cell in cells])
     yield ""
     yield from (f"{escaped(sentence)}\n" for sentence in board.caption)
     yield from (f"{i}. {escaped(note)}" for i, note in enumerate(board.notes, start=1))
@@ -67,15 +67,16 @@ def _reports(board: Board) -> Iterator[str]:
     """Yield what papers report, apart from what is computed here."""
     for source, table in reports.tables(benchmark=board.benchmark.name):
         yield f"#### Reported, not computed here: {escaped(f'{source.short}, {table.name}')}"
-        yield from ("", _line(["system", *map(escaped, table.metrics)]))
-        yield _line(["---"] * (1 + len(table.metrics)))
+        yield from ("", line(["system", *map(escaped, table.metrics)]))
+        yield line(["---"] * (1 + len(table.metrics)))
         for row in table.rows:
             values = ["-" if math.isnan(value) else f"{value:g}" for value in row.values]
-            yield _line([escaped(row.system), *values])
+            yield line([escaped(row.system), *values])
         yield from ("", escaped(f"{table.corpus}; {table.protocol}. {source.citation}"), "")
 
 
-def _line(cells: Sequence[str]) -> str:
+def line(cells: Sequence[str]) -> str:
+    """Return a row of a GitHub table."""
     return f"| {' | '.join(cells)} |"
 
 
@@ -96,7 +97,7 @@ def to_csv(boards: Sequence[Board], names: Sequence[str] = ()) -> str:
     every = list(dict.fromkeys(name for row in rows for name in row))
     writer = csv.DictWriter(text, every, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: _harmless(value) for name, value in row.items()} for row in rows)
+    writer.writerows({name: harmless(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
 
 
@@ -118,7 +119,7 @@ def to_json(boards: Sequence[Board], names: Sequence[str] = (), *, reported: boo
         | ({"reported": [*_plain_reports(board)]} if reported else {})
         for board in boards
     ]
-    return json.dumps(_without_nan(plain), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(without_nan(plain), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _plain_reports(board: Board) -> Iterator[dict[str, Any]]:
@@ -126,11 +127,12 @@ def _plain_reports(board: Board) -> Iterator[dict[str, Any]]:
         yield {"source": source.citation, **table.model_dump(mode="json")}
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
+    """Return plain values that JSON has: null for NaN, wherever it stands."""
     if isinstance(value, dict):
-        return {key: _without_nan(each) for key, each in value.items()}
+        return {key: without_nan(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_nan(each) for each in value]
+        return [without_nan(each) for each in value]
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
@@ -142,7 +144,7 @@ def _rows(board: Board, names: Sequence[str]) -> Iterator[dict[str, Any]]:
         yield _flat(board, row) | further
 
 
-def _harmless(value: Any) -> Any:
+def harmless(value: Any) -> Any:
     """Return a cell that no spreadsheet computes: a text that would be a formula is quoted."""
     return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 

@@ -44,23 +44,44 @@ def escaped(text: str) -> str:
 
 
 def _table(board: Board, names: Sequence[str]) -> str:
-    from pandas import DataFrame
-
     names = [name for name in names if name != "intervals"]  # which stand there anyway
     header = ["\\#", "upstream", "weights", "downstream"]
     header += [escaped(f"{c.title} {c.dimension or ''}".strip()) for c in board.columns]
     header += ["95\\,\\%", *(escaped(COLUMNS[name].title) for name in names)]
     rows = zip(board.rows, texts(board, names), strict=True)
     cells = [[escaped(cell) for cell in [*_cells(board, row), *more]] for row, more in rows]
-    best = [row.rank == 1 for row in board.rows]
-    style = DataFrame(cells).style.hide(axis="index").relabel_index(header, axis="columns")
-    style = style.apply(lambda _: ["font-weight: bold" if b else "" for b in best], subset=[4])
-    text: str = style.to_latex(
+    bold = [[row.rank == 1 and place == 4 for place in range(len(header))] for row in board.rows]
+    columns = "r" + "l" * 3 + "r" * (len(header) - 4)
+    caption = escaped(" ".join([f"{board.title}.", *board.caption, *_noted(board)]))
+    return booktabs(header, cells, bold, columns, caption)
+
+
+def booktabs(
+    header: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    bold: Sequence[Sequence[bool]],
+    columns: str,
+    caption: str,
+) -> str:
+    """Return a table with the rules of booktabs.
+
+    Args:
+        header: LaTeX of each column.
+        cells: LaTeX of each row.
+        bold: whether each cell is.
+        columns: "lr" for one at the left and one at the right.
+        caption: LaTeX.
+    """
+    from pandas import DataFrame
+
+    marks = DataFrame(bold).map(lambda own: "font-weight: bold" if own else "")
+    style = DataFrame(cells).style.hide(axis="index").relabel_index(list(header), axis="columns")
+    text: str = style.apply(lambda _: marks, axis=None).to_latex(
         hrules=True,
         convert_css=True,
         position_float="centering",
-        column_format="r" + "l" * 3 + "r" * (len(header) - 4),
-        caption=escaped(" ".join([f"{board.title}.", *board.caption, *_noted(board)])),
+        column_format=columns,
+        caption=caption,
     )
     return text
 

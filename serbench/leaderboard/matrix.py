@@ -43,6 +43,11 @@ class Matrix(NamedTuple):
         value = next(iter(found.values.values()))
         return number(value.mean) + "*" * (found.rank == 1)
 
+    def first(self, row: str, column: str) -> bool:
+        """Return whether nothing is better in a place."""
+        found = self.cells.get((row, column))
+        return found is not None and found.rank == 1
+
 
 def matrices(boards: Sequence[Board], across: Across) -> list[Matrix]:
     """Return one matrix a board of upstreams by downstreams, or one of systems by corpora.
@@ -97,7 +102,7 @@ def about_corpora(made: Matrix) -> Iterator[str]:
     """Yield what the systems that are on all corpora come to together."""
     from serbench.scoring.comparisons import CORPORA
 
-    whole = [name for name in made.rows if all((name, c) in made.cells for c in made.columns)]
+    whole = on_all(made)
     if len(made.columns) < CORPORA or len(whole) < 2:
         yield (
             f"Mean ranks with a critical difference need {CORPORA} corpora or more; here are "
@@ -105,6 +110,15 @@ def about_corpora(made: Matrix) -> Iterator[str]:
         )
         return
     yield from diagram(whole, critical(made, whole), len(made.columns))
+
+
+def on_all(made: Matrix) -> list[str]:
+    """Return the systems that are on all corpora of a matrix; none if there are too few corpora."""
+    from serbench.scoring.comparisons import CORPORA
+
+    if len(made.columns) < CORPORA:
+        return []
+    return [name for name in made.rows if all((name, c) in made.cells for c in made.columns)]
 
 
 def critical(made: Matrix, systems: Sequence[str]) -> CriticalDifference:

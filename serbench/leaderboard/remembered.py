@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ from serbench.home import home
 from serbench.leaderboard.beside import contained, place
 from serbench.leaderboard.reading import RECORD_BYTES
 from serbench.leaderboard.record import Result
-from serbench.leaderboard.standing import Measured, Standing, measure
+from serbench.leaderboard.standing import Measured, Standing, standing
 from serbench.leaderboard.store import load_result
 
 if TYPE_CHECKING:
@@ -51,11 +51,26 @@ def standing_of(path: Path) -> Standing:
         if name and (known := _recall(name)):
             result = Result.model_validate_json(record)
             return Standing(result, known, partial(_predictions, path))
-    result, predictions = load_result(path)
-    measured = measure(result, predictions)
+    found = computed(path)
     if name and name == _name(path)[0]:  # nothing was changed while it was read
-        _remember(name, measured)
-    return Standing(result, measured, partial(_predictions, path))
+        _remember(name, found.measured)
+    return lean(found, path)
+
+
+def computed(path: Path) -> Standing:
+    """Return a result with what its predictions come to, computed now.
+
+    Raises:
+        BrokenResultError: as of `store.load_result`, or they cannot be scored.
+    """
+    entry = load_result(path)
+    with contained(path):
+        return standing(*entry)
+
+
+def lean(found: Standing, path: Path) -> Standing:
+    """Return a result that reads its predictions again if somebody needs them."""
+    return replace(found, load=partial(_predictions, path))
 
 
 def _predictions(path: Path) -> DataFrame:

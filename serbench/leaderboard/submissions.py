@@ -23,6 +23,7 @@ from serbench.benchmarks import NAME
 from serbench.durable import replacing
 from serbench.errors import SerbenchError, shown
 from serbench.leaderboard.verifying import Corpora, verify
+from serbench.remotes import publish
 
 ADDED = ".added"
 """Lies beside a record that somebody sent, and says whether its truths were verified here."""
@@ -81,9 +82,9 @@ def _taken(record: Path, root: Path, corpora: Corpora) -> Added:
     """Copy a result to where it belongs, if it verifies and no other is there."""
     name = f"{record.parent.name}/{record.name}"
     found = verify(record, corpora)
-    if found.problems or found.entry is None:
+    if found.problems or found.standing is None:
         return Added(name, found.problems, found.truth)
-    place = root / found.entry.result.benchmark.name / record.name
+    place = root / found.standing.result.benchmark.name / record.name
     beside = [record.with_suffix(".parquet"), *_rest(record)]
     if place.exists():
         same = place.read_bytes() == record.read_bytes()
@@ -94,6 +95,7 @@ def _taken(record: Path, root: Path, corpora: Corpora) -> Added:
             shutil.copyfile(file, temporary)
     with replacing(place.with_suffix(ADDED)) as temporary:
         temporary.write_text(_VERIFIED if found.truth else f"not {_VERIFIED}", encoding="utf-8")
+    publish(place)
     return Added(name, (), found.truth, record.stem)
 
 

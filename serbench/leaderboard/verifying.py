@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from serbench.devices import cores
+from serbench.errors import SerbenchError
 from serbench.leaderboard import notes
 from serbench.leaderboard.comparable import groups
 from serbench.leaderboard.reading import BrokenResultError
 from serbench.leaderboard.record import Result
-from serbench.leaderboard.standing import Standing, facts, standing
-from serbench.leaderboard.store import Entry, load_result
+from serbench.leaderboard.remembered import computed, lean
+from serbench.leaderboard.standing import Standing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +31,7 @@ Corpora: TypeAlias = Callable[[Result], "DataFrame | None"]
 """From a record to the table of its corpus, or None if that is not at hand."""
 
 _NAMED = 3
+_WORTH = 100  # results that a process of its own is worth starting for
 _ROUNDING = 1e-6
 
 
@@ -35,13 +42,13 @@ class Verdict(NamedTuple):
         path: of the record.
         problems: what is not as it says, a sentence each; none for a sound one.
         truth: whether ids and truths are those of the corpus; None: the corpus is not at hand.
-        entry: the result, if it could be read.
+        standing: the result with what its predictions come to, if it could be read.
     """
 
     path: Path
     problems: tuple[str, ...]
     truth: bool | None = None
-    entry: Entry | None = None
+    standing: Standing | None = None
 
 
 def verify(path: Path, corpora: Corpora) -> Verdict:
@@ -57,37 +64,64 @@ def verify(path: Path, corpora: Corpora) -> Verdict:
         corpora: gives the tables of corpora.
     """
     try:
-        entry = load_result(path)
+        found = computed(path)
+        table = corpora(found.result)
+        wrong = [] if table is None else [*_truths(found, table)]
     except BrokenResultError as problem:
         return Verdict(path, (f"{problem.reason}; {problem.remedy}",))
-    problems = [*_scores(standing(*entry))]
-    table = corpora(entry.result)
-    wrong = [] if table is None else [*_truths(entry, table)]
-    return Verdict(path, (*problems, *wrong), None if table is None else not wrong, entry)
+    problems = *_scores(found), *wrong
+    return Verdict(path, problems, None if table is None else not wrong, lean(found, path))
 
 
 def verify_all(root: Path, corpora: Corpora) -> Iterator[Verdict]:
-    """Verify everything in a results folder, and that results on the same agree on its truth."""
-    found = [verify(path, corpora) for path in sorted(root.glob("*/*.json"))]
-    apart = _disagreeing([each.entry for each in found if each.entry is not None])
+    """Verify everything in a results folder, and that results on the same agree on its truth.
+
+    Many are spread over processes, one a core.
+
+    Raises:
+        SerbenchError: such a process was killed.
+    """
+    found = [*_each(sorted(root.glob("*/*.json")), corpora)]
+    apart = _disagreeing([each.standing for each in found if each.standing is not None])
     for each in found:
-        digest = each.entry.result.digest if each.entry else ""
+        digest = each.standing.result.digest if each.standing else ""
         yield each._replace(problems=(*each.problems, *apart.get(digest, ())))
+
+
+def _each(paths: Sequence[Path], corpora: Corpora) -> Iterator[Verdict]:
+    count = min(cores(), len(paths) // _WORTH)
+    if count < 2:
+        yield from (verify(path, corpora) for path in paths)
+        return
+    work = partial(_verify_some, corpora=corpora)
+    size = -(-len(paths) // count)  # one part a process, so that each reads a corpus once
+    parts = [paths[start : start + size] for start in range(0, len(paths), size)]
+    try:
+        with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+            for some in pool.map(work, parts):
+                yield from some
+    except BrokenProcessPool as error:
+        msg = "a process was killed, perhaps as memory ran out; verify fewer results at once"
+        raise SerbenchError(msg) from error
+
+
+def _verify_some(paths: Sequence[Path], corpora: Corpora) -> list[Verdict]:
+    return [verify(path, corpora) for path in paths]
 
 
 def _scores(each: Standing) -> Iterator[str]:
     """Yield where the scores of a record are not those of its predictions."""
     different = [*notes.differences(each.result, each.measured.scores)]
-    for where, stored, computed in different[:_NAMED]:
-        yield f"score {where} is {stored} in the record, {computed} by its predictions"
+    for where, stored, found in different[:_NAMED]:
+        yield f"score {where} is {stored} in the record, {found} by its predictions"
     if len(different) > _NAMED:
         yield f"{len(different) - _NAMED} more scores are not those of the predictions"
 
 
-def _truths(entry: Entry, table: DataFrame) -> Iterator[str]:
+def _truths(each: Standing, table: DataFrame) -> Iterator[str]:
     """Yield where ids, speakers or truths are not those of the corpus."""
-    task = entry.result.benchmark.task
-    known = facts(task, entry.predictions)
+    task = each.result.benchmark.task
+    known = each.facts()
     corpus = table.set_index("utterance")
     if absent := sorted({*known.index} - {*corpus.index}):
         yield f"utterances that the corpus does not have: {_some(absent)}"
@@ -122,10 +156,10 @@ def _some(names: Sequence[str]) -> str:
     return f"{', '.join(map(str, names[:_NAMED]))}{more}"
 
 
-def _disagreeing(entries: Sequence[Entry]) -> dict[str, list[str]]:
+def _disagreeing(standings: Sequence[Standing]) -> dict[str, list[str]]:
     """Return, by digest, what results on the same benchmark and protocol do not agree on."""
     found: dict[str, list[str]] = {}
-    for group in groups(standing(*entry) for entry in entries):
+    for group in groups(standings):
         said = [s for s in group.sentences if s.startswith("Not comparable with")]
         for each in group.entries:
             found[each.result.digest] = [s for s in said if "other labels" in s or "speakers" in s]

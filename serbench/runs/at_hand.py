@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,22 +45,24 @@ def table_of(result: Result, data: Path | None) -> DataFrame:
     return read_corpus(benchmark_of(result), data)
 
 
-def corpora(data: Path | None) -> Callable[[Result], DataFrame | None]:
-    """Return what gives the table of a result's corpus, each read once; None where it is not here.
+class AtHand:
+    """Gives the table of a result's corpus, each read once; None where it is not here.
 
     Args:
         data: folder of the corpora; None: `SERBENCH_DATA`.
     """
-    known: dict[str, DataFrame | None] = {}
 
-    def table(result: Result) -> DataFrame | None:
+    def __init__(self, data: Path | None) -> None:
+        self._data = data
+        self._known: dict[str, DataFrame | None] = {}
+
+    def __call__(self, result: Result) -> DataFrame | None:
+        """Return the utterances of a result's corpus."""
         part = result.recipe.get("benchmark", result.benchmark.name)
         key = digest_json({"benchmark": part})
-        if key not in known:
-            known[key] = _table_or_none(result, data)
-        return known[key]
-
-    return table
+        if key not in self._known:
+            self._known[key] = _table_or_none(result, self._data)
+        return self._known[key]
 
 
 def _table_or_none(result: Result, data: Path | None) -> DataFrame | None:

@@ -40,7 +40,7 @@ def never(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Return what forbids to score from then on."""
 
     def forbid() -> None:
-        monkeypatch.setattr(remembered, "measure", lambda *_: pytest.fail("scored again"))
+        monkeypatch.setattr(remembered, "computed", lambda *_: pytest.fail("scored again"))
 
     return forbid
 

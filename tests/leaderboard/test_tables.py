@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -14,11 +15,13 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from serbench.errors import SerbenchError
+from serbench.leaderboard import matrix_export
 from serbench.leaderboard.bibtex import to_bibtex
 from serbench.leaderboard.columns import COLUMNS, chosen, texts
 from serbench.leaderboard.export import to_csv, to_json, to_markdown
 from serbench.leaderboard.latex import escaped, to_latex
-from serbench.leaderboard.matrix import matrices
+from serbench.leaderboard.matrix import critical, matrices, on_all
+from serbench.leaderboard.matrix_export import to_diagram
 from serbench.leaderboard.record import BenchmarkRecord, Labels
 from serbench.leaderboard.render import render_board
 from serbench.leaderboard.render_matrix import render_matrix
@@ -180,8 +183,10 @@ def test_a_matrix_has_upstreams_and_downstreams():
     drawn(render_matrix(made), 80)
 
 
-def test_from_six_corpora_on_there_is_a_critical_difference():
-    names = ("a", "b", "c")
+@pytest.fixture(scope="module")
+def corpora():
+    """Return boards of three systems on six corpora."""
+    names = ("a", "b<&", "c")
     results = [
         (
             record(
@@ -195,11 +200,53 @@ def test_from_six_corpora_on_there_is_a_critical_difference():
         for i in range(6)
         for skill, name in zip((0.0, 2.0, 2.1), names, strict=True)
     ]
-    boards = ranked(results)
-    (made,) = matrices(boards, "corpus")
+    return ranked(results)
+
+
+def test_from_six_corpora_on_there_is_a_critical_difference(corpora):
+    (made,) = matrices(corpora, "corpus")
     assert len(made.columns) == 6
     text = drawn(render_matrix(made), 80)
     # of Demšar (2006): 2.343 for three systems
     assert f"critical difference {2.343 * np.sqrt(12 / 36):.2f}" in " ".join(text.split())
-    (fewer,) = matrices(boards[:5], "corpus")
+    (fewer,) = matrices(corpora[:5], "corpus")
     assert "need 6 corpora or more; here are 5" in " ".join(fewer.sentences)
+
+
+def test_the_diagram_has_each_system_at_its_mean_rank(corpora):
+    (made,) = matrices(corpora, "corpus")
+    drawn = ElementTree.fromstring(to_diagram([made]))
+    said = [each.text for each in drawn.iter() if each.tag.endswith("text")]
+    systems = on_all(made)
+    found = critical(made, systems)
+    for name, mean in zip(systems, found.ranks, strict=True):
+        assert any(name in text and f"{mean:.2f}" in text for text in said)
+    assert "Friedman" in drawn[0].text
+    bars = [each for each in drawn if each.get("stroke-width") == "4"]
+    assert len(bars) == len(found.groups)
+    (fewer,) = matrices(corpora[:5], "corpus")
+    with pytest.raises(SerbenchError, match="need 6 corpora or more; here are 5"):
+        to_diagram([fewer])
+
+
+@pytest.mark.parametrize("across", ["corpus", "downstream"])
+def test_matrices_are_written_for_other_programs(corpora, across):
+    made = matrices(corpora, across)
+    plain = json.loads(matrix_export.to_json(made))
+    rows = [*csv.DictReader(io.StringIO(matrix_export.to_csv(made)))]
+    markdown, latex = matrix_export.to_markdown(made), matrix_export.to_latex(made)
+    assert complaints(latex) == []
+    stars = 0
+    for each, table in zip(made, plain, strict=True):
+        assert f"### {each.title.split(' · ')[0]}" in markdown
+        for cell in table["cells"]:
+            row = each.cells[cell["row"], cell["column"]]
+            assert cell["value"] == next(iter(row.values.values())).mean
+            text = each.text(cell["row"], cell["column"])
+            stars += text.endswith("*")
+            assert f"| {text.replace('*', chr(92) + '*')} " in markdown or f"| {text} " in markdown
+    assert latex.count("bfseries") == stars > 0
+    assert len(rows) == sum(len(each.cells) for each in made) == 18
+    assert {row["digest"] for row in rows} == {
+        row.result.digest for board in corpora for row in board.rows
+    }

@@ -13,11 +13,12 @@ import pandas as pd
 import pytest
 
 from serbench.errors import SerbenchError
-from serbench.leaderboard import store, submissions
+from serbench.leaderboard import store, submissions, verifying
 from serbench.leaderboard.record import Result, summed
 from serbench.leaderboard.submissions import add, marks
 from serbench.leaderboard.table import rank
 from serbench.leaderboard.verifying import verify, verify_all
+from serbench.runs.at_hand import AtHand
 
 from .result_samples import classified, record, scored
 
@@ -96,6 +97,21 @@ def test_results_that_disagree_on_a_truth_are_named(sound):
     problems = {each.path: each.problems for each in verify_all(sound.parents[1], nowhere)}
     assert problems.keys() == {sound, path}
     assert all("other labels" in " ".join(each) for each in problems.values())
+
+
+def test_several_processes_find_what_one_does(sound, monkeypatch):
+    root = sound.parents[1]
+    for number in range(4):
+        predictions = classified(1.0, draw=number)
+        made = scored(record(recipe={"number": number}), predictions)
+        made = made.model_copy(update={"scores": made.scores | {"rank": 0.5}}) if number else made
+        store.save(made, predictions, root)
+    (root / "emodb" / f"{'ab' * 32}.json").write_text("{}")
+    one = [each[:3] for each in verify_all(root, nowhere)]
+    assert sum(bool(problems) for _, problems, _ in one) == 4
+    monkeypatch.setattr(verifying, "_WORTH", 2)
+    monkeypatch.setattr(verifying, "cores", lambda: 2)
+    assert [each[:3] for each in verify_all(root, AtHand(root / "nothing"))] == one
 
 
 @pytest.mark.parametrize("packed", ["zip", "folder"])

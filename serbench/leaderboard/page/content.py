@@ -26,8 +26,8 @@ def plain(boards: Sequence[Board], marks: Mapping[str, str]) -> list[dict[str, A
 
 def _board(number: int, board: Board, marks: Mapping[str, str]) -> dict[str, Any]:
     corpus, task, *split = board.title.split(" · ")
-    ranking = board.columns[0]
-    speakers = [row.intervals[ranking.key].speakers for row in board.rows if row.intervals]
+    known = [row.intervals.get(board.columns[0].key) for row in board.rows]
+    speakers = [interval.speakers for interval in known if interval is not None]
     return {
         "id": f"{re.sub(r'[^a-z0-9]+', '-', board.benchmark.name.lower()).strip('-')}-{number}",
         "corpus": corpus,

@@ -61,9 +61,9 @@ def _join(asked: str | None) -> None:
     try:
         ray.init(address=asked or "auto", **quiet)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        if asked:
-            msg = f"no Ray cluster of use at '{asked}' ({brief(error)})"
-            raise SerbenchError(f"{msg}; `ray status --address {asked}` tells more") from error
+        if asked or not isinstance(error, ConnectionError):
+            msg = f"no Ray cluster of use at '{asked or 'this machine'}' ({brief(error)})"
+            raise SerbenchError(f"{msg}; `ray status` there tells more") from error
         ray.init(address="local", include_dashboard=False, **quiet)
 
 
