@@ -34,13 +34,19 @@ def versions() -> dict[str, str]:
 
 
 def described(device: str) -> str:
-    """Return what a torch device is: "cpu x86_64 AVX2", "cuda NVIDIA H100 80GB HBM3"."""
+    """Return what a torch device is: "cpu x86_64 AVX2", "cuda NVIDIA H100 80GB HBM3, 4 processes".
+
+    The processes are those that train together, which add up in an order of their own.
+    """
     import torch
 
+    from serbench import ranks
+
+    together = "" if (group := ranks.here()) is None else f", {group.count} processes"
     kind = torch.device(device).type
     if kind == "cuda":
-        return f"{kind} {torch.cuda.get_device_name(device)}"
-    return f"{kind} {platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+        return f"{kind} {torch.cuda.get_device_name(device)}{together}"
+    return f"{kind} {platform.machine()} {torch.backends.cpu.get_cpu_capability()}{together}"
 
 
 def rounds_as(device: str, count: int | None = None) -> str:
@@ -143,6 +149,11 @@ def _quota(folder: Path) -> float:
     except (OSError, ValueError):  # no such group; or its quota is "max"
         return math.inf
     return count if count > 0 else math.inf  # -1 in version 1
+
+
+def launched() -> bool:
+    """Whether `accelerate launch` or `torchrun` started this process as one of several."""
+    return "RANK" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
 def gpus(device: str) -> list[str]:

@@ -53,12 +53,14 @@ class Within:
         yield self._step
 
 
-class _Quiet:
+class Quiet:
+    """A piece of work that nobody watches."""
+
     def advance(self, amount: float = 1.0) -> None:
-        pass
+        """Say nothing."""
 
     def note(self, text: str) -> None:
-        pass
+        """Say nothing."""
 
 
 class Silent:
@@ -67,10 +69,10 @@ class Silent:
     @contextmanager
     def step(self, title: str, total: float | None) -> Iterator[Step]:
         """Open a piece of work that nobody watches."""
-        yield _Quiet()
+        yield Quiet()
 
     def tell(self, text: str) -> None:
         """Say nothing."""
 
 
-__all__ = ["Named", "Progress", "Silent", "Step", "Within"]
+__all__ = ["Named", "Progress", "Quiet", "Silent", "Step", "Within"]

@@ -22,6 +22,7 @@ from serbench.cli import (
     speakers,
     study,
     sweep,
+    together,
 )
 
 app = typer.Typer(
@@ -44,11 +45,13 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _main(
+    context: typer.Context,
     _: bool = typer.Option(
         False, "--version", callback=_version, is_eager=True, help="Show the version."
     ),
 ) -> None:
     """A benchmark harness for speech emotion recognition."""
+    together.refuse(context.invoked_subcommand)
 
 
 app.command("run")(run.run)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from serbench.errors import SerbenchError
+from serbench.remotes import results_folder
 from serbench.runs.settings import assign
 
 Data = Annotated[
@@ -22,7 +23,15 @@ Jobs = Annotated[
         help="Processes that trials go over; auto: as many as make it faster.",
     ),
 ]
-Results = Annotated[Path, typer.Option("--results", help="Folder of the result files.")]
+Results = Annotated[
+    Path,
+    typer.Option(
+        "--results",
+        parser=results_folder,
+        metavar="PATH|URL",
+        help="Folder of the result files, or a URL of one: s3://, gs://, file://.",
+    ),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Any recipe value, such as training.epochs=5."),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from serbench.cli.pretrain_options import (
     Start,
     Work,
 )
+from serbench.cli.together import leading
 
 if TYPE_CHECKING:
     from serbench.encoders.pretraining.assignment import Assignment
@@ -39,9 +41,9 @@ def cpc(*, out: Out, heard: Heard, weights: Base = None, options: CPC, work: Wor
     from serbench.encoders.weights import find
     from serbench.upstreams.cpc import WEIGHTS
 
-    start = None if weights is None else find(weights, None, WEIGHTS)
-    given = _assignment(out, heard, work)
-    _train(pretrain, given, CPCOptions(**options._asdict()), work, weights=start)
+    with _assignment(out, heard, work) as given:
+        start = None if weights is None else find(weights, None, WEIGHTS)
+        _train(pretrain, given, CPCOptions(**options._asdict()), work, weights=start)
 
 
 @app.command("hubert")
@@ -53,13 +55,13 @@ def hubert(*, out: Out, heard: Heard, start: Start, options: Hubert, work: Work)
     """
     from serbench.encoders.pretraining.hubert import HubertOptions, pretrain
 
-    more = {
-        "weights": _hubert(start.weights, start.revision),
-        "teacher": _hubert(start.teacher),
-        "quantizer": start.quantizer,
-    }
-    given = _assignment(out, heard, work)
-    _train(pretrain, given, HubertOptions(**options._asdict()), work, **more)
+    with _assignment(out, heard, work) as given:
+        more = {
+            "weights": _hubert(start.weights, start.revision),
+            "teacher": _hubert(start.teacher),
+            "quantizer": start.quantizer,
+        }
+        _train(pretrain, given, HubertOptions(**options._asdict()), work, **more)
 
 
 @app.command("tapt")
@@ -90,11 +92,12 @@ def _adapt(
     from serbench.encoders.pretraining.adaptation import adapt, published_of
     from serbench.encoders.pretraining.adaptation_options import AdaptationOptions
 
-    more = {
-        "published": published_of(_hubert(start.teacher), start.quantizer, start.head),
-        "weights": _hubert(start.weights, start.revision),
-    }
-    _train(adapt, _assignment(out, heard, work), AdaptationOptions(**options), work, **more)
+    with _assignment(out, heard, work) as given:
+        more = {
+            "published": published_of(_hubert(start.teacher), start.quantizer, start.head),
+            "weights": _hubert(start.weights, start.revision),
+        }
+        _train(adapt, given, AdaptationOptions(**options), work, **more)
 
 
 def _hubert(name: str | None, revision: str | None = None) -> Weights | None:
@@ -114,17 +117,19 @@ def _train(
     typer.echo(f"weights: {given.folder}")
 
 
-def _assignment(out: Path, heard: Heard, work: Work) -> Assignment:
-    """Read the audio, choose the device, and say so."""
+@contextmanager
+def _assignment(out: Path, heard: Heard, work: Work) -> Iterator[Assignment]:
+    """Read the audio, choose the device, and say so; of several processes, the first alone does."""
     from serbench.cli.terminal import Terminal
     from serbench.devices import available
     from serbench.encoders.pretraining.assignment import Assignment
 
     progress = Terminal()
     device = available(work.device)
-    audio, corpora = _audio(heard)
-    progress.tell(f"{len(audio)} recordings, {audio.hours:.2f} h, to train on; device {device}")
-    return Assignment(audio, corpora, out, progress, device, work.resume, work.minutes)
+    with leading(device):
+        audio, corpora = _audio(heard)
+        progress.tell(f"{len(audio)} recordings, {audio.hours:.2f} h, to train on; device {device}")
+        yield Assignment(audio, corpora, out, progress, device, work.resume, work.minutes)
 
 
 def _audio(heard: Heard) -> tuple[Audio, list[Corpus]]:

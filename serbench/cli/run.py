@@ -22,6 +22,7 @@ from serbench.cli.options import (
     corpora,
     jobs_of,
 )
+from serbench.cli.together import check_shared, leading
 from serbench.errors import SerbenchError
 
 
@@ -104,17 +105,21 @@ def run(
 
     if again and overwrite is Overwrite.NEVER:
         raise SerbenchError("--again computes and --overwrite never does not; give one of them")
-    outcome = run_recipe(
-        recipes.resolve(raw_of(asked)),
-        data=data,
-        results=results,
-        overwrite="always" if again else overwrite.value,
-        device=device,
-        threads=threads,
-        jobs=jobs_of(jobs),
-        progress=Terminal(),
-    )
-    show(outcome)
+    with leading(device) as others:
+        recipe = recipes.resolve(raw_of(asked))
+        if others:
+            check_shared(recipe)
+        outcome = run_recipe(
+            recipe,
+            data=data,
+            results=results,
+            overwrite="always" if again else overwrite.value,
+            device=device,
+            threads=threads,
+            jobs=1 if others else jobs_of(jobs),
+            progress=Terminal(),
+        )
+        show(outcome)
 
 
 def raw_of(asked: Asked) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from serbench.leaderboard import identity
 from serbench.leaderboard.beside import Beside, contained, files, problem, read
 from serbench.leaderboard.reading import BrokenResultError, read_record, unfit
 from serbench.leaderboard.record import Result, summed
+from serbench.remotes import publish
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -74,6 +75,7 @@ def save(result: Result, predictions: DataFrame, root: Path, beside: Beside | No
         msg = f"result {result.digest[:8]} is not written: {reason}"
         raise SerbenchError(msg)
     _write(path, result, files(path, predictions, beside))
+    publish(path)
     return path
 
 

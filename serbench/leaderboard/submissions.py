@@ -23,6 +23,7 @@ from serbench.benchmarks import NAME
 from serbench.durable import replacing
 from serbench.errors import SerbenchError, shown
 from serbench.leaderboard.verifying import Corpora, verify
+from serbench.remotes import publish
 
 ADDED = ".added"
 """Lies beside a record that somebody sent, and says whether its truths were verified here."""
@@ -94,6 +95,7 @@ def _taken(record: Path, root: Path, corpora: Corpora) -> Added:
             shutil.copyfile(file, temporary)
     with replacing(place.with_suffix(ADDED)) as temporary:
         temporary.write_text(_VERIFIED if found.truth else f"not {_VERIFIED}", encoding="utf-8")
+    publish(place)
     return Added(name, (), found.truth, record.stem)
 
 

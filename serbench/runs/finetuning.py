@@ -12,12 +12,13 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serbench import plugins
 from serbench.benchmarks.reading.names import speaker_numbers
-from serbench.devices import has_bf16, rounds_as
+from serbench.devices import has_bf16, rounds_as, threads
 from serbench.digests import digest_json
 from serbench.durable import SUMS, sound
 from serbench.editions import FINETUNING, installed
@@ -25,22 +26,25 @@ from serbench.errors import SerbenchError
 from serbench.home import home
 from serbench.leaderboard import record
 from serbench.locks import locked
-from serbench.progress import Named
+from serbench.progress import Named, Quiet, Silent
+from serbench.remotes import fetch, share
 from serbench.runs.adapting import LABELS, Adapted, fingerprint, mend
 from serbench.runs.chosen import fit_of
 from serbench.runs.encoding import make_upstream, tell_of_precision
+from serbench.runs.folds import at_once, several
+from serbench.runs.job import Job
 from serbench.runs.plugin_part import plugin_of
 from serbench.runs.systems import budget_of
+from serbench.runs.workers import Task
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
     from serbench.benchmarks import Fold
     from serbench.encoders.pretraining.card import Card
-    from serbench.progress import Step
+    from serbench.progress import Progress, Step
     from serbench.runs.corpus import Prepared
-    from serbench.runs.job import Job
-    from serbench.runs.recipe import Part
+    from serbench.runs.recipe import Part, Recipe
     from serbench.training.fit import Trained
     from serbench.training.settings import Stage
     from serbench.training.trial import Trial
@@ -86,10 +90,19 @@ def _finetune(job: Job, stage: Stage, adapted: Adapted, prepared: Prepared, step
     folds = prepared.folds
     before = adapted.parts * (len(folds) if len(adapted.parts) == 1 else 1)
     upstream = tunable(before[0])
+    works = [
+        _Work(job, stage, part, prepared.table, fold, Named(step, fold.name))
+        for part, fold in zip(before, folds, strict=True)
+    ]
+    count = job.threads.get("finetune", 1)
+    tasks = [Task(work.fold.name, partial(work.apart, count)) for work in works]
+    if at_once(job, tasks, several(job, "finetune"), step):
+        # they are there by now, and counted
+        job = replace(job, anew=False)
+        works = [replace(work, job=job, step=Quiet()) for work in works]
     made, fits = [], []
-    for part, fold in zip(before, folds, strict=True):
-        work = _Work(job, stage, part, prepared.table, fold, Named(step, fold.name))
-        tuned, fit = work.tuned()
+    for work in works:
+        (tuned, fit), part, fold = work.tuned(), work.part, work.fold
         made.append(tuned)
         fits.append(fit)
         job.progress.tell(
@@ -150,6 +163,18 @@ class _Work:
     fold: Fold
     step: Step
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how another process gets it."""
+        where = self.job.recipe, self.job.device, self.job.anew
+        return _sent, (*where, self.stage, self.part, self.table, self.fold)
+
+    def apart(self, count: int, progress: Progress) -> None:
+        """Make the weights in another process, on so many threads."""
+        epochs = self.stage.training.most_epochs
+        with threads(count), self.job.blaming(), progress.step("fine-tune", epochs) as step:
+            job, named = replace(self.job, progress=progress), Named(step, self.fold.name)
+            replace(self, job=job, step=named).tuned()
+
     def tuned(self) -> tuple[Part, record.Fit]:
         """Return the upstream with weights of this fold, and what training chose."""
         from serbench.encoders.weights import CARD
@@ -158,6 +183,8 @@ class _Work:
         place = home() / "checkpoints" / self._digest(upstream)[:32]
         tell = self.job.progress.tell
         with locked(Path(f"{place}.lock"), tell, f"fine-tunes into {place}"):
+            if not self.job.anew and not (place / SUMS).is_file():
+                fetch(place, SUMS, tell)
             mend(place, self.job)
             if self.job.anew:
                 shutil.rmtree(_going(place), ignore_errors=True)
@@ -165,6 +192,7 @@ class _Work:
                 self.step.advance(self.stage.training.most_epochs)
             else:
                 self._train(upstream, place)
+                share(place, tell)
             shutil.rmtree(_going(place), ignore_errors=True)
         card = json.loads((place / CARD).read_text(encoding="utf-8"))
         fit = record.Fit.model_validate_json(
@@ -260,6 +288,13 @@ class _Work:
             options=self.stage.model_dump(mode="json") | {LABELS: self._labels},
             base=dict(upstream.provenance),
         )
+
+
+def _sent(
+    recipe: Recipe, device: str, anew: bool, stage: Stage, part: Part, table: DataFrame, fold: Fold
+) -> _Work:
+    job = Job.of(recipe, device, Silent(), anew=anew)
+    return _Work(job, stage, part, table, fold, Quiet())
 
 
 def _going(place: Path) -> Path:

@@ -232,6 +232,6 @@ class Learner:
         total = torch.zeros((), device=self.trial.device)
         for rows, batch in parts:
             loss = self.loss_on(system, rows, batch) * (len(rows) / count)
-            loss.backward()  # type: ignore[no-untyped-call]
+            system.backward(loss)
             total += loss.detach()
         return total

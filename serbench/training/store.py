@@ -30,6 +30,7 @@ from serbench.durable import kept as written
 from serbench.errors import SerbenchError
 from serbench.home import home
 from serbench.locks import locked
+from serbench.remotes import fetch, share
 from serbench.training import shards
 from serbench.training.settings import Precision
 from serbench.training.shards import Shards
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from serbench.progress import Progress, Step
 
 Kept = Literal["frames", "mean"]
+INDEX = "index.json"
 
 # Seconds of audio, padding included, in one forward pass: on a CPU larger batches are slower.
 _BATCH_SECONDS = {"cpu": 12.0, "cuda": 240.0}
@@ -154,8 +156,11 @@ def encode(
     with locked(folder / "lock", progress.tell, f"encodes into {folder}"):
         missing = list(range(len(encoding.files))) if anew else encoding.to_do()
         indexed = encoding.is_whole(encoding.index)
+        if (missing or not indexed) and not anew and fetch(folder, INDEX, progress.tell):
+            missing, indexed = encoding.to_do(), encoding.is_whole(encoding.index)
         if missing or not indexed:
             encoding.encode(missing, upstream())
+            share(folder, progress.tell)
         else:
             progress.tell(f"features found in {folder}")
     return encoding.open()
@@ -203,7 +208,7 @@ class _Encoding:
     @property
     def index(self) -> Path:
         """The file that says what the features are."""
-        return self.folder / "index.json"
+        return self.folder / INDEX
 
     def missing(self) -> list[int]:
         """Return the numbers of the shards that are not there, or damaged."""

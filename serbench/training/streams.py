@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from serbench.errors import SerbenchError
+from serbench.ranks import Ranks
+from serbench.sharing import Shared
 from serbench.training.settings import FineTuning
 from serbench.training.standardising import Standardiser
 from serbench.upstreams import Clips, Features, Upstream
@@ -33,6 +35,18 @@ class LayerMix(nn.Module):
         """Return (B, T, D) for (L, B, T, D)."""
         mixed: Tensor = torch.tensordot(self.weights, layers, dims=1)
         return mixed
+
+
+class _Encoding:
+    """What each of several processes does: it encodes clips, whose batch comes first here."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self.module = upstream
+
+    def __call__(self, batch: Clips) -> tuple[Tensor, Tensor]:
+        """Return (B, L, T, D) layers and (B,) lengths."""
+        layers, lengths = self.module(batch)
+        return layers.transpose(0, 1), lengths
 
 
 class Stream(nn.Module):
@@ -67,6 +81,7 @@ class Stream(nn.Module):
         self.standardise = Standardiser(depth, dim)
         self.mix = LayerMix(depth)
         self.upstream = upstream
+        self._shared: Shared | None = None
         self.learning = [] if upstream is None else _learning(upstream, tuning or FineTuning())
         for parameter in self.learning:
             parameter.requires_grad_(True)
@@ -97,8 +112,21 @@ class Stream(nn.Module):
         if self.upstream is None:
             msg = "a stream without an upstream takes features, not clips"
             raise TypeError(msg)
+        if self._shared is not None:
+            by_clip, lengths = self._shared(batch)
+            return Features(by_clip.transpose(0, 1), lengths)
         features: Features = self.upstream(batch)
         return features
+
+    def share(self, ranks: Ranks, place: int) -> None:
+        """Let several processes encode for an upstream that is trained, in their place for it."""
+        if self.upstream is not None:
+            self._shared = Shared(ranks, _Encoding(self.upstream), place)
+
+    def learn(self) -> None:
+        """Take the gradient of shared features to the upstream; else it is there already."""
+        if self._shared is not None:
+            self._shared.backward()
 
     def forward(self, features: Features) -> tuple[Tensor, Tensor]:
         """Return (B, T, D) frames for a head, and (B,) lengths."""

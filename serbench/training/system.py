@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
+from serbench import ranks
 from serbench.downstreams import Downstream
 from serbench.training.fusion import side_by_side
 from serbench.training.streams import Stream
@@ -41,6 +42,9 @@ class System(nn.Module):
         self.streams = nn.ModuleList(streams)
         self.heads = nn.ModuleList(heads)
         self.output = nn.Linear(sum(head.embedding_dim for head in heads), outputs)
+        if (group := ranks.here()) is not None:
+            for place, stream in enumerate(self.each()):
+                stream.share(group, place)
 
     def each(self) -> Iterator[Stream]:
         """Yield the streams."""
@@ -95,6 +99,12 @@ class System(nn.Module):
         """
         output: Tensor = self.output(self.embed(features, speakers))
         return output
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradient of a loss to that of all parameters."""
+        loss.backward()  # type: ignore[no-untyped-call]
+        for stream in self.each():
+            stream.learn()
 
     def auxiliary_losses(self, batch: Batch, features: Sequence[Features]) -> list[Tensor]:
         """Return what upstreams that are trained add to the loss."""

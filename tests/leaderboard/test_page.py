@@ -297,6 +297,21 @@ def test_a_script_that_came_in_all_the_same_would_not_run(browser: Browser, publ
     page.context.close()
 
 
+@pytest.mark.parametrize("where", ["#%E0%A4%A", "#nothing/like/it", "#emodb-99", "#<img src=x>"])
+def test_an_address_that_leads_nowhere_shows_the_first_board(
+    visit: Callable[..., Page], published: Published, where: str
+):
+    page = visit(where=where)
+    assert len(shown(page)) == len(published.boards[0].rows)
+
+
+def test_an_old_browser_is_told_so(visit: Callable[..., Page]):
+    page = visit()
+    page.evaluate("delete window.DecompressionStream")
+    page.locator(".open").first.click()
+    assert "one of 2023 or later can" in page.locator("#drawer").inner_text()
+
+
 def test_the_csv_has_the_numbers_of_the_board(visit: Callable[..., Page], published: Published):
     page = visit(where=home_of(published, "best"))
     with page.expect_download() as download:

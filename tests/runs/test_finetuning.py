@@ -18,7 +18,7 @@ from serbench import plugins
 from serbench.errors import SerbenchError
 from serbench.leaderboard import notes, store
 from serbench.progress import Silent, Step
-from serbench.runs import recipe
+from serbench.runs import folds, recipe
 from serbench.runs.adapting import Adapted, adapt
 from serbench.runs.corpus import Prepared, prepare
 from serbench.runs.finetuning import finetune
@@ -180,6 +180,28 @@ def test_the_test_part_is_not_read_and_the_validation_part_only_chooses(
     assert misled.parts[0].options != honest.parts[0].options
     assert misled.parts[0].contents == honest.parts[0].contents
     assert misled.tuned.training[0].valid_score == 1 - honest.tuned.training[0].valid_score
+
+
+@pytest.mark.parametrize("kind", ["finetune", "adapt"])
+def test_folds_over_processes_come_to_the_same_weights(
+    raw: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Adaptation and fine-tuning, one thread each, also where everything is computed anew."""
+    if kind == "adapt":
+        options = {"name": "tapt_hubert", "adapt_on": "train", "epochs": 1, "batch_seconds": 4}
+        raw = raw | {"upstream": raw["upstream"] | options, "finetune": None}
+    monkeypatch.setattr(folds, "cores", lambda: 2)
+    made, corpus = recipe.resolve(raw), prepared(raw)
+    found = []
+    for jobs in (1, 2):
+        monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / str(jobs)))
+        told = Told()
+        job = Job.of(made, "cpu", told, 1, anew=jobs == 2, jobs=jobs)
+        with job.threaded("adapt"), job.threaded("finetune"):
+            (upstream,) = finetune(job, adapt(job, corpus), corpus)
+        found.append([part.contents["weights"] for part in upstream.parts])
+    assert found[0] == found[1]
+    assert len(set(found[0])) == len(corpus.folds) > 1
 
 
 def test_a_run_from_fine_tuning_to_the_result(raw: dict[str, Any], tmp_path: Path) -> None:

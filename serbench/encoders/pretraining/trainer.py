@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol, cast
 import torch
 from torch import Tensor, nn
 
+from serbench import ranks
 from serbench.devices import forked, reseed
 from serbench.durable import drop, usable
 from serbench.encoders.pretraining import checkpoint
@@ -21,6 +22,7 @@ from serbench.encoders.pretraining.schedule import Settings, mix
 from serbench.encoders.tensors import keep_tensors, read_tensors
 from serbench.errors import SerbenchError
 from serbench.progress import Progress, Silent, Step
+from serbench.sharing import Shared
 
 _LOG_EVERY = 20  # updates
 _RATE = 16_000  # Hz, of all these encoders
@@ -47,6 +49,27 @@ class Source(Protocol):
 
     def batch(self, cut: Any, generator: torch.Generator) -> Any:
         """Load a batch; all chance in it comes from the generator."""
+
+
+class _Updating:
+    """What each of several processes does: a row of what its share of a batch comes to."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.module = model
+        self.names: list[str] = []
+
+    def __call__(self, batch: Any) -> tuple[Tensor]:
+        """Return (1, 2 + report): weight, objective and report."""
+        objective, report, weight = cast(Outcome, self.module(batch))
+        self.names = [*report]
+        values = [objective.new_tensor(weight), objective, *report.values()]
+        return (torch.stack([each.float() for each in values])[None],)
+
+    def outcome(self, rows: Tensor) -> Outcome:
+        """Return what the whole batch comes to: the mean of its shares, each by its weight."""
+        weights = rows[:, 0].detach()
+        objective, *report = (rows[:, 1:] * (weights / weights.sum())[:, None]).sum(0).unbind()
+        return Outcome(objective, dict(zip(self.names, report, strict=True)), int(weights.sum()))
 
 
 class Trainer:
@@ -91,6 +114,9 @@ class Trainer:
         self.train, self.valid, self.settings, self.folder = train, valid, settings, folder
         self.loss, self.progress = loss, progress or Silent()
         self.reached = Reached()
+        self._updating = _Updating(self.model)
+        group = ranks.here()
+        self._shared = None if group is None else Shared(group, self._updating)
         self._parameters = [p for p in model.parameters() if p.requires_grad]
         kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
         self._optimizer = kind(
@@ -155,26 +181,31 @@ class Trainer:
         batch = self.train.batch(cut, torch.Generator().manual_seed(seed))
         reseed(seed, self.settings.device)  # of dropout; `run` has forked the generators
         self.model.train()
-        outcome = self._outcome(batch)
+        outcome = self._outcome(batch, seed)
         norm = self._descend(outcome.objective, number)
         self.reached.update, self.reached.taken = number, self.reached.taken + 1
         self.reached.seconds += time.monotonic() - began
         self.reached.samples += batch[0].numel()
         self._tell(outcome, norm, step)
 
-    def _outcome(self, batch: Any) -> Outcome:
+    def _outcome(self, batch: Any, seed: int | None = None) -> Outcome:
         moved = type(batch)(*(value.to(self.settings.device) for value in batch))
         kind = torch.device(self.settings.device).type
         precision: AbstractContextManager[Any] = torch.autocast(
             kind, torch.bfloat16, enabled=self.settings.bf16
         )
         with precision:
-            return cast(Outcome, self.model(moved))
+            if self._shared is None:
+                return cast(Outcome, self.model(moved))
+            (rows,) = self._shared(moved, seed)
+        return self._updating.outcome(rows)
 
     def _descend(self, objective: Tensor, number: int) -> float:
         """Make one step and return the gradient's norm; refuse one that is no number."""
         self._optimizer.zero_grad()
         objective.backward()  # type: ignore[no-untyped-call]
+        if self._shared is not None:
+            self._shared.backward()
         norm = float(nn.utils.clip_grad_norm_(self._parameters, self.settings.clip_norm))
         if not torch.isfinite(objective.detach() + norm):
             raise SerbenchError(

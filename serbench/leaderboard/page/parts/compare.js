@@ -26,6 +26,7 @@ function verdict(found, name) {
 }
 
 async function openComparison(board, a, b) {
+  if (tooOld()) return;
   const [one, other] = await Promise.all([detailOf(board, a), detailOf(board, b)]);
   const found = one.shares && other.shares ? difference(one.shares, other.shares) : null;
   const name = headOf(board.columns[0]);

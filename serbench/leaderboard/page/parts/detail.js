@@ -1,5 +1,6 @@
 async function openDetail(board, row) {
   remember(`${board.id}/${row.digest.slice(0, 12)}`);
+  if (tooOld()) return;
   const found = await detailOf(board, row);
   const place = row.rank == null ? "Not ranked" : `Rank ${row.rank}`;
   openDrawer(`${place} · ${board.corpus} · ${board.task}`,

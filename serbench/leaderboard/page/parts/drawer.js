@@ -10,6 +10,13 @@ function openDrawer(above, ...children) {
   byId("close").focus();
 }
 
+function tooOld() {
+  if ("DecompressionStream" in window) return false;
+  openDrawer("", el("h2", { id: "drawer-title" }, "This browser is too old"),
+    el("p", {}, "It cannot unpack the details of a row; one of 2023 or later can."));
+  return true;
+}
+
 function section(title, ...children) {
   return children.flat(Infinity).some((child) => child) ? [el("h3", {}, title), children] : null;
 }

@@ -1,0 +1,254 @@
+"""Folders of this machine that have a likeness at a URL that fsspec knows: s3://, gs://, file://.
+
+Work is done on files of this machine in any case: an object store has neither locks nor renames. A
+folder of results is brought up to date when its URL is named, and each result goes there when it is
+written. What is made once for many runs (features, adapted and fine-tuned weights) is fetched from
+`SERBENCH_STORE` before it is made, and put there afterwards.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from serbench.durable import SUMS, replacing
+from serbench.errors import SerbenchError, brief
+from serbench.home import home
+from serbench.locks import locked
+
+SHARED = "SERBENCH_STORE"
+"""Environment variable: the URL of what is made once for many runs."""
+
+_NOTE = ".remote.json"
+
+
+class _Seen(NamedTuple):
+    """What a file was when both sides were alike: a name of its version there, and what is here."""
+
+    there: str
+    here: tuple[int, int]
+
+
+def results_folder(given: str | Path) -> Path:
+    """Return the folder of results that `--results` means; of a URL, one that is like it now.
+
+    Raises:
+        SerbenchError: the URL cannot be reached.
+    """
+    if "://" not in str(given):
+        return Path(given)
+    url = str(given).rstrip("/")
+    root = home() / "results" / hashlib.sha256(url.encode()).hexdigest()[:16]
+    with _noted(root, url) as (place, seen):
+        _pull(place, root, seen)
+        _push(place, root, seen, _files(root))
+    return root
+
+
+def publish(path: Path) -> None:
+    """Put the files of a result where its folder has its likeness, if it has one.
+
+    Args:
+        path: of the record, `ROOT/BENCHMARK/DIGEST.json`.
+
+    Raises:
+        SerbenchError: the URL cannot be reached; the result is kept here, and goes there as soon
+            as any command names the URL again.
+    """
+    root = path.parent.parent
+    if not (root / _NOTE).is_file():
+        return
+    with _noted(root) as (place, seen):
+        _push(place, root, seen, path.parent.glob(f"{path.stem}.*"))
+        gone = [name for name in seen if _of(name, path, root) and not (root / name).exists()]
+        for name in gone:
+            place.files.rm(f"{place.root}/{name}")
+            del seen[name]
+
+
+def fetch(folder: Path, last: str, tell: Callable[[str], object]) -> bool:
+    """Fetch a folder of the home from the shared store, if there is one that has it all.
+
+    Args:
+        folder: below the home; in no other process' hands.
+        last: name of the file that says that all is there.
+        tell: shows a line.
+
+    Returns:
+        Whether it was there.
+
+    Raises:
+        SerbenchError: the store cannot be reached.
+    """
+    if (url := _shared(folder)) is None:
+        return False
+    with _reached(url):
+        place = _Place.at(url)
+        found = place.found()
+        whole = any(Path(name).name == last for name in found)
+        for name in _last(map(Path, found)) if whole else []:
+            _download(place, name.as_posix(), folder)
+    if whole:
+        tell(f"fetched from {url}")
+    return whole
+
+
+def share(folder: Path, tell: Callable[[str], object]) -> None:
+    """Put a finished folder of the home into the shared store, if there is one.
+
+    A store that cannot be reached any more costs nobody what was made: it is told.
+
+    Args:
+        folder: below the home; complete.
+        tell: shows a line.
+    """
+    if (url := _shared(folder)) is None:
+        return
+    try:
+        with _reached(url):
+            place = _Place.at(url)
+            for path in _last(_files(folder)):
+                place.upload(path, path.relative_to(folder).as_posix())
+    except SerbenchError as error:
+        tell(f"warning: {error}")
+
+
+def _shared(folder: Path) -> str | None:
+    url = os.environ.get(SHARED, "").rstrip("/")
+    return f"{url}/{folder.relative_to(home()).as_posix()}" if url else None
+
+
+class _Place(NamedTuple):
+    """A folder at a URL: the file system of fsspec, and the folder's path in it."""
+
+    files: Any
+    root: str
+
+    @classmethod
+    def at(cls, url: str) -> _Place:
+        import fsspec
+
+        files, root = fsspec.core.url_to_fs(url)
+        files.invalidate_cache()
+        return cls(files, root.rstrip("/"))
+
+    def found(self) -> dict[str, str]:
+        """Return the version of each file, by its name below the folder."""
+        try:
+            listed = self.files.find(self.root, detail=True)
+        except FileNotFoundError:
+            return {}
+        names = {path[len(self.root) :].lstrip("/"): about for path, about in listed.items()}
+        return {name: _version(about) for name, about in names.items() if _plain(name)}
+
+    def upload(self, path: Path, name: str) -> None:
+        """Put a file there, whole or not at all."""
+        there = f"{self.root}/{name}"
+        self.files.makedirs(there.rsplit("/", 1)[0], exist_ok=True)
+        self.files.put_file(str(path), there)
+
+
+def _version(about: dict[str, Any]) -> str:
+    """Return what tells that a file there was written anew, as far as the file system says."""
+    telling = (
+        "ETag",
+        "etag",
+        "crc32c",
+        "md5Hash",
+        "generation",
+        "LastModified",
+        "mtime",
+        "created",
+    )
+    known = [about["size"], *(str(about[key]) for key in telling if key in about)]
+    return hashlib.sha256(repr(known).encode()).hexdigest()[:16]
+
+
+def _plain(name: str) -> bool:
+    """Whether a name is one that a folder of ours has: no way out of it, nothing under way."""
+    parts = name.split("/")
+    return bool(name) and ".." not in parts and not parts[-1].endswith(".lock") and name != _NOTE
+
+
+def _files(root: Path) -> list[Path]:
+    found = (path for path in root.rglob("*") if path.is_file())
+    return [path for path in found if _plain(path.relative_to(root).as_posix())]
+
+
+def _last(paths: Iterable[Path]) -> list[Path]:
+    """Return files in an order in which what says that all is there comes last."""
+    return sorted(paths, key=lambda path: (path.name == SUMS, path.suffix == ".json", path))
+
+
+def _of(name: str, path: Path, root: Path) -> bool:
+    return name.startswith(path.with_suffix("").relative_to(root).as_posix() + ".")
+
+
+def _here(path: Path) -> tuple[int, int]:
+    known = path.stat()
+    return known.st_size, known.st_mtime_ns
+
+
+@contextmanager
+def _noted(root: Path, url: str | None = None) -> Iterator[tuple[_Place, dict[str, _Seen]]]:
+    """Give the likeness of a folder and what both had in common, alone, and note it afterwards."""
+    note = root / _NOTE
+    with locked(root / ".remote.lock", lambda _: None, "looks at the same results"):
+        about = json.loads(note.read_text()) if note.is_file() else {"url": url, "seen": {}}
+        seen = {name: _Seen(there, tuple(here)) for name, (there, here) in about["seen"].items()}
+        try:
+            with _reached(about["url"]):
+                yield _Place.at(about["url"]), seen
+        finally:
+            with replacing(note) as fresh:
+                fresh.write_text(json.dumps({"url": about["url"], "seen": seen}))
+
+
+def _pull(place: _Place, root: Path, seen: dict[str, _Seen]) -> None:
+    """Fetch what is new or other there, and remove what is there no more."""
+    found = place.found()
+    for name in [path.as_posix() for path in _last(map(Path, found))]:
+        known, version = seen.get(name), found[name]
+        if known is None or known.there != version or not (root / name).exists():
+            seen[name] = _Seen(version, _here(_download(place, name, root)))
+    for name in seen.keys() - found.keys():
+        (root / name).unlink(missing_ok=True)
+        del seen[name]
+
+
+def _download(place: _Place, name: str, root: Path) -> Path:
+    with replacing(root / name) as fresh:
+        place.files.get_file(f"{place.root}/{name}", str(fresh))
+    return root / name
+
+
+def _push(place: _Place, root: Path, seen: dict[str, _Seen], paths: Iterable[Path]) -> None:
+    """Put there what is new or other here, records last."""
+    for path in _last(paths):
+        name = path.relative_to(root).as_posix()
+        if not _plain(name) or (name in seen and seen[name].here == _here(path)):
+            continue
+        place.upload(path, name)
+        place.files.invalidate_cache()
+        seen[name] = _Seen(_version(place.files.info(f"{place.root}/{name}")), _here(path))
+
+
+@contextmanager
+def _reached(url: str) -> Iterator[None]:
+    """Say in one sentence that a URL cannot be reached, whatever its file system raises."""
+    try:
+        yield
+    except SerbenchError:
+        raise
+    except Exception as error:
+        reason = str(error) if isinstance(error, ImportError | ValueError) else brief(error)
+        msg = (
+            f"'{url}' cannot be reached ({reason}); what is finished is kept on this machine, "
+            "and goes there when a command names it again"
+        )
+        raise SerbenchError(msg) from error

@@ -1,0 +1,119 @@
+"""Results and what is made once, at a URL: memory:// within a process, file:// between two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from serbench import remotes
+from serbench.durable import SUMS, harm, seal
+from serbench.errors import SerbenchError
+from serbench.leaderboard.store import read_all, save
+
+from .leaderboard.result_samples import classified, record
+
+URL = "memory://lab/results"
+
+
+@pytest.fixture(autouse=True)
+def memory() -> Iterator[fsspec.AbstractFileSystem]:
+    files = fsspec.filesystem("memory")
+    yield files
+    files.store.clear()
+
+
+@pytest.fixture
+def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Return what goes to another machine: one with a home of its own."""
+
+    def go(name: str) -> Path:
+        monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / name))
+        return tmp_path / name
+
+    return go
+
+
+def test_a_result_is_on_the_board_of_every_machine_that_names_the_url(at) -> None:
+    at("first")
+    save(record(), classified(1.0), remotes.results_folder(URL))
+    at("second")
+    (entry,) = read_all(remotes.results_folder(URL)).entries
+    assert entry.result.digest == record().digest
+
+
+def test_a_result_that_was_computed_anew_takes_the_place_of_the_old_one(at) -> None:
+    at("first")
+    first = remotes.results_folder(URL)
+    path = save(record(), classified(1.0), first)
+    path.with_suffix(".old.parquet").write_bytes(b"of an older serbench")
+    remotes.publish(path)
+    at("second")
+    second = remotes.results_folder(URL)
+    save(record(), classified(3.0), second)
+    at("first")
+    (entry,) = read_all(remotes.results_folder(URL)).entries
+    assert entry.predictions.equals(read_all(second).entries[0].predictions)
+    assert not path.with_suffix(".old.parquet").exists()
+
+
+def test_what_could_not_be_put_there_goes_with_the_next_command(at, memory, monkeypatch) -> None:
+    at("first")
+    folder = remotes.results_folder(URL)
+
+    def refuse(*_: object) -> None:
+        raise ConnectionError("no route")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(memory), "put_file", refuse)
+        with pytest.raises(SerbenchError, match=r"no route.*kept on this machine"):
+            save(record(), classified(1.0), folder)
+    assert not memory.store
+    remotes.results_folder(URL)
+    assert any(name.endswith(f"{record().digest}.json") for name in memory.store)
+
+
+def test_a_record_comes_last_so_that_none_is_without_its_predictions(at, memory, monkeypatch):
+    put: list[str] = []
+    real = type(memory).put_file
+
+    def noted(self, here: str, there: str, **more: object) -> None:
+        put.append(there)
+        real(self, here, there, **more)
+
+    monkeypatch.setattr(type(memory), "put_file", noted)
+    at("first")
+    save(record(), classified(1.0), remotes.results_folder(URL))
+    assert put[-1].endswith(".json")
+    assert len(put) > 1
+
+
+def test_what_is_made_once_is_fetched_elsewhere_whole_or_not_at_all(at, memory, monkeypatch):
+    monkeypatch.setenv(remotes.SHARED, "memory://lab/store")
+    told: list[str] = []
+    folder = at("first") / "checkpoints" / "abc"
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"weights")
+    seal(folder)
+    remotes.share(folder, told.append)
+    other = at("second") / "checkpoints" / "abc"
+    assert remotes.fetch(other, SUMS, told.append)
+    assert harm(other) is None
+    memory.rm(f"/lab/store/checkpoints/abc/{SUMS}")
+    third = at("third") / "checkpoints" / "abc"
+    assert not remotes.fetch(third, SUMS, told.append)
+    assert not third.exists()
+    assert told == ["fetched from memory://lab/store/checkpoints/abc"]
+
+
+@pytest.mark.parametrize("url", ["s3://lab/results", "nonsense://lab"])
+def test_a_url_that_nothing_here_knows_is_one_sentence(at, url: str) -> None:
+    at("first")
+    with pytest.raises(SerbenchError, match=f"'{url}' cannot be reached"):
+        remotes.results_folder(url)
+
+
+def test_a_path_is_left_as_it_is(tmp_path: Path) -> None:
+    assert remotes.results_folder(str(tmp_path)) == tmp_path
