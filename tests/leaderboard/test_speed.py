@@ -1,4 +1,4 @@
-"""How long scores and boards take: `pytest -m slow tests/leaderboard/test_speed.py -s`.
+"""How long scores and boards take: `pytest -m slow -n0 tests/leaderboard/test_speed.py`.
 
 Times are those of one core, so that others at work on the machine count little.
 """
@@ -28,6 +28,7 @@ from .result_samples import AFFECT, rated, record, scored
 pytestmark = [pytest.mark.slow, pytest.mark.benchmark(timer=time.process_time)]
 
 CLIPS, SPEAKERS, SEEDS = 60_000, 1_000, 3
+COUNT = 60  # results of a folder
 MOODS = Classification(tuple(f"mood {number}" for number in range(8)))
 SCALES = Regression(("arousal", "valence", "dominance"), 1.0, 7.0)
 
@@ -94,10 +95,10 @@ def test_ten_thousand_results_are_ranked(benchmark: Any) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return 200 results, and a home in which nothing is remembered."""
+    """Return some results, and a home in which nothing is remembered."""
     monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "home"))
     root = tmp_path / "results"
-    for number in range(200):
+    for number in range(COUNT):
         predictions = rated(0.5, (0, 1, 2), draw=number)
         made = record(AFFECT, seeds=(0, 1, 2), recipe={"number": number})
         store.save(scored(made, predictions), predictions, root)
@@ -109,7 +110,7 @@ def test_what_is_remembered_is_read_fifty_times_as_fast(folder, benchmark: Any) 
     store.read_all(folder, standing_of)
     computed = time.process_time() - begin
     shelf = benchmark.pedantic(store.read_all, (folder, standing_of), rounds=3)
-    assert len(shelf.entries) == 200
+    assert len(shelf.entries) == COUNT
     assert benchmark.stats.stats.min < computed / 50
 
 

@@ -1,4 +1,4 @@
-"""How long post-processors take: `pytest -m slow tests/postprocessors/test_speed.py`."""
+"""How long post-processors take: `pytest -m slow -n0 tests/postprocessors/test_speed.py`."""
 
 from __future__ import annotations
 
