@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serbench import plugins
-from serbench.devices import has_bf16, rounds_as, threads
+from serbench.devices import has_bf16, rounds_as
 from serbench.digests import digest_json, digest_path, local_path
 from serbench.durable import SUMS, harm, seal
 from serbench.editions import ADAPTATION, installed
@@ -24,19 +23,15 @@ from serbench.leaderboard import notes, record
 from serbench.leaderboard.record import FineTuned
 from serbench.locks import locked
 from serbench.remotes import fetch, share
-from serbench.runs.folds import at_once, several
-from serbench.runs.job import Job
 from serbench.runs.parts import Part
 from serbench.runs.plugin_part import plugin_of
-from serbench.runs.workers import Task
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
     from serbench.benchmarks import Benchmark, Fold
-    from serbench.progress import Progress
     from serbench.runs.corpus import Prepared
-    from serbench.runs.recipe import Recipe
+    from serbench.runs.job import Job
 
 
 LABELS = "labels"
@@ -96,12 +91,6 @@ def adapt_upstream(job: Job, part: Part, prepared: Prepared) -> Adapted:
     offers = [("all utterances, the test part included,", table)]
     if on == "train":
         offers = [_offer(table, fold) for fold in folds]
-    if len(offers) > 1 and (processes := several(job, "adapt")).most > 1:
-        sent = partial(_apart, job.recipe, job.device, job.anew, job.threads["adapt"], part)
-        tasks = [Task(words, partial(sent, words, rows)) for words, rows in offers]
-        with job.progress.step("adapt", None) as step:
-            at_once(job, tasks, processes, step)
-        job = replace(job, anew=False)  # they are there by now
     made = [_adapt(job, part, words, rows) for words, rows in offers]
     if made[0] == part:
         return Adapted((part,), _before(part, job.benchmark))
@@ -164,22 +153,6 @@ def _adapt(job: Job, part: Part, words: str, rows: DataFrame) -> Part:
     contents = {key: digest for key, digest in part.contents.items() if key not in changed}
     contents |= {key: fingerprint(path) for key, path in paths(changed)}
     return part.model_copy(update={"options": part.options | changed, "contents": contents})
-
-
-def _apart(
-    recipe: Recipe,
-    device: str,
-    anew: bool,
-    count: int,
-    part: Part,
-    words: str,
-    rows: DataFrame,
-    progress: Progress,
-) -> None:
-    """Make adapted weights in another process, on so many threads."""
-    job = Job.of(recipe, device, progress, anew=anew)
-    with threads(count), job.blaming():
-        _adapt(job, part, words, rows)
 
 
 def mend(place: Path, job: Job) -> None:

@@ -1,4 +1,7 @@
-"""Any speech encoder that transformers knows, by hub id or folder (Wolf et al., EMNLP 2020)."""
+"""Data2vec-audio, hubert, sew(-d), unispeech(-sat), wav2vec2(-bert, -conformer), wavlm, whisper.
+
+By hub id or folder, out of transformers (Wolf et al., EMNLP 2020).
+"""
 
 from __future__ import annotations
 

@@ -182,14 +182,10 @@ def test_the_test_part_is_not_read_and_the_validation_part_only_chooses(
     assert misled.tuned.training[0].valid_score == 1 - honest.tuned.training[0].valid_score
 
 
-@pytest.mark.parametrize("kind", ["finetune", "adapt"])
 def test_folds_over_processes_come_to_the_same_weights(
-    raw: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    raw: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Adaptation and fine-tuning, one thread each, also where everything is computed anew."""
-    if kind == "adapt":
-        options = {"name": "tapt_hubert", "adapt_on": "train", "epochs": 1, "batch_seconds": 4}
-        raw = raw | {"upstream": raw["upstream"] | options, "finetune": None}
+    """One thread each, also where everything is computed anew."""
     monkeypatch.setattr(folds, "cores", lambda: 2)
     made, corpus = recipe.resolve(raw), prepared(raw)
     found = []
