@@ -64,7 +64,10 @@ def backward(loss: Tensor) -> None:
         run = getattr(node, "apply", node)  # functions written in Python are not called themselves
         made = run(*(given.get(place) for place in range(len(node._input_metadata))))
         made = made if isinstance(made, tuple) else (made,)
-        for (after, place), gradient in zip(node.next_functions, made, strict=True):
+        below = node.next_functions
+        # one written in Python gives None for what it takes that is no tensor, too: at the end here
+        assert made[len(below) :] == (None,) * (len(made) - len(below))
+        for (after, place), gradient in zip(below, made[: len(below)], strict=True):
             if after is None:
                 continue
             if gradient is not None:
