@@ -63,6 +63,12 @@ def verdict_across(lines: Sequence[Line]) -> str:
     from serbench.scoring.comparisons import ALPHA, CORPORA
 
     better = sum(line.difference.value > 0 for line in lines)
+    corpora = len({line.name.partition(" ")[0] for line in lines})  # a title begins with its name
+    if corpora < len(lines):
+        return (
+            f"A is better on {better} of {len(lines)} boards of {corpora} corpora; something about "
+            f"corpora in general takes {CORPORA} or more, one board of each."
+        )
     said = f"A is better on {better} of {len(lines)} corpora"
     if len(lines) < CORPORA:
         return f"{said}: {CORPORA} are needed to say something about corpora in general."

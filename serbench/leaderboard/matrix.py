@@ -102,21 +102,29 @@ def about_corpora(made: Matrix) -> Iterator[str]:
     """Yield what the systems that are on all corpora come to together."""
     from serbench.scoring.comparisons import CORPORA
 
-    whole = on_all(made)
-    if len(made.columns) < CORPORA or len(whole) < 2:
+    whole, corpora = on_all(made), _corpora(made)
+    if len(whole) < 2:
         yield (
-            f"Mean ranks with a critical difference need {CORPORA} corpora or more; here are "
-            f"{len(made.columns)}, with {len(whole)} systems on all of them."
+            f"Mean ranks with a critical difference need {CORPORA} corpora or more, one board of "
+            f"each, and two systems on all; here are {len(made.columns)} boards of {corpora} "
+            "corpora."
         )
         return
     yield from diagram(whole, critical(made, whole), len(made.columns))
 
 
+def _corpora(made: Matrix) -> int:
+    return len({row.result.benchmark.name for row in made.cells.values()})
+
+
 def on_all(made: Matrix) -> list[str]:
-    """Return the systems that are on all corpora of a matrix; none if there are too few corpora."""
+    """Return the systems that are on all corpora of a matrix; none if there are too few corpora.
+
+    Several boards of one corpus are no more corpora: they share its speakers.
+    """
     from serbench.scoring.comparisons import CORPORA
 
-    if len(made.columns) < CORPORA:
+    if not len(made.columns) == _corpora(made) >= CORPORA:
         return []
     return [name for name in made.rows if all((name, c) in made.cells for c in made.columns)]
 

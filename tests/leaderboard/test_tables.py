@@ -210,7 +210,17 @@ def test_from_six_corpora_on_there_is_a_critical_difference(corpora):
     # of Demšar (2006): 2.343 for three systems
     assert f"critical difference {2.343 * np.sqrt(12 / 36):.2f}" in " ".join(text.split())
     (fewer,) = matrices(corpora[:5], "corpus")
-    assert "need 6 corpora or more; here are 5" in " ".join(fewer.sentences)
+    assert "here are 5 boards of 5 corpora" in " ".join(fewer.sentences)
+
+
+def test_several_boards_of_one_corpus_are_one_corpus(corpora):
+    same = [
+        board._replace(title=f"{board.title}, k={i}") for i, board in enumerate(corpora[:1] * 6)
+    ]
+    (made,) = matrices(same, "corpus")
+    assert len(made.columns) == 6
+    assert on_all(made) == []
+    assert "here are 6 boards of 1 corpora" in " ".join(made.sentences)
 
 
 def test_the_diagram_has_each_system_at_its_mean_rank(corpora):
@@ -225,7 +235,7 @@ def test_the_diagram_has_each_system_at_its_mean_rank(corpora):
     bars = [each for each in drawn if each.get("stroke-width") == "4"]
     assert len(bars) == len(found.groups)
     (fewer,) = matrices(corpora[:5], "corpus")
-    with pytest.raises(SerbenchError, match="need 6 corpora or more; here are 5"):
+    with pytest.raises(SerbenchError, match="here are 5 boards of 5 corpora"):
         to_diagram([fewer])
 
 
