@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
@@ -62,13 +63,21 @@ def _alone(finding: Finding) -> str:
 
 def _together(group: Sequence[Finding]) -> str:
     first, *others = group
-    names = [f.utterance or f.public for f in others[:_EXAMPLES]]
-    more = f" and {len(others) - _EXAMPLES} more" * (len(others) > _EXAMPLES)
-    also = f"{', '.join(names)}{more}"
+    what, _, remedy = first.public.partition("; ")
+    names = [n for n in dict.fromkeys(map(_where, others)) if n != _where(first)]
+    more = f" and {len(names) - _EXAMPLES} more" * (len(names) > _EXAMPLES)
+    also = f"{', '.join(names[:_EXAMPLES])}{more}"
     if first.cause:
         return f"{len(group)} files are not found: {first.cause} ({first.utterance}, {also})"
-    what, _, remedy = first.public.partition("; ")
     if first.severity == "known":
-        return f"{len(group)} defects, such as {first.utterance}: {first.message}; also {also}"
-    told = f"{len(group)} times: {what}; the same of {also}"
+        return f"{len(group)} defects, such as {_alone(first)}; also {also}"
+    subject = f"such as {first.utterance}: " if first.utterance else "such as "
+    told = f"{len(group)} times, {subject}{what}" + (f"; also {also}" if also else "")
     return f"{told}; {remedy}" if remedy else told
+
+
+def _where(finding: Finding) -> str:
+    """Return what tells a finding from others of its kind: its utterance, fold, or sentence."""
+    what = finding.public.partition("; ")[0]
+    fold = re.match(r"fold '.*?'(?=: )", what)
+    return finding.utterance or (fold[0] if fold else what)

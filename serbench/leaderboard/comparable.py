@@ -15,7 +15,7 @@ from serbench.leaderboard.record import BenchmarkRecord, ProtocolRecord, Result
 from serbench.leaderboard.standing import Standing
 
 if TYPE_CHECKING:
-    from pandas import DataFrame, Series
+    from pandas import DataFrame, Index, Series
 
     from serbench.benchmarks import Benchmark
 
@@ -27,6 +27,7 @@ _OTHER = {
     "set of audio": "other audio under the same ids",
     "labels": "other labels",
     "speakers": "other speakers",
+    "tests": "other tests",
 }
 
 
@@ -65,9 +66,19 @@ class _Material:
         """The speaker and the truths of each utterance, by its id."""
         return self.entries[0].facts()
 
-    def name(self, kind: str) -> str:
-        """Return eight digits that tell apart what differs in this kind."""
-        if kind in self.hashes:
+    @property
+    def whole(self) -> bool:
+        """Whether every utterance that is tested has its prediction."""
+        return self.entries[0].result.complete
+
+    def name(self, kind: str, *, told: bool) -> str:
+        """Return eight digits that tell apart what differs in this kind.
+
+        Args:
+            kind: of hashes or facts.
+            told: whether the facts differ, whatever the hashes say.
+        """
+        if kind in self.hashes and not told:
             return self.hashes[kind][:8]
         facts = self.facts[_columns(self.facts, kind)].sort_index()
         return digest_json(facts.astype(str).reset_index().to_numpy().tolist())[:8]
@@ -181,6 +192,8 @@ def _differences(one: _Material, other: _Material) -> dict[str, list[str]]:
         found.pop("set of audio", None)
     if other.digests <= one.digests:
         return found
+    if one.whole and other.whole and len(lone := _lone(one, other)):
+        found["tests"] = [*lone]
     common = one.facts.index.intersection(other.facts.index)
     for kind in ("labels", "speakers"):
         for column in _columns(one.facts, kind):
@@ -190,6 +203,11 @@ def _differences(one: _Material, other: _Material) -> dict[str, list[str]]:
     return {kind: [*dict.fromkeys(utterances)] for kind, utterances in found.items()}
 
 
+def _lone(one: _Material, other: _Material) -> Index[str]:
+    """Return the utterances that only one of two was tested on."""
+    return one.facts.index.symmetric_difference(other.facts.index)
+
+
 def _unequal(one: Series[Any], other: Series[Any]) -> Series[bool]:
     """Return where two columns differ; processors may round the mean of some raters differently."""
     if one.dtype.kind == "f":
@@ -197,13 +215,15 @@ def _unequal(one: Series[Any], other: Series[Any]) -> Series[bool]:
     return one != other
 
 
-def _title(own: _Material, others: Mapping[int, Mapping[str, object]]) -> str:
+def _title(own: _Material, others: Mapping[int, Mapping[str, list[str]]]) -> str:
     result = own.entries[0].result
-    kinds = dict.fromkeys(kind for each in others.values() for kind in each)
+    kinds: dict[str, bool] = {}
+    for each in others.values():
+        kinds |= {kind: kinds.get(kind, False) or bool(each[kind]) for kind in each}
     parts = [title(result.benchmark, result.protocol)]
     parts += ["not serbench's own"] * (disowned(result) is not None)
     parts += ["transductive"] * result.transductive
-    return " · ".join([*parts, *(f"{kind} {own.name(kind)}" for kind in kinds)])
+    return " · ".join([*parts, *(f"{kind} {own.name(kind, told=kinds[kind])}" for kind in kinds)])
 
 
 def _sentences(
@@ -216,7 +236,7 @@ def _sentences(
             f"Not comparable with serbench's own {result.benchmark.name}: it has that name, but "
             f"{reason}."
         )
-    splits = [found[i].name("split") for i, kinds in others.items() if "split" in kinds]
+    splits = [found[i].name("split", told=False) for i, kinds in others.items() if "split" in kinds]
     if splits:
         yield (
             f"Not comparable with split {', '.join(dict.fromkeys(splits))} of the same benchmark "
@@ -224,7 +244,10 @@ def _sentences(
         )
     for number, kinds in others.items():
         if "split" not in kinds:
-            named = ", ".join(f"{kind} {found[number].name(kind)}" for kind in kinds)
+            other = found[number]
+            named = ", ".join(
+                f"{kind} {other.name(kind, told=bool(kinds[kind]))}" for kind in kinds
+            )
             what = ", ".join(_what(kind, utterances) for kind, utterances in kinds.items())
             yield (
                 f"Not comparable with {named} of the same benchmark and protocol: {what}. Which "

@@ -12,17 +12,22 @@ import shutil
 import stat
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from io import FileIO
+from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
 from serbench.benchmarks import NAME
 from serbench.durable import replacing
 from serbench.errors import SerbenchError, shown
-from serbench.leaderboard.verifying import Corpora, verify
+from serbench.leaderboard import store
+from serbench.leaderboard.remembered import standing_of
+from serbench.leaderboard.standing import Standing
+from serbench.leaderboard.verifying import Corpora, disagreeing, verify
 from serbench.remotes import publish
 
 ADDED = ".added"
@@ -34,6 +39,11 @@ _FILES = 50_000
 _BYTES = 4 * 2**30  # of all files together, unpacked
 _PIECE = 2**20
 _VERIFIED = "verified\n"
+# what zipfile raises where an archive is not whole, is hostile, or is packed as nobody can read
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError),
+    *(NotImplementedError, RuntimeError, UnicodeError),
+)
 
 
 class Added(NamedTuple):
@@ -46,7 +56,9 @@ class Added(NamedTuple):
 
 
 def add(source: Path, root: Path, corpora: Corpora) -> list[Added]:
-    """Take the results out of a zip or a folder that verify.
+    """Take the results out of a zip or a folder that verify, and contradict none that is here.
+
+    One whose ids and truths are those of the corpus is taken whatever others say.
 
     Args:
         source: a .zip, or a folder with records at any depth.
@@ -66,7 +78,8 @@ def add(source: Path, root: Path, corpora: Corpora) -> list[Added]:
         if not records:
             msg = f"'{source}' has no results: records named by their digest, a folder a benchmark"
             raise SerbenchError(msg)
-        return [_taken(record, root, corpora) for record in records]
+        here = store.read_all(root, standing_of).entries
+        return [_taken(record, root, corpora, here) for record in records]
 
 
 def marks(root: Path) -> dict[str, str]:
@@ -78,8 +91,8 @@ def marks(root: Path) -> dict[str, str]:
     }
 
 
-def _taken(record: Path, root: Path, corpora: Corpora) -> Added:
-    """Copy a result to where it belongs, if it verifies and no other is there."""
+def _taken(record: Path, root: Path, corpora: Corpora, here: list[Standing]) -> Added:
+    """Copy a result to where it belongs, if it verifies, no other is there and none contradicts."""
     name = f"{record.parent.name}/{record.name}"
     found = verify(record, corpora)
     if found.problems or found.standing is None:
@@ -90,6 +103,9 @@ def _taken(record: Path, root: Path, corpora: Corpora) -> Added:
         same = place.read_bytes() == record.read_bytes()
         said = "it is there already" if same else f"another result is at '{place}'; delete one"
         return Added(name, (said,), found.truth, record.stem)
+    if not found.truth and (odds := disagreeing([*here, found.standing])[record.stem]):
+        return Added(name, tuple(odds), found.truth, record.stem)
+    here.append(found.standing)
     for file in [*beside, record]:
         with replacing(place.with_name(file.name)) as temporary:
             shutil.copyfile(file, temporary)
@@ -133,7 +149,7 @@ def _opened(source: Path) -> Iterator[zipfile.ZipFile]:
             raise SerbenchError(f"'{source}' is no zip and no folder; give one of the two")
         with zipfile.ZipFile(source) as archive:
             yield archive
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+    except _DAMAGED as error:
         raise SerbenchError(shown(f"'{source}' is not a whole zip ({error})")) from error
 
 
@@ -167,7 +183,14 @@ def _keep(
     if place.exists():
         raise SerbenchError(f"'{budget.source}' has {folder}/{last} twice; send it once")
     place.parent.mkdir(exist_ok=True)
-    with opened() as file, place.open("wb") as out:
-        while piece := file.read(_PIECE):
+    with place.open("wb") as out:
+        for piece in _pieces(opened):
             budget.spend(size=len(piece))
             out.write(piece)
+
+
+def _pieces(opened: Callable[[], IO[bytes] | FileIO]) -> Iterator[bytes]:
+    """Yield a file as far as it can be read: what is cut will not verify."""
+    with suppress(*_DAMAGED), opened() as file:
+        while piece := file.read(_PIECE):
+            yield piece

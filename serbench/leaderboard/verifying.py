@@ -15,7 +15,7 @@ from serbench.errors import SerbenchError
 from serbench.leaderboard import notes
 from serbench.leaderboard.comparable import groups
 from serbench.leaderboard.reading import BrokenResultError
-from serbench.leaderboard.record import Result
+from serbench.leaderboard.record import FoldRecord, Result
 from serbench.leaderboard.remembered import computed, lean
 from serbench.leaderboard.standing import Standing
 
@@ -27,12 +27,25 @@ if TYPE_CHECKING:
     from serbench.benchmarks.tasks import Task
 
 Values: TypeAlias = "NDArray[np.generic]"
-Corpora: TypeAlias = Callable[[Result], "DataFrame | None"]
-"""From a record to the table of its corpus, or None if that is not at hand."""
+Corpora: TypeAlias = Callable[[Result], "Corpus | None"]
+"""From a record to its corpus, or None if that is not at hand."""
 
 _NAMED = 3
 _WORTH = 100  # results that a process of its own is worth starting for
 _ROUNDING = 1e-6
+_SERIOUS = ("other labels", "speakers", "other tests")
+
+
+class Corpus(NamedTuple):
+    """A corpus as it is here.
+
+    Attributes:
+        table: its utterances.
+        folds: as `record.Split` has them, made anew; empty if the record does not say how.
+    """
+
+    table: DataFrame
+    folds: tuple[FoldRecord, ...] = ()
 
 
 class Verdict(NamedTuple):
@@ -57,7 +70,7 @@ def verify(path: Path, corpora: Corpora) -> Verdict:
     Reading them sees to the checksums, the recipe's digest and labels, that every test utterance of
     every fold and seed is there once, and that the truths are those that the record was made
     of. Then the scores are computed again, and with the corpus at hand ids, speakers and truths
-    compared.
+    compared, and its folds made anew.
 
     Args:
         path: of the record.
@@ -65,12 +78,12 @@ def verify(path: Path, corpora: Corpora) -> Verdict:
     """
     try:
         found = computed(path)
-        table = corpora(found.result)
-        wrong = [] if table is None else [*_truths(found, table)]
+        corpus = corpora(found.result)
+        wrong = [] if corpus is None else [*_truths(found, corpus.table), *_folds(found, corpus)]
     except BrokenResultError as problem:
         return Verdict(path, (f"{problem.reason}; {problem.remedy}",))
-    problems = *_scores(found), *wrong
-    return Verdict(path, problems, None if table is None else not wrong, lean(found, path))
+    problems = *_asked(found.result), *_scores(found), *wrong
+    return Verdict(path, problems, None if corpus is None else not wrong, lean(found, path))
 
 
 def verify_all(root: Path, corpora: Corpora) -> Iterator[Verdict]:
@@ -82,7 +95,7 @@ def verify_all(root: Path, corpora: Corpora) -> Iterator[Verdict]:
         SerbenchError: such a process was killed.
     """
     found = [*_each(sorted(root.glob("*/*.json")), corpora)]
-    apart = _disagreeing([each.standing for each in found if each.standing is not None])
+    apart = disagreeing([each.standing for each in found if each.standing is not None])
     for each in found:
         digest = each.standing.result.digest if each.standing else ""
         yield each._replace(problems=(*each.problems, *apart.get(digest, ())))
@@ -107,6 +120,30 @@ def _each(paths: Sequence[Path], corpora: Corpora) -> Iterator[Verdict]:
 
 def _verify_some(paths: Sequence[Path], corpora: Corpora) -> list[Verdict]:
     return [verify(path, corpora) for path in paths]
+
+
+def _asked(result: Result) -> Iterator[str]:
+    """Yield where a record has other seeds than its recipe asks for: the best may be all it has."""
+    seeds = result.recipe.get("seeds", result.seeds)
+    if not isinstance(seeds, list | tuple) or {*seeds} != {*result.seeds}:
+        yield f"its recipe asks for the seeds {seeds}, but it has {[*result.seeds]}"
+
+
+def _folds(each: Standing, corpus: Corpus) -> Iterator[str]:
+    """Yield where folds are not those that the protocol makes of the corpus, test parts above all.
+
+    The predictions are for the test parts that the record names; reading it has seen to that.
+    """
+    if not corpus.folds:
+        return
+    said = {fold.name: fold for fold in each.result.split.folds}
+    made = {fold.name: fold for fold in corpus.folds}
+    if lost := sorted(made.keys() - said.keys()):
+        yield f"folds that the protocol makes, but the record does not have: {_some(lost)}"
+    for name, fold in said.items():
+        own = made.get(name)
+        if own is None or (fold.hash, fold.truths.get("test")) != (own.hash, own.truths["test"]):
+            yield f"fold '{name}' is not what the protocol makes of the corpus that is here"
 
 
 def _scores(each: Standing) -> Iterator[str]:
@@ -156,11 +193,15 @@ def _some(names: Sequence[str]) -> str:
     return f"{', '.join(map(str, names[:_NAMED]))}{more}"
 
 
-def _disagreeing(standings: Sequence[Standing]) -> dict[str, list[str]]:
-    """Return, by digest, what results on the same benchmark and protocol do not agree on."""
+def disagreeing(standings: Sequence[Standing]) -> dict[str, list[str]]:
+    """Return, by digest, what results on the same benchmark and protocol do not agree on.
+
+    Args:
+        standings: results with what their predictions come to.
+    """
     found: dict[str, list[str]] = {}
     for group in groups(standings):
         said = [s for s in group.sentences if s.startswith("Not comparable with")]
         for each in group.entries:
-            found[each.result.digest] = [s for s in said if "other labels" in s or "speakers" in s]
+            found[each.result.digest] = [s for s in said if any(kind in s for kind in _SERIOUS)]
     return found

@@ -10,14 +10,17 @@ from serbench import plugins
 from serbench.benchmarks import NAME
 from serbench.digests import digest_json
 from serbench.errors import SerbenchError
-from serbench.runs.corpus import read_corpus
+from serbench.leaderboard.verifying import Corpus
+from serbench.runs import recipe as recipes
+from serbench.runs.corpus import fold_records, read_corpus
+from serbench.runs.parts import Part
 from serbench.runs.rerunning import raw_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
     from serbench.benchmarks import Benchmark
-    from serbench.leaderboard.record import Result
+    from serbench.leaderboard.record import FoldRecord, Result
 
 
 def benchmark_of(result: Result) -> Benchmark:
@@ -46,7 +49,7 @@ def table_of(result: Result, data: Path | None) -> DataFrame:
 
 
 class AtHand:
-    """Gives the table of a result's corpus, each read once; None where it is not here.
+    """Gives the corpus of a result, each read and split once; None where it is not here.
 
     Args:
         data: folder of the corpora; None: `SERBENCH_DATA`.
@@ -54,15 +57,48 @@ class AtHand:
 
     def __init__(self, data: Path | None) -> None:
         self._data = data
-        self._known: dict[str, DataFrame | None] = {}
+        self._tables: dict[str, DataFrame | None] = {}
+        self._folds: dict[str, tuple[FoldRecord, ...]] = {}
 
-    def __call__(self, result: Result) -> DataFrame | None:
-        """Return the utterances of a result's corpus."""
+    def __call__(self, result: Result) -> Corpus | None:
+        """Return the utterances of a result's corpus, and the folds that its protocol makes."""
         part = result.recipe.get("benchmark", result.benchmark.name)
         key = digest_json({"benchmark": part})
-        if key not in self._known:
-            self._known[key] = _table_or_none(result, self._data)
-        return self._known[key]
+        if key not in self._tables:
+            self._tables[key] = _table_or_none(result, self._data)
+        table = self._tables[key]
+        if table is None:
+            return None
+        split = {"protocol": result.protocol.model_dump(), "without": _left_out(result)}
+        key += digest_json(split)
+        if key not in self._folds:
+            self._folds[key] = _folds(result, table)
+        return Corpus(table, self._folds[key])
+
+
+def _left_out(result: Result) -> list[str]:
+    return sorted(each.utterance for each in result.left_out)
+
+
+def _folds(result: Result, table: DataFrame) -> tuple[FoldRecord, ...]:
+    """Return the folds made anew; none where the record does not say how, or not so that it works.
+
+    Errors of the protocol are those of a record that names what is not here.
+    """
+    table = table[~table["utterance"].isin(_left_out(result))].reset_index(drop=True)
+    said, task = result.protocol, result.benchmark.task
+    from serbench.benchmarks.auditing.folds import enrolled_folds
+
+    try:
+        part = Part(name=said.name, options=said.options)
+        protocol = recipes.make_protocol(benchmark_of(result), part)
+        folds = protocol.split(table, task)
+        if said.enrolled is not None:
+            given = said.enrolled
+            folds, _ = enrolled_folds(table, folds, task, given.amount, given.unit, given.aside)
+        return fold_records(table, folds, task)
+    except (SerbenchError, LookupError, TypeError, ValueError):
+        return ()
 
 
 def _table_or_none(result: Result, data: Path | None) -> DataFrame | None:

@@ -135,27 +135,37 @@ def _without(table: DataFrame, unfit: Mapping[str, str], *, leave_out: bool) -> 
 
 def _in_numbers(table: DataFrame, split: list[Fold], task: Task) -> Split:
     """Return the sizes and the hashes of folds."""
+    ids = hashes.id_lines(table)
+    return Split(
+        hash=hashes.together(hashes.fold_hash(ids, fold) for fold in split),
+        recordings=digest_json(sorted(table["recording"]))[:16],
+        folds=fold_records(table, split, task),
+        **hashes.contents(table, task),
+    )
+
+
+def fold_records(table: DataFrame, split: list[Fold], task: Task) -> tuple[FoldRecord, ...]:
+    """Return the sizes and the hashes of each fold.
+
+    Args:
+        table: the utterances.
+        split: row numbers of this table.
+        task: what is predicted.
+    """
     ids, truths = hashes.id_lines(table), hashes.truth_lines(table, task)
-    each = [hashes.fold_hash(ids, fold) for fold in split]
-    parts = tuple(
+    return tuple(
         FoldRecord(
             name=fold.name,
             train=len(fold.train),
             valid=len(fold.valid),
             test=len(fold.test),
             enrol=len(fold.enrol),
-            hash=hashes.together([own]),
+            hash=hashes.together([hashes.fold_hash(ids, fold)]),
             truths=dict(hashes.part_truths(truths, fold)),
             tests={test: len(rows) for test, rows in fold.tests.items()},
             unlabelled=len(fold.unlabelled),
         )
-        for fold, own in zip(split, each, strict=True)
-    )
-    return Split(
-        hash=hashes.together(each),
-        recordings=digest_json(sorted(table["recording"]))[:16],
-        folds=parts,
-        **hashes.contents(table, task),
+        for fold in split
     )
 
 

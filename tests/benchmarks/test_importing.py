@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import pickle
 from pathlib import Path
@@ -17,7 +18,7 @@ from serbench import bounds
 from serbench.benchmarks.reading import custom
 from serbench.benchmarks.reading.importing import Target, import_corpus
 from serbench.errors import SerbenchError
-from serbench.progress import Silent
+from serbench.progress import Progress, Silent
 
 RATE = 8000
 LABELS = Target()
@@ -37,11 +38,22 @@ def clips(tmp_path: Path) -> list[Path]:
 
 
 def imported(
-    source: Path, target: Path, *, called: dict[str, str], predicted: Target = LABELS
+    source: Path,
+    target: Path,
+    *,
+    called: dict[str, str],
+    predicted: Target = LABELS,
+    name: str = "mine",
+    progress: Progress | None = None,
 ) -> Path:
-    """Return the description of what was imported by the name "mine"."""
+    """Return the description of what was imported."""
     return import_corpus(
-        source, target, called=called, name="mine", predicted=predicted, progress=Silent()
+        source,
+        target,
+        called=called,
+        name=name,
+        predicted=predicted,
+        progress=progress or Silent(),
     )
 
 
@@ -210,6 +222,102 @@ def test_what_is_no_corpus_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SerbenchError, match="is not a manifest of JSON lines"):
         imported(tmp_path / "cuts.jsonl", tmp_path / "mine", called={})
     assert not (tmp_path / "mine").exists()
+
+
+class Told(Silent):
+    """Keeps what is told."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def tell(self, text: str) -> None:
+        self.texts.append(text)
+
+
+def spoken(name: str, start: float = 0.0) -> dict[str, Any]:
+    """Return a supervision of a second in the recording "long"."""
+    about = {"speaker": name, "custom": {"emotion": "calm"}}
+    return {"id": name, "recording_id": "long", "start": start, "duration": 1.0, **about}
+
+
+def write_cuts(path: Path, *cuts: dict[str, Any]) -> Path:
+    recording = {"id": "long", "sources": [{"type": "file", "source": "long.wav"}]}
+    path.write_text("".join(json.dumps({"recording": recording, **cut}) + "\n" for cut in cuts))
+    return path
+
+
+def test_cuts_that_give_no_utterance_are_counted_and_overlapping_ones_double_none(
+    tmp_path: Path,
+) -> None:
+    cuts = write_cuts(
+        tmp_path / "cuts.jsonl",
+        {"id": "c1", "start": 0.0, "supervisions": [spoken("a"), spoken("b", 0.8)]},
+        {"id": "c2", "start": 0.8, "supervisions": [spoken("b"), spoken("a", -0.8)]},
+        {"id": "c3", "start": 5.0, "supervisions": []},
+        {"id": "c4", "start": 6.0},
+        {"id": "m1", "tracks": []},
+    )
+    told = Told()
+    imported(cuts, tmp_path / "mine", called={}, progress=told)
+    table = pd.read_csv(tmp_path / "mine" / "utterances.csv")
+    assert table[["utterance", "start", "end"]].to_numpy().tolist() == [
+        ["a", 0, 1],
+        ["b", 0.8, 1.8],
+    ]
+    assert told.texts == [
+        "warning: cuts without a supervision are left out: 2 (c3, c4)",
+        "warning: mixed or padded cuts are left out: 1 (m1)",
+    ]
+
+
+def test_one_id_of_two_supervisions_is_refused(tmp_path: Path) -> None:
+    cuts = write_cuts(
+        tmp_path / "cuts.jsonl",
+        {"id": "c1", "start": 0.0, "supervisions": [spoken("a")]},
+        {"id": "c2", "start": 4.0, "supervisions": [spoken("b"), spoken("a", 1.0)]},
+    )
+    with pytest.raises(SerbenchError, match=r"to several supervisions.*: 1 \(a\); give"):
+        imported(cuts, tmp_path / "mine", called={})
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_manifest_that_is_cut_off_is_named_with_its_line(tmp_path: Path, *, packed: bool) -> None:
+    whole = write_cuts(tmp_path / "cuts.jsonl", *[{"id": f"c{i}", "start": i} for i in range(3)])
+    data = whole.read_bytes()[:-9]
+    path = whole.with_suffix(".jsonl.gz") if packed else whole
+    path.write_bytes(gzip.compress(whole.read_bytes())[:-30] if packed else data)
+    line = r"line \d: Compressed file ended" if packed else "line 3: Unterminated"
+    with pytest.raises(SerbenchError, match=rf"{line}.*; get it again$"):
+        imported(path, tmp_path / "mine", called={})
+
+
+def test_a_row_without_audio_is_named(tmp_path: Path, clips: list[Path]) -> None:
+    heard = {"bytes": clips[0].read_bytes(), "path": "a.wav"}
+    for silent in (None, {"bytes": None, "path": None}):
+        table = pd.DataFrame({"audio": [heard, silent], "speaker": "s", "emotion": "calm"})
+        table.to_parquet(tmp_path / "train-0.parquet")
+        with pytest.raises(SerbenchError, match=r"train-0\.parquet' has no audio in row 1,"):
+            imported(tmp_path, tmp_path / "mine", called={})
+
+
+def test_a_folder_that_has_its_audio_can_be_moved(tmp_path: Path, clips: list[Path]) -> None:
+    heard = [{"bytes": clip.read_bytes(), "path": clip.name} for clip in clips]
+    table = pd.DataFrame(CLIPS, columns=["speaker", "emotion"]).assign(audio=heard)
+    (tmp_path / "hub").mkdir()
+    table.to_parquet(tmp_path / "hub" / "train-0.parquet")
+    description = imported(tmp_path / "hub", tmp_path / "mine", called={})
+    moved = description.parent.rename(tmp_path / "moved")
+    assert set(check(moved / "benchmark.toml", clips)["path"].map(os.path.exists)) == {True}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("Demo", "taken by a benchmark"), ("my corpus", "letters, digits, _ and -")]
+)
+def test_a_name_that_no_benchmark_can_have_is_refused_before_anything_is_read(
+    tmp_path: Path, name: str, said: str
+) -> None:
+    with pytest.raises(SerbenchError, match=f"{said}.* with --name"):
+        imported(tmp_path / "nothing", tmp_path / "mine", called={}, name=name)
 
 
 class Runs:

@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from serbench.benchmarks import UNKNOWN, Classification, Regression
+from serbench.benchmarks.auditing.describing import tables
 from serbench.benchmarks.auditing.folds import audit_folds, doubts
 from serbench.benchmarks.auditing.table import check_table
 from serbench.benchmarks.reading import custom
@@ -150,6 +151,15 @@ def test_speakers_nobody_knows_are_nobody():
     assert "4 of 16 utterances have an unknown speaker" in told["unknown_speakers"]
     with pytest.raises(SerbenchError, match="makes folds of speakers, but 4 of 16 utterances"):
         protocols.speaker_folds(k=3).split(table, TASK)
+    protocol = protocols.random_clips(k=3)
+    told = {f.kind: f.message for f in doubts(table, protocol.split(table, TASK), protocol)}
+    alone = (
+        "4 of 16 utterances have an unknown speaker: they are in no figure by speaker; name them"
+    )
+    assert told["unknown_speakers"] == alone
+    columns = {"gender": None, "seconds": 1.0}
+    labels = tables(table.assign(**columns), TASK)["labels"]
+    assert set(labels["speakers"]) == {3}, "who is unknown is no fourth person"
 
 
 def test_figures_by_speaker_leave_out_whom_nobody_knows():

@@ -7,6 +7,7 @@ import json
 import os
 import stat
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -14,10 +15,12 @@ import pytest
 
 from serbench.errors import SerbenchError
 from serbench.leaderboard import store, submissions, verifying
+from serbench.leaderboard.comparable import groups
 from serbench.leaderboard.record import Result, summed
+from serbench.leaderboard.standing import standing
 from serbench.leaderboard.submissions import add, marks
 from serbench.leaderboard.table import rank
-from serbench.leaderboard.verifying import verify, verify_all
+from serbench.leaderboard.verifying import Corpus, verify, verify_all
 from serbench.runs.at_hand import AtHand
 
 from .result_samples import classified, record, scored
@@ -32,7 +35,7 @@ def nowhere(_: Result) -> None:
 def corpus(predictions: pd.DataFrame):
     """Return what gives the corpus of these predictions."""
     table = predictions[["utterance", "speaker", "truth"]].rename(columns={"truth": "emotion"})
-    return lambda _: table.drop_duplicates("utterance")
+    return lambda _: Corpus(table.drop_duplicates("utterance"))
 
 
 @pytest.fixture
@@ -80,10 +83,10 @@ def test_every_changed_score_is_named(sound):
     ],
 )
 def test_what_the_corpus_has_otherwise_is_named(sound, column, said):
-    table = corpus(GOOD)(None).copy()
+    table = corpus(GOOD)(None).table.copy()
     table.loc[table.index[0], column] = "anger" if column == "emotion" else "another"
     table.loc[table.index[1], column] = "neutral" if column == "emotion" else "another one"
-    found = verify(sound, lambda _: table)
+    found = verify(sound, lambda _: Corpus(table))
     assert found.truth is False
     assert said in " ".join(found.problems)
 
@@ -142,6 +145,17 @@ def test_what_does_not_verify_is_not_taken(sound, tmp_path):
     assert not (tmp_path / "mine").exists()
 
 
+def test_a_damaged_member_of_a_zip_costs_its_result_alone(zipped, tmp_path):
+    whole = bytearray(zipped.read_bytes())
+    with zipfile.ZipFile(zipped) as archive:
+        (member,) = (each for each in archive.infolist() if each.filename.endswith(".json"))
+        start = member.header_offset + 30 + len(member.filename)
+    whole[start + 10] ^= 0xFF
+    zipped.write_bytes(whole)
+    (found,) = add(zipped, tmp_path / "mine", nowhere)
+    assert found.problems
+
+
 def test_another_result_of_the_recipe_is_not_replaced(sound, zipped, tmp_path):
     mine = tmp_path / "mine"
     other = classified(0.5)
@@ -150,6 +164,34 @@ def test_another_result_of_the_recipe_is_not_replaced(sound, zipped, tmp_path):
     (found,) = add(zipped, mine, nowhere)
     assert "another result is at" in found.problems[0]
     assert path.read_bytes() == before
+
+
+def test_what_has_not_all_seeds_of_its_recipe_is_named(sound):
+    recipe = json.loads(sound.read_text())["recipe"] | {"seeds": [0, 1, 2]}
+    rewritten(sound, recipe=recipe)
+    (said,) = verify(sound, nowhere).problems
+    assert said == "its recipe asks for the seeds [0, 1, 2], but it has [0]"
+
+
+def test_what_contradicts_those_that_are_here_is_not_taken_unless_the_corpus_says_so(tmp_path):
+    theirs, mine = tmp_path / "theirs", tmp_path / "mine"
+    shifted = GOOD.assign(truth=GOOD["truth"].to_numpy()[[1, *range(1, len(GOOD))]])
+    store.save(scored(record(), GOOD), GOOD, mine)
+    other = record(created=datetime(2026, 4, 1, tzinfo=UTC))
+    store.save(scored(other, shifted), shifted, theirs)
+    (found,) = add(theirs, mine, nowhere)
+    assert "other labels" in found.problems[0]
+    (found,) = add(theirs, mine, corpus(shifted))
+    assert found.problems == ()
+
+
+def test_who_was_tested_on_other_utterances_is_on_a_board_of_its_own():
+    few = GOOD[GOOD["utterance"] != GOOD["utterance"].iloc[0]]
+    other = record(created=datetime(2026, 4, 1, tzinfo=UTC))
+    both = [standing(scored(record(), GOOD), GOOD), standing(scored(other, few), few)]
+    one, two = groups(both)
+    assert len(one.entries) == len(two.entries) == 1
+    assert any("other tests of" in sentence for sentence in one.sentences)
 
 
 def packed(tmp_path: Path, *members: tuple[str | zipfile.ZipInfo, bytes]) -> Path:

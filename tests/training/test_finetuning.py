@@ -326,7 +326,7 @@ def test_nothing_to_train_is_told(table: pd.DataFrame) -> None:
 
 def test_a_clip_without_a_frame_is_told(table: pd.DataFrame) -> None:
     table.loc[1, "end"] = 0.26
-    with pytest.raises(SerbenchError, match="'u1' has 160 samples"):
+    with pytest.raises(SerbenchError, match=r"too short for one frame .* 'u1' \(160\)"):
         decode_to_train(table, cpc.make(weights="random"), Silent())
 
 

@@ -81,7 +81,7 @@ def _spread(values: Series, name: str) -> DataFrame:
 def _labels(table: DataFrame, column: str) -> DataFrame:
     import pandas as pd
 
-    rows = table.groupby(column)
+    rows = table.assign(speaker=table["speaker"].mask(unknown(table["speaker"]))).groupby(column)
     return pd.DataFrame(
         {
             "label": list(rows.groups),

@@ -193,7 +193,9 @@ def few_speakers(table: DataFrame, folds: Sequence[Fold]) -> list[Finding]:
 
 
 def unknown_speakers(table: DataFrame, folds: Sequence[Fold], protocol: Protocol) -> list[Finding]:
-    """Return, as a warning, of how many utterances nobody knows whether their speakers are apart.
+    """Return, as a warning, of how many utterances nobody knows who speaks.
+
+    Where the protocol keeps speakers apart, it cannot be checked for these.
 
     Args:
         table: the utterances.
@@ -205,11 +207,13 @@ def unknown_speakers(table: DataFrame, folds: Sequence[Fold], protocol: Protocol
     for fold in folds:
         for _, rows in parts(fold):
             placed[rows] = True
-    if not nobody[placed].any() or "speaker" in protocol.shares:
+    if not nobody[placed].any():
         return []
+    apart = "whether the parts share any of them cannot be checked, and "
     message = (
-        f"{nobody[placed].sum()} of {placed.sum()} utterances have an unknown speaker: whether the "
-        "parts share any of them cannot be checked, and they are in no figure by speaker; name them"
+        f"{nobody[placed].sum()} of {placed.sum()} utterances have an unknown speaker: "
+        f"{'' if 'speaker' in protocol.shares else apart}they are in no figure by speaker; "
+        "name them"
     )
     return [Finding("unknown_speakers", "warning", message)]
 

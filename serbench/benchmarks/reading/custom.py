@@ -127,8 +127,7 @@ def read_benchmark(path: Path) -> Benchmark:
         SerbenchError: a file is missing, or a key, a value or a column is wrong.
     """
     description = _describe(path)
-    # in any case, as some file systems see no difference between folders of results
-    if description.name.casefold() in map(str.casefold, plugins.names("benchmarks")):
+    if taken(description.name):
         raise _error(path, f"'name': '{description.name}' is taken by a benchmark; choose another")
     task = _task(path, description)
     _check_columns(path, description, task)
@@ -158,6 +157,12 @@ def read_benchmark(path: Path) -> Benchmark:
         obtain=description.obtain or f"described in {path}",
         known_defects=description.known_defects,
     )
+
+
+def taken(name: str) -> bool:
+    """Return whether a benchmark has this name."""
+    # in any case, as some file systems see no difference between folders of results
+    return name.casefold() in map(str.casefold, plugins.names("benchmarks"))
 
 
 def files(path: Path) -> dict[str, Path]:

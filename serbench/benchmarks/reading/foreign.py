@@ -7,7 +7,6 @@ supervisions with recordings), and databases in audformat (with the extra `audb`
 
 from __future__ import annotations
 
-import gzip
 import json
 import shutil
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from serbench import bounds
+from serbench.benchmarks.reading import manifests
 from serbench.errors import SerbenchError, brief
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from serbench.progress import Progress
 
 _BATCH = 100  # rows of a parquet file, with their audio, that are in memory at once
-_LINE = 2**24  # characters of a line of a manifest
 
 
 def read(source: Path, target: Path, progress: Progress) -> DataFrame:
@@ -59,9 +58,8 @@ def _read(source: Path, target: Path, progress: Progress) -> DataFrame:
     metadata = sorted(source.rglob("metadata.csv")) if source.is_dir() else []
     if metadata:
         return _folders(metadata)
-    manifests = _manifests(source)
-    if manifests:
-        return DataFrame([*_lhotse(manifests)])
+    if found := manifests.listed(source):
+        return DataFrame(manifests.segments(found, progress))
     msg = (
         f"'{source}' is no corpus that can be imported: a folder with parquet files, state.json or "
         "metadata.csv (Hugging Face datasets), a lhotse manifest (cuts.jsonl.gz, or a folder with "
@@ -154,8 +152,11 @@ def _named(value: Any, names: list[str]) -> str | None:
     return names[int(value)] if value is not None and value >= 0 else None
 
 
-def _written(cell: Mapping[str, Any], path: Path, file: Path) -> str:
+def _written(cell: Mapping[str, Any] | None, path: Path, file: Path) -> str:
     """Write the bytes of one cell, or return the file that it names."""
+    if cell is None or (cell["bytes"] is None and not cell.get("path")):
+        msg = f"'{file}' has no audio in row {int(path.name)}, the first being 0; add it or take "
+        raise SerbenchError(f"{msg}the row out, as with the `filter` of datasets")
     told = Path(cell.get("path") or "")
     if cell["bytes"] is None:
         return str((file.parent / told).absolute())
@@ -184,57 +185,6 @@ def _folders(files: list[Path]) -> DataFrame:
         table = table.assign(path=paths)
         tables.append(table if "split" in table else table.assign(split=_part(file)))
     return pd.concat(tables, ignore_index=True)
-
-
-def _manifests(source: Path) -> list[Path]:
-    if source.is_file():
-        return [source] if source.name.endswith((".jsonl", ".jsonl.gz")) else []
-    found = sorted([*source.glob("*.jsonl"), *source.glob("*.jsonl.gz")])
-    cuts = [path for path in found if "cuts" in path.name]
-    return cuts or found
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    bounds.regular(path, bounds.LISTED)
-    opened = gzip.open if path.name.endswith(".gz") else open
-    read = 0
-    try:
-        with opened(path, "rt", encoding="utf-8") as file:
-            while line := file.readline(_LINE):
-                read += len(line)
-                bounds.bound(f"'{path}'", read, bounds.LISTED)
-                yield json.loads(line)
-    except (OSError, ValueError, EOFError, RecursionError) as error:
-        raise SerbenchError(f"'{path}' is not a manifest of JSON lines: {error}") from error
-
-
-def _lhotse(files: list[Path]) -> Iterator[dict[str, Any]]:
-    """Yield a row a supervision, its segment in the file of its recording."""
-    recordings: dict[str, dict[str, Any]] = {}
-    said: list[tuple[dict[str, Any], float]] = []
-    for path in files:
-        for entry in _lines(path):
-            if "sources" in entry:
-                recordings[entry["id"]] = entry
-            elif "supervisions" in entry:  # a cut, which begins somewhere in its recording
-                recordings[entry["recording"]["id"]] = entry["recording"]
-                said += [(one, float(entry["start"])) for one in entry["supervisions"]]
-            elif "recording_id" in entry:
-                said.append((entry, 0.0))
-    for one, offset in said:
-        if one["recording_id"] not in recordings:
-            msg = f"supervision '{one['id']}' is of recording '{one['recording_id']}', which no "
-            raise SerbenchError(msg + "manifest here has; give the folder with both manifests")
-        start = offset + float(one["start"])
-        source = recordings[one["recording_id"]]["sources"][0]["source"]
-        yield {
-            "utterance": one["id"],
-            "path": str((files[0].parent / source).absolute()),
-            "start": round(start, 6),
-            "end": round(start + float(one["duration"]), 6),
-            **{c: one[c] for c in ("speaker", "gender", "text") if one.get(c)},
-            **(one.get("custom") or {}),
-        }
 
 
 def _audformat(root: Path) -> DataFrame:

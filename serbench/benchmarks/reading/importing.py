@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from serbench.benchmarks import NAME
 from serbench.benchmarks.auditing.agreement import RATERS
-from serbench.benchmarks.reading import foreign
+from serbench.benchmarks.reading import custom, foreign
 from serbench.benchmarks.reading.fetching import fetched
 from serbench.errors import SerbenchError, unknown
 
@@ -64,23 +67,41 @@ def import_corpus(
         progress: where the work is shown.
 
     Raises:
-        SerbenchError: nothing is there that can be read, columns are missing or are no numbers.
+        SerbenchError: nothing is there that can be read, columns are missing or are no numbers, or
+            no benchmark can have this name.
     """
     if target.exists():
         raise SerbenchError(f"folder '{target}' exists; name a new one")
+    _check_name(name)
     try:
         wanted = ("path", "speaker", *predicted.columns)
         table = _renamed(source, foreign.read(source, target, progress), called, wanted)
         table = table.assign(**_shares(table, predicted.shares))
+        paths = _within(table["path"], target / "audio")
         target.mkdir(parents=True, exist_ok=True)
-        table.to_csv(target / "utterances.csv", index=False, lineterminator="\n")
+        table.assign(path=paths).to_csv(target / "utterances.csv", index=False, lineterminator="\n")
         description = target / "benchmark.toml"
-        lines = _described(name, source, table, predicted)
+        inside = not paths.equals(table["path"])
+        lines = _described(name, source, table, predicted, inside=inside)
         description.write_text("\n".join([*lines, ""]), encoding="utf-8")
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise
     return description
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(NAME, name):
+        msg = f"no benchmark can be called '{name}': letters, digits, _ and - make a name; give one"
+        raise SerbenchError(f"{msg} with --name")
+    if custom.taken(name):
+        raise SerbenchError(f"'{name}' is taken by a benchmark; choose another with --name")
+
+
+def _within(paths: Series, folder: Path) -> Series:
+    """Return paths with those in a folder relative to it, so that it can be moved."""
+    prefix = f"{folder.absolute()}{os.sep}"
+    return paths.map(lambda path: path.removeprefix(prefix) if isinstance(path, str) else path)
 
 
 def _renamed(
@@ -122,13 +143,17 @@ def _shares(table: DataFrame, columns: Mapping[str, str]) -> dict[str, Series[fl
     return shares | ({RATERS: cast} if counted and RATERS not in table else {})
 
 
-def _described(name: str, source: Path, table: DataFrame, predicted: Target) -> Iterator[str]:
+def _described(
+    name: str, source: Path, table: DataFrame, predicted: Target, *, inside: bool
+) -> Iterator[str]:
     note = fetched(source)
     split = "split" in table and {"train", "valid", "test"} <= set(table["split"].dropna())
     yield f"# imported from {source.resolve().name}; what is not right here is mended here"
     yield f"name = {json.dumps(name)}"
     yield f"version = {json.dumps(note.version if note else '1')}"
     yield 'table = "utterances.csv"'
+    if inside:
+        yield 'audio = "audio"'
     yield from _task(table, predicted)
     yield from ("", "[protocol]", f'name = "{"corpus_split" if split else "speaker_folds"}"')
 

@@ -1,0 +1,48 @@
+"""A stored result beside its corpus: the folds are made anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from serbench.digests import digest_rows, rows_of
+from serbench.leaderboard import store
+from serbench.leaderboard.verifying import verify
+from serbench.progress import Silent
+from serbench.runs import recipe
+from serbench.runs.at_hand import AtHand
+from serbench.runs.run import run_recipe
+from serbench.scoring.scores import score
+
+QUICK = {
+    "upstream": "mfcc",
+    "downstream": "mean_pool",
+    "training": {"epochs": 1, "learning_rates": [1e-3]},
+}
+
+
+def without_its_errors(entry: store.Entry, root: Path) -> Path:
+    """Save a result that leaves out what it got wrong in its first fold, and hides that well."""
+    result, rows = entry
+    first = result.split.folds[0]
+    own = rows["fold"] == first.name
+    kept = rows[~own | (rows["truth"] == rows["prediction"])]
+    test = kept[kept["fold"] == first.name]
+    said = rows_of(test["utterance"], test["speaker"], test["truth"])
+    truths = first.truths | {"test": digest_rows(said)}
+    forged = first.model_copy(update={"test": len(test), "truths": truths})
+    split = result.split.model_copy(update={"folds": (forged, *result.split.folds[1:])})
+    scores = score(result.benchmark.task, kept).to_json()
+    return store.save(result.model_copy(update={"split": split, "scores": scores}), kept, root)
+
+
+def test_clips_that_were_left_out_of_a_test_are_noticed(tmp_path: Path) -> None:
+    outcome = run_recipe(
+        recipe.resolve(QUICK), data=None, results=tmp_path / "sound", progress=Silent()
+    )
+    hand = AtHand(None)
+    assert verify(outcome.path, hand)[1:3] == ((), True)
+
+    found = verify(without_its_errors(store.load_result(outcome.path), tmp_path / "forged"), hand)
+    assert found.truth is False
+    (said,) = found.problems
+    assert said == "fold 'session 1' is not what the protocol makes of the corpus that is here"
