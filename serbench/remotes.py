@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,8 +34,15 @@ class _Seen(NamedTuple):
     here: tuple[int, int]
 
 
-def results_folder(given: str | Path) -> Path:
+def results_folder(given: str | Path, tell: Callable[[str], object] = lambda text: None) -> Path:
     """Return the folder of results that `--results` means; of a URL, one that is like it now.
+
+    What is here and not there (any more) is kept, and put there: nothing is lost with a folder that
+    is not mounted, or a bucket that was emptied.
+
+    Args:
+        given: a path, or a URL.
+        tell: shows a line.
 
     Raises:
         SerbenchError: the URL cannot be reached.
@@ -45,7 +52,11 @@ def results_folder(given: str | Path) -> Path:
     url = str(given).rstrip("/")
     root = home() / "results" / hashlib.sha256(url.encode()).hexdigest()[:16]
     with _noted(root, url) as (place, seen):
-        _pull(place, root, seen)
+        if lost := _pull(place, root, seen):
+            tell(
+                f"warning: {len(lost)} files of results are not at '{url}' any more; they are kept "
+                f"in '{root}', and put there again"
+            )
         _push(place, root, seen, _files(root))
     return root
 
@@ -67,7 +78,8 @@ def publish(path: Path) -> None:
         _push(place, root, seen, path.parent.glob(f"{path.stem}.*"))
         gone = [name for name in seen if _of(name, path, root) and not (root / name).exists()]
         for name in gone:
-            place.files.rm(f"{place.root}/{name}")
+            with suppress(FileNotFoundError):
+                place.files.rm(f"{place.root}/{name}")
             del seen[name]
 
 
@@ -209,16 +221,42 @@ def _noted(root: Path, url: str | None = None) -> Iterator[tuple[_Place, dict[st
                 fresh.write_text(json.dumps({"url": about["url"], "seen": seen}))
 
 
-def _pull(place: _Place, root: Path, seen: dict[str, _Seen]) -> None:
-    """Fetch what is new or other there, and remove what is there no more."""
+def _pull(place: _Place, root: Path, seen: dict[str, _Seen]) -> list[str]:
+    """Fetch what is new or other there; of a result that was replaced there, remove the old tables.
+
+    Returns:
+        What is here alone although it was there: nobody says that it is not wanted any more.
+    """
     found = place.found()
+    gone = [name for name in seen if name not in found]
+    replaced: set[str] = set()
     for name in [path.as_posix() for path in _last(map(Path, found))]:
         known, version = seen.get(name), found[name]
         if known is None or known.there != version or not (root / name).exists():
-            seen[name] = _Seen(version, _here(_download(place, name, root)))
-    for name in seen.keys() - found.keys():
-        (root / name).unlink(missing_ok=True)
+            before = _content(root / name)
+            if _content(_download(place, name, root)) != before is not None:
+                replaced.add(_result(name))
+            if name.endswith(".json") and _result(name) in replaced:  # which comes last
+                for old in (each for each in gone if _result(each) == _result(name)):
+                    (root / old).unlink(missing_ok=True)
+            seen[name] = _Seen(version, _here(root / name))
+    for name in gone:
         del seen[name]
+    return [name for name in gone if (root / name).exists()]
+
+
+def _result(name: str) -> str:
+    """Return what the names of all files of a result begin with."""
+    folder, _, file = name.rpartition("/")
+    return f"{folder}/{file.split('.')[0]}"
+
+
+def _content(path: Path) -> str | None:
+    """Return a hash of a file, if there is one."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _download(place: _Place, name: str, root: Path) -> Path:

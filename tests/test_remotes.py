@@ -59,6 +59,27 @@ def test_a_result_that_was_computed_anew_takes_the_place_of_the_old_one(at) -> N
     assert not path.with_suffix(".old.parquet").exists()
 
 
+def test_what_is_not_there_any_more_is_kept_told_and_put_there_again(at, memory) -> None:
+    at("first")
+    folder = remotes.results_folder(URL)
+    path = save(record(), classified(1.0), folder)
+    there = dict(memory.store)
+    memory.store.clear()  # an emptied bucket, a folder that is not mounted
+    told: list[str] = []
+    remotes.results_folder(URL, told.append)
+    assert len(told) == 1
+    assert f"{len(there)} files of results are not at '{URL}' any more" in told[0]
+    assert read_all(folder).entries
+    assert memory.store.keys() == there.keys()
+    lost = next(name for name in there if name.endswith(f"{path.stem}.parquet"))
+    memory.rm(lost)
+    remotes.results_folder(URL, told.append)
+    assert lost in memory.store
+    assert read_all(folder).entries
+    remotes.results_folder(URL, told.append)
+    assert len(told) == 2
+
+
 def test_what_could_not_be_put_there_goes_with_the_next_command(at, memory, monkeypatch) -> None:
     at("first")
     folder = remotes.results_folder(URL)

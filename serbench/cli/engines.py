@@ -38,6 +38,31 @@ class Engines(NamedTuple):
     ] = None
 
 
+def checked(engines: Engines, where: Where) -> None:
+    """Refuse what could do no task, before anybody looks at the grid and its corpora.
+
+    Raises:
+        SerbenchError: an option is none of the engine that was chosen; the engine is not here, or
+            the device.
+    """
+    for option, owner in (("address", "ray"), ("memory", "ray"), ("slurm", "slurm")):
+        if getattr(engines, option) is not None and engines.engine != owner:
+            raise SerbenchError(f"--{option} means nothing without --engine {owner}")
+    if engines.engine == "ray":
+        from serbench.runs.grids.cluster import reached
+
+        reached(engines.address)
+    elif engines.engine == "slurm":
+        from serbench.runs.grids.on_slurm import OnSlurm
+
+        with OnSlurm(where, None, _asked(engines.slurm or ())):
+            pass  # the queue is there
+    elif where.device != "cpu":
+        from serbench.devices import available
+
+        available(where.device)
+
+
 def engine_of(
     engines: Engines,
     planned: Plan,
@@ -45,14 +70,7 @@ def engine_of(
     jobs: int | None,
     tell: Callable[[str], object],
 ) -> Local | OnRay | OnSlurm:
-    """Return what does the tasks of a sweep.
-
-    Raises:
-        SerbenchError: an option is none of the engine that was chosen.
-    """
-    for option, owner in (("address", "ray"), ("memory", "ray"), ("slurm", "slurm")):
-        if getattr(engines, option) and engines.engine != owner:
-            raise SerbenchError(f"--{option} means nothing without --engine {owner}")
+    """Return what does the tasks of a sweep, of options that were `checked`."""
     if engines.engine == "ray":
         from serbench.runs.grids.nodes import expected
         from serbench.runs.grids.on_ray import OnRay

@@ -11,6 +11,11 @@ from serbench.errors import SerbenchError
 from serbench.remotes import results_folder
 from serbench.runs.settings import assign
 
+
+def _results(given: str) -> Path:
+    return results_folder(given, lambda text: typer.echo(text, err=True))
+
+
 Data = Annotated[
     Path | None,
     typer.Option("--data", help="Folder that holds the corpora, one folder each [SERBENCH_DATA]."),
@@ -27,7 +32,7 @@ Results = Annotated[
     Path,
     typer.Option(
         "--results",
-        parser=results_folder,
+        parser=_results,
         metavar="PATH|URL",
         help="Folder of the result files, or a URL of one: s3://, gs://, file://.",
     ),

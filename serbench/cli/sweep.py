@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from serbench.cli.engines import Engines, engine_of
+from serbench.cli.engines import Engines, checked, engine_of
 from serbench.cli.groups import grouped
 from serbench.cli.options import Data, Device, Jobs, Results, Set, Threads, jobs_of
+from serbench.errors import SerbenchError
 
 if TYPE_CHECKING:
     from serbench.runs.grids.grid import Grid
@@ -55,7 +56,9 @@ def sweep(
 
     where = Where(_whole(data), results.expanduser().absolute(), Path.cwd(), device, threads)
     count, terminal = jobs_of(jobs), Terminal()
-    planned = plan(_grid(grid, listed), where.results)
+    made = _grid(grid, listed)
+    checked(engines, where)
+    planned = plan(made, where.results)
     corpora = Corpora(where.data, terminal)
     for line in (
         *costs.told(planned, where.results),
@@ -78,12 +81,22 @@ def _whole(path: Path | None) -> Path | None:
 
 
 def _grid(file: Path | None, listed: Listed) -> Grid:
-    """Return the grid of a file and of lists on the command line."""
+    """Return the grid of a file and of lists on the command line.
+
+    Raises:
+        SerbenchError: there is neither, or it is none.
+    """
     from serbench.runs.grids import grid
 
     lists = {key: getattr(listed, key) for key in _AXES}
     axes = {key: [each.strip() for each in text.split(",")] for key, text in lists.items() if text}
     settings = [*(listed.set_ or [])]
+    if not (file or axes or settings):
+        msg = (
+            "there is no grid; give a file (docs/grids.md), or lists such as "
+            "--upstream fbank,mfcc --downstream mean_pool,mlp --benchmark demo"
+        )
+        raise SerbenchError(msg)
     if listed.seeds is not None:
         settings.append(f"seeds={[*range(listed.seeds)]}")
     return grid.made(grid.read(file) if file else {}, axes, settings)
@@ -92,7 +105,9 @@ def _grid(file: Path | None, listed: Listed) -> Grid:
 def _summary(report: Report) -> None:
     """Say what became of the runs, and on stderr why some have no result."""
     counts = f"{report.done} done, {len(report.failed)} failed, {report.skipped} skipped"
-    typer.echo(f"{counts} (finished before)" if report.skipped else counts)
+    skipped = " (finished before)" if report.skipped else ""
+    doubled = f"; {report.doubled} are another one once more" if report.doubled else ""
+    typer.echo(f"{counts}{skipped}{doubled}")
     for each in report.failed[:_SHOWN]:
         more = f"; log: {each.log}" if each.log else ""
         typer.echo(f"failed: {each.name}: {each.reason}{more}", err=True)

@@ -29,8 +29,17 @@ def summary(path: Path) -> str:
     return path.read_text(encoding="utf-8").split("\n", 1)[0].lstrip("# ")
 
 
-def read_recipe(path: Path) -> dict[str, Any]:
+def read_recipe(
+    path: Path,
+    kind: str = "recipe file",
+    remedy: str = "`serbench list recipes` shows those shipped",
+) -> dict[str, Any]:
     """Return a recipe file (TOML) as a nested dict, unchecked.
+
+    Args:
+        path: of the file.
+        kind: what messages call it.
+        remedy: what helps if there is none.
 
     Raises:
         SerbenchError: no such file, or not TOML.
@@ -38,11 +47,11 @@ def read_recipe(path: Path) -> dict[str, Any]:
     try:
         return bounds.read_toml(path)
     except FileNotFoundError as error:
-        msg = f"recipe file '{path}' does not exist; `serbench list recipes` shows those shipped"
+        msg = f"{kind} '{path}' does not exist; {remedy}"
         raise SerbenchError(msg) from error
     except OSError as error:
-        msg = f"recipe file '{path}' cannot be read ({error.strerror}); give a TOML file"
+        msg = f"{kind} '{path}' cannot be read ({error.strerror}); give a TOML file"
         raise SerbenchError(msg) from error
     except ValueError as error:
-        msg = f"recipe file '{path}' is not valid TOML: {error}"
+        msg = f"{kind} '{path}' is not valid TOML: {error}"
         raise SerbenchError(msg) from error

@@ -288,18 +288,18 @@ class _Encoding:
         what = "means over time" if self.kept == "mean" else "frames"
         self.progress.tell(
             f"{len(table)} utterances, {table['seconds'].sum() / 3600:.2f} h, to encode: {what} of "
-            f"{upstream.depth} layers x {upstream.dim}, {_room(size)} in {self.folder}"
+            f"{upstream.depth} layers x {upstream.dim}, {room(size)} in {self.folder}"
         )
         if size > 0.9 * free:
             msg = (
-                f"the features need {_room(size)} but {self.folder} has {_room(free)} free; set "
+                f"the features need {room(size)} but {self.folder} has {room(free)} free; set "
                 "SERBENCH_HOME to a larger disk, delete old folders in it, or take a head that "
                 "needs only means over time, such as mean_pool"
             )
             raise SerbenchError(msg)
 
 
-def _room(size: float) -> str:
+def room(size: float) -> str:
     """Return a number of bytes in the unit in which it has one to four digits, GiB at most."""
     power = min(3, max(1, int(math.log2(max(size, 1)) // 10)))
     return f"{size / 1024**power:.1f} {('KiB', 'MiB', 'GiB')[power - 1]}"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from serbench.cli.engines import Engines, engine_of
+from serbench.cli import app
+from serbench.cli.engines import Engines, checked
 from serbench.errors import SerbenchError
-from serbench.runs.grids import grid as grids
 from serbench.runs.grids.cells import Where
-from serbench.runs.grids.plan import plan
 
 
 @pytest.mark.parametrize(
@@ -19,12 +19,30 @@ from serbench.runs.grids.plan import plan
         (Engines("local", address="head:6379"), "--address means nothing without --engine ray"),
         (Engines("slurm", memory=4.0), "--memory means nothing without --engine ray"),
         (Engines("ray", slurm=["cpus_per_task=2"]), "--slurm means nothing without --engine slurm"),
+        (Engines("local", slurm=["foo"]), "--slurm means nothing without --engine slurm"),
         (Engines("slurm", slurm=["cpus_per_task"]), "--slurm 'cpus_per_task' is not KEY=VALUE"),
+        (Engines("slurm"), "no SLURM here"),
+        (Engines("ray", address="head"), "--address 'head' is no HOST:PORT"),
     ],
 )
-def test_an_option_of_another_engine_is_refused(
-    engines: Engines, said: str, tmp_path: Path
+def test_an_option_of_another_engine_and_an_engine_that_is_not_here_are_refused(
+    engines: Engines, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    planned = plan(grids.made({"upstream": "fbank", "downstream": "mlp"}, {}), tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))  # there is no SLURM on it
     with pytest.raises(SerbenchError, match=said):
-        engine_of(engines, planned, Where(None, tmp_path, tmp_path), None, print)
+        checked(engines, Where(None, tmp_path, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ((), "there is no grid; give a file"),
+        (("nosuch.toml",), "grid file 'nosuch.toml' does not exist"),
+        (("--upstream", "nosuch", "--device", "cudda"), "device 'cudda' cannot be used"),
+    ],
+)
+def test_a_sweep_that_cannot_start_is_refused_before_its_plan_is_made(
+    given: tuple[str, ...], said: str
+) -> None:
+    done = CliRunner().invoke(app, ["sweep", *given, "--dry-run"])
+    assert said in str(done.exception)

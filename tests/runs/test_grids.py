@@ -19,6 +19,7 @@ from serbench.runs.grids.local import Local
 from serbench.runs.grids.plan import plan
 from serbench.runs.grids.sweep import Report, sweep
 from serbench.runs.run import run_recipe
+from serbench.runs.workers import Done
 
 from .results_of import contents
 
@@ -88,7 +89,8 @@ def test_a_sweep_does_what_single_runs_do_skips_it_next_time_and_survives_a_bad_
     wrong = {"upstream": "fbank", "downstream": "mlp", "training.learning_rates": [1e30]}
     raw = SHARED | {"rows": [{}, wrong]}
     report = swept(raw, corpus, tmp_path / "swept", jobs=2)
-    assert (report.done, report.skipped) == (4, 3), "the bad row is the same in each combination"
+    assert (report.done, report.skipped) == (4, 0)
+    assert report.doubled == 3, "the bad row is the same in each combination"
     (failed,) = report.failed
     assert "smaller learning rates" in failed.reason
     assert failed.log is not None
@@ -96,7 +98,7 @@ def test_a_sweep_does_what_single_runs_do_skips_it_next_time_and_survives_a_bad_
     assert len([*tmp_path.glob("home/features/*/index.json")]) == 2, "of two upstreams, once each"
 
     again = swept(raw, corpus, tmp_path / "swept", jobs=1)
-    assert (again.done, again.skipped, len(again.failed)) == (0, 7, 1)
+    assert (again.done, again.skipped, again.doubled, len(again.failed)) == (0, 4, 3, 1)
 
     monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "other"))
     single = recipe.resolve(
@@ -140,6 +142,71 @@ def test_a_finished_run_of_other_data_is_no_result_of_the_grid(
     planned = plan(planned.grid, results)
     (told_of,) = compared(planned, results, Corpora(None, Silent()))
     assert "2 finished runs are not compared with their data" in told_of
+
+
+def made_of(raw: dict[str, Any], axes: dict[str, Any], number: int) -> dict[str, Any]:
+    return grids.made(raw, axes).raw(number)
+
+
+def test_a_table_without_a_name_changes_what_all_runs_share_and_one_with_it_replaces() -> None:
+    raw = {
+        "upstream": {"name": "hubert", "weights": "base"},
+        "training": {"epochs": 2, "batch": 4},
+        "grid": {"training": [{"batch": 8}], "upstream": [{"name": "cpc"}]},
+        "rows": [{}, {"training": {"epochs": 3}}, {"training": {"batch": 16}}],
+    }
+    trained = [made_of(raw, {}, number)["training"] for number in (1, 2, 3)]
+    assert [(each["epochs"], each["batch"]) for each in trained] == [(2, 8), (3, 8), (2, 16)]
+    assert made_of(raw, {}, 1)["upstream"] == {"name": "cpc"}
+    assert raw["training"] == {"epochs": 2, "batch": 4}, "nobody else's is changed"
+    name = "row 2 (training.batch=8, upstream=cpc, training.epochs=3)"
+    assert grids.made(raw, {}).name(2) == name
+
+
+def test_what_all_runs_share_changes_the_recipe_they_start_from() -> None:
+    plain, changed = (made_of({"recipe": "superb"} | more, {}, 1) for more in ({}, SHARED))
+    assert "training" in plain
+    assert changed["training"] == plain["training"] | SHARED["training"]
+
+
+def test_lists_of_the_command_line_win_over_rows_too() -> None:
+    raw = {"downstream": "mlp", "rows": [{"upstream": "cpc", "seeds": [1]}, {"upstream": "mfcc"}]}
+    found = [made_of(raw, {"upstream": ["fbank"]}, number) for number in (1, 2)]
+    assert [each["upstream"] for each in found] == ["fbank", "fbank"]
+    assert found[0]["seeds"] == [1]
+
+
+def test_a_broken_result_is_no_finished_run(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "home"))
+    results = tmp_path / "results"
+    assert swept(SHARED, corpus, results, jobs=1).done == 4
+    cut, bare, *_ = sorted(results.glob("*/*.json"))
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+    bare.with_suffix(".parquet").unlink()
+    planned = plan(grids.made(SHARED | {"benchmark": str(corpus)}, {}), results)
+    (told,) = compared(planned, results, Corpora(None, Silent()))
+    assert told == "broken: 2 results, whose runs count as failed"
+    with Local(Where(None, results, Path.cwd()), 1) as engine:
+        report = sweep(planned, engine, Silent())
+    assert (report.done, report.skipped, len(report.failed)) == (0, 2, 2)
+    assert all("repeat the run with --again" in each.reason for each in report.failed)
+
+
+def test_a_run_whose_process_was_ended_is_named_once(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "home"))
+    planned = plan(grids.made(SHARED, {}), tmp_path)
+
+    class Dying:
+        where, apart, jobs = Where(None, tmp_path, tmp_path), False, 1
+
+        def each(self, tasks, *_: object):
+            for task in tasks:
+                yield Done(task, error=f"{task.name}: its process was ended")
+
+    report = sweep(planned, Dying(), Silent())
+    assert [each.reason for each in report.failed] == ["its process was ended"] * 4
 
 
 @pytest.mark.slow

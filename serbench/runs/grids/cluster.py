@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from serbench.errors import SerbenchError, brief
@@ -34,14 +35,9 @@ def connected(address: str | None) -> Iterator[None]:
     Raises:
         SerbenchError: nobody answers there, or it is of another version.
     """
-    try:
-        import ray
-    except ImportError as error:
-        msg = "Ray is not installed; pip install 'serbench[ray]'"
-        raise SerbenchError(msg) from error
-    asked = address or os.environ.get("RAY_ADDRESS")
-    if asked and asked != "auto":
-        _answers(asked)
+    asked = reached(address)
+    import ray
+
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told of what runs here
     before = signal.getsignal(signal.SIGTERM)
     # what Ray says of processes that died would stand in what is printed
@@ -52,6 +48,20 @@ def connected(address: str | None) -> Iterator[None]:
             yield
         finally:
             ray.shutdown()
+
+
+def reached(address: str | None) -> str | None:
+    """Return the address of a cluster that is meant, after a knock at it.
+
+    Raises:
+        SerbenchError: nobody answers there, or Ray is not installed.
+    """
+    if find_spec("ray") is None:
+        raise SerbenchError("Ray is not installed; pip install 'serbench[ray]'")
+    asked = address or os.environ.get("RAY_ADDRESS")
+    if asked and asked != "auto":
+        _answers(asked)
+    return asked
 
 
 def _join(asked: str | None) -> None:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from pydantic import ValidationError
-from pydantic_core import from_json, to_json
+from typing import TYPE_CHECKING
 
 from serbench.errors import SerbenchError
 from serbench.leaderboard import store
-from serbench.leaderboard.record import BenchmarkRecord, Split
+from serbench.leaderboard.reading import BrokenResultError
 from serbench.progress import Silent
 from serbench.runs import recipe as recipes
 from serbench.runs.identity import changes, described
@@ -60,8 +57,10 @@ class Corpora:
 def compared(plan: Plan, results: Path, corpora: Corpora) -> Iterator[str]:
     """Compare finished runs with the data that are here, and yield what is to be told of that.
 
-    Those of other data are put into `plan.changed`: their numbers are not those of this grid.
+    Those that are broken or of other data are put into `plan.changed`: they are no results of this
+    grid.
     """
+    broken = 0
     unknown: dict[str, int] = {}
     known: dict[str, str | None] = {}
     for number in plan.finished:
@@ -69,12 +68,16 @@ def compared(plan: Plan, results: Path, corpora: Corpora) -> Iterator[str]:
         try:
             if (changed := _changed(recipe, results, corpora, known)) is not None:
                 plan.changed[number] = changed
+        except BrokenResultError as error:
+            plan.changed[number], broken = str(error), broken + 1
         except SerbenchError as error:
             unknown[str(error)] = unknown.get(str(error), 0) + 1
     for reason, count in unknown.items():
         yield f"{count} finished runs are not compared with their data: {reason}"
-    if plan.changed:
-        yield f"of other data: {len(plan.changed)} finished runs, which count as failed"
+    if broken:
+        yield f"broken: {broken} results, whose runs count as failed"
+    if other := len(plan.changed) - broken:
+        yield f"of other data: {other} finished runs, which count as failed"
 
 
 def _changed(
@@ -89,14 +92,18 @@ def _changed(
         known: what was found of a corpus and a split before; grows.
 
     Raises:
-        SerbenchError: its corpus is not here, or its record cannot be read.
+        BrokenResultError: its files are missing or damaged.
+        SerbenchError: its corpus is not here.
     """
     digest = recipe.digest()
-    then = _recorded(store.place(results, recipes.make_benchmark(recipe.benchmark).name, digest))
-    prepared, key = corpora.of(recipe), f"{_key(recipe)} {then}"
+    name = recipes.make_benchmark(recipe.benchmark).name
+    stored = store.load_result(store.place(results, name, digest)).result
+    then = (stored.benchmark, stored.split)
+    prepared = corpora.of(recipe)
+    key = " ".join([_key(recipe), *(each.model_dump_json() for each in then)])
     if key not in known:
         now = described(Job.of(recipe.trained, "cpu", Silent()))[0], prepared.split
-        changed, _ = changes(_validated(then), now)
+        changed, _ = changes(then, now)
         known[key] = " and ".join(changed) or None
     if (found := known[key]) is None:
         return None
@@ -105,22 +112,6 @@ def _changed(
         f"`serbench show {digest[:8]}` shows it; --results FOLDER computes those of the data here "
         "elsewhere, `serbench run --overwrite always` in its place"
     )
-
-
-def _recorded(path: Path) -> dict[str, Any]:
-    try:
-        record = from_json(path.read_bytes())
-        return {"benchmark": record["benchmark"], "split": record["split"]}
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise SerbenchError(f"'{path}' cannot be read; delete it, or repeat the run") from error
-
-
-def _validated(record: dict[str, Any]) -> tuple[BenchmarkRecord, Split]:
-    try:
-        benchmark = BenchmarkRecord.model_validate_json(to_json(record["benchmark"]))
-        return benchmark, Split.model_validate_json(to_json(record["split"]))
-    except ValidationError as error:
-        raise SerbenchError("a record says nothing of its data; repeat the run") from error
 
 
 def _key(recipe: Recipe) -> str:

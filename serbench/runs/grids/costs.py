@@ -63,6 +63,8 @@ def checked(plan: Plan, corpora: Corpora) -> Iterator[str]:
     Raises:
         SerbenchError: a corpus is missing or broken.
     """
+    from serbench.training.store import room
+
     space, unknown = 0.0, set[str]()
     for number in plan.leaders():
         recipe = recipes.resolve(plan.grid.raw(number))
@@ -72,7 +74,7 @@ def checked(plan: Plan, corpora: Corpora) -> Iterator[str]:
             space += size or 0.0
             unknown |= {part.name} if size is None else set()
     more = f", and those of {', '.join(sorted(unknown))}, not known yet" if unknown else ""
-    yield f"features: at most {space / 2**30:.2f} GiB{more}"
+    yield f"features: at most {room(space)}{more}"
 
 
 def _size(part: Part, recipe: Recipe, prepared: Prepared) -> float | None:

@@ -12,6 +12,10 @@
     [[rows]]
     fusion = "early"
 
+A table without a name, such as `[rows.training]`, changes what it says of what all runs share; one
+with a name, such as an upstream, takes the place of another. Lists of the command line take the
+place of what a file says of their keys, anywhere in it.
+
 A run is made anew from its number whenever it is needed: a grid of any size takes no memory.
 """
 
@@ -61,8 +65,8 @@ class Grid:
         cell: dict[str, Any] = {}
         for key in reversed([*self.axes]):
             found, choice = divmod(found, len(self.axes[key]))
-            cell[key] = self.axes[key][choice]
-        return dict(reversed(cell.items())) | dict(self.rows[place])
+            cell = _layer({key: self.axes[key][choice]}) | cell
+        return cell | _layer(self.rows[place])
 
     def raw(self, number: int) -> dict[str, Any]:
         """Return the recipe of a run, as `recipe.resolve` takes it.
@@ -73,11 +77,14 @@ class Grid:
         cell = self.cell(number)
         base = cell.pop("recipe", self.shared.get("recipe"))
         raw = dict(recipes.read_recipe(recipes.path_of(base))) if base else {}
-        raw |= {key: value for key, value in self.shared.items() if key != "recipe"}
-        raw = copy.deepcopy(raw)  # what is assigned into must be this run's own
-        raw |= {key: value for key, value in cell.items() if "." not in key}
-        dotted = [f"{key}={json.dumps(value)}" for key, value in cell.items() if "." in key]
-        assign(raw, [*dotted, *self.settings])
+        shared = {key: value for key, value in self.shared.items() if key != "recipe"}
+        for layer in (_layer(shared), cell):
+            # what is assigned into must be this run's own
+            raw |= copy.deepcopy({key: value for key, value in layer.items() if "." not in key})
+            assign(
+                raw, [f"{key}={json.dumps(value)}" for key, value in layer.items() if "." in key]
+            )
+        assign(raw, self.settings)
         return raw
 
     def name(self, number: int) -> str:
@@ -88,6 +95,21 @@ class Grid:
     def numbers(self) -> Iterator[int]:
         """Yield the numbers of all runs."""
         yield from range(1, len(self) + 1)
+
+
+def _layer(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is laid on a recipe, with the keys dotted of tables that take no other's place.
+
+    >>> _layer({"training": {"batch": 8}, "upstream": {"name": "hubert", "weights": "base"}})
+    {'training.batch': 8, 'upstream': {'name': 'hubert', 'weights': 'base'}}
+    """
+    laid: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value and "name" not in value:
+            laid |= {f"{key}.{inner}": each for inner, each in _layer(value).items()}
+        else:
+            laid[key] = value
+    return laid
 
 
 def _short(value: Any) -> str:
@@ -105,11 +127,11 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         SerbenchError: there is none, or it is no TOML.
     """
-    return recipes.read_recipe(path)
+    return recipes.read_recipe(path, "grid file", "docs/grids.md shows what one says")
 
 
 def made(raw: Mapping[str, Any], axes: Mapping[str, Any], settings: Sequence[str] = ()) -> Grid:
-    """Return the grid of a file's content, with axes of the command line in the place of its own.
+    """Return the grid of a file's content, with axes of the command line in the place of its keys.
 
     Raises:
         SerbenchError: a key that no recipe has, or an axis that is no list of values.
@@ -127,6 +149,7 @@ def made(raw: Mapping[str, Any], axes: Mapping[str, Any], settings: Sequence[str
         if not isinstance(values, list) or not values:
             msg = f"grid key '{key}' must be a list of the values it takes, not {values!r}"
             raise SerbenchError(msg)
+    rows = [{key: value for key, value in row.items() if key not in axes} for row in rows]
     grid = Grid(shared, all_axes, rows, settings)
     if len(grid) > MOST:
         raise SerbenchError(f"the grid has {len(grid)} runs, more than {MOST}; take some away")

@@ -28,7 +28,8 @@ class Plan:
     Attributes:
         grid: all of it.
         finished: the numbers of the runs that have a result.
-        changed: why the results of some of these do not count, by their numbers.
+        changed: why the results of some of these do not count (broken, or of other data), by their
+            numbers.
         doubled: how many are another one once more.
         groups: the numbers of the runs to do, by what is prepared for them together.
     """

@@ -61,10 +61,18 @@ class Failed(NamedTuple):
 
 @dataclass
 class Report:
-    """What became of a sweep: how many runs are done, were done before, and those that failed."""
+    """What became of a sweep.
+
+    Attributes:
+        done: how many runs it did.
+        skipped: how many were finished before.
+        doubled: how many are another one once more.
+        failed: those that have no result.
+    """
 
     done: int = 0
     skipped: int = 0
+    doubled: int = 0
     failed: list[Failed] = field(default_factory=list)
 
 
@@ -103,7 +111,7 @@ class _Sweep:
         self.plan, self.engine, self.progress = plan, engine, progress
         self.where = engine.where
         valid = len(plan.finished) - len(plan.changed)
-        self.report = Report(skipped=valid + plan.doubled)
+        self.report = Report(skipped=valid, doubled=plan.doubled)
         self.said: dict[str, list[str]] = defaultdict(list)
         self.logs = home() / "logs" / "sweeps" / digest_json([*map(str, plan.groups)])[:12]
 
@@ -242,6 +250,9 @@ class _Sweep:
         except OSError:
             path = None
         name = self._name(number)
-        self.report.failed.append(Failed(name, str(done.error), path))
+        reason = str(done.error)
+        for named in (f"{name}: ", f"{name}, ", f"{done.task.name}: "):
+            reason = reason.removeprefix(named)
+        self.report.failed.append(Failed(name, reason, path))
         with suppress(IndexError):
-            self.progress.tell(f"{name} failed: {str(done.error).splitlines()[0]}")
+            self.progress.tell(f"{name} failed: {reason.splitlines()[0]}")
