@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -214,9 +215,7 @@ def test_from_six_corpora_on_there_is_a_critical_difference(corpora):
 
 
 def test_several_boards_of_one_corpus_are_one_corpus(corpora):
-    same = [
-        board._replace(title=f"{board.title}, k={i}") for i, board in enumerate(corpora[:1] * 6)
-    ]
+    same = [replace(corpora[0], title=f"{corpora[0].title}, k={folds}") for folds in range(6)]
     (made,) = matrices(same, "corpus")
     assert len(made.columns) == 6
     assert on_all(made) == []
