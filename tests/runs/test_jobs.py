@@ -36,7 +36,7 @@ def run(benchmark: Path, results: Path, jobs: int | None, **changes: Any) -> Out
 
 def same(one: Outcome, other: Outcome) -> bool:
     """Whether all is the same to the bit, but for times."""
-    times = {"created", "seconds", "checksum"}
+    times = {"created", "seconds", "speed", "checksum"}
     plain = [each.result.model_dump_json(exclude=times) for each in (one, other)]
     tables = [store.load_result(each.path).predictions for each in (one, other)]
     return plain[0] == plain[1] and tables[0].equals(tables[1])
