@@ -7,12 +7,13 @@ from pathlib import Path
 from serbench.progress import Silent
 from serbench.runs.grids import costs
 from serbench.runs.grids import grid as grids
+from serbench.runs.grids.corpora import Corpora
 from serbench.runs.grids.plan import plan
 
 
 def features(upstream: str, corpus: Path, tmp_path: Path) -> str:
     raw = {"upstream": upstream, "downstream": "mean_pool", "benchmark": str(corpus)}
-    (said,) = costs.checked(plan(grids.made(raw, {}), tmp_path), None, Silent())
+    (said,) = costs.checked(plan(grids.made(raw, {}), tmp_path), Corpora(None, Silent()))
     return said
 
 
