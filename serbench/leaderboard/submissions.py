@@ -13,7 +13,7 @@ import stat
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from io import FileIO
@@ -25,9 +25,10 @@ from serbench.benchmarks import NAME
 from serbench.durable import replacing
 from serbench.errors import SerbenchError, shown
 from serbench.leaderboard import store
+from serbench.leaderboard.comparable import groups
 from serbench.leaderboard.remembered import standing_of
 from serbench.leaderboard.standing import Standing
-from serbench.leaderboard.verifying import Corpora, disagreeing, verify
+from serbench.leaderboard.verifying import Corpora, contradictions, verify
 from serbench.remotes import publish
 
 ADDED = ".added"
@@ -103,8 +104,8 @@ def _taken(record: Path, root: Path, corpora: Corpora, here: list[Standing]) -> 
         same = place.read_bytes() == record.read_bytes()
         said = "it is there already" if same else f"another result is at '{place}'; delete one"
         return Added(name, (said,), found.truth, record.stem)
-    if not found.truth and (odds := disagreeing([*here, found.standing])[record.stem]):
-        return Added(name, tuple(odds), found.truth, record.stem)
+    if not found.truth and (odds := _at_odds(found.standing, here)):
+        return Added(name, odds, found.truth, record.stem)
     here.append(found.standing)
     for file in [*beside, record]:
         with replacing(place.with_name(file.name)) as temporary:
@@ -113,6 +114,15 @@ def _taken(record: Path, root: Path, corpora: Corpora, here: list[Standing]) -> 
         temporary.write_text(_VERIFIED if found.truth else f"not {_VERIFIED}", encoding="utf-8")
     publish(place)
     return Added(name, (), found.truth, record.stem)
+
+
+def _at_odds(new: Standing, here: Sequence[Standing]) -> tuple[str, ...]:
+    """Return how a result contradicts those of its benchmark, if it agrees with none of them."""
+    name = new.result.benchmark.name
+    for group in groups([new, *(each for each in here if each.result.benchmark.name == name)]):
+        if any(each is new for each in group.entries) and len(group.entries) == 1:
+            return tuple(contradictions(group))
+    return ()
 
 
 def _rest(record: Path) -> list[Path]:

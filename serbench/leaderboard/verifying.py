@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from serbench.devices import cores
 from serbench.errors import SerbenchError
 from serbench.leaderboard import notes
-from serbench.leaderboard.comparable import groups
+from serbench.leaderboard.comparable import Group, groups
 from serbench.leaderboard.reading import BrokenResultError
 from serbench.leaderboard.record import FoldRecord, Result
 from serbench.leaderboard.remembered import computed, lean
@@ -41,10 +41,13 @@ class Corpus(NamedTuple):
 
     Attributes:
         table: its utterances.
-        folds: as `record.Split` has them, made anew; empty if the record does not say how.
+        hash: of its folds, as `record.Split` has it, made anew; empty if the record does not say
+            how.
+        folds: likewise.
     """
 
     table: DataFrame
+    hash: str = ""
     folds: tuple[FoldRecord, ...] = ()
 
 
@@ -95,7 +98,7 @@ def verify_all(root: Path, corpora: Corpora) -> Iterator[Verdict]:
         SerbenchError: such a process was killed.
     """
     found = [*_each(sorted(root.glob("*/*.json")), corpora)]
-    apart = disagreeing([each.standing for each in found if each.standing is not None])
+    apart = _disagreeing([each.standing for each in found if each.standing is not None])
     for each in found:
         digest = each.standing.result.digest if each.standing else ""
         yield each._replace(problems=(*each.problems, *apart.get(digest, ())))
@@ -124,9 +127,10 @@ def _verify_some(paths: Sequence[Path], corpora: Corpora) -> list[Verdict]:
 
 def _asked(result: Result) -> Iterator[str]:
     """Yield where a record has other seeds than its recipe asks for: the best may be all it has."""
-    seeds = result.recipe.get("seeds", result.seeds)
-    if not isinstance(seeds, list | tuple) or {*seeds} != {*result.seeds}:
-        yield f"its recipe asks for the seeds {seeds}, but it has {[*result.seeds]}"
+    asked = result.recipe.get("seeds", result.seeds)
+    asked = asked if isinstance(asked, list | tuple) else [asked]
+    if len(asked) != len(result.seeds) or any(seed not in result.seeds for seed in asked):
+        yield f"its recipe asks for the seeds {_some(asked)}, but it has {_some(result.seeds)}"
 
 
 def _folds(each: Standing, corpus: Corpus) -> Iterator[str]:
@@ -136,6 +140,8 @@ def _folds(each: Standing, corpus: Corpus) -> Iterator[str]:
     """
     if not corpus.folds:
         return
+    if each.result.split.hash != corpus.hash:
+        yield "its split is not what the protocol makes of the corpus that is here"
     said = {fold.name: fold for fold in each.result.split.folds}
     made = {fold.name: fold for fold in corpus.folds}
     if lost := sorted(made.keys() - said.keys()):
@@ -188,20 +194,21 @@ def _unequal(one: Values, other: Values) -> NDArray[np.bool_]:
     return found
 
 
-def _some(names: Sequence[str]) -> str:
+def _some(names: Sequence[object]) -> str:
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return f"{', '.join(map(str, names[:_NAMED]))}{more}"
 
 
-def disagreeing(standings: Sequence[Standing]) -> dict[str, list[str]]:
-    """Return, by digest, what results on the same benchmark and protocol do not agree on.
+def _disagreeing(standings: Sequence[Standing]) -> dict[str, list[str]]:
+    """Return, by digest, what results on the same benchmark and protocol do not agree on."""
+    return {
+        each.result.digest: contradictions(group)
+        for group in groups(standings)
+        for each in group.entries
+    }
 
-    Args:
-        standings: results with what their predictions come to.
-    """
-    found: dict[str, list[str]] = {}
-    for group in groups(standings):
-        said = [s for s in group.sentences if s.startswith("Not comparable with")]
-        for each in group.entries:
-            found[each.result.digest] = [s for s in said if any(kind in s for kind in _SERIOUS)]
-    return found
+
+def contradictions(group: Group) -> list[str]:
+    """Return what sets a group apart from others although one of them must be wrong."""
+    said = [s for s in group.sentences if s.startswith("Not comparable with")]
+    return [s for s in said if any(kind in s for kind in _SERIOUS)]

@@ -12,7 +12,7 @@ from serbench.digests import digest_json
 from serbench.errors import SerbenchError
 from serbench.leaderboard.verifying import Corpus
 from serbench.runs import recipe as recipes
-from serbench.runs.corpus import fold_records, read_corpus
+from serbench.runs.corpus import in_numbers, read_corpus
 from serbench.runs.parts import Part
 from serbench.runs.rerunning import raw_of
 
@@ -58,7 +58,7 @@ class AtHand:
     def __init__(self, data: Path | None) -> None:
         self._data = data
         self._tables: dict[str, DataFrame | None] = {}
-        self._folds: dict[str, tuple[FoldRecord, ...]] = {}
+        self._splits: dict[str, tuple[str, tuple[FoldRecord, ...]]] = {}
 
     def __call__(self, result: Result) -> Corpus | None:
         """Return the utterances of a result's corpus, and the folds that its protocol makes."""
@@ -71,17 +71,17 @@ class AtHand:
             return None
         split = {"protocol": result.protocol.model_dump(), "without": _left_out(result)}
         key += digest_json(split)
-        if key not in self._folds:
-            self._folds[key] = _folds(result, table)
-        return Corpus(table, self._folds[key])
+        if key not in self._splits:
+            self._splits[key] = _split(result, table)
+        return Corpus(table, *self._splits[key])
 
 
 def _left_out(result: Result) -> list[str]:
     return sorted(each.utterance for each in result.left_out)
 
 
-def _folds(result: Result, table: DataFrame) -> tuple[FoldRecord, ...]:
-    """Return the folds made anew; none where the record does not say how, or not so that it works.
+def _split(result: Result, table: DataFrame) -> tuple[str, tuple[FoldRecord, ...]]:
+    """Return the folds made anew and their hash; none where the record does not say how.
 
     Errors of the protocol are those of a record that names what is not here.
     """
@@ -96,9 +96,9 @@ def _folds(result: Result, table: DataFrame) -> tuple[FoldRecord, ...]:
         if said.enrolled is not None:
             given = said.enrolled
             folds, _ = enrolled_folds(table, folds, task, given.amount, given.unit, given.aside)
-        return fold_records(table, folds, task)
+        return in_numbers(table, folds, task)
     except (SerbenchError, LookupError, TypeError, ValueError):
-        return ()
+        return "", ()
 
 
 def _table_or_none(result: Result, data: Path | None) -> DataFrame | None:

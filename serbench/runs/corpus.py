@@ -134,18 +134,16 @@ def _without(table: DataFrame, unfit: Mapping[str, str], *, leave_out: bool) -> 
 
 
 def _in_numbers(table: DataFrame, split: list[Fold], task: Task) -> Split:
-    """Return the sizes and the hashes of folds."""
-    ids = hashes.id_lines(table)
-    return Split(
-        hash=hashes.together(hashes.fold_hash(ids, fold) for fold in split),
-        recordings=digest_json(sorted(table["recording"]))[:16],
-        folds=fold_records(table, split, task),
-        **hashes.contents(table, task),
-    )
+    """Return the sizes and the hashes of folds, and of what is in them."""
+    own, folds = in_numbers(table, split, task)
+    recordings = digest_json(sorted(table["recording"]))[:16]
+    return Split(hash=own, recordings=recordings, folds=folds, **hashes.contents(table, task))
 
 
-def fold_records(table: DataFrame, split: list[Fold], task: Task) -> tuple[FoldRecord, ...]:
-    """Return the sizes and the hashes of each fold.
+def in_numbers(
+    table: DataFrame, split: list[Fold], task: Task
+) -> tuple[str, tuple[FoldRecord, ...]]:
+    """Return the hash of all folds, and the sizes and the hashes of each.
 
     Args:
         table: the utterances.
@@ -153,20 +151,22 @@ def fold_records(table: DataFrame, split: list[Fold], task: Task) -> tuple[FoldR
         task: what is predicted.
     """
     ids, truths = hashes.id_lines(table), hashes.truth_lines(table, task)
-    return tuple(
+    each = [hashes.fold_hash(ids, fold) for fold in split]
+    folds = tuple(
         FoldRecord(
             name=fold.name,
             train=len(fold.train),
             valid=len(fold.valid),
             test=len(fold.test),
             enrol=len(fold.enrol),
-            hash=hashes.together([hashes.fold_hash(ids, fold)]),
+            hash=hashes.together([own]),
             truths=dict(hashes.part_truths(truths, fold)),
             tests={test: len(rows) for test, rows in fold.tests.items()},
             unlabelled=len(fold.unlabelled),
         )
-        for fold in split
+        for fold, own in zip(split, each, strict=True)
     )
+    return hashes.together(each), folds
 
 
 def is_there(benchmark: Benchmark, data: Path | None) -> bool:

@@ -170,7 +170,23 @@ def test_what_has_not_all_seeds_of_its_recipe_is_named(sound):
     recipe = json.loads(sound.read_text())["recipe"] | {"seeds": [0, 1, 2]}
     rewritten(sound, recipe=recipe)
     (said,) = verify(sound, nowhere).problems
-    assert said == "its recipe asks for the seeds [0, 1, 2], but it has [0]"
+    assert said == "its recipe asks for the seeds 0, 1, 2, but it has 0"
+
+
+def test_seeds_that_are_no_numbers_are_no_traceback(sound):
+    recipe = json.loads(sound.read_text())["recipe"] | {"seeds": [[0], {}]}
+    rewritten(sound, recipe=recipe)
+    assert verify(sound, nowhere).problems
+
+
+def test_who_agrees_with_one_side_of_an_old_quarrel_is_taken(tmp_path):
+    mine, theirs = tmp_path / "mine", tmp_path / "theirs"
+    shifted = GOOD.assign(truth=GOOD["truth"].to_numpy()[[1, *range(1, len(GOOD))]])
+    for day, predictions, root in ((1, GOOD, mine), (2, shifted, mine), (3, GOOD, theirs)):
+        other = record(created=datetime(2026, 4, day, tzinfo=UTC))
+        store.save(scored(other, predictions), predictions, root)
+    (found,) = add(theirs, mine, nowhere)
+    assert found.problems == ()
 
 
 def test_what_contradicts_those_that_are_here_is_not_taken_unless_the_corpus_says_so(tmp_path):

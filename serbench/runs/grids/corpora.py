@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from serbench.errors import SerbenchError
 from serbench.leaderboard import store
 from serbench.leaderboard.reading import BrokenResultError
+from serbench.leaderboard.remembered import standing_of
 from serbench.progress import Silent
 from serbench.runs import recipe as recipes
 from serbench.runs.identity import changes, described
@@ -97,7 +98,7 @@ def _changed(
     """
     digest = recipe.digest()
     name = recipes.make_benchmark(recipe.benchmark).name
-    stored = store.load_result(store.place(results, name, digest)).result
+    stored = standing_of(store.place(results, name, digest)).result
     then = (stored.benchmark, stored.split)
     prepared = corpora.of(recipe)
     key = " ".join([_key(recipe), *(each.model_dump_json() for each in then)])
