@@ -6,9 +6,9 @@ when it is first asked for: `import serbench` costs nothing, and only what compu
 
 from __future__ import annotations
 
-import importlib
-from importlib.metadata import version
-from typing import TYPE_CHECKING
+# what `typing` calls so; its import would take longer than all the rest, and Ctrl-C in it would be
+# a traceback
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from serbench.benchmarks.splitting.splitter import Splitter, splitter
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     )
     from serbench.training.extractor import FeatureExtractor
 
-__version__ = version("serbench")
+    __version__: str
 
 _ROOMS = {
     "FeatureExtractor": "training.extractor",
@@ -53,15 +53,23 @@ if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
         """Import a public name from its room, when it is first asked for."""
-        if name not in _ROOMS:
+        if name == "__version__":
+            from importlib.metadata import version
+
+            found = version("serbench")
+        elif name in _ROOMS:
+            from importlib import import_module
+
+            found = getattr(import_module(f"serbench.{_ROOMS[name]}"), name)
+        else:
             raise AttributeError(f"module 'serbench' has no attribute '{name}'")
-        globals()[name] = found = getattr(importlib.import_module(f"serbench.{_ROOMS[name]}"), name)
+        globals()[name] = found
         return found
 
 
 def __dir__() -> list[str]:
     """Return the public names, those too that nobody has asked for yet."""
-    return sorted({*globals(), *_ROOMS})
+    return sorted({*globals(), *_ROOMS, "__version__"})
 
 
 __all__ = [

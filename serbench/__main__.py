@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-import io
-import os
-import signal
-import sys
-from threading import Timer
-
-from serbench.errors import SerbenchError
+import sys  # and nothing else: Ctrl-C in what is imported here would be a traceback
 
 # what typer makes of Ctrl-C, and what a shell makes of SIGTERM, which clusters send
-_ENDINGS = {130: "interrupted", 128 + signal.SIGTERM: "terminated"}
+_ENDINGS = {130: "interrupted", 143: "terminated"}
 _SOON = 0.05  # seconds
 
 
 def main() -> None:
     """Run `serbench`; exit 2 with a message for a problem of the user, 130 or 143 if stopped."""
+    try:
+        _run()
+    except KeyboardInterrupt:  # before typer looked for it
+        sys.exit(_ended(130))
+
+
+def _run() -> None:
+    import io
+    import signal
+
+    from serbench.errors import SerbenchError
+
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # what the terminal's encoding cannot show is no reason to lose what was computed
             stream.reconfigure(errors="replace")
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     sys.unraisablehook = _arrive_again
     try:
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
         from serbench.cli import app
 
         app()
@@ -35,16 +41,19 @@ def main() -> None:
         where = f"'{error.filename}': " if error.filename else ""
         text = f"error: {where}{error.strerror}; what is finished is kept, the same command goes on"
         sys.exit(_say(text, 2))
-    except KeyboardInterrupt:  # before typer looked for it
-        sys.exit(_ended(130))
     except SystemExit as end:
         if end.code in _ENDINGS:
             sys.exit(_ended(int(end.code)))
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # all is done and said
         raise
 
 
 def _arrive_again(lost: sys.UnraisableHookArgs) -> None:
     """Repeat a signal that came while Python removed an object, where its exception is lost."""
+    import os
+    import signal
+    from threading import Timer
+
     if issubclass(lost.exc_type, KeyboardInterrupt):
         number = signal.SIGINT
     elif isinstance(lost.exc_value, SystemExit) and lost.exc_value.code in _ENDINGS:

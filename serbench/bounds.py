@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from serbench.errors import SerbenchError
 
@@ -32,6 +33,7 @@ TOML = Limit(2**20, "bytes of TOML")
 SETTINGS = Limit(2**20, "bytes of JSON")
 VOCABULARY = Limit(2**28, "bytes of a tokeniser")
 TENSORS = Limit(2**36, "bytes of weights")
+HEADER = Limit(2**23, "bytes")  # of a safetensors file, which describes each tensor in about 100
 TABLE = Limit(2**28, "bytes of a table")
 COLUMNS = Limit(10_000, "columns")
 CELLS = Limit(50_000_000, "cells")
@@ -43,6 +45,8 @@ AUDIO = Limit(2**40, "bytes of audio")
 SECONDS = Limit(3 * 3600, "seconds")
 SAMPLES = Limit(3 * 3600 * 48_000, "samples")
 
+# as tomllib does not say it of a table that goes on in the next line
+_INLINE = "; write a table in braces in one line, name = {a = 1, b = 2}, or as a section [name]"
 _KINDS = {
     stat.S_IFIFO: "a pipe",
     stat.S_IFCHR: "a device",
@@ -90,7 +94,7 @@ def regular(path: Path, limit: Limit) -> int:
     return found.st_size
 
 
-def read_text(path: Path, limit: Limit, encoding: str = "utf-8") -> str:
+def read_text(path: Path, limit: Limit, encoding: Literal["utf-8", "utf-8-sig"] = "utf-8") -> str:
     """Return the text of a file.
 
     Raises:
@@ -102,7 +106,11 @@ def read_text(path: Path, limit: Limit, encoding: str = "utf-8") -> str:
     with path.open("rb") as file:  # some that call themselves empty never end
         content = file.read(int(limit.most * _factor()) + 1)
     bound(f"'{path}'", len(content), limit)
-    return content.decode(encoding)
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        place = f"byte {error.start + 1}: {error.reason}"
+        raise ValueError(f"it is not UTF-8 text ({place}); save it as UTF-8 text") from error
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -119,6 +127,9 @@ def read_toml(path: Path) -> dict[str, Any]:
         content = tomllib.loads(text)
     except RecursionError:
         raise ValueError("nested too deep") from None
+    except tomllib.TOMLDecodeError as error:
+        hint = _INLINE if re.search(r"(?m)=\s*\{[^}\n]*$", text) else ""
+        raise ValueError(f"{error}{hint}") from None
     _shallow(path, content)
     return content
 

@@ -73,6 +73,8 @@ def available(device: str | None) -> str:
     Raises:
         SerbenchError: it does not work here.
     """
+    if device == "cpu":
+        return device  # without torch, which takes seconds and nothing may need
     import torch
 
     if device is None:

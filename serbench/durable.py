@@ -29,6 +29,11 @@ SUMS = "SHA256SUMS"
 _PIECE = 2**20  # bytes that are read at once
 _VERSIONS = 8  # of a file, whose checksums are remembered
 _LONGEST = 2**20  # bytes of a list of checksums
+# what readers raise of a file that they cannot make sense of; a lack of memory is none of it
+_UNREAD = (
+    *(ValueError, LookupError, TypeError, AttributeError),
+    *(EOFError, NotImplementedError, RecursionError, SerbenchError),
+)
 _FORGOTTEN = 86_400.0  # seconds after which a temporary file of another machine is nobody's
 
 
@@ -57,6 +62,11 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink()
 
 
+def same(path: Path, content: bytes) -> bool:
+    """Whether a file is there, with this content."""
+    return path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content
+
+
 @contextmanager
 def kept(path: Path) -> Iterator[Path]:
     """Do as `replacing`, and note the checksum of what is written, for `intact`."""
@@ -71,7 +81,7 @@ def kept(path: Path) -> Iterator[Path]:
 def intact(path: Path) -> bool:
     """Whether a file is there and as `kept` wrote it; it is read once, and once again if changed.
 
-    One without a noted checksum is of an earlier serbench and taken as it is.
+    One without a noted checksum is of an earlier serbench, or lost it, and taken as it is.
 
     Raises:
         SerbenchError: it cannot be read.
@@ -82,40 +92,68 @@ def intact(path: Path) -> bool:
         raise unreadable(path, error) from error
 
 
-def usable(path: Path, what: str, tell: Callable[[str], object]) -> bool:
+def usable(
+    path: Path, what: str, tell: Callable[[str], object], read: Callable[[Path], object]
+) -> bool:
     """Whether a file is there and whole; a damaged one is told of and removed.
 
     Args:
         path: of a file that `kept` wrote.
         what: it is, in the singular, for the message.
         tell: shows a line.
+        read: fails if the file is not what it should be; asked where its checksum is gone.
 
     Raises:
-        SerbenchError: it cannot be read or removed.
+        SerbenchError: it cannot be opened or removed.
     """
-    if intact(path):
+    if _whole(path, read):
         return True
     if path.exists():
-        tell(f"damaged and made anew: {what} {path}")
         drop(path)
+        tell(f"damaged and made anew: {what} {path}")
     return False
 
 
-def sound(folder: Path, what: str, tell: Callable[[str], object]) -> bool:
+def _whole(path: Path, read: Callable[[Path], object]) -> bool:
+    return intact(path) and (_beside(path).exists() or _is_read(path, read))
+
+
+def _is_read(path: Path, read: Callable[[Path], object]) -> bool:
+    try:
+        read(path)
+    except OSError as error:
+        if error.errno is not None:  # what others say of a file has no number
+            raise unreadable(path, error) from error
+        return False
+    except _UNREAD:
+        return False
+    return True
+
+
+def sound(
+    folder: Path, what: str, tell: Callable[[str], object], read: Callable[[Path], object]
+) -> bool:
     """Whether every file below a folder is whole that `kept` wrote; else it is told and removed.
 
     Args:
-        folder: there or not.
+        folder: of files that `kept` wrote and of nothing else; there or not.
         what: it is, in the singular, for the message.
         tell: shows a line.
+        read: as of `usable`.
     """
-    files = [path.with_name(path.name[1:-4]) for path in folder.rglob(".*.sum")]
-    harmed = next((file for file in files if file.exists() and not intact(file)), None)
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name[0] != "."]
+    harmed = next((file for file in files if not _whole(file, read)), None)
     if harmed is None:
         return True
     tell(f"damaged and made anew: {what} {folder} ({harmed.name})")
     shutil.rmtree(folder)
     return False
+
+
+def tidy(path: Path) -> None:
+    """Remove what killed processes left of a file that `kept` writes, beside the whole one."""
+    for each in (path, _beside(path)):
+        _tidy(each)
 
 
 def drop(path: Path) -> None:
@@ -124,21 +162,28 @@ def drop(path: Path) -> None:
     Raises:
         SerbenchError: it cannot be removed.
     """
-    try:
-        path.unlink(missing_ok=True)
-        _beside(path).unlink(missing_ok=True)
-    except OSError as error:
-        raise unwritable(path, error) from error
+    for each in (path, _beside(path)):
+        try:
+            each.unlink(missing_ok=True)
+        except OSError as error:
+            raise unwritable(each, error) from error
 
 
 def seal(folder: Path) -> None:
     """Flush the files in a folder to disk, and note their checksums as its last file.
 
+    Hidden files are none of it: killed processes left them. Of those, what safetensors was writing
+    is removed here, and the rest when a file of that name is written.
+
     Raises:
         SerbenchError: the folder cannot be written to.
     """
-    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != SUMS)
+    files = sorted(
+        f for f in folder.iterdir() if f.is_file() and f.name[0] != "." and f.name != SUMS
+    )
     try:
+        for left in folder.glob(".tmp??????"):
+            left.unlink()
         for file in files:
             _flush(file)
         lines = [f"{_sha256_of(file)}  {file.name}\n" for file in files]
@@ -186,12 +231,28 @@ def writable(folder: Path) -> None:
         raise unwritable(folder, error) from error
 
 
+def makeable(folder: Path) -> None:
+    """Refuse a folder that cannot be written to, or made; nothing is left of the trial.
+
+    Raises:
+        SerbenchError: it cannot.
+    """
+    there = next((each for each in (folder, *folder.parents) if each.exists()), Path())
+    try:
+        writable(there)
+    except SerbenchError as error:
+        raise SerbenchError(str(error).replace(f"'{there}'", f"'{folder}'", 1)) from error
+
+
 def unwritable(path: Path, error: OSError) -> SerbenchError:
     """Return the error for a file or folder that cannot be written, with the remedy."""
+    goes_on = "what is finished is kept, the same command goes on from there"
+    if isinstance(error, IsADirectoryError):
+        msg = f"cannot write the file '{path}': a folder is in its place; delete that folder"
+        return SerbenchError(f"{msg}; {goes_on}")
     where = "make room there or give another folder that you may write to"
     if home() in path.parents or path == home():
         where = "set SERBENCH_HOME to a folder with room that you may write to"
-    goes_on = "what is finished is kept, the same command goes on from there"
     return SerbenchError(f"cannot write '{path}' ({_reason(error)}); {where}; {goes_on}")
 
 

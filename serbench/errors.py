@@ -57,6 +57,11 @@ def brief(error: BaseException) -> str:
     return f"{type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}"
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number of things in words: "1 run", "2 runs"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def unknown(kind: str, name: str, known: Iterable[str], remedy: str = "") -> SerbenchError:
     """Return the error for a name that does not exist, with the near miss and the names that do.
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 class Step(Protocol):
@@ -25,6 +27,20 @@ class Progress(Protocol):
 
     def tell(self, text: str) -> None:
         """Print one line that stays."""
+
+
+def each(progress: Progress, title: str, items: Sequence[T]) -> Iterator[T]:
+    """Yield what is worked on one by one, and show how many are done.
+
+    Args:
+        progress: where the work is shown.
+        title: of the work.
+        items: all there are.
+    """
+    with progress.step(title, len(items)) as step:
+        for item in items:
+            yield item
+            step.advance()
 
 
 class Named:
@@ -75,4 +91,4 @@ class Silent:
         """Say nothing."""
 
 
-__all__ = ["Named", "Progress", "Quiet", "Silent", "Step", "Within"]
+__all__ = ["Named", "Progress", "Quiet", "Silent", "Step", "Within", "each"]

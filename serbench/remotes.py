@@ -161,8 +161,18 @@ class _Place(NamedTuple):
     def upload(self, path: Path, name: str) -> None:
         """Put a file there, whole or not at all."""
         there = f"{self.root}/{name}"
-        self.files.makedirs(there.rsplit("/", 1)[0], exist_ok=True)
-        self.files.put_file(str(path), there)
+        folder, _, last = there.rpartition("/")
+        self.files.makedirs(folder, exist_ok=True)
+        if "file" not in self.files.protocol:  # an object store has all of a file, or nothing
+            self.files.put_file(str(path), there)
+            return
+        fresh = Path(folder, f".{last}.{os.getpid()}")
+        try:
+            self.files.put_file(str(path), str(fresh))
+            fresh.replace(there)
+        except BaseException:
+            fresh.unlink(missing_ok=True)
+            raise
 
 
 def _version(about: dict[str, Any]) -> str:
@@ -183,8 +193,9 @@ def _version(about: dict[str, Any]) -> str:
 
 def _plain(name: str) -> bool:
     """Whether a name is one that a folder of ours has: no way out of it, nothing under way."""
-    parts = name.split("/")
-    return bool(name) and ".." not in parts and not parts[-1].endswith(".lock") and name != _NOTE
+    *folders, last = name.split("/")
+    under_way = last.endswith(".lock") or (last.startswith(".") and not last.endswith(".sum"))
+    return bool(last) and ".." not in folders and not under_way
 
 
 def _files(root: Path) -> list[Path]:

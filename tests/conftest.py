@@ -11,13 +11,17 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
-from .checkpoints import write_checkpoints
-
-if "PYTEST_XDIST_WORKER" in os.environ:  # two processes with two threads each wait for one another
+# Two processes with two threads each wait for one another. Torch reads this when it is imported,
+# which must not have been before.
+if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parents[1]
+# Folders and files of long tests.
+LONG = {"together", "runs", "encoders", "training", "upstreams", "cuda", "studies"}
+LONG |= {"test_contracts.py", "test_real_speech.py"}
 
 # What the plugins of CONTRIBUTING.md are called, by kind.
 COPY_ME = {
@@ -37,13 +41,37 @@ version = "1.2"
 """
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, so that at the end no process is left alone with it."""
+    items.sort(key=lambda item: LONG.isdisjoint(item.path.parts))
+
+
+def shared_by_processes(factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that all processes of this call of pytest see."""
+    base = factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Give the tests a cache of their own, no network, and no corpora but those they ask for."""
+    home = tmp_path_factory.mktemp("home")
+    # a real corpus is audited by one process, and the synthetic one made
+    for name in ("audit", "corpora"):
+        (shared := shared_by_processes(tmp_path_factory) / f"home-{name}").mkdir(exist_ok=True)
+        (home / name).symlink_to(shared)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SERBENCH_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("SERBENCH_HOME", str(home))
         patch.delenv("SERBENCH_DATA", raising=False)
         patch.setenv("HF_HUB_OFFLINE", "1")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_power_cut() -> Iterator[None]:
+    """Do not wait for the disk, which costs more than most tests and only helps who loses power."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
         yield
 
 
@@ -93,6 +121,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
+@pytest.fixture
+def installed(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process, and those that it starts, find the foreign package."""
+    from serbench import plugins
+
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.setattr(plugins, "_foreign", plugins._foreign.__wrapped__)  # read once a process
+
+
 def serbench(*args: str | Path, site: Path | None = None, cwd: Path | None = None) -> str:
     """Run the command line, a foreign package on the path if given; return what it printed."""
     environment = os.environ | ({"PYTHONPATH": str(site)} if site else {})
@@ -122,11 +160,14 @@ def my_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def corpora(real_files: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a data folder with the real EmoDB and EmoTale, unpacked once for all tests."""
-    target = tmp_path_factory.getbasetemp() / "corpora"
+    target = shared_by_processes(tmp_path_factory) / "corpora"
     names = ["emodb", "emotale"]
     for name in names:
         real_files(f"corpora/{name}.tar")
-    subprocess.run([sys.executable, real_files("corpora/unpack.py"), target, *names], check=True)
+    with FileLock(f"{target}.lock"):
+        if not target.exists():
+            unpack = [sys.executable, real_files("corpora/unpack.py"), target, *names]
+            subprocess.run(unpack, check=True)
     return target
 
 
@@ -139,6 +180,8 @@ def whisper_tiny(real_files: Callable[[str], Path]) -> Path:
 @pytest.fixture(scope="session")
 def tiny_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return folders of random weights, by `upstream` or `upstream.variant`."""
+    from .checkpoints import write_checkpoints
+
     return write_checkpoints(tmp_path_factory.mktemp("checkpoints"))
 
 

@@ -99,6 +99,36 @@ def test_a_file_that_calls_itself_empty_is_read_no_further_than_its_limit():
         bounds.read_text(Path("/proc/self/smaps"), bounds.Limit(100, "bytes"))
 
 
+@pytest.mark.parametrize("kind", ["a pipe", "a device", "a directory", "No such file"])
+def test_a_table_that_is_no_file_is_called_what_it_is(tmp_path, kind):
+    path = described(tmp_path)
+    table = no_file(tmp_path / "clips.csv", kind)
+    if kind == "a directory":
+        table.mkdir()
+
+    for read in (custom.files, custom.read_benchmark):
+        with pytest.raises(SerbenchError) as caught:
+            read(path)
+        missing = "does not exist" in str(caught.value)
+        assert kind in str(caught.value) or (missing and kind == "No such file")
+        assert not (missing and kind != "No such file")
+
+
+@pytest.mark.parametrize("text", ["", "\n", "\ufeff"])
+def test_an_empty_table_is_called_empty(tmp_path, text):
+    path = described(tmp_path, text)
+    with pytest.raises(SerbenchError, match=r"is empty, or its first row is; .*path, speaker, emo"):
+        custom.read_benchmark(path)
+
+
+def test_toml_that_is_no_text_is_to_be_saved_as_text(tmp_path):
+    path = tmp_path / "a.toml"
+    path.write_bytes('name = "café"'.encode("latin-1"))
+    for read in (custom.read_benchmark, read_recipe):
+        with pytest.raises(SerbenchError, match=r"not UTF-8 text \(byte 12: .*save it as UTF-8"):
+            read(path)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

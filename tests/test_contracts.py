@@ -14,7 +14,8 @@ from serbench import plugins
 from serbench.checks import check_plugin
 
 from .checkpoints import ENCODERS
-from .conftest import COPY_ME, copy_me, serbench
+from .commands import serbench
+from .conftest import COPY_ME, copy_me
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning")
 
@@ -67,14 +68,15 @@ def test_a_file_keeps_its_contract(kind: plugins.Kind, tmp_path: Path, my_corpus
     assert check_plugin(kind, str(path), {}, data=my_corpus) == []
 
 
+@pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize("kind", plugins.KINDS)
 def test_an_installed_plugin_keeps_its_contract(
-    kind: plugins.Kind, site: Path, my_corpus: Path, monkeypatch: pytest.MonkeyPatch
+    kind: plugins.Kind, my_corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SERBENCH_DATA", str(my_corpus))
     name = COPY_ME[kind]
-    printed = serbench("check", kind[:-1], name, site=site)
-    assert printed == f"{name}: keeps the contract\n"
+    ended = serbench("check", kind[:-1], name)
+    assert (ended.returncode, ended.stdout) == (0, f"{name}: keeps the contract\n"), ended.stderr
 
 
 @pytest.mark.parametrize("name", ["emodb", "emotale"])

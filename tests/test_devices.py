@@ -77,6 +77,11 @@ def test_threads_are_put_back() -> None:
     assert torch.get_num_threads() == before
 
 
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="pytest runs alone")
+def test_processes_of_pytest_do_not_wait_for_one_another() -> None:
+    assert torch.get_num_threads() == int(os.environ["OMP_NUM_THREADS"])
+
+
 @pytest.mark.parametrize(
     ("said", "count"), [("3", 3), ("2,4", 2), (None, None), ("", None), ("all", None), ("0", None)]
 )

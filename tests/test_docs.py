@@ -68,7 +68,6 @@ def test_examples_in_python_run_one_after_the_other(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "home"))
     names: dict[str, Any] = {}
     for number, block in enumerate(examples(page, "python"), 1):
         exec(compile(block, f"{page}, example {number}", "exec"), names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import socket
 import subprocess
@@ -25,12 +26,14 @@ def test_a_damaged_file_is_told_and_removed(tmp_path: Path, how: Callable[[Path]
     path, told = tmp_path / "a.txt", list[str]()
     with durable.kept(path) as fresh:
         fresh.write_text("some words" * 10)
-    assert durable.usable(path, "words in", told.append)
+    assert durable.usable(path, "words in", told.append, Path.read_bytes)
     how(path)
-    assert not durable.usable(path, "words in", told.append)
+    assert not durable.usable(path, "words in", told.append, Path.read_bytes)
     assert told == [f"damaged and made anew: words in {path}"]
     assert list(tmp_path.iterdir()) == []
-    assert not durable.usable(path, "words in", told.append), "it is gone, which is no damage"
+    assert not durable.usable(path, "words in", told.append, Path.read_bytes), (
+        "it is gone, which is no damage"
+    )
     assert len(told) == 1
 
 
@@ -87,6 +90,55 @@ def test_what_the_killed_leave_is_removed_and_what_others_write_is_not(tmp_path:
     assert {file.name for file in tmp_path.iterdir()} == {"a.txt", *names[1:]}
 
 
+def test_what_a_kill_left_beside_a_whole_file_is_removed(tmp_path: Path) -> None:
+    killed = subprocess.Popen([sys.executable, "-c", "pass"])
+    killed.wait()
+    path = tmp_path / "index.json"
+    with durable.kept(path) as fresh:
+        fresh.write_text("{}")
+    for name in (path.name, f".{path.name}.sum"):
+        (tmp_path / f".{name}.{socket.gethostname()}.{killed.pid}.0123abcd").touch()
+    durable.tidy(path)
+    assert {file.name for file in tmp_path.iterdir()} == {"index.json", ".index.json.sum"}
+
+
+def test_what_lost_its_checksum_is_read_if_it_can_be_and_else_made_anew(tmp_path: Path) -> None:
+    path, told = tmp_path / "going" / "a.json", list[str]()
+
+    def read(file: Path) -> int:
+        return len(json.loads(file.read_text())["words"])
+
+    for harmed in (False, True):
+        with durable.kept(path) as fresh:
+            fresh.write_text('{"words": [1, 2]}')
+        path.with_name(".a.json.sum").unlink()
+        if harmed:
+            path.write_text('{"words": ')
+        assert durable.usable(path, "words in", told.append, read) is not harmed
+    path.write_text('{"other": 1}')
+    assert not durable.sound(path.parent, "words in", told.append, read)
+    assert told == [
+        f"damaged and made anew: words in {path}",
+        f"damaged and made anew: words in {path.parent} ({path.name})",
+    ]
+    assert not path.parent.exists()
+
+
+@pytest.mark.parametrize("name", ["a.json", ".a.json.sum"])
+def test_a_folder_in_the_place_of_a_file_is_to_be_deleted(tmp_path: Path, name: str) -> None:
+    path, told = tmp_path / "a.json", list[str]()
+    with durable.kept(path) as fresh:
+        fresh.write_text("{}")
+    (tmp_path / name).unlink()
+    (tmp_path / name).mkdir()
+    said = rf"'{tmp_path / name}': a folder is in its place; delete that folder"
+    with pytest.raises(SerbenchError, match=said):
+        durable.usable(path, "words in", told.append, Path.read_bytes)
+    with pytest.raises(SerbenchError, match=said), durable.kept(path) as fresh:
+        fresh.write_text("{}")
+    assert told == []
+
+
 @pytest.mark.parametrize("how", [*HARM, Path.unlink])
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "SHA256SUMS"])
 def test_harm_to_any_file_of_a_sealed_folder_is_seen(
@@ -98,6 +150,19 @@ def test_harm_to_any_file_of_a_sealed_folder_is_seen(
     assert durable.harm(tmp_path) is None
     how(tmp_path / name)
     assert durable.harm(tmp_path) is not None
+
+
+def test_what_the_killed_leave_in_a_folder_is_not_sealed(tmp_path: Path) -> None:
+    (tmp_path / "card.json").write_text("{}")
+    gone = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True
+    )
+    name = f".{durable.SUMS}.{socket.gethostname()}.{int(gone.stdout)}.00000000"
+    for left in (name, ".tmpA1b2C3"):
+        (tmp_path / left).write_text("half of it")
+    durable.seal(tmp_path)
+    assert durable.harm(tmp_path) is None
+    assert sorted(path.name for path in tmp_path.iterdir()) == [durable.SUMS, "card.json"]
 
 
 def test_the_checksums_of_a_folder_are_those_of_sha256sum(tmp_path: Path) -> None:

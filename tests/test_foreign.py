@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from . import commands
 from .conftest import copy_me, serbench
+
+SHORT = ("--downstream", "mean_pool", "--set", "training.epochs=2")
 
 
 def test_an_installed_upstream_is_listed_with_its_origin(site: Path) -> None:
@@ -14,11 +19,13 @@ def test_an_installed_upstream_is_listed_with_its_origin(site: Path) -> None:
     assert "energy" not in serbench("list", "upstreams")
 
 
-def test_an_installed_upstream_runs_by_name(site: Path, tmp_path: Path) -> None:
-    args = ("run", "--upstream", "energy", "--downstream", "mean_pool", "--results", tmp_path)
-    printed = serbench(*args, "--set", "training.epochs=2", site=site)
-    assert "energy" in printed
-    assert len(list(tmp_path.glob("demo/*.json"))) == 1
+@pytest.mark.usefixtures("installed")
+def test_an_installed_upstream_and_benchmark_run_by_name(my_corpus: Path, tmp_path: Path) -> None:
+    args = ("run", "--upstream", "energy", *SHORT, "--benchmark", "my_corpus", "--data", my_corpus)
+    ended = commands.serbench(*args, "--results", tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "energy" in ended.stdout
+    assert len(list(tmp_path.glob("my_corpus/*.json"))) == 1
 
 
 def test_one_that_cannot_be_used_costs_its_own_line_alone(tmp_path: Path) -> None:
@@ -44,9 +51,11 @@ def test_one_that_cannot_be_used_costs_its_own_line_alone(tmp_path: Path) -> Non
     assert "demo" in listed
 
 
-def test_a_file_runs_by_path(tmp_path: Path) -> None:
+def test_a_file_runs_by_path(my_corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(copy_me("upstream"))
-    args = ("run", "--upstream", "./mine.py", "--downstream", "mean_pool")
-    printed = serbench(*args, "--set", "training.epochs=2", cwd=tmp_path)
-    assert "mine" in printed
-    assert len(list(tmp_path.glob("results/demo/*.json"))) == 1
+    (tmp_path / "my_corpus.py").write_text(copy_me("benchmark"))
+    args = ("run", "--upstream", "./mine.py", *SHORT, "--benchmark", "./my_corpus.py")
+    ended = commands.serbench(*args, "--data", my_corpus, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "mine" in ended.stdout
+    assert len(list(tmp_path.glob("results/my_corpus/*.json"))) == 1

@@ -33,6 +33,7 @@ def test_whisper_is_far_above_log_mel_on_emodb(
     assert pretrained.result.provenance["digest"]
 
 
+@pytest.mark.slow
 def test_dimensions_of_real_speech(corpora: Path, whisper_tiny: Path, tmp_path: Path) -> None:
     whisper = {"name": "whisper", "weights": str(whisper_tiny), "context": "clip"}
     outcome = run(whisper, "emotale", corpora, tmp_path)

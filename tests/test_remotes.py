@@ -44,6 +44,17 @@ def test_a_result_is_on_the_board_of_every_machine_that_names_the_url(at) -> Non
     assert entry.result.digest == record().digest
 
 
+def test_what_is_being_written_is_not_put_there(at, memory) -> None:
+    at("first")
+    path = save(record(), classified(1.0), remotes.results_folder(URL))
+    path.with_name(f".{path.name}.host.7.abc").write_text("half of a rec")
+    path.parents[1].joinpath(".sweep-1").touch()
+    remotes.results_folder(URL)
+    assert sorted(Path(name).name for name in memory.find("/lab/results")) == sorted(
+        (path.name, path.with_suffix(".parquet").name)
+    )
+
+
 def test_a_result_that_was_computed_anew_takes_the_place_of_the_old_one(at) -> None:
     at("first")
     first = remotes.results_folder(URL)
@@ -138,3 +149,25 @@ def test_a_url_that_nothing_here_knows_is_one_sentence(at, url: str) -> None:
 
 def test_a_path_is_left_as_it_is(tmp_path: Path) -> None:
     assert remotes.results_folder(str(tmp_path)) == tmp_path
+
+
+def test_a_place_that_is_full_has_nothing_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the half would be taken for a newer one, and fetched in the place of the whole."""
+    from fsspec.implementations.local import LocalFileSystem
+
+    def half(_: object, path: str, there: str, **__: object) -> None:
+        Path(there).write_bytes(Path(path).read_bytes()[:3])
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "record.json").write_bytes(b"whole")
+    place = remotes._Place.at((tmp_path / "there").as_uri())
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalFileSystem, "put_file", half)
+        with pytest.raises(OSError, match="No space"):
+            place.upload(tmp_path / "record.json", "demo/record.json")
+    assert place.found() == {}
+    assert not [path for path in (tmp_path / "there").rglob("*") if path.is_file()]
+    place.upload(tmp_path / "record.json", "demo/record.json")
+    assert (tmp_path / "there" / "demo" / "record.json").read_bytes() == b"whole"

@@ -4,6 +4,12 @@ Every file of this folder is one benchmark, made by its `make(...)`; whose name 
 underscore is none. Nothing here imports torch. `serbench check benchmark NAME` runs the contract on
 any of them, or on a foreign one.
 
+Beside `make`, a file may say how an encoder is known that heard the corpus before, in tuples of
+texts, written as literals: `NAMES`, what the corpus is called, in whatever case and with whatever
+signs between its words ("=URDU": in these letters alone, as Urdu is the language); `NAMESAKES`,
+what is called so and is something else; `HOLDS`, the benchmarks and other corpora whose recordings
+are among its own. Without `NAMES` it is the name of the benchmark.
+
 A benchmark says what is measured; its protocols turn a table of utterances into folds:
 
     >>> from pandas import DataFrame

@@ -17,13 +17,21 @@ import pandas as pd
 
 from serbench.benchmarks import Benchmark, Classification, Distribution, Regression, Task
 from serbench.benchmarks.auditing.agreement import RATERS
-from serbench.benchmarks.reading.layout import as_table, corpus_folder, read_csv, read_rows
+from serbench.benchmarks.reading.layout import (
+    as_table,
+    corpus_folder,
+    numbers,
+    only,
+    read_csv,
+    read_rows,
+)
 from serbench.benchmarks.splitting import protocols
 from serbench.errors import SerbenchError
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+NAMES = ("CREMA-D", "CREMA", "Crowd-sourced Emotional Multimodal Actors Dataset")
 OBTAIN = (
     "clone https://github.com/CheyneyComputerScience/CREMA-D with Git LFS as 'crema-d' in the data "
     "folder; needed are crema-d/AudioWAV, VideoDemographics.csv and processedResults"
@@ -160,6 +168,7 @@ def read(folder: Path | None, *, labels: str = "intended") -> DataFrame:
         ["ActorID", "Sex", "Age", "Race", "Ethnicity"],
         [str(speaker) for speaker in _SPEAKERS],
     )
+    ages = numbers(root / _SPEAKERS_FILE, actors["Age"].replace("", "unknown"))
     parts = [clip.split("_") for clip in clips]
     who = actors.loc[[speaker for speaker, *_ in parts]]
     table = as_table(
@@ -170,7 +179,7 @@ def read(folder: Path | None, *, labels: str = "intended") -> DataFrame:
             "gender": who["Sex"].str.lower().to_list(),
             "text": [_SENTENCES[sentence] for _, sentence, *_ in parts],
             "emotion": [_EMOTIONS[emotion] for _, _, emotion, _ in parts],
-            "age_group": [_age_group(age) for age in who["Age"]],
+            "age_group": [_age_group(ages[speaker]) for speaker, *_ in parts],
             "race": who["Race"].to_list(),
             "ethnicity": who["Ethnicity"].to_list(),
             "intended": [_EMOTIONS[emotion] for _, _, emotion, _ in parts],
@@ -182,9 +191,9 @@ def read(folder: Path | None, *, labels: str = "intended") -> DataFrame:
     return table if labels == "intended" else table.assign(**_heard(root, clips, labels))
 
 
-def _age_group(age: str) -> str:
+def _age_group(age: float) -> str:
     """Return the decade of an age; those from 60 on, of whom there are few, are one group."""
-    decade = min(int(age) // 10 * 10, 60)
+    decade = min(int(age // 10) * 10, 60)
     return f"{decade}-{decade + 9}" if decade < 60 else "60-"
 
 
@@ -194,8 +203,16 @@ def _majority(root: Path, table: DataFrame) -> DataFrame:
     heard = read_csv(file, ["FileName", "VoiceVote"], table["utterance"].to_list())["VoiceVote"]
     letters = {emotion[0].upper(): emotion for emotion in _EMOTIONS.values()}
     # a tie is written as several letters, "N:S"
+    odd = heard[[not {*vote.split(":")} <= {*letters} for vote in heard]]
+    if len(odd):
+        msg = (
+            f"'{file}': {len(odd)} votes are of no emotion (first: {odd.iloc[0]!r} in the row of "
+            f"{odd.index[0]}); get it again"
+        )
+        raise SerbenchError(msg)
     table["emotion"] = [letters.get(vote) for vote in heard]
-    return table.dropna(subset="emotion").reset_index(drop=True)
+    ties = heard.str.replace(r".*:.*", "no majority", regex=True)
+    return only(table, table["emotion"].notna(), ties.reset_index(drop=True))
 
 
 def _heard(root: Path, clips: list[str], labels: str) -> dict[str, Any]:
@@ -213,10 +230,11 @@ def _heard(root: Path, clips: list[str], labels: str) -> dict[str, Any]:
     if missing:
         msg = f"'{_VOTES}' has no votes of those who heard {len(missing)} clips; get it again"
         raise SerbenchError(msg)
-    numbers = voice.loc[clips, [*counts, "meanEmoResp"]].apply(pd.to_numeric, errors="coerce")
+    told = voice.loc[clips]
+    file = root / "processedResults" / _VOTES
     if labels == "intensity":
-        return {"intensity": numbers["meanEmoResp"].to_numpy()}
-    votes = numbers[[*counts]]
+        return {"intensity": numbers(file, told["meanEmoResp"]).to_numpy()}
+    votes = pd.DataFrame({letter: numbers(file, told[letter]) for letter in counts})
     shares = votes.div(votes.sum(axis=1), axis=0)
     named = {f"share:{emotion}": shares[letter].to_numpy() for letter, emotion in counts.items()}
     return named | {RATERS: votes.sum(axis=1).to_numpy()}

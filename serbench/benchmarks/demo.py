@@ -21,6 +21,8 @@ from serbench.errors import SerbenchError
 from serbench.home import home
 from serbench.locks import locked
 
+# Of itself a word like any other.
+NAMES = ("=demo",)
 VERSION = "1"
 
 

@@ -19,6 +19,7 @@ from serbench.benchmarks.splitting import protocols
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+NAMES = ("Emo-DB", "Berlin Database of Emotional Speech", "Berlin Emotional Speech Database")
 OBTAIN = (
     "download http://emodb.bilderbar.info/download/download.zip and unpack it as 'emodb' in the "
     "data folder, so that emodb/wav/03a01Fa.wav is there"

@@ -18,13 +18,14 @@ import numpy as np
 import pandas as pd
 
 from serbench.benchmarks import Benchmark, Regression
-from serbench.benchmarks.reading.layout import as_table, corpus_folder, read_csv
+from serbench.benchmarks.reading.layout import as_table, corpus_folder, numbers, read_csv
 from serbench.benchmarks.splitting import protocols
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandas import DataFrame
 
+NAMES = ("EmoTale",)
 OBTAIN = (
     "get it from its authors, https://github.com/snehadas/EmoTale, and lay it out as 'emotale' in "
     "the data folder: emotale/wav/DK_004_A_5.wav, annotations.csv and speaker_info.csv"
@@ -128,5 +129,5 @@ def _targets(path: Path, clips: list[str]) -> dict[str, NDArray[np.float64]]:
     columns = {d: [f"a{i}_{letter}" for i in (1, 2, 3)] for d, letter in _DIMENSIONS.items()}
     needed = ["file", *(c for three in columns.values() for c in three)]
     ratings = read_csv(path, needed, [f"{clip}.wav" for clip in clips])
-    numbers = ratings.apply(pd.to_numeric, errors="coerce")
-    return {d: numbers[three].mean(axis=1, skipna=False).to_numpy() for d, three in columns.items()}
+    values = pd.DataFrame({column: numbers(path, ratings[column]) for column in ratings})
+    return {d: values[three].mean(axis=1, skipna=False).to_numpy() for d, three in columns.items()}

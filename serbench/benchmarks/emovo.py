@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from pandas import DataFrame
 
+NAMES = ("EMOVO",)
 OBTAIN = (
     "download EMOVO from http://voice.fub.it/activities/corpora/emovo/index.html and unpack it as "
     "'emovo' in the data folder, so that emovo/f1/dis-f1-b1.wav is there"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from pandas import DataFrame
 
+NAMES = ("eNTERFACE",)
 OBTAIN = (
     "download project 2 from http://www.enterface.net/enterface05 and unpack it as 'enterface' in "
     "the data folder; its audio is taken out of the videos by: find enterface -name '*.avi' -exec "

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from pandas import DataFrame
 
+NAMES = ("ESD",)
+NAMESAKES = ("ASVP-ESD",)
 OBTAIN = (
     "ask for it at https://github.com/HLTSingapore/Emotional-Speech-Data and unpack it as 'ESD' in "
     "the data folder, so that ESD/0011/Angry is there"

@@ -20,7 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from serbench.benchmarks import Benchmark, Classification, Fold, Protocol, Task
-from serbench.benchmarks.reading.layout import as_table, corpus_folder
+from serbench.benchmarks.reading.layout import (
+    as_table,
+    check_any,
+    corpus_folder,
+    only,
+    read_lines,
+)
 from serbench.benchmarks.splitting import protocols
 from serbench.errors import SerbenchError
 
@@ -29,6 +35,7 @@ if TYPE_CHECKING:
 
 FOLDER = "IEMOCAP_full_release"
 LICENCE = "research only, by signed release form; do not redistribute"
+NAMES = ("IEMOCAP", "Interactive Emotional Dyadic Motion Capture")
 OBTAIN = (
     "ask for it at https://sail.usc.edu/iemocap/iemocap_release.htm and unpack it as "
     "'IEMOCAP_full_release' in the data folder; needed of Session1 to Session5 are "
@@ -62,10 +69,13 @@ _EMOTIONS = {
 # Turns of the four classes, and all, in each session of the whole release.
 _OF_FOUR = {"1": 1085, "2": 1023, "3": 1151, "4": 1031, "5": 1241}
 _OF_ALL = {"1": 1819, "2": 1811, "3": 2136, "4": 2103, "5": 2170}
+_NUMBER = r"\d+\.?\d*"
 _TURN = re.compile(
     r"\[[\d.]+ - [\d.]+\]\s+(?P<turn>Ses0(?P<session>\d)[FM]_\w+_(?P<talker>[FM])\w+)\s+"
-    r"(?P<emotion>\w+)\s+\[(?P<valence>[\d.]+), (?P<arousal>[\d.]+), (?P<dominance>[\d.]+)\]"
+    rf"(?P<emotion>\w+)\s+\[(?P<valence>{_NUMBER}), (?P<arousal>{_NUMBER}), "
+    rf"(?P<dominance>{_NUMBER})\]"
 )
+_LIKE = "[6.2901 - 8.2357] Ses01F_impro01_F000 neu [2.5000, 2.5000, 2.5000]"
 _SPOKEN = re.compile(r"(?P<turn>Ses\w+) \[[\d.]+-[\d.]+\]: ?(?P<text>.*)")
 
 # The order in which s3prl lists the dialogues of each session, which decides what its generator
@@ -123,12 +133,12 @@ def read(folder: Path | None, *, speech: str = "all") -> DataFrame:
         SerbenchError: files or turns are missing.
     """
     table = turns("iemocap", folder)
-    table["emotion"] = table["emotion"].map(_EMOTIONS)
-    table = table.dropna(subset="emotion").reset_index(drop=True)
+    said, table["emotion"] = table["emotion"], table["emotion"].map(_EMOTIONS)
+    table = only(table, table["emotion"].notna(), said)
     check_whole("iemocap", table, _OF_FOUR, "turns of the four classes")
-    kept = table if speech == "all" else table[table["speech"] == speech]
-    dimensions = ["arousal", "valence", "dominance"]
-    return kept.drop(columns=dimensions).reset_index(drop=True)
+    if speech != "all":
+        table = only(table, table["speech"] == speech, table["speech"])
+    return table.drop(columns=["arousal", "valence", "dominance"])
 
 
 def read_all(folder: Path | None) -> DataFrame:
@@ -159,6 +169,7 @@ def turns(name: str, folder: Path | None) -> DataFrame:
     parts = [f"Session{i}/{part}" for i in _OF_ALL for part in needed]
     root = corpus_folder(name, folder, parts, OBTAIN)
     rated = _lines(root, "EmoEvaluation", _TURN)
+    check_any(name, rated, root / "Session1/dialog/EmoEvaluation", _LIKE, OBTAIN)
     waves = [f"Session{m['session']}/sentences/wav/{_dialogue(t)}/{t}.wav" for t, m in rated]
     corpus_folder(name, folder, waves, OBTAIN)
     said = {turn: match["text"].strip() for turn, match in _lines(root, "transcriptions", _SPOKEN)}
@@ -209,7 +220,7 @@ def _lines(root: Path, part: str, form: re.Pattern[str]) -> list[tuple[str, re.M
     """Return what matches at the start of a line of a part's files, by turn."""
     found = {}
     for path in sorted(root.glob(f"Session[1-5]/dialog/{part}/Ses*.txt")):
-        for line in path.read_text(encoding="latin-1").splitlines():
+        for line in read_lines(path):
             if match := form.match(line):
                 found[match["turn"]] = match
     return sorted(found.items())

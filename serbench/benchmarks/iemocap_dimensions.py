@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pandas import DataFrame
 
+HOLDS = ("iemocap",)
 _DIMENSIONS = ("arousal", "valence", "dominance")
 _LOW, _HIGH = 1.0, 5.0
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from pandas import DataFrame
 
+NAMES = ("MELD", "Multimodal EmotionLines Dataset")
 OBTAIN = (
     "download MELD.Raw.tar.gz from https://affective-meld.github.io and unpack it and the three "
     "archives in it as 'MELD.Raw' in the data folder; its audio is taken out of the videos by: "

@@ -16,12 +16,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from serbench.benchmarks import Benchmark, Classification, Regression, Task
-from serbench.benchmarks.reading.layout import as_table, check_counts, corpus_folder
+from serbench.benchmarks.reading.layout import (
+    LEFT_OUT,
+    as_table,
+    check_any,
+    check_counts,
+    corpus_folder,
+    only,
+    read_lines,
+)
 from serbench.benchmarks.splitting import protocols
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+NAMES = ("MSP-IMPROV",)
 OBTAIN = (
     "ask for it at https://ecs.utdallas.edu/research/researchlabs/msp-lab/MSP-Improv.html and "
     "unpack it as 'MSP-IMPROV' in the data folder; needed are MSP-IMPROV/Evalution.txt (so it is "
@@ -46,11 +55,13 @@ BIBTEX = """@article{busso2017improv,
 
 _EMOTIONS = {"A": "anger", "H": "happiness", "N": "neutral", "S": "sadness"}
 _COUNTS = {"A": 792, "H": 2644, "N": 3477, "S": 885, "O and X": 640}
+_LIKE = "UTD-IMPROV-S01A-F01-P-FM01.avi; N; A:2.8; V:2.9; D:3.0;"
 _DIMENSIONS = ("arousal", "valence", "dominance")
+_NUMBER = r"\d+\.?\d*|NaN"
 _RATED = re.compile(
     r"UTD-IMPROV-(?P<turn>(?P<scene>S\d\d[AHNS])-(?P<speaker>(?P<sex>[FM])(?P<session>\d\d))-"
-    r"(?P<recording>[PRST])-[A-Z]{2}\d\d)\.avi; ?(?P<emotion>[A-Z]); ?A:(?P<arousal>[\d.]+|NaN) ?;"
-    r" ?V:(?P<valence>[\d.]+|NaN) ?; ?D:(?P<dominance>[\d.]+|NaN) ?;"
+    r"(?P<recording>[PRST])-[A-Z]{2}\d\d)\.avi; ?(?P<emotion>[A-Z]); ?"
+    rf"A:(?P<arousal>{_NUMBER}) ?; ?V:(?P<valence>{_NUMBER}) ?; ?D:(?P<dominance>{_NUMBER}) ?;"
 )
 
 
@@ -95,8 +106,9 @@ def read(folder: Path | None, *, task: str = "classes") -> DataFrame:
     root = corpus_folder("msp_improv", folder, [], OBTAIN)
     there = [name for name in ("Evalution.txt", "Evaluation.txt") if (root / name).is_file()]
     corpus_folder("msp_improv", folder, there or ["Evalution.txt"], OBTAIN)
-    lines = (root / there[0]).read_text(encoding="latin-1").splitlines()
+    lines = read_lines(root / there[0])
     rated = {match["turn"]: match for line in lines if (match := _RATED.match(line))}
+    check_any("msp_improv", rated, root / there[0], _LIKE, OBTAIN)
     groups = [m["emotion"] if m["emotion"] in _EMOTIONS else "O and X" for m in rated.values()]
     check_counts("msp_improv", groups, _COUNTS, "letter", OBTAIN)
     turns = sorted(
@@ -119,8 +131,10 @@ def read(folder: Path | None, *, task: str = "classes") -> DataFrame:
         }
     )
     if task == "classes":
+        table.attrs[LEFT_OUT] = {"other emotions or no agreement": len(rated) - len(turns)}
         return table.drop(columns=[*_DIMENSIONS])
-    return table.dropna(subset=[*_DIMENSIONS]).reset_index(drop=True)
+    rated_all = table[[*_DIMENSIONS]].notna().all(axis=1)
+    return only(table, rated_all, table["utterance"].map(lambda _: "not rated"))
 
 
 def _name(match: re.Match[str]) -> str:

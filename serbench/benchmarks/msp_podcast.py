@@ -11,17 +11,21 @@ as far as they are told. Our reading of it: unknown speakers are left out; of ea
 the first turns, in the order of their ids, that are together no longer than 200 s are test_a, and
 the others test_b, which ranks; test_c are speakers of Test1 that an earlier release does not have
 (`--set benchmark.earlier=PATH` names its label file, and its parts are then those of the others).
+Test3 is predicted by both. `--set benchmark.unknown=dropped` leaves out turns of unknown speakers.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from serbench.benchmarks import (
     UNKNOWN,
+    UNLABELLED,
     Benchmark,
     Classification,
     Fold,
@@ -30,13 +34,22 @@ from serbench.benchmarks import (
     Task,
 )
 from serbench.benchmarks.auditing.agreement import RATERS
-from serbench.benchmarks.reading.layout import as_table, corpus_folder, read_rows
+from serbench.benchmarks.reading.layout import (
+    as_table,
+    check_any,
+    corpus_folder,
+    numbers,
+    only,
+    read_lines,
+    read_rows,
+)
 from serbench.benchmarks.splitting import protocols
 from serbench.errors import SerbenchError
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
+NAMES = ("MSP-Podcast",)
 OBTAIN = (
     "ask for it at https://ecs.utdallas.edu/research/researchlabs/msp-lab/MSP-Podcast.html and "
     "unpack it as 'MSP-Podcast' in the data folder; needed are MSP-Podcast/Audios, Labels and, "
@@ -70,6 +83,9 @@ _EMOTIONS = {
     "S": "sadness",
     "U": "surprise",
 }
+_LIKE = "Test1; MSP-PODCAST_0001_0008.wav"
+_PLACED = re.compile(r"\s*(?P<part>[\w ]+?)\s*;\s*(?P<turn>\S+\.wav)\s*")
+_NONE = {"O": "other emotions", "X": "no agreement"}
 # What raters choose from, in the detailed labels.
 _CHOICES = {
     "Angry": "anger",
@@ -87,7 +103,7 @@ _PARTS = {
     "development": "valid",
     "test1": "test1",
     "test2": "test2",
-    "test3": "unlabelled",
+    "test3": UNLABELLED,
 }
 _SPOKEN = ("FileName", "SpkrID", "Gender")
 _LABELS = ("labels_consensus.csv", "labels_concensus.csv")  # as the older releases spell it
@@ -146,16 +162,19 @@ def read(
     root = corpus_folder("msp_podcast", folder, [], OBTAIN)
     labels, audio = _place(root, "Labels"), _place(root, "Audios")
     told = _told(labels, root)
-    silent = told["split"] == "unlabelled"
+    silent = told["split"] == UNLABELLED
     values: dict[str, Any] = {}
     if task == "dimensions":
         values = {d: told[column].astype(float) for d, column in _DIMENSIONS.items()}
         kept = silent | told[[*_DIMENSIONS.values()]].notna().all(axis=1)
     else:
-        values = {"emotion": told["EmoClass"].map(_EMOTIONS), **_shares(labels, told["FileName"])}
+        values = {"emotion": told["EmoClass"].map(_EMOTIONS), **_shares(labels, told)}
         kept = silent | values["emotion"].notna()
+    rated = kept.copy()
     if unknown == "dropped":
         kept &= (told["SpkrID"] != UNKNOWN) | silent
+    whys = _NONE if task == "classes" else {}
+    words = told["EmoClass"].map(lambda word: whys.get(word, "not rated")).mask(rated, UNKNOWN)
     names = [f"{audio.name}/{name}" for name in told["FileName"][kept]]
     corpus_folder("msp_podcast", folder, names, OBTAIN)
     table = as_table(
@@ -170,7 +189,7 @@ def read(
         }
     )
     table["gender"] = table["gender"].astype(object).where(table["gender"].notna(), None)
-    return table[kept.to_numpy()].sort_values("utterance", ignore_index=True)
+    return only(table, kept, words).sort_values("utterance", ignore_index=True)
 
 
 def _place(root: Path, what: str) -> Path:
@@ -192,32 +211,112 @@ def _told(labels: Path, root: Path) -> DataFrame:
     named = [] if listed is not None else ["Split_Set"]
     columns = [*_SPOKEN, "EmoClass", *_DIMENSIONS.values(), *named]
     told = read_rows(files[0], columns).replace("", None)
+    rated = told.set_index("FileName")
+    for column in _DIMENSIONS.values():
+        told[column] = numbers(files[0], rated[column]).to_numpy()
+    _check_letters(told, files[0])
     if listed is not None:
+        _check_same(told["FileName"].map(listed), files[0])
         told["Split_Set"] = told["FileName"].map(listed)
+        _check_listed(told, files[0])
         unrated = sorted(n for n, p in listed.items() if p.lower() == "test3")
         missing = [name for name in unrated if name not in set(told["FileName"])]
+        _check_rated(told, {*listed} - {*unrated}, files[0])
         more = pd.DataFrame({"FileName": missing, "SpkrID": UNKNOWN, "Split_Set": "Test3"})
         told = pd.concat([told, more], ignore_index=True)
     told["SpkrID"] = told["SpkrID"].fillna(UNKNOWN)
     told["split"] = told["Split_Set"].str.lower().map(_PARTS)
     if (lost := told["split"].isna()).any():
         first = told.loc[lost].iloc[0]
+        empty = "an empty cell, as of a download that was interrupted: get it again"
+        why = empty if first.isna()["Split_Set"] else f"{first['Split_Set']!r}"
         msg = (
-            f"benchmark 'msp_podcast': {lost.sum()} turns are in no part of the release (first: "
-            f"{first['FileName']} in {first['Split_Set']!r}); releases before 1.6 cannot be read"
+            f"benchmark 'msp_podcast': {lost.sum()} of {len(told)} turns are in no part of the "
+            f"release (first: {first['FileName']}, {why}); releases before 1.6 cannot be read"
         )
         raise SerbenchError(msg)
     return told
+
+
+def _check_letters(told: DataFrame, path: Path) -> None:
+    """Refuse a class that the corpus does not have."""
+    odd = told[told["EmoClass"].notna() & ~told["EmoClass"].isin({*_EMOTIONS, *_NONE})]
+    if len(odd):
+        first = odd.iloc[0]
+        msg = (
+            f"'{path}': {len(odd)} cells of 'EmoClass' are no class of this corpus (first: "
+            f"{first['EmoClass']!r} in the row of {first['FileName']}), which has "
+            f"{', '.join([*_EMOTIONS, *_NONE])}; get it again"
+        )
+        raise SerbenchError(msg)
+
+
+def _check_listed(told: DataFrame, path: Path) -> None:
+    """Refuse a list of parts that ends too early: turns with labels are in none of them."""
+    lone = told[told["Split_Set"].isna()]
+    if len(lone):
+        msg = (
+            f"benchmark 'msp_podcast': {len(lone)} of {len(told)} turns of '{path}' are not listed "
+            f"in Partitions.txt (first: {lone.iloc[0]['FileName']}), as of a download that was "
+            "interrupted; get it again"
+        )
+        raise SerbenchError(msg)
+
+
+def _check_rated(told: DataFrame, expected: set[str], path: Path) -> None:
+    """Refuse a table of labels that ends too early: turns of the release have no labels in it."""
+    rated = told.dropna(subset=["EmoClass", *_DIMENSIONS.values()])
+    if lacking := sorted(expected - {*rated["FileName"]}):
+        msg = (
+            f"benchmark 'msp_podcast': {len(lacking)} of {len(expected)} turns that Partitions.txt "
+            f"lists have no labels in '{path}' (first: {lacking[0]}), as of a download that was "
+            "interrupted; get it again, or take them out of Partitions.txt"
+        )
+        raise SerbenchError(msg)
 
 
 def _listed(root: Path) -> dict[str, str] | None:
     """Return the part of each turn as Partitions.txt has it, "Test1; NAME.wav", if it is there."""
     for name in ("Partitions.txt", "partitions.txt"):
         if (root / name).is_file():
-            lines = (root / name).read_text(encoding="utf-8").splitlines()
-            pairs = [line.split(";") for line in lines if line.count(";") == 1]
-            return {file.strip(): part.strip().replace(" ", "") for part, file in pairs}
+            return _parts(root / name)
     return None
+
+
+def _parts(path: Path) -> dict[str, str]:
+    """Return the part of each turn, and refuse a list of which lines are cut off or contradict."""
+    lines = [line for line in read_lines(path) if line.strip()]
+    placed = [match for line in lines if (match := _PLACED.fullmatch(line))]
+    check_any("msp_podcast", placed, path, _LIKE, OBTAIN)
+    found = {(match["turn"], match["part"].replace(" ", "")) for match in placed}
+    doubled = [turn for turn, count in Counter(turn for turn, _ in found).items() if count > 1]
+    if odd := [line for line in lines if not _PLACED.fullmatch(line)]:
+        said = f'{len(odd)} lines are not like "{_LIKE}" (first: {odd[0]!r})'
+    elif doubled:
+        said = f"{len(doubled)} turns are in two parts (first: {doubled[0]})"
+    else:
+        return dict(found)
+    raise SerbenchError(f"'{path}': {said}, as of a download that was interrupted; get it again")
+
+
+def _check_same(listed: Series[str], path: Path) -> None:
+    """Refuse a list of parts that is of another release than the labels, if these say theirs."""
+    try:
+        own = read_rows(path, ["FileName", "Split_Set"])
+    except SerbenchError:
+        return  # an older form of the table
+    parts = [
+        side.str.lower().str.replace(" ", "").map(_PARTS) for side in (own["Split_Set"], listed)
+    ]
+    apart = parts[0].notna() & parts[1].notna() & parts[0].ne(parts[1])
+    if apart.any():
+        first = own["FileName"][apart].iloc[0]
+        msg = (
+            f"benchmark 'msp_podcast': {apart.sum()} turns are in another part by Partitions.txt "
+            f"than by '{path}' (first: {first}), as of two releases; have both of one, or move "
+            "Partitions.txt away"
+        )
+        raise SerbenchError(msg)
 
 
 def _releases(files: Series[str], earlier: str) -> list[str]:
@@ -228,13 +327,21 @@ def _releases(files: Series[str], earlier: str) -> list[str]:
     return ["earlier" if file in known else "this" for file in files]
 
 
-def _shares(labels: Path, files: Series[str]) -> dict[str, Any]:
+def _shares(labels: Path, told: DataFrame) -> dict[str, Any]:
     """Return the share of the raters of each turn who chose each class; nothing if not told."""
     import pandas as pd
 
-    chosen = _chosen(labels)
+    chosen, files = _chosen(labels), told["FileName"]
     if chosen is None:
         return {}
+    expected = files[told["split"] != UNLABELLED]
+    if len(lacking := expected[~expected.isin(set(chosen["file"]))]):
+        msg = (
+            f"benchmark 'msp_podcast': {len(lacking)} of {len(expected)} turns have no rater in "
+            f"labels_detailed (first: {lacking.iloc[0]}); get it again, or take it out of "
+            f"'{labels}': there are then no shares of raters"
+        )
+        raise SerbenchError(msg)
     counted = chosen[chosen["choice"].isin(_CHOICES)]
     votes = pd.crosstab(counted["file"], counted["choice"].map(_CHOICES))
     shares = votes.div(votes.sum(axis=1), axis=0)
@@ -254,12 +361,16 @@ def _chosen(labels: Path) -> DataFrame | None:
         return table.rename(columns={"FileName": "file", "EmoClass_Major": "choice"})
     if not (path := labels / "labels_detailed.json").is_file():
         return None
-    told = json.loads(path.read_text(encoding="utf-8"))
-    rows = [
-        (file, given["EmoClass_Major"][0])
-        for file, raters in told.items()
-        for given in raters.values()
-    ]
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        rows = [
+            (file, given["EmoClass_Major"][0])
+            for file, raters in told.items()
+            for given in raters.values()
+        ]
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        msg = f"'{path}' is not the table of raters of this corpus ({error}); get it again"
+        raise SerbenchError(msg) from error
     return pd.DataFrame(rows, columns=["file", "choice"])
 
 
@@ -285,7 +396,8 @@ def _tran(table: DataFrame, task: Task) -> list[Fold]:
     tests |= {"test_c": c} if c.any() else {}
     rows = {name: order[mask] for name, mask in tests.items()}
     train, valid = (order[known & then & (split == part)] for part in ("train", "valid"))
-    return [Fold("corpus", train, valid, np.concatenate([*rows.values()]), tests=rows)]
+    test, unlabelled = np.concatenate([*rows.values()]), order[split == UNLABELLED]
+    return [Fold("corpus", train, valid, test, tests=rows, unlabelled=unlabelled)]
 
 
 def _spoken(table: DataFrame, mask: Any) -> Any:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from pandas import DataFrame
 
+# NeMo is a toolkit, and has corpora of its own.
+NAMES = ("=nEMO", "=NEMO", "=nemo")
+NAMESAKES = ("NVIDIA NeMo",)
 OBTAIN = (
     "clone https://github.com/amu-cai/nEMO as 'nEMO' in the data folder, so that nEMO/data.tsv and "
     "nEMO/samples are there"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from pandas import DataFrame
 
+NAMES = ("RAVDESS", "Ryerson Audio-Visual Database of Emotional Speech")
 OBTAIN = (
     "download Audio_Speech_Actors_01-24.zip from https://zenodo.org/records/1188976 and unpack it "
     "as 'ravdess' in the data folder, so that ravdess/Actor_01 is there"

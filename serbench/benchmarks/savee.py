@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from pandas import DataFrame
 
+NAMES = ("SAVEE", "Surrey Audio-Visual Expressed Emotion")
 OBTAIN = (
     "register at http://kahlan.eps.surrey.ac.uk/savee/Download.html and unpack its AudioData as "
     "'savee' in the data folder, so that savee/DC/a01.wav is there"

@@ -12,7 +12,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from serbench.benchmarks import Benchmark, Classification
-from serbench.benchmarks.reading.layout import as_table, check_counts, corpus_files, names_of
+from serbench.benchmarks.reading.layout import (
+    as_table,
+    check_counts,
+    corpus_files,
+    names_of,
+    only,
+)
 from serbench.benchmarks.splitting import protocols
 
 if TYPE_CHECKING:
@@ -20,6 +26,7 @@ if TYPE_CHECKING:
 
     from pandas import DataFrame
 
+NAMES = ("ShEMO", "Sharif Emotional Speech Database")
 OBTAIN = (
     "download female.zip and male.zip from https://github.com/mansourehk/ShEMO and unpack them "
     "into a folder 'ShEMO' in the data folder, so that ShEMO/female/F01A01.wav is there"
@@ -105,4 +112,4 @@ def read(folder: Path | None, *, labels: tuple[str, ...] = tuple(_COUNTS)) -> Da
             "emotion": emotions,
         }
     )
-    return table[table["emotion"].isin(labels)].reset_index(drop=True)
+    return only(table, table["emotion"].isin(labels), table["emotion"])

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from pandas import DataFrame
 
+NAMES = ("TESS", "Toronto Emotional Speech Set")
 OBTAIN = (
     "download it from https://doi.org/10.5683/SP2/E8H2MF and unpack it as 'tess' in the data "
     "folder, so that the wav files lie in tess or in its folders"

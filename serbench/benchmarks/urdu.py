@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from pandas import DataFrame
 
+# Urdu is the language.
+NAMES = ("=URDU", "=urdu")
 OBTAIN = (
     "clone https://github.com/siddiquelatif/URDU-Dataset as 'URDU-Dataset' in the data folder, so "
     "that URDU-Dataset/Angry is there"

@@ -14,9 +14,9 @@ from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
+from serbench import plugins
 from serbench.benchmarks import NAME, SHAREABLE, Benchmark, Protocol, Task
-from serbench.benchmarks.reading.custom_table import RESERVED
-from serbench.benchmarks.reading.layout import COLUMNS
+from serbench.benchmarks.reading.layout import COLUMNS, RESERVED
 from serbench.benchmarks.tasks import KINDS
 from serbench.checks.corpus import check_corpus
 from serbench.errors import SerbenchError
@@ -29,6 +29,7 @@ from serbench.vetting.observing import sentences, watched
 _TEXTS = ("version", "licence", "citation", "obtain")
 _SHARED = frozenset({*SHAREABLE, *(f"valid {column}" for column in SHAREABLE)})
 _APART = frozenset({"text"})
+_CALLED = ("NAMES", "NAMESAKES", "HOLDS")
 # The exit code of a process in which a benchmark has loaded torch.
 _HEAVY = 3
 _PROCESS = f"""
@@ -95,6 +96,7 @@ def _failures(part: recipes.Part, data: Path | None, progress: Progress) -> list
         *sentences("reading its attributes", _declared, benchmark, part.name),
         *sentences("looking at its task", _task, benchmark.task),
         *sentences("looking at its protocols", _protocols, benchmark.protocols),
+        *sentences("reading what its corpus is called", _called, part.name),
     ]
     if failures:
         return failures
@@ -135,6 +137,19 @@ def _declared(benchmark: Benchmark, given: str) -> Iterator[str]:
     for utterance, defect in benchmark.known_defects.items():
         if not all(isinstance(text, str) and text.strip() for text in (utterance, defect)):
             yield f"known defect {utterance!r}: {defect!r} must be an id and a sentence, both texts"
+
+
+def _called(given: str) -> Iterator[str]:
+    """Yield which constants cannot be read without importing the file."""
+    if given.endswith(".toml"):
+        return
+    plugin = plugins.find("benchmarks", given)
+    for name in _CALLED:
+        said = getattr(plugins.module(plugin), name, ())
+        if not isinstance(said, tuple) or said != plugin.constants.get(name, ()):
+            yield f'{name} is read without importing; write it as a literal tuple, ("My Corpus",)'
+        elif not all(isinstance(each, str) and each.strip("= ") for each in said):
+            yield f"{name} is {said!r}; it must hold texts"
 
 
 def _task(task: Task) -> Iterator[str]:

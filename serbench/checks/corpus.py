@@ -14,7 +14,7 @@ from pandas.api.types import is_float_dtype, is_numeric_dtype
 from serbench.benchmarks import Benchmark, Fold
 from serbench.benchmarks.auditing.audit import check_columns
 from serbench.benchmarks.auditing.folds import audit_folds
-from serbench.benchmarks.auditing.table import check_table, check_texts
+from serbench.benchmarks.auditing.table import check_parts, check_table, check_types
 from serbench.benchmarks.splitting.hashes import parts, split_hash
 from serbench.benchmarks.tasks.findings import Finding, named, some
 from serbench.errors import SerbenchError
@@ -58,7 +58,9 @@ def _table(benchmark: Benchmark, table: DataFrame) -> Iterator[str]:
     except SerbenchError as error:
         yield str(error)
         return
-    wrong = [*(f.message for f in check_texts(table)), *_numbers(table, benchmark.task.quantities)]
+    wrong = [*_numbers(table, benchmark.task.quantities)]
+    wrong += [f.message for f in check_types(table)]
+    wrong += [f.message for f in check_parts(table)]
     yield from wrong
     if wrong:
         return

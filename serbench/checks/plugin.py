@@ -16,11 +16,8 @@ from serbench.progress import Progress, Silent
 from serbench.runs import recipe as recipes
 from serbench.runs.corpus import is_there
 from serbench.training.settings import Training
-from serbench.vetting.adapting import make_twice
-from serbench.vetting.downstream import check_downstream
 from serbench.vetting.observing import sentences
-from serbench.vetting.postprocessor import check_postprocessor
-from serbench.vetting.upstream import check_upstream
+from serbench.vetting.trying import failures_of
 
 
 def check_plugin(
@@ -59,19 +56,13 @@ def _failures(
     data: Path | None,
     progress: Progress,
 ) -> list[str]:
-    match kind:
-        case "upstreams":
-            return check_upstream(*make_twice(plugins.find(kind, name), options, progress))
-        case "downstreams":
-            plugin = plugins.find(kind, name)
-            complete = plugins.validate(plugin, options)
-            made = check_downstream(lambda dim: plugins.make(plugin, dim, options=complete))
-            return made + sentences("reading TRAINING", _recommended, plugin)
-        case "benchmarks":
-            return check_benchmark(name, options, data=data, progress=progress)
-        case "postprocessors":
-            plugin = plugins.find(kind, name)
-            return check_postprocessor(*(plugins.make(plugin, options=options) for _ in range(2)))
+    if kind == "benchmarks":
+        return check_benchmark(name, options, data=data, progress=progress)
+    plugin = plugins.find(kind, name)
+    failures = failures_of(plugin, options, progress, thorough=True)
+    if kind == "downstreams":
+        failures += sentences("reading TRAINING", _recommended, plugin)
+    return failures
 
 
 def unchecked(

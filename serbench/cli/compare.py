@@ -45,15 +45,14 @@ def compare(
 
 
 def _beside(pair: list[Entry], by: By | None, data: Path | None) -> None:
-    from rich.console import Console
-
+    from serbench.cli.terminal import printer
     from serbench.leaderboard.comparing import compare as compared
     from serbench.leaderboard.render_comparison import render_comparison
 
     gender = _gender(pair[0], data) if by is By.GENDER else None
     one, other = pair
     found = compared(one, other, None if by is None else by.value, gender)  # type: ignore[arg-type]
-    Console(highlight=False, markup=False).print(render_comparison(found, by and by.value))
+    printer().print(render_comparison(found, by and by.value))
 
 
 def _gender(entry: Entry, data: Path | None) -> Mapping[str, str]:
@@ -65,16 +64,15 @@ def _gender(entry: Entry, data: Path | None) -> Mapping[str, str]:
 
 
 def _across(pair: list[Entry], results: Path) -> None:
-    from rich.console import Console
-
+    from serbench.cli.terminal import printer
     from serbench.leaderboard import store, table
-    from serbench.leaderboard.across import two_across
+    from serbench.leaderboard.across import names_across, two_across
     from serbench.leaderboard.remembered import standing_of
     from serbench.leaderboard.render_comparison import render_across
 
     shelf = store.read_all(results, standing_of)
     for problem in shelf.problems:
         typer.echo(f"serbench: left out: {problem}", err=True)
-    labels = [entry.result.labels for entry in pair]
-    lines = two_across(table.boards(shelf.entries), *(entry.result for entry in pair))
-    Console(highlight=False, markup=False).print(render_across(lines, *labels))
+    one, other = (entry.result for entry in pair)
+    pairs = two_across(table.boards(shelf.entries), one, other)
+    printer().print(render_across(pairs, names_across(one, other)))

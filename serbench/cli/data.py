@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from serbench.cli.options import Data, Set, TrainOn, Weights, assign, corpora
+from serbench.cli.options import Data, LeaveOutBroken, Set, TrainOn, Weights, assign, corpora
 from serbench.errors import SerbenchError
 
 app = typer.Typer(help="Look at corpora.", no_args_is_help=True)
@@ -31,6 +31,7 @@ def check(
     ] = None,
     each: Annotated[bool, typer.Option("--all", help="List every finding.")] = False,
     set_: Set = None,
+    leave_out_broken: LeaveOutBroken = False,
 ) -> None:
     """Read a corpus and its folds and report all problems; exit 1 if a run would refuse it."""
     from serbench.benchmarks.auditing.summary import summary
@@ -39,14 +40,42 @@ def check(
     from serbench.runs.looking import look_at
 
     raw = _asked(corpora(benchmark, train_on), protocol, set_)
-    found = look_at(raw, data=data, progress=Terminal(), checksums=checksums)
+    found = look_at(
+        raw,
+        data=data,
+        progress=Terminal(),
+        checksums=checksums,
+        leave_out_broken=leave_out_broken,
+    )
     for line in laid_out(summary(found.table, found.benchmark.task)):
         typer.echo(line)
     for line in laid_out(told(found.findings, each=each)):
         typer.echo(f"\n{line}")
+    if any(finding.cause for finding in found.findings):
+        named = [name.strip() for name in f"{benchmark},{train_on or ''}".split(",")]
+        for own in (name for name in named if name.endswith(".toml")):
+            typer.echo(f"\n`serbench data mend {shlex.quote(own)}` writes the paths so")
     typer.echo()
     typer.echo(counted(benchmark, found.findings))
     if found.refused:
+        raise typer.Exit(1)
+
+
+@app.command("mend")
+def mend(
+    benchmark: Annotated[Path, typer.Argument(help="The .toml file of your corpus.")],
+) -> None:
+    """Write the paths of your table as the files are called; the table before is kept beside it.
+
+    For paths of another system, other capital letters and other Unicode forms.
+    """
+    from serbench.benchmarks.reading.mending import mend
+
+    found = mend(benchmark)
+    was = f"; as it was: '{found.kept}'" if found.kept else ""
+    typer.echo(f"{found.table}: {found.changed} paths are written anew{was}")
+    if found.missing:
+        typer.echo(f"{found.missing} files are not there by any name", err=True)
         raise typer.Exit(1)
 
 
@@ -56,6 +85,12 @@ def _asked(benchmark: Any, protocol: str | None, set_: list[str] | None) -> dict
     if protocol is not None:
         raw["protocol"] = protocol
     assign(raw, set_ or [])
+    if others := sorted(raw.keys() - {"benchmark", "protocol"}):
+        msg = (
+            f"--set {others[0]}: a corpus alone has settings of benchmark and protocol, such as "
+            "benchmark.labels=voice"
+        )
+        raise SerbenchError(msg)
     return raw
 
 
@@ -70,6 +105,7 @@ def audit(
     ] = None,
     weights: Weights = None,
     set_: Set = None,
+    leave_out_broken: LeaveOutBroken = False,
 ) -> None:
     """Show what the parts of each fold share, how they differ, and which encoders know the corpus.
 
@@ -81,13 +117,13 @@ def audit(
     from serbench.runs.contamination import contaminated
     from serbench.runs.looking import look_at
 
-    found = look_at(
-        _asked(corpora(benchmark, train_on), protocol, set_), data=data, progress=Terminal()
-    )
+    terminal = Terminal()
+    asked = _asked(corpora(benchmark, train_on), protocol, set_)
+    found = look_at(asked, data=data, progress=terminal, leave_out_broken=leave_out_broken)
     name = found.benchmark.name
     if found.folds:
         show_folds(found)
-        show_shared(found)
+        show_shared(found, terminal)
     known = contaminated(found.benchmark, upstream, weights)
     for line in laid_out([*told(found.findings, each=False), *known]):
         typer.echo(f"\n{line}")
@@ -105,6 +141,7 @@ def describe(
         Path | None, typer.Option(help="Folder to draw into: durations, labels, speakers, ...")
     ] = None,
     set_: Set = None,
+    leave_out_broken: LeaveOutBroken = False,
 ) -> None:
     """Show what a corpus holds: durations, labels, speakers, demographics, agreement."""
     from serbench.benchmarks.auditing.describing import tables
@@ -114,7 +151,10 @@ def describe(
     from serbench.cli.terminal import Terminal
     from serbench.runs.looking import look_at
 
-    found = look_at(_asked(benchmark, None, set_), data=data, progress=Terminal(), split=False)
+    asked = _asked(benchmark, None, set_)
+    found = look_at(
+        asked, data=data, progress=Terminal(), split=False, leave_out_broken=leave_out_broken
+    )
     for line in laid_out(summary(found.table, found.benchmark.task)):
         typer.echo(line)
     for title, table in tables(found.table, found.benchmark.task).items():

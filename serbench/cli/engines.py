@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
+from serbench.durable import makeable
 from serbench.errors import SerbenchError
+from serbench.home import home
 from serbench.runs.settings import assign
 
 if TYPE_CHECKING:
@@ -43,13 +45,15 @@ def checked(engines: Engines, where: Where) -> None:
 
     Raises:
         SerbenchError: an option is none of the engine that was chosen; the engine is not here, or
-            the device.
+            the device; results or what they are made of could not be kept.
     """
     for option, owner in (("address", "ray"), ("memory", "ray"), ("slurm", "slurm")):
         if getattr(engines, option) is not None and engines.engine != owner:
             raise SerbenchError(f"--{option} means nothing without --engine {owner}")
+    for folder in (home(), where.results):
+        makeable(folder)
     if engines.engine == "ray":
-        from serbench.runs.grids.cluster import reached
+        from serbench.runs.grids.joining import reached
 
         reached(engines.address)
     elif engines.engine == "slurm":

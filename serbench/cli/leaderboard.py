@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from serbench.cli.options import Data, Results
+from serbench.cli.options import Data, Results, corpora
 from serbench.errors import SerbenchError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from serbench.leaderboard.submissions import Added
     from serbench.leaderboard.table import Board
+    from serbench.leaderboard.verifying import Verdict
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -63,6 +65,7 @@ def leaderboard(
 ) -> None:
     """Rank the results, per benchmark and protocol; scores are recomputed from the predictions."""
     if context.invoked_subcommand is not None:
+        _check_place(context)
         return
     from serbench.leaderboard.columns import chosen
 
@@ -78,6 +81,19 @@ def leaderboard(
         typer.echo(_written(boards, output, names, reported=reported), nl=False)
 
 
+def _check_place(context: typer.Context) -> None:
+    """Refuse options before a command, which does not read them."""
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            option = f"--{name.replace('_', '-')}"
+            msg = (
+                f"{option} before '{context.invoked_subcommand}' is of the table; write it behind, "
+                f"if `serbench leaderboard {context.invoked_subcommand} --help` has it"
+            )
+            raise SerbenchError(msg)
+
+
 def boards_in(results: Path, benchmark: str | None) -> list[Board]:
     """Return the boards of a folder, of one benchmark or of all; what is left out is told."""
     from serbench.leaderboard import store, table
@@ -88,8 +104,17 @@ def boards_in(results: Path, benchmark: str | None) -> list[Board]:
     shelf = store.read_all(results, standing_of)
     for problem in shelf.problems:
         typer.echo(f"serbench: left out: {problem}", err=True)
-    entries = store.on_benchmark(shelf, results, benchmark)
+    entries = store.on_benchmark(shelf, results, _called(benchmark))
     return table.boards(entries, recommended, marks(results))
+
+
+def _called(benchmark: str | None) -> str | None:
+    """Return the name of a benchmark that is given by its file, or as several with commas."""
+    if benchmark is None or not (benchmark.endswith((".toml", ".py")) or "," in benchmark):
+        return benchmark
+    from serbench.runs.recipe import benchmark_part, make_benchmark
+
+    return make_benchmark(benchmark_part(corpora(benchmark, None))).name
 
 
 def _written(
@@ -118,12 +143,11 @@ def _commented(text: str) -> str:
 
 def draw(boards: Sequence[Board], names: Sequence[str], *, reported: bool) -> None:
     """Show boards in the terminal, with further columns by name, and with what papers report."""
-    from rich.console import Console
-
+    from serbench.cli.terminal import printer
     from serbench.leaderboard.render import render_board, render_reported
     from serbench.leaderboard.reports import tables
 
-    console = Console(highlight=False, markup=False)
+    console = printer()
     if reported and not any(tables(benchmark=board.benchmark.name) for board in boards):
         typer.echo("serbench: no paper is known here that reports on these corpora", err=True)
     for number, board in enumerate(boards):
@@ -137,8 +161,7 @@ def draw(boards: Sequence[Board], names: Sequence[str], *, reported: bool) -> No
 
 def _show_matrix(boards: Sequence[Board], across: Matrix, output: Format) -> None:
     """Print the boards the other way, in the terminal or for other programs."""
-    from rich.console import Console
-
+    from serbench.cli.terminal import printer
     from serbench.leaderboard import matrix_export
     from serbench.leaderboard.matrix import matrices
     from serbench.leaderboard.render_matrix import render_matrix
@@ -154,7 +177,7 @@ def _show_matrix(boards: Sequence[Board], across: Matrix, output: Format) -> Non
         typer.echo(writers[output](matrices(boards, across.value)), nl=False)
         return
 
-    console = Console(highlight=False, markup=False)
+    console = printer()
     for number, made in enumerate(matrices(boards, across.value)):
         if number:
             console.print()
@@ -162,20 +185,38 @@ def _show_matrix(boards: Sequence[Board], across: Matrix, output: Format) -> Non
 
 
 @app.command("verify")
-def verify(results: Results = Path("results"), data: Data = None) -> None:
+def verify(
+    results: Results = Path("results"),
+    data: Data = None,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="Score files, too, that have not changed since they were."),
+    ] = False,
+) -> None:
     """Compute every score again, and compare ids and truths with the corpora that are at hand."""
-    from serbench.leaderboard.verifying import verify_all
+    from serbench.leaderboard.submissions import verify_marked
     from serbench.runs.at_hand import AtHand
+    from serbench.runs.remaking import remade
 
-    wrong = count = 0
-    for found in verify_all(results, AtHand(data)):
+    wrong = count = disputed = 0
+    for found in verify_marked(results, AtHand(data), again=again, remake=remade):
         count += 1
         wrong += bool(found.problems)
-        _tell(f"{found.path.parent.name}/{found.path.stem[:8]}", found.problems, found.truth)
+        disputed += bool(found.disputed)
+        name = f"{found.path.parent.name}/{found.path.stem[:8]}"
+        _tell(name, found)
+        for said in found.disputed:
+            typer.echo(f"{name}: disputed: {said}", err=True)
     if not count:
         raise SerbenchError(f"no results in '{results}'; `serbench run` makes them")
     typer.echo(f"{count - wrong} of {count} results verified.")
-    if wrong:
+    if disputed:
+        typer.echo(
+            f"{disputed} results are disputed: they contradict each other. Which side is right "
+            "only the corpus tells (--data DIR); how many are on a side proves nothing.",
+            err=True,
+        )
+    if wrong or disputed:
         raise typer.Exit(1)
 
 
@@ -188,13 +229,14 @@ def add(
     """Take results of others, each only when it verifies."""
     from serbench.leaderboard.submissions import add as taken
     from serbench.runs.at_hand import AtHand
+    from serbench.runs.remaking import remade
 
     wrong = 0
     for file in files:
         try:
-            for found in taken(file, results, AtHand(data)):
+            for found in taken(file, results, AtHand(data), remake=remade):
                 wrong += bool(found.problems)
-                _tell(found.name, found.problems, found.truth)
+                _tell(found.name, found)
         except SerbenchError as error:
             wrong += 1
             typer.echo(f"serbench: error: {error}", err=True)
@@ -210,12 +252,16 @@ def schema() -> None:
     typer.echo(as_text(), nl=False)
 
 
-def _tell(name: str, problems: Sequence[str], truth: bool | None) -> None:
+def _tell(name: str, found: Verdict | Added) -> None:
     """Print a line for a sound result, and one a problem."""
-    if not problems:
-        known = "ids and truths as in the corpus" if truth else "truth not verified here"
-        typer.echo(f"{name}: verified; {known}")
-    for problem in problems:
+    if not found.problems:
+        why = f" ({found.unknown})" if found.unknown else ""
+        known = (
+            "ids and truths as in the corpus" if found.truth else f"truth not verified here{why}"
+        )
+        own = f"; what its row is called is its own word: {found.unsure}" if found.unsure else ""
+        typer.echo(f"{name}: verified; {known}{own}")
+    for problem in found.problems:
         typer.echo(f"{name}: {problem}", err=True)
 
 
@@ -236,22 +282,23 @@ def publish(
     url: Annotated[str | None, typer.Option(help="Of the page, the source of these.")] = None,
 ) -> None:
     """Write the boards as a page: one file to open, to send, or to put on GitHub Pages."""
-    from serbench.durable import replacing
-    from serbench.leaderboard.evaluations import data_sets, evaluations
+    from serbench.leaderboard.evaluations import account, checked, data_sets, evaluations, keep
     from serbench.leaderboard.page import writing
     from serbench.leaderboard.submissions import marks
     from serbench.runs.written import recipe_of
 
     where = data_sets(dataset or [])
-    boards = boards_in(results, benchmark)
-    path = writing.publish(boards, out, title=title, marks=marks(results), written=recipe_of)
+    if url and not where:
+        raise SerbenchError("--url is the source of what is written for the hub: add --dataset")
+    url = url and checked(url)
+    boards, known = boards_in(results, benchmark), marks(results)
+    path = writing.publish(boards, out, title=title, marks=known, written=recipe_of)
     rows = sum(len(board.rows) for board in boards)
     typer.echo(f"{rows} result{'s' * (rows != 1)}, {path.stat().st_size / 2**20:.1f} MiB: {path}")
-    for model, text in evaluations(boards, where, url).items():
-        file = out / "hub" / model / ".eval_results" / "serbench.yaml"
-        with replacing(file) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-        typer.echo(f"for {model}: {file}")
+    for sentence in account(boards, where, known):
+        typer.echo(sentence)
+    for sentence in keep(evaluations(boards, where, url, known), out):
+        typer.echo(sentence)
 
 
 @app.command("card")
@@ -261,6 +308,7 @@ def card(
 ) -> None:
     """Write the model card of a result for the hub, with its scores as model-index."""
     from serbench.leaderboard import cards, store
+    from serbench.leaderboard.submissions import marks
     from serbench.runs.written import recipe_of
 
     path = store.look_up(results, digest)
@@ -274,4 +322,5 @@ def card(
     except SerbenchError as error:
         typer.echo(f"serbench: the card has no recipe: {error}", err=True)
         recipe = None
-    typer.echo(cards.card(*found, recipe), nl=False)
+    mark = marks(path.parents[1]).get(path.stem, "")
+    typer.echo(cards.card(*found, recipe, mark), nl=False)

@@ -20,8 +20,9 @@ def listing(
     name: Annotated[str | None, typer.Argument(help="Show one of them with its options.")] = None,
 ) -> None:
     """List upstreams, downstreams, benchmarks, post-processors, protocols or recipes."""
-    from rich.console import Console
     from rich.table import Table
+
+    from serbench.cli.terminal import printer
 
     if kind not in _KINDS:
         raise unknown("list", kind, _KINDS)
@@ -33,7 +34,7 @@ def listing(
     table.add_column(overflow="fold")
     for entry, text in _entries(kind).items():
         table.add_row(entry, text)
-    Console(highlight=False, markup=False).print(table)
+    printer().print(table)
 
 
 def _entries(kind: str) -> dict[str, str]:

@@ -37,6 +37,9 @@ Results = Annotated[
         help="Folder of the result files, or a URL of one: s3://, gs://, file://.",
     ),
 ]
+LeaveOutBroken = Annotated[
+    bool, typer.Option("--leave-out-broken", help="Go on without unusable recordings.")
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Any recipe value, such as training.epochs=5."),
@@ -65,17 +68,25 @@ def corpora(benchmark: str | None, train_on: str | None) -> str | dict[str, Any]
     """Return what a benchmark, or several with commas, and `--train-on` mean in a recipe.
 
     Raises:
-        SerbenchError: nobody says what is tested.
+        SerbenchError: nobody says what is tested, or a name is empty.
     """
     if benchmark is None:
         if train_on is None:
             return None
         msg = f"--train-on {train_on} needs --benchmark: what is tested"
         raise SerbenchError(msg)
-    test = [name.strip() for name in benchmark.split(",")]
+    test = _names("--benchmark", benchmark)
     if train_on is None:
         return benchmark if len(test) == 1 else {"name": "across", "test": test}
-    return {"name": "across", "test": test, "train": [n.strip() for n in train_on.split(",")]}
+    return {"name": "across", "test": test, "train": _names("--train-on", train_on)}
+
+
+def _names(option: str, text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if "" in names:
+        msg = f"{option} '{text}' has no name where one should be; see `serbench list benchmarks`"
+        raise SerbenchError(msg)
+    return names
 
 
 def jobs_of(text: str) -> int | None:

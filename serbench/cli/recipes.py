@@ -21,19 +21,19 @@ def show(
     name: Annotated[str, typer.Argument(help="A name of `list recipes` or a .toml file.")],
 ) -> None:
     """Show a recipe: what it does, its sources, what is our choice, and what papers report."""
+    from serbench.cli.terminal import printer
     from serbench.leaderboard import reports
+    from serbench.leaderboard.render import render_reported
     from serbench.runs import recipe
 
     path = recipe.path_of(name)
     recipe.read_recipe(path)
     width = shutil.get_terminal_size().columns
     typer.echo(_reflowed(path.read_text(encoding="utf-8").rstrip(), width))
-    for (source, table), row in reports.of_recipe(path.stem):
-        pairs = zip(table.metrics, row.values, strict=True)
-        numbers = ", ".join(f"{metric} {value}" for metric, value in pairs)
-        said = f"reported by {source.short}, {table.name}, {row.system}: {numbers}; "
-        said += f"on {table.corpus}, {table.protocol}"
-        typer.echo("\n" + textwrap.fill(said, width, subsequent_indent="  "))
+    console = printer()
+    for each in reports.of_recipe(path.stem):
+        console.print()
+        console.print(render_reported(each))
 
 
 def _reflowed(text: str, width: int) -> str:

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def render_study(report: Report) -> RenderableType:
-    """Return the summary of a study and its caption."""
+    """Return the summary of a study, if there is anything to sum up, and its caption."""
+    caption = Text(report.caption, style="dim")
+    if not report.summary:
+        return caption
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     for name, cell in report.summary[0].items():
         texts = isinstance(cell, str)
@@ -24,7 +27,7 @@ def render_study(report: Report) -> RenderableType:
         )
     for row in report.summary:
         table.add_row(*(Text(_written(cell)) for cell in row.values()))
-    return Group(table, Text(), Text(report.caption, style="dim"))
+    return Group(table, Text(), caption)
 
 
 def _written(cell: Cell) -> str:

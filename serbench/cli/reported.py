@@ -14,8 +14,7 @@ def reported(
     ] = None,
 ) -> None:
     """Show what papers report: not computed here, and not comparable unless a table says so."""
-    from rich.console import Console
-
+    from serbench.cli.terminal import printer
     from serbench.errors import SerbenchError
     from serbench.leaderboard import reports
     from serbench.leaderboard.render import render_reported
@@ -24,7 +23,7 @@ def reported(
     if not shown:
         msg = f"nothing is reported on '{benchmark}'; there are {', '.join(reports.names())}"
         raise SerbenchError(msg)
-    console = Console(highlight=False, markup=False)
+    console = printer()
     for number, each in enumerate(shown):
         if number:
             console.print()

@@ -13,6 +13,7 @@ from serbench.cli.options import (
     Data,
     Device,
     Jobs,
+    LeaveOutBroken,
     Results,
     Set,
     Threads,
@@ -24,6 +25,7 @@ from serbench.cli.options import (
 )
 from serbench.cli.together import check_shared, leading
 from serbench.errors import SerbenchError
+from serbench.runs.settings import in_place_of
 
 
 class Overwrite(Enum):
@@ -71,14 +73,12 @@ class Asked(NamedTuple):
         str | None,
         typer.Option(help="What corrects the predictions; names or ./file.py with commas."),
     ] = None
-    seeds: Annotated[int | None, typer.Option(help="How many seeds: 0, 1, ... [1].")] = None
+    seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds: 0, 1, ... [1].")] = None
     recipe: Annotated[
         str | None, typer.Option(help="A recipe: a name of `list recipes` or a .toml file.")
     ] = None
     set_: Set = None
-    leave_out_broken: Annotated[
-        bool, typer.Option("--leave-out-broken", help="Go on without unusable recordings.")
-    ] = False
+    leave_out_broken: LeaveOutBroken = False
 
 
 @grouped
@@ -128,7 +128,7 @@ def raw_of(asked: Asked) -> dict[str, Any]:
 
     raw = recipes.read_recipe(recipes.path_of(asked.recipe)) if asked.recipe else {}
     given: dict[str, Any] = {
-        "upstream": None if asked.upstream is None else _listed(asked.upstream),
+        "upstream": _upstreams(raw, asked.upstream),
         "downstream": asked.downstream,
         "benchmark": corpora(asked.benchmark, asked.train_on),
         "protocol": asked.protocol,
@@ -142,6 +142,11 @@ def raw_of(asked: Asked) -> dict[str, Any]:
     tuning = _finetune(raw) if asked.finetune else []
     assign(raw, [*_weights(raw, asked.weights), *tuning, *(asked.set_ or [])])
     return raw
+
+
+def _upstreams(raw: dict[str, Any], given: str | None) -> Any:
+    """Return what takes the place of a recipe's upstreams, if anything."""
+    return None if given is None else in_place_of(raw.get("upstream"), _listed(given))
 
 
 def _finetune(raw: dict[str, Any]) -> list[str]:

@@ -14,16 +14,13 @@ Stored = Annotated[str, typer.Argument(help="The beginning of a digest, or a .js
 
 def show(result: Stored, results: Results = Path("results")) -> None:
     """Show a stored result fold by fold; its corpus is not looked at."""
-    from rich.console import Console
-
+    from serbench.cli import terminal
     from serbench.leaderboard import store
-    from serbench.leaderboard.render import render_run
-    from serbench.runs.result import UNSEEN
+    from serbench.runs.result import UNSEEN, Outcome
     from serbench.scoring.scores import score
 
     path = store.look_up(results, result)
     entry = store.load_result(path)
-    console = Console(highlight=False, markup=False)
-    console.print(render_run(entry.result, score(entry.result.benchmark.task, entry.predictions)))
-    console.print(f"result: {path}", soft_wrap=True)
+    scores = score(entry.result.benchmark.task, entry.predictions)
+    terminal.show(Outcome(entry.result, scores, path))
     typer.echo(f"serbench: {UNSEEN}", err=True)

@@ -34,29 +34,37 @@ Stored = Annotated[str, typer.Argument(help="How the digest begins, or the recor
 @app.command("show")
 def show(result: Stored, results: Results = Path("results")) -> None:
     """Show how well each speaker is served, the worst first, and what was predicted of whom."""
-    from rich.console import Console
-
+    from serbench.cli.terminal import printer
     from serbench.leaderboard import store
     from serbench.leaderboard.render_speakers import render_neighbours, render_speakers
     from serbench.leaderboard.speakers import speaker_tables
-    from serbench.runs.postprocessing import neighbours
+    from serbench.runs import derived
+    from serbench.runs.neighbours import neighbours
 
-    entry = store.load_result(store.look_up(results, result))
-    corrected = entry.result.corrected
-    benchmark = entry.result.benchmark.name
-    before = None if corrected is None else store.find(results, benchmark, corrected.digest)
-    console = Console(highlight=False, markup=False)
-    heard = {}
-    if before is not None:
+    path = store.look_up(results, result)
+    entry = store.load_result(path)
+    before, heard = None, []
+    if corrected := entry.result.corrected:
         try:
-            heard = neighbours(entry.result, store.look_up(results, before.result.digest))
+            before = derived.before(entry.result, path)
+            if before is None:
+                there = f"the run {corrected.digest[:8]} that was corrected is not in '{results}'"
+                typer.echo(
+                    f"serbench: {there}: nothing of before, and no neighbours are shown", err=True
+                )
+            else:
+                heard = neighbours(entry.result, path.with_name(f"{corrected.digest}.json"))
         except SerbenchError as error:
-            typer.echo(f"serbench: neighbours are not shown: {error}", err=True)
+            what = "neighbours are" if before else "scores before and neighbours are"
+            typer.echo(f"serbench: {what} not shown: {error}", err=True)
+    console = printer()
     for table in speaker_tables(entry, before):
         console.print(render_speakers(table))
         console.print()
-    if heard:
-        console.print(render_neighbours(heard))
+    for number, each in enumerate(heard):
+        if number:
+            console.print()
+        console.print(render_neighbours(*each))
 
 
 @app.command("vectors")

@@ -11,6 +11,7 @@ import typer
 from serbench.cli.groups import grouped
 from serbench.cli.options import Data, Device, Results, Set, Threads, assign
 from serbench.cli.run import Asked, raw_of
+from serbench.durable import makeable
 from serbench.errors import SerbenchError
 
 if TYPE_CHECKING:
@@ -27,7 +28,19 @@ class Points(StrEnum):
     SPEAKERS = "speakers"
 
 
-Out = Annotated[Path, typer.Option(help="Folder for the table, the picture and the JSON.")]
+def _out(given: str) -> Path:
+    """Return the folder that `--out` means, once it is known that it can be written to."""
+    folder = Path(given).expanduser()
+    makeable(folder)
+    return folder
+
+
+Out = Annotated[
+    Path,
+    typer.Option(
+        parser=_out, metavar="PATH", help="Folder for the table, the picture and the JSON."
+    ),
+]
 Run = Annotated[str, typer.Argument(help="How the run's digest begins, or the record's path.")]
 _OUT = Path("studies")
 
@@ -149,13 +162,12 @@ def _bench(
 
 def _show(report: Report, out: Path) -> None:
     """Write a study and print what it comes to, and where it lies."""
-    from rich.console import Console
-
     from serbench.cli.render_study import render_study
+    from serbench.cli.terminal import printer
     from serbench.studies.report import write
 
-    files = write(report, out.expanduser())
-    console = Console(highlight=False, markup=False)
+    files = write(report, out)
+    console = printer()
     console.print(render_study(report))
     for path in files:
         console.print(str(path), soft_wrap=True)

@@ -29,7 +29,7 @@ class Listed(NamedTuple):
     benchmark: Annotated[str | None, typer.Option(help="Corpora.")] = None
     protocol: Annotated[str | None, typer.Option(help="Ways to split.")] = None
     recipe: Annotated[str | None, typer.Option(help="Recipes to start from.")] = None
-    seeds: Annotated[int | None, typer.Option(help="Of each run: 0, 1, ... [1].")] = None
+    seeds: Annotated[int | None, typer.Option(min=1, help="Of each run: 0, 1, ... [1].")] = None
     set_: Set = None
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
+
+from serbench.cli.terminal import printer
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from serbench.progress import Progress
     from serbench.runs.looking import Looked
 
 _ROWS = 20
@@ -22,14 +24,19 @@ def show_folds(found: Looked) -> None:
     from serbench.benchmarks.auditing.sharing import imbalance
 
     rows = pd.DataFrame(imbalance(found.table, found.folds, found.benchmark.task))
-    parts = ["fold", "train", "valid", "test", "speakers"]
+    parts = [*rows][: [*rows].index("speakers")]
     named = {column: f"{column} off, %" for column in rows if column not in parts}
     named["speakers"] = "speakers of each"
     show_table(f"{found.protocol.name}: utterances of each part", rows.rename(columns=named))
 
 
-def show_shared(found: Looked) -> None:
-    """Print how much of each part is in another, in per cent of its utterances."""
+def show_shared(found: Looked, progress: Progress) -> None:
+    """Print how much of each part is in another, in per cent of its utterances.
+
+    Args:
+        found: the corpus and its folds.
+        progress: where the work is shown.
+    """
     from serbench.benchmarks.auditing.sharing import WHAT, shared
 
     table = Table(title="of a part, % with the same in another", **_plain())
@@ -37,7 +44,7 @@ def show_shared(found: Looked) -> None:
     for column in ("same", *pairs):
         table.add_column(column, justify="left" if column == "same" else "right")
     cells: dict[str, dict[str, float]] = {}
-    for each in shared(found.table, found.folds):
+    for each in shared(found.table, found.folds, progress):
         cells.setdefault(each.what, {})[f"{each.part} in {each.other}"] = each.share
     for what, shares in cells.items():
         table.add_row(WHAT[what], *(f"{100 * shares[pair]:.1f}" for pair in pairs))
@@ -61,7 +68,7 @@ def _plain() -> dict[str, Any]:
 
 
 def _print(table: Table) -> None:
-    console = Console(highlight=False, markup=False)
+    console = printer()
     console.print()
     console.print(table)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, cast
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.progress import (
     BarColumn,
     Progress,
@@ -19,6 +21,9 @@ from rich.progress import (
 from rich.table import Column
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from serbench.leaderboard.store import Entry
     from serbench.runs.result import Outcome
 
 # Takes what room there is, so that it is the note that is cut on a narrow terminal.
@@ -31,14 +36,56 @@ _QUIET = 20.0
 _COUNTING = 1.0
 
 
+class _Trimmed:
+    """Standard output without the blanks with which tables fill their lines."""
+
+    def __init__(self) -> None:
+        self._file = sys.stdout
+
+    def write(self, text: str) -> int:
+        """Write whole lines, as rich does."""
+        return self._file.write(re.sub(r" +(?=\n)", "", text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def printer() -> Console:
+    """Return what prints tables: nothing in them is markup, and no line ends in blanks."""
+    return Console(file=cast(IO[str], _Trimmed()), highlight=False, markup=False)
+
+
 def show(outcome: Outcome) -> None:
     """Print a result, and where it lies."""
     from serbench.leaderboard.render import render_run
 
-    console = Console(highlight=False, markup=False)
+    console = printer()
     console.print()
     console.print(render_run(outcome.result, outcome.scores))
+    if (before := _before(outcome)) is not None:
+        console.print(_correction(outcome, before))
     console.print(f"result: {outcome.path}", soft_wrap=True)
+
+
+def _before(outcome: Outcome) -> Entry | None:
+    """Return the result that one was made of by post-processing, if it lies beside it."""
+    from serbench.errors import SerbenchError
+    from serbench.runs import derived
+
+    try:
+        return derived.before(outcome.result, outcome.path)
+    except SerbenchError as error:
+        Terminal().tell(f"serbench: scores before post-processing are not shown: {error}")
+        return None
+
+
+def _correction(outcome: Outcome, before: Entry) -> RenderableType:
+    from serbench.leaderboard import store
+    from serbench.leaderboard.correcting import correction
+    from serbench.leaderboard.render_comparison import render_correction
+
+    found = correction(store.load_result(outcome.path), before)
+    return Group(render_correction(found), "")
 
 
 class Terminal:

@@ -13,7 +13,9 @@ from serbench.downstreams.mlp import WIDTHS, Mlp
 TRAINING = {"learning_rates": (1e-4, 1e-3), "batch": 32, "epochs": 100, "patience": 20}
 
 _SMALL = 0.05  # of a fresh embedding, as in Keras
-_FLOOR = 1e-6  # of a standard deviation: a coefficient that all speakers share becomes zero
+# Standard deviation, in shares of the mean's size where that is above 1, up to which a coefficient
+# is the same for all speakers but for rounding.
+_SAME = 1e-6
 
 
 class Identities(nn.Module):
@@ -38,14 +40,17 @@ class Identities(nn.Module):
 
 
 class Voices(nn.Module):
-    """A learnt projection of the mean MFCC of a speaker, whether trained on or not."""
+    """A learnt projection of the mean MFCC of a speaker, whether trained on or not.
+
+    A coefficient in which those trained on do not differ is zero for everybody: nothing was learnt
+    of what it means. So are all of them where one speaker is trained on, or none is known.
+    """
 
     table: Tensor
 
     def __init__(self, speakers: int, voices: Tensor, dim: int) -> None:
         super().__init__()
-        heard = voices[1 : speakers + 1]
-        table = (voices - heard.mean(0)) / heard.std(0, correction=0).clamp(min=_FLOOR)
+        table = _standardised(voices, voices[1 : speakers + 1])
         table[0] = 0.0
         # of the fold, not learnt
         self.register_buffer("table", table, persistent=False)
@@ -55,6 +60,15 @@ class Voices(nn.Module):
         """Return (B, D) vectors for (B,) rows; row 0 is zero."""
         vectors: Tensor = self.project(self.table[rows])
         return vectors
+
+
+def _standardised(voices: Tensor, heard: Tensor) -> Tensor:
+    """Return (R, V) voices in deviations of (S, V) those trained on, zero where these are equal."""
+    if len(heard) < 2:
+        return torch.zeros_like(voices)
+    mean, deviation = heard.mean(0), heard.std(0, correction=0)
+    same = deviation <= _SAME * mean.abs().clamp(min=1)
+    return ((voices - mean) / deviation).masked_fill(same, 0.0)
 
 
 class SpeakerMlp(Mlp):
@@ -104,7 +118,8 @@ def make(
             conditioning. "mfcc" adds the mean of 13 MFCC over the speaker's utterances in the part
             of the fold, through such a layer. Each coefficient is standardised over the speakers
             trained on, which is our choice: raw ones are much larger than any feature, and the
-            report's system with them stayed at chance.
+            report's system with them stayed at chance. One training speaker, or none who is known,
+            gives the head without conditioning.
         width: of the embedding; not published.
         dropout: share of units left out in training, as in `mlp`.
     """

@@ -50,11 +50,25 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         SerbenchError: it is no whole safetensors file.
     """
     try:
-        bounds.regular(path, bounds.TENSORS)
+        bound_header(path)
         with safe_open(path, "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise SerbenchError(f"{path} cannot be read as safetensors: {error}") from error
+
+
+def bound_header(path: Path) -> None:
+    """Refuse a safetensors file whose header alone would take memory and time, unread.
+
+    Raises:
+        OSError: the file cannot be opened.
+        SerbenchError: no regular file, or too large.
+    """
+    size = bounds.regular(path, bounds.TENSORS)
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length <= size:  # else it is no whole file, which safetensors says
+        bounds.bound(f"the header of '{path}'", length, bounds.HEADER)
 
 
 def _write(path: Path, tensors: Mapping[str, Tensor], about: dict[str, str] | None) -> None:

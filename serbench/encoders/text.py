@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from serbench.encoders.transformers import load, save
+from serbench.encoders.transformers import checkpoint, load, save
 from serbench.encoders.weights import VOCABULARY, Weights
 from serbench.errors import SerbenchError
 from serbench.upstreams import Clips, Features, TextUpstream
@@ -105,6 +105,21 @@ class TextEncoder(TextUpstream):
         output = self.model(input_ids=inputs, attention_mask=mask.long(), output_hidden_states=True)
         layers = torch.stack([*output.hidden_states[:-1], output.last_hidden_state])
         return Features(layers.masked_fill(~mask[..., None], 0.0), lengths)
+
+    def checkpoint_gradients(self) -> None:
+        """Keep only the inputs of the Transformer's blocks, and compute the rest again.
+
+        Raises:
+            SerbenchError: transformers does not say which these are.
+        """
+        from transformers.modeling_layers import GradientCheckpointingLayer
+
+        blocks = [
+            part for part in self.model.modules() if isinstance(part, GradientCheckpointingLayer)
+        ]
+        if not blocks:  # ALBERT's and MPNet's are not marked
+            super().checkpoint_gradients()
+        checkpoint(blocks)
 
     def save(self, folder: Path) -> None:
         """Write weights, settings and tokeniser in the layout of `save_pretrained`."""

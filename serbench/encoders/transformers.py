@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint as checkpointed
 
-from serbench.encoders.tensors import read_pickled, write_tensors
+from serbench.encoders.tensors import bound_header, read_pickled, write_tensors
 from serbench.encoders.weights import Weights
 from serbench.errors import SerbenchError, brief
 
@@ -200,6 +200,7 @@ def _read(file: Path) -> dict[str, Tensor]:
 
     try:
         if file.suffix == ".safetensors":
+            bound_header(file)
             return load_file(file)
         return _only_tensors(read_pickled(file))
     except SafetensorError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,11 @@ Sizes = Mapping[str, Mapping[str, str]]
 PACKAGED = Path(__file__).parent / "packaged"
 CARD = "card.json"
 SPEAKERS = "speakers.safetensors"
+RECORDINGS = "recordings"
+"""Option in a card: the digests of the samples of which the labels were seen, as `named`."""
+HEARD = "heard"
+"""Likewise: of which the audio alone was heard."""
+_SHORT = 12
 SETTINGS = ("config.json", "preprocessor_config.json", "processor_config.json")
 VOCABULARY = (
     *("tokenizer.json", "vocab.txt", "vocab.json"),
@@ -272,3 +277,14 @@ def _read_json(file: Path) -> dict[str, Any]:
         msg = f"{file} is JSON but not an object; it is not from `save_pretrained`"
         raise SerbenchError(msg)
     return content
+
+
+def named(recordings: Iterable[str]) -> list[str]:
+    """Return the digests of recordings as a card has them: shortened, sorted, each once."""
+    return sorted({digest[:_SHORT] for digest in recordings if digest})
+
+
+def seen_by(card: Mapping[str, Any], what: str) -> list[str]:
+    """Return what a card names under `RECORDINGS` or `HEARD`; nothing if it names none."""
+    found: list[str] = card.get("options", {}).get(what, [])
+    return found

@@ -37,6 +37,14 @@ _CALLED = {"valid": "validation", "train": "training", "enrol": "enrolled"}
 VOICES = ".voices.parquet"
 EMBEDDED = ".embedded.parquet"
 UNLABELLED = ".unlabelled.csv"
+ADDED = ".added"
+"""Lies beside a record that somebody sent, and says what of it was verified here."""
+TABLES = (
+    ".parquet",
+    *(f".{part}.parquet" for part in _CALLED),
+    *(VOICES, EMBEDDED, UNLABELLED),
+)
+"""How the names of a result's tables go on after its digest; the first is always there."""
 
 
 class Beside(NamedTuple):
@@ -137,8 +145,7 @@ def load_part(path: Path, result: Result, part: Literal["valid", "train", "enrol
         BrokenResultError: they are missing, damaged, or not those of the record.
     """
     if not has_part(path, part):
-        reason = f"it has no predictions for its {_CALLED[part]} parts"
-        raise BrokenResultError(path, reason, "repeat the run with --again")
+        raise _missing(path, result, f"predictions for its {_CALLED[part]} parts")
     return read(path, result, part)
 
 
@@ -159,8 +166,7 @@ def load_voices(path: Path, result: Result) -> DataFrame:
     """
     file = path.with_suffix(VOICES)
     if not file.exists():
-        reason = "it has no vectors of its speakers"
-        raise BrokenResultError(path, reason, "repeat the run with --again")
+        raise _missing(path, result, "vectors of its speakers")
     clips = sum(fold.train + fold.valid + fold.test + fold.enrol for fold in result.split.folds)
     with contained(file):
         voices = read_voices(file, clips * len(result.seeds))
@@ -188,6 +194,15 @@ def load_embedded(path: Path, result: Result) -> DataFrame:
         if wrong := embedded.problem(found):
             raise BrokenResultError(file, wrong)
     return found
+
+
+def _missing(path: Path, result: Result, what: str) -> BrokenResultError:
+    """Return what is to be said of a result that did not keep what post-processors look at."""
+    remedy = "repeat the run with --again, which says so if they cannot be kept"
+    if result.members:
+        runs = ", ".join(member.digest[:8] for member in result.members)
+        remedy = f"take the runs that were fused to it, {runs}; what comes out can be fused again"
+    return BrokenResultError(path, f"it has no {what}", remedy)
 
 
 @contextmanager

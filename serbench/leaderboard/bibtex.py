@@ -14,13 +14,23 @@ from serbench.leaderboard.table import Board
 def to_bibtex(boards: Iterable[Board]) -> str:
     """Return BibTeX entries of the corpora and the weights of all rows, each once.
 
+    What is to be cited under one key is cited as the first row has it, as BibTeX refuses a second.
     A corpus that is not installed here, or that nobody gave a citation, gets an entry that says so.
     """
-    entries: dict[str, None] = {}
+    entries: dict[str, str] = {}
     for board in boards:
         for row in board.rows:
-            entries |= dict.fromkeys([_corpus(row.result), *_encoders(row.result)])
-    return "\n\n".join(entries) + "\n"
+            for entry in (_corpus(row.result), *_encoders(row.result)):
+                for key, text in _keyed(entry):
+                    entries.setdefault(key, text)
+    return "\n\n".join(entries.values()) + "\n"
+
+
+def _keyed(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the entries of a text by their keys, which BibTeX reads in any case."""
+    for entry in re.split(r"\n(?=@)", text.strip()):
+        key = re.match(r"@\w+\{\s*([^,\s]+)", entry)
+        yield (key[1].casefold() if key else entry), entry.strip()
 
 
 def _corpus(result: Result) -> str:

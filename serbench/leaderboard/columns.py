@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from serbench.errors import unknown
 from serbench.leaderboard.figures import main_ends, number
-from serbench.leaderboard.notes import heard
+from serbench.leaderboard.hearing import HEARD_UNLABELLED, LABELLED, heard
 from serbench.leaderboard.record import Result
 from serbench.leaderboard.table import Board, Row
 
@@ -61,18 +61,29 @@ def _by_speaker(measure: str) -> Callable[[Row], Value]:
         from serbench.scoring import inequality
 
         task, scores = row.result.benchmark.task, row.standing.measured.scores
-        needed = scores.min_utterances if task.correlates else 1
-        people = scores.speakers[scores.speakers["utterances"] >= needed]
-        found: float = getattr(inequality, measure)(people[task.main].to_list())
+        people = scores.averaged(f"a_{task.main}")
+        found: float | None = getattr(inequality, measure)(people[task.main].to_list())
         return found
 
     return value
 
 
 def contaminated(result: Result) -> bool:
-    """Return whether an upstream was trained on the corpus that it is tested on."""
-    corpora = (each.provenance.get("trained_on", "") for each in result.encoders)
-    return any(heard(each, result.benchmark) for each in corpora)
+    """Return whether an upstream is known to be trained on the corpus that it is tested on."""
+    known = [each.provenance for each in result.encoders]
+    return any(
+        {LABELLED, HEARD_UNLABELLED} & each.keys()
+        or heard(each.get("trained_on", ""), result.benchmark)
+        for each in known
+    )
+
+
+def _contaminated(result: Result) -> Value:
+    """Return the same, or that nobody knows, as weights do not say what they were trained on."""
+    if contaminated(result):
+        return True
+    silent = (each.provenance and "trained_on" not in each.provenance for each in result.encoders)
+    return "unknown" if any(silent) else False
 
 
 COLUMNS: Mapping[str, Column] = {
@@ -82,7 +93,11 @@ COLUMNS: Mapping[str, Column] = {
     "worst_decile": Column(
         "worst decile", "mean of the worst tenth of speakers", _by_row(_by_speaker("worst_decile"))
     ),
-    "gini": Column("Gini", "how unequally speakers are served", _by_row(_by_speaker("gini"))),
+    "gini": Column(
+        "Gini",
+        "how unequally speakers are served; - where somebody's score is below zero",
+        _by_row(_by_speaker("gini")),
+    ),
     "weights": Column("id of weights", "where the upstream's weights come from", _by_row(_weights)),
     "rate": Column("rate", "learning rates that validation chose", _by_row(_rate)),
     "seconds": Column(
@@ -117,19 +132,19 @@ COLUMNS: Mapping[str, Column] = {
     "contaminated": Column(
         "contaminated",
         "whether the upstream was trained on the test corpus",
-        _by_row(lambda row: contaminated(row.result)),
+        _by_row(lambda row: _contaminated(row.result)),
     ),
 }
 """The columns by name."""
 
 
 def chosen(names: str | None) -> list[str]:
-    """Return the names in a list with commas.
+    """Return the names in a list with commas, each once.
 
     Raises:
         SerbenchError: there is no such column.
     """
-    found = [name.strip() for name in names.split(",")] if names else []
+    found = list(dict.fromkeys(name.strip() for name in names.split(","))) if names else []
     for name in found:
         if name not in COLUMNS:
             raise unknown("column", name, COLUMNS)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from serbench.benchmarks import Benchmark
 
+_FACTS = ("labels", "speakers", "tests")  # of an utterance, or of a split
 _NAMED = 3
 _ROUNDING = 1e-6
 _KINDS = {"hash": "split", "recordings": "set of audio"}  # of hashes in a record
@@ -31,12 +32,24 @@ _OTHER = {
 }
 
 
+class Rival(NamedTuple):
+    """Results that others contradict: one of the two sides must be wrong.
+
+    what: in which facts, in words.
+    entries: the results.
+    """
+
+    what: str
+    entries: list[Standing]
+
+
 class Group(NamedTuple):
     """Results that may be compared, what they are on, and what they must not be compared with."""
 
     title: str
     sentences: tuple[str, ...]
     entries: list[Standing]
+    rivals: tuple[Rival, ...] = ()
 
 
 @dataclass
@@ -99,7 +112,7 @@ def _option(value: object) -> str:
     return "+".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def groups(results: Iterable[Standing]) -> list[Group]:
+def groups(results: Iterable[Standing], *, by_heard: bool = True) -> list[Group]:
     """Return results in groups that may be compared, in the order of benchmark and protocol.
 
     Benchmark, task, protocol and split are equal in a group; none of it or all of it heard the
@@ -108,18 +121,21 @@ def groups(results: Iterable[Standing]) -> list[Group]:
 
     Args:
         results: with what their predictions come to, in any order.
+        by_heard: whether those that heard the test part are in groups of their own, as they must
+            not be ranked among others.
     """
     settings: dict[tuple[str, ...], list[Standing]] = defaultdict(list)
     for each in results:
-        settings[_setting(each.result)].append(each)
+        settings[_setting(each.result, by_heard)].append(each)
     return [group for key in sorted(settings) for group in _groups(settings[key])]
 
 
-def _setting(result: Result) -> tuple[str, ...]:
+def _setting(result: Result, by_heard: bool) -> tuple[str, ...]:
     benchmark, protocol = result.benchmark, result.protocol.model_dump(mode="json")
     plain = [benchmark.model_dump(mode="json")["task"], protocol]
-    told = [benchmark.synthetic, disowned(result) is not None, result.transductive]
-    texts = (json.dumps(part, sort_keys=True) for part in (*plain, *told))
+    tests = [[*fold.tests] for fold in result.split.folds if fold.tests]
+    told = [benchmark.synthetic, disowned(result) is not None, by_heard and result.transductive]
+    texts = (json.dumps(part, sort_keys=True) for part in (*plain, *told, tests))
     return benchmark.name, benchmark.version, *texts
 
 
@@ -130,8 +146,10 @@ def disowned(result: Result) -> str | None:
         return None
     part = result.recipe.get("benchmark")
     origin = part.get("origin", "serbench") if isinstance(part, dict) else "serbench"
-    if origin != "serbench" or result.benchmark.name != own.name:
+    if origin != "serbench":
         return f"is made by other code ({origin})"
+    if result.benchmark.name != own.name:
+        return f"serbench writes '{own.name}', so that something else wrote the record"
     said = result.benchmark
     if said.version == own.version and said.synthetic != own.synthetic:
         return f"says synthetic: {str(said.synthetic).lower()}"
@@ -162,7 +180,12 @@ def _groups(entries: list[Standing]) -> Iterator[Group]:
         for each in found
     ]
     made = [
-        Group(_title(each, others), tuple(_sentences(each, others, found)), each.entries)
+        Group(
+            _title(each, others),
+            tuple(_sentences(each, others, found)),
+            each.entries,
+            tuple(_rivals(others, found)),
+        )
         for each, others in zip(found, apart, strict=True)
     ]
     yield from sorted(made, key=lambda group: group.title)
@@ -171,8 +194,18 @@ def _groups(entries: list[Standing]) -> Iterator[Group]:
 def _material(entry: Standing) -> _Material:
     split = entry.result.split.model_dump(exclude={"folds"})
     hashes = {_KINDS.get(key, key): value for key, value in split.items()}
+    hashes["tests"] = _tested(entry)
     known = {kind: value for kind, value in hashes.items() if value}
     return _Material(known, {entry.measured.facts}, [entry])
+
+
+def _tested(entry: Standing) -> str:
+    """Return a digest of who speaks in each of several tests; empty where that is not known."""
+    if not any(fold.tests for fold in entry.result.split.folds):
+        return ""
+    rank, shares = entry.result.benchmark.task.rank, entry.measured.shares
+    own = {key: sorted(shares[key].speakers) for key in shares if key.rpartition("/")[2] == rank}
+    return digest_json(own) if own else ""
 
 
 def _columns(facts: DataFrame, kind: str) -> list[str]:
@@ -253,6 +286,14 @@ def _sentences(
                 f"Not comparable with {named} of the same benchmark and protocol: {what}. Which "
                 "side is right cannot be known from the results."
             )
+
+
+def _rivals(
+    others: Mapping[int, Mapping[str, list[str]]], found: Sequence[_Material]
+) -> Iterator[Rival]:
+    for number, kinds in others.items():
+        if what := [_what(kind, kinds[kind]) for kind in _FACTS if kind in kinds]:
+            yield Rival(", ".join(what), found[number].entries)
 
 
 def _what(kind: str, utterances: Sequence[str]) -> str:

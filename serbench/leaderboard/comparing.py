@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from serbench.errors import SerbenchError
 from serbench.leaderboard.comparable import groups, title
 from serbench.leaderboard.differing import differing
-from serbench.leaderboard.figures import number
+from serbench.leaderboard.figures import chance, number
 from serbench.leaderboard.record import Labels, Result
 from serbench.leaderboard.standing import Standing, standing
 from serbench.leaderboard.store import Entry
@@ -65,6 +65,9 @@ def compare(
 ) -> Comparison:
     """Compare two results on the same utterances.
 
+    One may have heard the test part, without labels, and the other not: the verdict says so. No
+    board ranks the two together.
+
     Args:
         one: a result with its predictions.
         other: another.
@@ -76,7 +79,7 @@ def compare(
             task.
     """
     pair = _comparable(one, other)
-    figures = tuple(_figures(*pair))
+    figures = tuple(figures_of(*pair))
     if not figures:
         kind = one.result.benchmark.task.kind
         raise SerbenchError(f"the metrics of a {kind} task do not follow from sums over utterances")
@@ -84,7 +87,8 @@ def compare(
     names = _names(one.result, other.result)
     parts = tuple(_parts(one, other, by, gender)) if by else ()
     heading = title(one.result.benchmark, one.result.protocol)
-    verdict = (*_verdict(figures[0], folds), *_about_seeds(*pair))
+    heard = _about_hearing(one.result, other.result)
+    verdict = (*_verdict(figures[0], folds), *heard, *_about_seeds(*pair))
     return Comparison(heading, names, figures, folds, parts, verdict)
 
 
@@ -94,14 +98,20 @@ def _comparable(one: Entry, other: Entry) -> tuple[Standing, Standing]:
         if not each.result.complete:
             digest = each.result.digest[:8]
             raise SerbenchError(f"result {digest} is incomplete; let its run end, then compare")
-    found = groups(pair)
+    found = groups(pair, by_heard=False)
     if len(found) > 1:
         said = next((s for g in found for s in g.sentences), " and ".join(g.title for g in found))
         raise SerbenchError(f"the two are not on the same: {said.rstrip('.')}; take two that are")
     return pair
 
 
-def _figures(one: Standing, other: Standing) -> Iterator[Line]:
+def figures_of(one: Standing, other: Standing) -> Iterator[Line]:
+    """Yield the figures that can be taken apart by speaker, of two results on the same.
+
+    Args:
+        one: a result with what its predictions come to.
+        other: another.
+    """
     from serbench.scoring.comparisons import by_speakers
 
     mine, theirs = one.measured.shares, other.measured.shares
@@ -220,13 +230,13 @@ def _verdict(ranking: Line, folds: Difference) -> Iterator[str]:
     elif found.real:
         yield (
             f"{better} is better than {worse}: by {amount} (95 % interval {low:.3f} to "
-            f"{high:.3f}, p {_p(found.p)}, {found.units} speakers)."
+            f"{high:.3f}, p {chance(found.p)}, {found.units} speakers)."
         )
     else:
         yield (
             f"A and B cannot be told apart: they differ by {amount}, and with "
             f"these {found.units} speakers only more than about "
-            f"{(found.high - found.low) / 2:.3f} would show (p {_p(found.p)})."
+            f"{(found.high - found.low) / 2:.3f} would show (p {chance(found.p)})."
         )
     yield from _about_folds(found, folds)
 
@@ -238,11 +248,24 @@ def _about_folds(found: Difference, folds: Difference) -> Iterator[str]:
     why = "" if same == "agrees" else "; it knows less, as it has fewer folds than speakers"
     if not found.real and folds.real:
         why = "; take the two as undecided"
-    yield (f"The corrected t test over {folds.units} folds {same} (p {_p(folds.p)}{why}).")
+    yield (f"The corrected t test over {folds.units} folds {same} (p {chance(folds.p)}{why}).")
 
 
-def _p(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"= {p:.3f}"
+def _about_hearing(one: Result, other: Result) -> Iterator[str]:
+    """Yield what one was told or heard of the test part, which is a part of the difference."""
+    for name, result in zip("AB", (one, other), strict=True):
+        if result.saw_truths:
+            yield (
+                f"{name} is corrected by the labels of the test part (an oracle): it shows what "
+                "could be had, is no system, and has no rank."
+            )
+    if one.transductive != other.transductive:
+        heard, not_heard = "AB" if one.transductive else "BA"
+        yield (
+            f"{heard} heard the audio of the test part, without labels (transductive), and "
+            f"{not_heard} did not: the difference is of systems and of what they heard, and no "
+            "board ranks the two together."
+        )
 
 
 def _about_seeds(*pair: Standing) -> Iterator[str]:

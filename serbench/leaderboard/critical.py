@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 from xml.sax.saxutils import escape
 
+from serbench.leaderboard.figures import chance
+
 if TYPE_CHECKING:
     from serbench.scoring.comparisons import CriticalDifference
 
@@ -46,7 +48,7 @@ def to_svg(systems: Sequence[str], found: CriticalDifference, corpora: int) -> s
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {space.width} {height}" role="img" '
         f'font-family="sans-serif" font-size="13" stroke="black" fill="none">\n'
         f"<title>{said}; critical difference {found.least:.2f} (Nemenyi, 5 %), Friedman "
-        f"p = {found.p:.3f}</title>\n" + "\n".join(drawn) + "\n</svg>\n"
+        f"p {escape(chance(found.p))}</title>\n" + "\n".join(drawn) + "\n</svg>\n"
     )
 
 

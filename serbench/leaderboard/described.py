@@ -8,6 +8,11 @@ from typing import Any
 from serbench.leaderboard.record import Result
 
 
+def cell(value: Any) -> Any:
+    """Return a value as one cell of a table: lists and what has names as JSON."""
+    return json.dumps(value) if isinstance(value, list | dict) else value
+
+
 def setting(result: Result) -> dict[str, Any]:
     """Return what was measured, how it was split, and whether the test part was heard before."""
     benchmark, protocol = result.benchmark, result.protocol
@@ -16,12 +21,12 @@ def setting(result: Result) -> dict[str, Any]:
         "version": benchmark.version,
         "synthetic": benchmark.synthetic,
         "task": benchmark.task.kind,
-        "targets": json.dumps(benchmark.task.outputs),
+        "targets": [*benchmark.task.outputs],
         "protocol": protocol.name,
-        "protocol_options": json.dumps(protocol.options, sort_keys=True),
+        "protocol_options": dict(sorted(protocol.options.items())),
         "shares": " ".join(protocol.shares),
         "split": result.split.hash,
-        "transductive": str(result.transductive).lower(),
+        "transductive": result.transductive,
     }
 
 

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from serbench.leaderboard.identity import CORRECTED
 from serbench.leaderboard.record import Result
 
 LONGEST = 24
@@ -34,22 +35,41 @@ def differing(results: Sequence[Result], recommend: Recommend | None = None) -> 
         results: of one board.
         recommend: what tells the recommended settings; None: they are not known.
     """
-    recipes = [_said(result.recipe) for result in results]
-    keys = [
-        _apart(recipe, recommend, result) for recipe, result in zip(recipes, results, strict=True)
+    runs = _runs(results)
+    trained = [_said(run.recipe) for run in runs]
+    recipes = [
+        recipe if run is result else recipe | _said(result.recipe)
+        for recipe, run, result in zip(trained, runs, results, strict=True)
     ]
+    keys = [_apart(recipe, recommend, run) for recipe, run in zip(trained, runs, strict=True)]
     groups: dict[str, list[int]] = defaultdict(list)
     for row, result in enumerate(results):
         groups[result.labels.model_dump_json()].append(row)
     for rows in groups.values():
         common = _between([recipes[row] for row in rows])
         for row in rows:
-            keys[row] = {**dict.fromkeys(common), **keys[row]}
+            # of a post-processor a recipe has what is not as by default
+            told = (k for k in common if k in recipes[row] or not k.startswith(f"{CORRECTED}."))
+            keys[row] = {**dict.fromkeys(told), **keys[row]}
     names = _short(key for own in keys for key in own)
     return [
         ", ".join(f"{names[key]}={_shortened(recipe.get(key, _absent(key)))}" for key in own)
         for recipe, own in zip(recipes, keys, strict=True)
     ]
+
+
+def _runs(results: Sequence[Result]) -> list[Result]:
+    """Return for each result the run that it was corrected of, as far as it is here, or itself."""
+    here = {result.digest: result for result in results}
+
+    def run(result: Result) -> Result:
+        seen = set[str]()  # what strangers write may go in circles
+        while (was := result.corrected) and was.digest in here and was.digest not in seen:
+            seen.add(was.digest)
+            result = here[was.digest]
+        return result
+
+    return [run(result) for result in results]
 
 
 def _apart(

@@ -7,10 +7,14 @@ with the data set, if that is a benchmark (https://huggingface.co/docs/hub/eval-
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from serbench.durable import replacing
 from serbench.errors import SerbenchError
+from serbench.leaderboard import implied
 from serbench.leaderboard.cards import published
 from serbench.leaderboard.comparing import called
 from serbench.leaderboard.figures import ends
@@ -20,6 +24,7 @@ from serbench.leaderboard.table import Board, Row
 if TYPE_CHECKING:
     from huggingface_hub import EvalResultEntry
 
+_FILE = Path(".eval_results/serbench.yaml")
 _FORM = re.compile(r"([\w-]+)=([\w.-]+/[\w.-]+)(?::([\w.-]+))?")
 
 
@@ -37,7 +42,7 @@ def data_sets(said: Iterable[str]) -> dict[str, DataSet]:
         said: "BENCHMARK=OWNER/NAME" or "BENCHMARK=OWNER/NAME:TASK".
 
     Raises:
-        SerbenchError: one is of another form.
+        SerbenchError: one is of another form, or a benchmark is there twice.
     """
     found = {}
     for text in said:
@@ -46,22 +51,39 @@ def data_sets(said: Iterable[str]) -> dict[str, DataSet]:
             msg = f"'{text}' does not say which data set; give BENCHMARK=OWNER/NAME[:TASK]"
             raise SerbenchError(msg)
         name, *where = (part for part in match.groups() if part)
+        if name in found:
+            raise SerbenchError(f"{name} is given twice; a benchmark is one data set on the hub")
         found[name] = DataSet(*where)
     return found
 
 
+def checked(url: str) -> str:
+    """Return the address of a page, as others may follow it.
+
+    Raises:
+        SerbenchError: it is none of the web.
+    """
+    if re.fullmatch(r"https?://[^\s<>\"']+", url) is None:
+        raise SerbenchError(f"'{url}' is no address of a page; give https://...")
+    return url
+
+
 def evaluations(
-    boards: Sequence[Board], where: Mapping[str, DataSet], url: str | None = None
+    boards: Sequence[Board],
+    where: Mapping[str, DataSet],
+    url: str | None = None,
+    marks: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Return, for each published encoder, its best ranked score on each board as YAML.
 
-    Rows of several encoders, and of weights that nobody finds on the hub, are left out; what
-    qualifies a score stands in its notes.
+    Rows of several encoders, of weights that nobody finds on the hub, and those that are not
+    verified are left out; what qualifies a score stands in its notes.
 
     Args:
         boards: with the rows.
         where: what benchmarks are on the hub; others are left out.
         url: of the page, as the source.
+        marks: what must be said of some rows, by the digests of their results.
     """
     import yaml
     from huggingface_hub import eval_result_entries_to_yaml
@@ -69,8 +91,9 @@ def evaluations(
     found: dict[str, list[EvalResultEntry]] = {}
     for board in boards:
         if board.benchmark.name in where:
-            for model, row in _best(board).items():
-                entry = _entry(board, row, where[board.benchmark.name], url)
+            for model, row in _best(board, marks or {}).items():
+                mark = (marks or {}).get(row.result.digest, "")
+                entry = _entry(board, row, mark, where[board.benchmark.name], url)
                 found.setdefault(model, []).append(entry)
     return {
         model: yaml.safe_dump(
@@ -80,17 +103,94 @@ def evaluations(
     }
 
 
-def _best(board: Board) -> dict[str, Row]:
+def keep(texts: Mapping[str, str], folder: Path) -> Iterator[str]:
+    """Write evaluations below a folder, and yield what was done, a sentence each.
+
+    Those of an earlier time that are none any more are removed.
+
+    Args:
+        texts: as of `evaluations`.
+        folder: of the page.
+
+    Raises:
+        SerbenchError: the folder cannot be written to.
+    """
+    hub = folder / "hub"
+    places = {hub / model / _FILE: model for model in texts}
+    for path in sorted({*hub.glob(f"*/*/{_FILE}")} - places.keys()):
+        path.unlink()
+        yield f"removed, as there is no such score any more: {path}"
+    for path, model in places.items():
+        with replacing(path) as temporary:
+            temporary.write_text(texts[model], encoding="utf-8")
+        yield f"for {model}: {path}"
+
+
+def account(
+    boards: Sequence[Board],
+    where: Mapping[str, DataSet],
+    marks: Mapping[str, str] | None = None,
+) -> Iterator[str]:
+    """Yield, for each benchmark on the hub, what becomes of its rows, a sentence each.
+
+    Args:
+        boards: as for `evaluations`.
+        where: likewise.
+        marks: likewise.
+    """
+    for name, data in where.items():
+        own = [board for board in boards if board.benchmark.name == name]
+        if not own:
+            yield f"{name}: no result is on it, so nothing is written for {data.id}"
+            continue
+        why = Counter(
+            _fate(row, _best(board, marks or {}), marks or {})
+            for board in own
+            for row in board.rows
+        )
+        parts = ", ".join(f"{count} {reason}" for reason, count in why.most_common())
+        yield f"{name}, for {data.id}: of {why.total()} row{'s' * (why.total() > 1)} {parts}"
+
+
+def _fate(row: Row, best: Mapping[str, Row], marks: Mapping[str, str]) -> str:
+    if row.rank is None:
+        return "without a rank"
+    if len(row.result.encoders) > 1:
+        return "of several encoders"
+    models = published(row)
+    if not models:
+        return "of weights without an id on the hub"
+    if _unproven(row, marks):
+        return "not verified"
+    return "written" if any(best[model] is row for model in models) else "not the best of its model"
+
+
+def _best(board: Board, marks: Mapping[str, str]) -> dict[str, Row]:
     """Return the first row of each encoder that is alone in it; boards have the best first."""
     found: dict[str, Row] = {}
     for row in board.rows:
         if row.rank is not None and len(row.result.encoders) == 1:
             for model in published(row):
-                found.setdefault(model, row)
+                if model not in found and not _unproven(row, marks):
+                    found[model] = row
     return found
 
 
-def _entry(board: Board, row: Row, where: DataSet, url: str | None) -> EvalResultEntry:
+def _unproven(row: Row, marks: Mapping[str, str]) -> bool:
+    """Return whether nobody here knows that a row is what it says, its weights above all.
+
+    Of a row that was sent in, its truths must be verified, and its upstream be one of serbench's:
+    what code of somebody's own says of its weights is his word.
+    """
+    if any(implied.unlike(row.result)):
+        return True
+    mark = marks.get(row.result.digest, "")
+    if not mark:
+        return False
+    return bool({"unverified", "unnamed"} & {*of_row(row, mark)}) or implied.foreign(row.result)
+
+
+def _entry(board: Board, row: Row, mark: str, where: DataSet, url: str | None) -> EvalResultEntry:
     from huggingface_hub import EvalResultEntry
 
     key = board.columns[0].key
@@ -101,16 +201,16 @@ def _entry(board: Board, row: Row, where: DataSet, url: str | None) -> EvalResul
         date=row.result.created.date().isoformat(),
         source_url=url,
         source_name="serbench leaderboard" if url else None,
-        notes="; ".join(_notes(board, row)),
+        notes="; ".join(_notes(board, row, mark)),
     )
 
 
-def _notes(board: Board, row: Row) -> Iterator[str]:
+def _notes(board: Board, row: Row, mark: str) -> Iterator[str]:
     column = board.columns[0]
     interval = row.intervals.get(column.key)
     yield f"{column.title} {column.dimension or ''}".strip()
     if interval is not None:
         yield f"95 % {ends(interval)} over {interval.speakers} speakers"
     yield from (called(row.result.labels), board.title)
-    yield from (FLAGS[flag].words for flag in dict.fromkeys([*of_board(board), *of_row(row)]))
+    yield from (FLAGS[flag].words for flag in dict.fromkeys([*of_board(board), *of_row(row, mark)]))
     yield f"serbench result {row.result.digest[:12]}"

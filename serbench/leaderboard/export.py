@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from serbench.leaderboard import reports
 from serbench.leaderboard.columns import COLUMNS, texts
-from serbench.leaderboard.described import setting, system
+from serbench.leaderboard.described import cell, setting, system
 from serbench.leaderboard.figures import main_ends, with_spread
 from serbench.leaderboard.table import Board, Row
 
@@ -97,8 +97,12 @@ def to_csv(boards: Sequence[Board], names: Sequence[str] = ()) -> str:
     every = list(dict.fromkeys(name for row in rows for name in row))
     writer = csv.DictWriter(text, every, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: harmless(value) for name, value in row.items()} for row in rows)
+    writer.writerows({name: harmless(_cell(value)) for name, value in row.items()} for row in rows)
     return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else cell(value)
 
 
 def to_json(boards: Sequence[Board], names: Sequence[str] = (), *, reported: bool = False) -> str:
@@ -154,13 +158,12 @@ def _flat(board: Board, row: Row) -> dict[str, Any]:
     return {
         "board": board.title,
         **setting(result),
-        "synthetic": str(result.benchmark.synthetic).lower(),
         "folds": len(result.split.folds),
         "rank": row.rank,
         **system(result),
         "differs": row.differs,
         "seeds": row.seeds,
-        "complete": str(result.complete).lower(),
+        "complete": result.complete,
         "digest": result.digest,
         "created": result.created.isoformat(),
         "notes": " ".join(board.notes[note - 1] for note in row.notes),

@@ -16,6 +16,11 @@ def number(value: float) -> str:
     return "nan" if math.isnan(value) else f"{value:z.3f}"
 
 
+def chance(p: float) -> str:
+    """Return "= 0.012", or "< 0.001" where three decimals would say that p is nothing."""
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}"
+
+
 def with_spread(value: Spread, gap: str = " ") -> str:
     """Return "0.852 ± 0.031 (0.004)", over folds and, in brackets, over seeds, as far as known."""
     parts = [number(value.mean)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from serbench.errors import unknown
 from serbench.leaderboard import store
 from serbench.leaderboard.comparable import groups
-from serbench.leaderboard.described import setting, system
+from serbench.leaderboard.described import cell, setting, system
 from serbench.leaderboard.differing import as_text, keys_apart, leaves
 from serbench.leaderboard.standing import standing
 
@@ -94,7 +94,10 @@ def _observed(entry: Entry, by: By) -> DataFrame:
 
 def _named(results: Sequence[Result]) -> list[dict[str, Any]]:
     """Return what each result is: its columns, and the options that these do not tell."""
-    plain = [setting(result) | system(result) for result in results]
+    plain = [
+        {name: cell(value) for name, value in (setting(result) | system(result)).items()}
+        for result in results
+    ]
     alike: dict[str, list[Result]] = defaultdict(list)
     for result, columns in zip(results, plain, strict=True):
         alike[repr(columns)].append(result)

@@ -6,12 +6,12 @@ result and a board can see whether a record has the name that it should.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from serbench.digests import digest_json
-from serbench.leaderboard.record import Labels
+from serbench.leaderboard.record import LABEL, Labels
 
 FORMAT = 3
 """Of what is digested; raised when a change of the code changes the numbers of any recipe."""
@@ -82,6 +82,34 @@ def labels_of(recipe: Mapping[str, Any]) -> Labels:
         weights="-" if set(weights) == {"-"} else ", ".join(weights),
         downstream=head if size is None else f"{head}.{size}",
     )
+
+
+def fused_labels(members: Sequence[Labels], method: str) -> Labels:
+    """Return how the row of fused runs is called: "cpc & hubert", "nano, nano", "mean of 2 runs".
+
+    Args:
+        members: how the rows of the runs are called, in the order of the recipe.
+        method: of the fusion.
+    """
+    encoders = list(dict.fromkeys((each.upstream, each.weights) for each in members))
+    weights = [weights for _, weights in encoders]
+    return Labels(
+        upstream=_joined(" & ", [upstream for upstream, _ in encoders]),
+        weights="-" if set(weights) == {"-"} else _joined(", ", weights),
+        downstream=f"{method} of {len(members)} runs",
+    )
+
+
+def _joined(sign: str, names: Sequence[str]) -> str:
+    """Return names with a sign between them; of more than a label holds, how many there are."""
+    text = sign.join(names)
+    return text if len(text) <= LABEL else f"{len(names)} encoders"
+
+
+def corrected_labels(before: Labels, steps: Iterable[str]) -> Labels:
+    """Return how the row of a corrected run is called: "ecapa > pldc"."""
+    head = " > ".join([before.downstream, *steps])
+    return before.model_copy(update={"downstream": head})
 
 
 def _stem(name: str) -> str:

@@ -45,13 +45,20 @@ def escaped(text: str) -> str:
 
 def _table(board: Board, names: Sequence[str]) -> str:
     names = [name for name in names if name != "intervals"]  # which stand there anyway
-    header = ["\\#", "upstream", "weights", "downstream"]
+    differ = any(row.differs for row in board.rows)
+    header = ["\\#", "upstream", "weights", "downstream", *["differs in"] * differ]
     header += [escaped(f"{c.title} {c.dimension or ''}".strip()) for c in board.columns]
-    header += ["95\\,\\%", *(escaped(COLUMNS[name].title) for name in names)]
+    header += ["95\\,\\%", *(escaped(COLUMNS[name].title) for name in names), "digest"]
     rows = zip(board.rows, texts(board, names), strict=True)
-    cells = [[escaped(cell) for cell in [*_cells(board, row), *more]] for row, more in rows]
-    bold = [[row.rank == 1 and place == 4 for place in range(len(header))] for row in board.rows]
-    columns = "r" + "l" * 3 + "r" * (len(header) - 4)
+    cells = [
+        [escaped(cell) for cell in [*_cells(board, row, differ), *more, row.result.digest[:8]]]
+        for row, more in rows
+    ]
+    words = 3 + differ
+    bold = [
+        [row.rank == 1 and place == 1 + words for place in range(len(header))] for row in board.rows
+    ]
+    columns = "r" + "l" * words + "r" * (len(header) - words - 1)
     caption = escaped(" ".join([f"{board.title}.", *board.caption, *_noted(board)]))
     return booktabs(header, cells, bold, columns, caption)
 
@@ -86,11 +93,12 @@ def booktabs(
     return text
 
 
-def _cells(board: Board, row: Row) -> list[str]:
+def _cells(board: Board, row: Row, differ: bool) -> list[str]:
     labels = row.result.labels
     values = [with_spread(row.values[column.key]) for column in board.columns]
     interval = main_ends(board, row)
-    return [row.place, labels.upstream, labels.weights, labels.downstream, *values, interval]
+    names = [labels.upstream, labels.weights, labels.downstream, *[row.differs] * differ]
+    return [row.place, *names, *values, interval]
 
 
 def _noted(board: Board) -> list[str]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from serbench.errors import SerbenchError
+from serbench.leaderboard.across import Systems
 from serbench.leaderboard.comparing import called
-from serbench.leaderboard.figures import number
+from serbench.leaderboard.figures import chance, number
 from serbench.leaderboard.record import Labels
 from serbench.leaderboard.table import Board, Row
 
@@ -72,7 +73,13 @@ def _by_downstream(board: Board) -> Matrix:
 
 
 def _by_corpus(boards: Sequence[Board]) -> Matrix:
-    ranked = [(called(r.result.labels), b.title, r) for b in boards for r in _ranked(b)]
+    """Return a row for each system: what is called alike and set otherwise is another one."""
+    systems = Systems(row.result for board in boards for row in board.rows)
+    found = [(systems.of(row.result), b.title, row) for b in boards for row in _ranked(b)]
+    one = {system: row.result for system, _, row in reversed(found)}
+    told = zip(one.items(), systems.apart([*one.values()]), strict=True)
+    names = {key: f"{called(each.labels)}{said and ', '}{said}" for (key, each), said in told}
+    ranked = [(names[system], title, row) for system, title, row in found]
     made = _matrix("Systems by corpus, what ranks on each", ranked, [f"{_STAR}."])
     return made._replace(sentences=(*made.sentences, *about_corpora(made)))
 
@@ -146,7 +153,7 @@ def diagram(systems: Sequence[str], found: CriticalDifference, corpora: int) -> 
     """Yield a critical-difference diagram as lines: mean ranks, and bars of what is not apart."""
     yield (
         f"Mean ranks on {corpora} corpora; critical difference {found.least:.2f} (Nemenyi, 5 %); "
-        f"Friedman p = {found.p:.3f}. A bar joins what cannot be told apart:"
+        f"Friedman p {chance(found.p)}. A bar joins what cannot be told apart:"
     )
     for number_, mean in sorted(enumerate(found.ranks), key=lambda each: each[1]):
         bars = "".join("|" if number_ in group else " " for group in found.groups)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from serbench.leaderboard.hearing import HEARD_UNLABELLED, LABELLED, heard
+from serbench.leaderboard.identity import CORRECTED
 from serbench.leaderboard.record import Adaptation, Encoder, Result
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
     from serbench.benchmarks.tasks import Figure
-    from serbench.scoring.scores import Scores
+    from serbench.scoring.scores import Scores, SpeakerSummary
 
 NAMED = 3
 """How many utterances a sentence names before it only counts."""
@@ -24,6 +25,7 @@ _ALWAYS = (
     *("rank", "by_fold", "by_speaker", "folds", "speakers", "seeds"),
     *("mean_of_folds", "mean_of_speakers", "pooled"),
 )
+_CONTROLS = {"random": "drawn at random", "all": "all that there are"}
 _LONGEST = 40  # characters of a value in a sentence
 
 
@@ -99,7 +101,7 @@ def about_constant(result: Result, scores: Scores) -> list[str]:
         return []
     where = " in a dimension" if len(task.scales) > 1 else ""
     return [
-        f"The ratings of {people.constant} of {people.speakers} speakers are all equal{where}: "
+        f"The ratings of {people.constant} of {_enough(people)} speakers are all equal{where}: "
         f"their {task.called} is 0 or undefined, whatever is predicted."
     ]
 
@@ -108,9 +110,14 @@ def _about_speakers(figure: Figure, scores: Scores) -> str:
     people = scores.by_speaker[figure.key]
     left_out = f", without {people.left_out} with less" if people.left_out else ""
     return (
-        f"{figure.title}: mean of {people.speakers} speakers ± standard deviation over speakers "
+        f"{figure.title}: mean of {_enough(people)} speakers ± standard deviation over speakers "
         f"(ddof 0), those with {scores.min_utterances} utterances or more{left_out}."
     )
+
+
+def _enough(people: SpeakerSummary) -> int:
+    """Return how many speakers have utterances enough, the same for every row of a board."""
+    return people.speakers + len(people.undefined)
 
 
 def about_predictions(result: Result, predictions: DataFrame) -> list[str]:
@@ -132,18 +139,25 @@ def about_result(result: Result, scores: Scores) -> list[str]:
         result: the record.
         scores: computed from its predictions; those stored in the record should be the same.
     """
+    return [*about_record(result, scores), *filter(None, [mismatch(result, scores)])]
+
+
+def about_record(result: Result, scores: Scores) -> list[str]:
+    """Return the same as `about_result` but for scores that are not those of the record."""
     sentences = [
         _incomplete(result, scores),
         _unsummed(result),
         _left_out(result),
-        _fewer_averaged(result),
+        *_fewer_averaged(result),
         _fused(result),
         _corrected(result),
+        _control(result),
         _warned(result),
         _conditioned(result),
         *(_contaminated(result, encoder) for encoder in result.encoders),
+        *(_labels_seen(encoder) for encoder in result.encoders),
         _undefined(scores),
-        mismatch(result, scores),
+        _undefinable(result, scores),
     ]
     return [sentence for sentence in sentences if sentence]
 
@@ -161,21 +175,21 @@ def _unsummed(result: Result) -> str | None:
     return "Its record has no checksum, as older ones do not: a change of it would not be noticed."
 
 
-def _fewer_averaged(result: Result) -> str | None:
-    """Return of how many trainings fewer epochs were averaged than were asked for."""
+def _fewer_averaged(result: Result) -> Iterator[str]:
+    """Yield of how many trainings of a stage fewer epochs were averaged than were asked for."""
     tuned = [fit for each in result.encoders if each.finetuned for fit in each.finetuned.training]
-    for key, fits in (("training", result.training), ("finetune", tuned)):
+    stages = (("finetune", "fine-tunings", tuned), ("training", "trainings", result.training))
+    for key, called, fits in stages:
         settings = result.recipe.get(key)
         asked = settings.get("average") if isinstance(settings, dict) else None
         if not isinstance(asked, int) or asked < 2:
             continue
         fewer = sum(len(fit.averaged) < asked for fit in fits)
         if fewer:
-            return (
-                f"{fewer} of {len(fits)} trainings had fewer than the {asked} epochs that were to "
+            yield (
+                f"{fewer} of {len(fits)} {called} had fewer than the {asked} epochs that were to "
                 "be averaged: the mean is of those that there are."
             )
-    return None
 
 
 def _left_out(result: Result) -> str | None:
@@ -199,7 +213,11 @@ def _fused(result: Result) -> str | None:
     ]
     pairs = zip(called, result.members, strict=True)
     named = ", ".join(f"{name} ({member.digest[:8]})" for name, member in pairs)
-    return f"{result.labels.downstream.capitalize()}, fused fold by fold: {named}."
+    said = f"{result.labels.downstream.capitalize()}, fused fold by fold: {named}."
+    seen = [member.digest[:8] for member in result.members if member.oracle]
+    if seen and result.corrected is None:
+        said += f" Labels of the test part are in {' and '.join(seen)}: not ranked."
+    return said
 
 
 def _corrected(result: Result) -> str | None:
@@ -208,7 +226,22 @@ def _corrected(result: Result) -> str | None:
     made = f"Made of {result.corrected.digest[:8]} by {', then '.join(result.corrected.steps)}"
     if not result.corrected.oracle:
         return f"{made}, fold by fold, without labels of the test part."
-    return f"{made}, which looks at the labels of the test part: not ranked."
+    return f"{made}; this, or what it is made of, looks at the labels of the test part: not ranked."
+
+
+def _control(result: Result) -> str | None:
+    """Return that a correction is a control: it takes neighbours who need not sound alike."""
+    said = result.recipe.get(CORRECTED)
+    steps = [step for step in said if isinstance(step, dict)] if isinstance(said, list) else []
+    options = [step.get("options") for step in steps if step.get("origin") == "serbench"]
+    taken = [each.get("neighbours") for each in options if isinstance(each, dict)]
+    named = [words for choice, words in _CONTROLS.items() if choice in taken]
+    if not named:
+        return None
+    return (
+        f"A control: neighbours are {' and '.join(named)}, so that what it gains is not owed to "
+        "whom a speaker sounds like."
+    )
 
 
 def _warned(result: Result) -> str | None:
@@ -265,6 +298,8 @@ def _conditioned(result: Result) -> str | None:
     if known is None:
         return None
     unseen = f"{known.unseen} of {known.tested} speakers of the test parts were not trained on"
+    if not known.tested:
+        unseen = "no speaker of the test parts is known by name"
     if known.on == "id":
         share = " and share the row of those whom the head does not know" * bool(known.unseen)
         return f"The head is told who speaks: {unseen}{share}."
@@ -276,48 +311,21 @@ def _conditioned(result: Result) -> str | None:
 
 def _contaminated(result: Result, encoder: Encoder) -> str | None:
     corpora = encoder.provenance.get("trained_on", "")
-    if not heard(corpora, result.benchmark):
+    if heard(corpora, result.benchmark):
+        return f"The upstream was trained on the test corpus; its weights saw {corpora}."
+    if audio := encoder.provenance.get(HEARD_UNLABELLED):
+        return f"The upstream was trained on audio of {audio}; its weights call it {corpora}."
+    return None
+
+
+def _labels_seen(encoder: Encoder) -> str | None:
+    seen = encoder.provenance.get(LABELLED)
+    if seen is None:
         return None
-    return f"The upstream was trained on the test corpus; its weights saw {corpora}."
-
-
-class _Named(Protocol):
-    """A benchmark, or the record of one."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def version(self) -> str: ...
-
-
-def heard(corpora: str, benchmark: _Named) -> bool:
-    """Return whether a list of corpora names one that a benchmark tests."""
-    return any(mentions(corpora, each) for each in (benchmark.name, *tested(benchmark)))
-
-
-def tested(benchmark: _Named) -> list[str]:
-    """Return the corpora that a benchmark of several tests, by its name and version.
-
-    Of "a_and_b_to_c" it is c; the version, "c 1, a 2, b 1", has those that are tested first.
-    """
-    members = [each.rpartition(" ")[0] for each in benchmark.version.split(", ")]
-    name = benchmark.name.rpartition("_to_")[2]
-    if counted := re.fullmatch(r"(\d+)_corpora", name):
-        return [*dict.fromkeys(members)][: int(counted[1])]
-    return [each for each in members if each and each in name.split("_and_")]
-
-
-def mentions(corpora: str, benchmark: str) -> bool:
-    """Return whether a list of corpora names a benchmark, however it writes the name.
-
-    >>> mentions("LibriSpeech, MSP-Podcast 1.11", "msp_podcast")
-    True
-    >>> mentions("a democratic corpus", "demo")
-    False
-    """
-    letters = [re.escape(letter) for letter in benchmark.lower() if letter.isalnum()]
-    pattern = r"(?<![^\W_])" + r"[-_ ]?".join(letters) + r"(?![^\W_])"
-    return re.search(pattern, corpora.lower()) is not None
+    return (
+        f"Weights that had seen test labels: they were fine-tuned with those of {seen}, before the "
+        "run; the score says nothing about speech that is new to them."
+    )
 
 
 def _undefined(scores: Scores) -> str | None:
@@ -326,6 +334,19 @@ def _undefined(scores: Scores) -> str | None:
     first, *others = scores.undefined
     more = f" (and {len(others)} more)" if others else ""
     return f"Undefined (nan): {first.rstrip('.')}{more}."
+
+
+def _undefinable(result: Result, scores: Scores) -> str | None:
+    """Return who is in no average, as the measure is 0 / 0."""
+    task = result.benchmark.task
+    names = scores.by_speaker[f"a_{task.main}"].undefined
+    if not names:
+        return None
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return (
+        f"A-{task.called} without {', '.join(names[:NAMED])}{more}: all ratings are one number, "
+        f"and nothing else is predicted, for which {task.called} is not defined."
+    )
 
 
 def mismatch(result: Result, scores: Scores) -> str | None:

@@ -7,7 +7,8 @@ sentence that names the file.
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,10 @@ from serbench.scoring import embedded
 from serbench.scoring import predictions as tables
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from pandas import DataFrame
-    from pyarrow import Schema, Table
+    from pyarrow import ChunkedArray, Schema, Table
     from pyarrow.parquet import FileMetaData
 
     from serbench.benchmarks.tasks import Task
@@ -69,8 +72,8 @@ def read_record(path: Path) -> Result:
     except ValueError as error:
         raise BrokenResultError(path, f"is not JSON, perhaps cut off ({error})") from error
     _check_format(path, plain)
-    if unfit := next(_unfit(plain), None):
-        raise BrokenResultError(path, unfit)
+    if reason := _unfit(plain):
+        raise BrokenResultError(path, _said(*reason))
     _check_sum(path, plain)
     try:
         return Result.model_validate_json(content)
@@ -80,7 +83,8 @@ def read_record(path: Path) -> Result:
 
 def unfit(result: Result) -> str | None:
     """Return the first reason why a record could not be read again, or None."""
-    return next(_unfit(from_json(result.model_dump_json())), None)
+    reason = _unfit(from_json(result.model_dump_json()))
+    return None if reason is None else _said(*reason)
 
 
 def read_predictions(path: Path, task: Task, most: int) -> DataFrame:
@@ -105,8 +109,13 @@ def read_predictions(path: Path, task: Task, most: int) -> DataFrame:
         most=most,
         allowed=_CELL_BYTES * (cells + 1_000),
         words=words,
-        columns=lambda schema: tables.wrong_columns(task, _frame(schema.empty_table())),
+        columns=lambda schema: _wrong_columns(task, schema.remove_metadata()),
     )
+
+
+@lru_cache(maxsize=64)
+def _wrong_columns(task: Task, schema: Schema) -> str | None:
+    return tables.wrong_columns(task, _frame(schema.empty_table()))
 
 
 def read_voices(path: Path, most: int) -> DataFrame:
@@ -173,10 +182,11 @@ def _read_table(
             reason = _too_much(file.metadata, most, allowed) or _doubled(file.schema_arrow)
             reason = reason or columns(file.schema_arrow)
             there = [word for word in words if word in file.schema_arrow.names]
+            known = file.metadata
         if reason is None:
             # a text stands there once, however often a column says it
             with parquet.ParquetFile(
-                path, read_dictionary=there, page_checksum_verification=True
+                path, metadata=known, read_dictionary=there, page_checksum_verification=True
             ) as file:
                 table = file.read()
             reason = _too_long(table)
@@ -219,22 +229,33 @@ def _check_sum(path: Path, plain: dict[str, Any]) -> None:
         raise BrokenResultError(path, f"{reason} of what it says")
 
 
-def _unfit(value: Any, where: str = "") -> Iterator[str]:
-    """Yield what no record holds, wherever it stands: unseen characters, numbers out of range."""
-    if isinstance(value, dict):
-        yield from _unfit([*value], f"{where} (a name)")
+def _unfit(value: Any) -> tuple[str, str] | None:
+    """Return where a value has what no record holds, and what: the first of it, or None.
+
+    A record has thousands of entries, so a path is put together only when there is a reason.
+    """
+    if isinstance(value, str):
+        if character := hidden(value):
+            return "", f"has the character {character}, which may command a terminal"
+        if len(value) > _TEXT:
+            return "", f"has {len(value)} characters"
+    elif isinstance(value, dict):
         for key, entry in value.items():
-            yield from _unfit(entry, f"{where}.{key}".strip("."))
+            if found := _unfit(key):
+                return " (a name)", found[1]
+            if found := _unfit(entry):
+                return f".{key}{found[0]}", found[1]
     elif isinstance(value, list):
         for entry in value:
-            yield from _unfit(entry, where)
-    elif isinstance(value, str):
-        if found := hidden(value):
-            yield f"field '{where}': has the character {found}, which may command a terminal"
-        if len(value) > _TEXT:
-            yield f"field '{where}': has {len(value)} characters"
-    elif isinstance(value, int | float) and not abs(value) < _WHOLE:
-        yield f"field '{where}': has a number out of range"
+            if found := _unfit(entry):
+                return found
+    elif value is not None and not abs(value) < _WHOLE:
+        return "", "has a number out of range"
+    return None
+
+
+def _said(where: str, what: str) -> str:
+    return f"field '{where.strip('.')}': {what}"
 
 
 def _invalid(path: Path, error: ValidationError) -> BrokenResultError:
@@ -296,7 +317,26 @@ def _too_long(table: Table) -> str | None:
 def _frame(table: Table) -> DataFrame:
     """Return a table without what its writer says of pandas; equal texts share their memory."""
     import pandas as pd
+    import pyarrow as pa
 
-    frame: DataFrame = table.to_pandas(ignore_metadata=True)
-    coded = [name for name in frame if isinstance(frame[name].dtype, pd.CategoricalDtype)]
-    return frame.astype(dict.fromkeys(coded, object))
+    coded = [name for name in table.column_names if pa.types.is_dictionary(table[name].type)]
+    frame: DataFrame = table.drop_columns(coded).to_pandas(ignore_metadata=True)
+    if not frame.columns.size:
+        frame = pd.DataFrame(index=range(table.num_rows))
+    for name in coded:
+        place = table.column_names.index(name)
+        frame.insert(place, name, pd.Series(_texts(table[name]), dtype=object))
+    return frame
+
+
+def _texts(column: ChunkedArray) -> NDArray[np.object_]:
+    """Return texts that are written as numbers of a dictionary; None where there is none."""
+    import numpy as np
+
+    parts = [
+        np.array([*chunk.dictionary.to_pylist(), None], object)[
+            chunk.indices.fill_null(len(chunk.dictionary)).to_numpy()
+        ]
+        for chunk in column.chunks
+    ]
+    return np.concatenate(parts) if parts else np.array([], object)

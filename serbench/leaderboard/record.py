@@ -11,9 +11,10 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
+    GetPydanticSchema,
     SerializerFunctionWrapHandler,
     WithJsonSchema,
     model_serializer,
@@ -21,6 +22,12 @@ from pydantic import (
 )
 from pydantic import JsonValue as Json
 from pydantic_core import from_json
+from pydantic_core.core_schema import (
+    CoreSchema,
+    no_info_after_validator_function,
+    none_schema,
+    union_schema,
+)
 
 from serbench.benchmarks import NAME
 from serbench.benchmarks.tasks import KINDS
@@ -30,23 +37,43 @@ FORMAT: Literal[1] = 1
 """Of the JSON record; raised by any change that makes older records unreadable."""
 
 
-def _null_is_nan(value: Any) -> Any:
+def _null_is_nan(_: None) -> float:
     """Undo what JSON does to NaN."""
-    return math.nan if value is None else value
+    return math.nan
 
 
 def _utc(moment: datetime) -> datetime:
     try:
-        return moment.astimezone(UTC).replace(microsecond=0)
+        found = moment.astimezone(UTC).replace(microsecond=0)
     except OverflowError as error:
         raise ValueError("no moment of the calendar in UTC") from error
+    if not _FIRST <= found.year <= _LAST:
+        raise ValueError(f"the year {found.year} is none of a result")
+    return found
 
 
+_MOST = 2**53  # what every reader of JSON can count to
+_FIRST, _LAST = 2000, 2200  # years in which a result may have been computed
+LABEL = 500
+"""Characters that no label of a row exceeds."""
 FileName = Annotated[str, Field(pattern=f"^{NAME}$")]
 _DIGEST = r"^[0-9a-f]{8,}$"
+_SHA256 = r"^[0-9a-f]{64}$"
+_Label = Annotated[str, Field(max_length=LABEL)]
+Count = Annotated[int, Field(ge=0, le=_MOST)]
+Amount = Annotated[float, Field(ge=0, le=_MOST, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _number_or_null(kind: Any, plain: GetCoreSchemaHandler) -> CoreSchema:
+    """Return the schema of a number; no Python is called for one, of which a record has many."""
+    null = no_info_after_validator_function(_null_is_nan, none_schema())
+    return union_schema([plain(kind), null])
+
+
 Number = Annotated[
     float,
-    BeforeValidator(_null_is_nan),
+    GetPydanticSchema(_number_or_null),
     WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "null"}]}),
 ]
 
@@ -58,9 +85,9 @@ class _Record(BaseModel):
 class Labels(_Record):
     """How a row is called: `upstream` ("huggingface"), `weights` ("-" for none), `downstream`."""
 
-    upstream: str
-    weights: str = "-"
-    downstream: str
+    upstream: _Label
+    weights: _Label = "-"
+    downstream: _Label
 
 
 class BenchmarkRecord(_Record):
@@ -134,14 +161,14 @@ class FoldRecord(_Record):
     """
 
     name: str
-    train: int
-    valid: int
-    test: int
-    enrol: int = 0
+    train: Count
+    valid: Count
+    test: Count
+    enrol: Count = 0
     hash: str
     truths: dict[str, str] = {}
-    tests: dict[str, int] = {}
-    unlabelled: int = 0
+    tests: dict[str, Count] = {}
+    unlabelled: Count = 0
 
     @model_serializer(mode="wrap")
     def _told(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -221,10 +248,10 @@ class Fit(_Record):
 
     fold: str
     seed: int
-    learning_rate: float
-    epoch: int
+    learning_rate: Annotated[float, Field(ge=0, allow_inf_nan=False)]  # whatever was asked
+    epoch: Count
     valid_score: Number
-    skipped: int = 0
+    skipped: Count = 0
     averaged: tuple[int, ...] = ()
     curve: Curve | None = None
     layers: tuple[tuple[Number, ...], ...] = ()
@@ -251,8 +278,8 @@ class Adaptation(_Record):
 
     on: Literal["all", "train", "before"]
     transductive: bool
-    utterances: int
-    hours: float
+    utterances: Count
+    hours: Amount
     unseen: str | None = None
     checkpoints: tuple[str, ...]
 
@@ -269,8 +296,8 @@ class FineTuned(_Record):
     """
 
     on: Literal["train"]
-    utterances: int
-    hours: float
+    utterances: Count
+    hours: Amount
     checkpoints: tuple[str, ...]
     training: tuple[Fit, ...]
 
@@ -288,13 +315,14 @@ class Conditioning(_Record):
 
     Attributes:
         on: "id", which of the speakers trained on it is; "mfcc", what the speaker sounds like.
-        tested: speakers of the test parts, summed over folds.
-        unseen: those of them that were not trained on in their fold.
+        tested: speakers of the test parts who are known by name, each once; in records of older
+            releases once for each fold that tests him.
+        unseen: those of them whom a fold tests without training on them.
     """
 
     on: Literal["id", "mfcc"]
-    tested: int
-    unseen: int
+    tested: Count
+    unseen: Count
 
 
 class Weighted(_Record):
@@ -310,10 +338,17 @@ class Weighted(_Record):
 
 
 class Member(_Record):
-    """A finished run that was fused with others: its digest, and how its row is called."""
+    """A finished run that was fused with others.
+
+    Attributes:
+        digest: of the run.
+        labels: how its row is called.
+        oracle: whether it looked at the truths of the test part.
+    """
 
     digest: Annotated[str, Field(pattern=_DIGEST)]
     labels: Labels
+    oracle: bool = False
 
 
 class Corrected(_Record):
@@ -322,7 +357,8 @@ class Corrected(_Record):
     Attributes:
         digest: of the run.
         steps: names of the post-processors, in their order.
-        oracle: whether one of them looked at the truths of the test part: shown, never ranked.
+        oracle: whether one of them, or what corrected the run before, looked at the truths of the
+            test part: shown, never ranked.
     """
 
     digest: Annotated[str, Field(pattern=_DIGEST)]
@@ -375,6 +411,8 @@ class Result(_Record):
         created: UTC, to the second.
         complete: whether the predictions have every fold with every seed.
         scores: for people to read; tables recompute them from the predictions.
+        tables: SHA-256 of each file beside the record, by how its name goes on after the digest,
+            ".valid.parquet"; empty where an older serbench did not say.
         checksum: SHA-256 of all the other fields as the file has them (`sum_of`), whatever their
             order and the white space; empty where an older serbench wrote none.
     """
@@ -388,9 +426,9 @@ class Result(_Record):
     split: Split
     seeds: tuple[int, ...]
     left_out: tuple[LeftOut, ...] = ()
-    known_defects: int = 0
-    unknown_speakers: int = 0
-    shared: dict[str, float] = {}
+    known_defects: Count = 0
+    unknown_speakers: Count = 0
+    shared: dict[str, Share] = {}
     warnings: tuple[str, ...] = ()
     provenance: dict[str, str] = {}
     adaptation: Adaptation | None = None
@@ -401,15 +439,16 @@ class Result(_Record):
     conditioning: Conditioning | None = None
     weighted: Weighted | None = None
     training: tuple[Fit, ...] = ()
-    seconds: dict[str, float] = {}
-    threads: dict[str, int] = {}
-    parameters: dict[str, int] = {}
+    seconds: dict[str, Amount] = {}
+    threads: dict[str, Count] = {}
+    parameters: dict[str, Count] = {}
     speed: Annotated[float, Field(gt=0)] | None = None
     versions: dict[str, str] = {}
     device: str = ""
     created: Annotated[AwareDatetime, AfterValidator(_utc)]
     complete: bool
     scores: dict[str, Json]
+    tables: dict[str, Annotated[str, Field(pattern=_SHA256)]] = {}
     checksum: str = ""
 
     @property
@@ -419,6 +458,12 @@ class Result(_Record):
             provenance=self.provenance, adaptation=self.adaptation, finetuned=self.finetuned
         )
         return (first, *self.fused_with)
+
+    @property
+    def saw_truths(self) -> bool:
+        """Whether a post-processor looked at the truths of the test part, here or in a member."""
+        corrected = self.corrected is not None and self.corrected.oracle
+        return corrected or any(member.oracle for member in self.members)
 
     @property
     def transductive(self) -> bool:

@@ -126,7 +126,7 @@ def _remember(name: str, measured: Measured) -> None:
 
 def _plain(measured: Measured) -> dict[str, Any]:
     shares = {
-        key: [each.value, each.speakers, each.parts.tolist(), each.weights.tolist()]
+        key: [each.value, each.speakers, each.parts.tolist(), each.weights.tolist(), each.left_out]
         for key, each in measured.shares.items()
     }
     return {
@@ -155,9 +155,9 @@ def _shares(plain: Mapping[str, Any]) -> Iterator[tuple[str, Shares]]:
 
     from serbench.scoring.intervals import Shares
 
-    for key, (value, speakers, parts, weights) in plain.items():
+    for key, (value, speakers, parts, weights, left_out) in plain.items():
         arrays = np.asarray(parts, np.float64), np.asarray(weights, np.float64)
-        yield key, Shares(value, tuple(speakers), *arrays)
+        yield key, Shares(value, tuple(speakers), *arrays, tuple(left_out))
 
 
 def _scores(plain: Mapping[str, Any]) -> Scores:
@@ -165,7 +165,10 @@ def _scores(plain: Mapping[str, Any]) -> Scores:
 
     summaries = {
         "by_fold": {name: FoldSummary(**each) for name, each in plain["by_fold"].items()},
-        "by_speaker": {name: SpeakerSummary(**each) for name, each in plain["by_speaker"].items()},
+        "by_speaker": {
+            name: SpeakerSummary(**{**each, "undefined": tuple(each["undefined"])})
+            for name, each in plain["by_speaker"].items()
+        },
         "undefined": tuple(plain["undefined"]),
         "tests": {name: _scores(each) for name, each in plain["tests"].items()},
     }

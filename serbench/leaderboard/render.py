@@ -93,10 +93,11 @@ def render_reported(reported: Reported) -> RenderableType:
     for metric in table.metrics:
         grid.add_column(metric.replace(":", "\n"), justify="right")
     for row in table.rows:
-        texts = ["-" if math.isnan(v) else f"{v:.{reported.digits}f}" for v in row.values]
+        # as many decimals as the source has
+        texts = ["-" if math.isnan(value) else f"{value}" for value in row.values]
         if row.std:
             pairs = zip(texts, row.std, strict=True)
-            texts = [f"{text}\n± {std:.{reported.digits}f}" for text, std in pairs]
+            texts = [f"{text}\n± {std}" for text, std in pairs]
         grid.add_row(row.system, *texts)
     heading = Text(f"reported: {source.short}, {table.name}", style="bold")
     return _page(heading, grid, [f"{table.corpus}; {table.protocol}.", source.citation])
@@ -226,11 +227,11 @@ def _meaning(scores: Scores) -> str:
 def _extremes(result: Result, scores: Scores) -> str:
     """Return who is recognised worst and best: "10 speakers: UA from 0.71 (03) to 0.92 (08)."."""
     task = result.benchmark.task
-    key, needed = task.main, scores.min_utterances if task.correlates else 1
-    people = scores.speakers[scores.speakers["utterances"] >= needed]
+    key = task.main
+    people = scores.averaged(f"a_{key}")
     defined = people.dropna(subset=[key])
     ordered = sorted(zip(defined[key], defined["speaker"], strict=True))
-    few = len(scores.speakers) - len(people)
+    few = scores.by_speaker[f"a_{key}"].left_out
     text = f"{len(people)} speakers" + (f", {few} more with too few clips" if few else "")
     if ordered:
         ends = [f"{number(value)} ({speaker})" for value, speaker in (ordered[0], ordered[-1])]

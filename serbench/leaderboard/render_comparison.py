@@ -9,10 +9,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from serbench.leaderboard.across import verdict_across
-from serbench.leaderboard.comparing import Comparison, Line, called
+from serbench.leaderboard.across import Pair, verdict_across
+from serbench.leaderboard.comparing import Comparison, Line
+from serbench.leaderboard.correcting import Correction
 from serbench.leaderboard.figures import number
-from serbench.leaderboard.record import Labels
 from serbench.leaderboard.render import _grid
 
 
@@ -38,11 +38,23 @@ def render_comparison(found: Comparison, by: str | None = None) -> RenderableTyp
     return Group(*shown)
 
 
-def _table(name: str, lines: Sequence[Line]) -> Table:
+def render_correction(found: Correction) -> RenderableType:
+    """Return the scores after a correction and before.
+
+    Args:
+        found: what post-processors did.
+    """
+    shown: list[RenderableType] = [Text(found.sentence)]
+    if found.figures:
+        shown += [Text(), _table("corrected", found.figures, ("after", "before", "after - before"))]
+    return Group(*shown)
+
+
+def _table(name: str, lines: Sequence[Line], headers: Sequence[str] = ("A", "B", "A - B")) -> Table:
     tested = any(not math.isnan(line.difference.p) for line in lines)
     drawn = _grid()
     drawn.add_column(name, overflow="fold")
-    for header in ["A", "B", "A - B", *(["95 %", "p"] if tested else [])]:
+    for header in [*headers, *(["95 %", "p"] if tested else [])]:
         drawn.add_column(header, justify="right", no_wrap=True)
     for line in lines:
         drawn.add_row(Text(line.name), *_cells(line, tested))
@@ -70,13 +82,19 @@ def _tally(lines: Sequence[Line]) -> str:
     return f"A is better for {better} speakers, B for {worse}, equal for {same}."
 
 
-def render_across(lines: Sequence[Line], one: Labels, other: Labels) -> RenderableType:
+def render_across(pairs: Sequence[Pair], names: Sequence[str]) -> RenderableType:
     """Return two systems corpus by corpus.
 
     Args:
-        lines: a line a corpus.
-        one: how the first is called.
-        other: how the second is.
+        pairs: one a corpus.
+        names: what the two are called, with what sets them apart.
     """
-    heading = Text(f"A  {called(one)}\nB  {called(other)}")
-    return Group(heading, Text(), Text(verdict_across(lines)), Text(), _table("corpus", lines))
+    heading = Text(f"A  {names[0]}\nB  {names[1]}")
+    lines = [pair.line for pair in pairs]
+    read = [
+        Text(f"{pair.digests[0][:8]} {pair.digests[1][:8]}  {pair.line.name}", style="dim")
+        for pair in pairs
+    ]
+    shown: list[RenderableType] = [heading, Text(), Text(verdict_across(lines)), Text()]
+    shown += [_table("corpus", lines), Text(), Text("Results A and B:", style="dim"), *read]
+    return Group(*shown)

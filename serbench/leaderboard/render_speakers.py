@@ -11,6 +11,11 @@ from serbench.leaderboard.figures import number
 from serbench.leaderboard.render import _grid
 
 _NEIGHBOURS = 5
+_CHOSEN = {
+    "nearest": "training speakers of similar voice",
+    "random": "training speakers drawn at random",
+    "all": "all training speakers, the most similar first",
+}
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,6 +25,8 @@ if TYPE_CHECKING:
 
 def render_speakers(table: SpeakerTable) -> RenderableType:
     """Return the speakers, the worst first, and what there is to say of all of them."""
+    if not table.rows:
+        return Text(f"{table.title}: nobody knows who speaks any of the utterances.")
     first = table.rows[0]
     drawn = _grid()
     drawn.add_column("speaker", overflow="fold")
@@ -33,15 +40,17 @@ def render_speakers(table: SpeakerTable) -> RenderableType:
     return Group(drawn, Text(), Text(table.summary, style="dim"))
 
 
-def render_neighbours(heard: Mapping[str, Sequence[str]]) -> RenderableType:
-    """Return by whose labels each speaker was corrected, with the first seed.
+def render_neighbours(step: str, choice: str, heard: Mapping[str, Sequence[str]]) -> RenderableType:
+    """Return by whose labels a step corrected each speaker, with the first seed.
 
     Args:
+        step: its name.
+        choice: how they were chosen: "nearest", "random" or "all".
         heard: speaker to training speakers, the most similar first.
     """
     drawn = _grid()
     drawn.add_column("speaker", overflow="fold")
-    drawn.add_column("training speakers of similar voice", overflow="fold")
+    drawn.add_column(f"{step}: {_CHOSEN.get(choice, choice)}", overflow="fold")
     for speaker, names in sorted(heard.items()):
         more = len(names) - _NEIGHBOURS
         shown = ", ".join(names[:_NEIGHBOURS])

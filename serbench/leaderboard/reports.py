@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from serbench.errors import unknown
-from serbench.leaderboard.notes import mentions
+from serbench.leaderboard.hearing import mentions
 
 _FOLDER = Path(__file__).parent / "reported"
 
@@ -82,12 +82,6 @@ class Reported(NamedTuple):
     source: Report
     table: ReportedTable
 
-    @property
-    def digits(self) -> int:
-        """Decimals that the source gives, at most."""
-        texts = (str(value) for row in self.table.rows for value in row.values)
-        return max(len(text.partition(".")[2]) for text in texts if text != "nan")
-
 
 def names() -> list[str]:
     """Return the names of all sources, sorted."""
@@ -125,6 +119,10 @@ def tables(source: str | None = None, benchmark: str | None = None) -> list[Repo
     ]
 
 
-def of_recipe(recipe: str) -> list[tuple[Reported, ReportedRow]]:
-    """Return the rows that a recipe rebuilds, with their tables."""
-    return [(each, row) for each in tables() for row in each.table.rows if row.recipe == recipe]
+def of_recipe(recipe: str) -> list[Reported]:
+    """Return the tables of which a recipe rebuilds rows, with these alone."""
+    found = []
+    for source, table in tables():
+        if rows := [row for row in table.rows if row.recipe == recipe]:
+            found.append(Reported(source, table.model_copy(update={"rows": tuple(rows)})))
+    return found

@@ -41,23 +41,28 @@ class SpeakerTable(NamedTuple):
 
     title: what the score is: "CCC of arousal".
     rows: one a speaker.
-    counting: those who have clips enough for the averages.
+    counting: those who are averaged.
+    few: how many of the others have too few clips; for the rest the score is not defined.
     """
 
     title: str
     rows: tuple[SpeakerRow, ...]
     counting: tuple[SpeakerRow, ...]
+    few: int
 
     @property
     def summary(self) -> str:
         """Mean, worst tenth and Gini coefficient: "91 speakers: mean 0.52, ..."."""
         scores = [row.score for row in self.counting]
         mean = sum(scores) / len(scores) if scores else float("nan")
-        left = len(self.rows) - len(self.counting)
-        few = f" ({left} more with too few clips)" if left else ""
+        few = f" ({self.few} more with too few clips)" if self.few else ""
+        rest = len(self.rows) - len(self.counting) - self.few
+        few += f" ({rest} more with one rating alone, just so predicted)" if rest else ""
+        share = gini(scores)
+        unequal = "- (for scores from 0 on, not all 0)" if share is None else number(share)
         return (
             f"{len(scores)} speakers{few}: mean {number(mean)}, worst tenth "
-            f"{number(worst_decile(scores))}, Gini coefficient {number(gini(scores))}."
+            f"{number(worst_decile(scores))}, Gini coefficient {unequal}."
         )
 
 
@@ -74,7 +79,6 @@ def speaker_tables(entry: Entry, before: Entry | None = None) -> Iterator[Speake
     names = task.scales or ("",)
     own = score(task, entry.predictions)
     earlier = None if before is None else score(task, before.predictions).speakers
-    needed = own.min_utterances if task.correlates else 1
     for name in names:
         key = f"{task.main}:{name}" if name else task.main
         scores = dict(zip(own.speakers["speaker"], own.speakers[key], strict=True))
@@ -87,8 +91,10 @@ def speaker_tables(entry: Entry, before: Entry | None = None) -> Iterator[Speake
         ]
         # what is not defined stands last
         rows.sort(key=lambda row: (row.score != row.score, row.score, row.name))
-        counting = tuple(row for row in rows if row.clips >= needed)
-        yield SpeakerTable(_title(entry.result, name), tuple(rows), counting)
+        averaged = {*own.averaged(f"a_{key}")["speaker"]}
+        counting = tuple(row for row in rows if row.name in averaged)
+        few = own.by_speaker[f"a_{key}"].left_out
+        yield SpeakerTable(_title(entry.result, name), tuple(rows), counting, few)
 
 
 def _title(result: Result, dimension: str) -> str:

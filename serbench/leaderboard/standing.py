@@ -50,8 +50,8 @@ class Standing:
     @property
     def ranked(self) -> bool:
         """Whether it may have a rank: it is whole, agrees with itself, and saw no test labels."""
-        seen = self.result.corrected is not None and self.result.corrected.oracle
-        return self.result.complete and not seen and self.measured.mismatch is None
+        sound = self.result.complete and self.measured.mismatch is None
+        return sound and not self.result.saw_truths
 
     def facts(self) -> DataFrame:
         """Return the speaker and the truths of each utterance, by its id."""
@@ -78,19 +78,27 @@ def measure(result: Result, predictions: DataFrame) -> Measured:
     for test, own in scores.tests.items() if result.complete else ():
         rows = predictions[predictions[TEST] == test].drop(columns=TEST)
         shares |= {f"{test}/{key}": each for key, each in taken_apart(task, rows, own).items()}
-    about = notes.about_predictions(result, predictions) + notes.about_result(result, scores)
-    unlike = notes.mismatch(result, scores)
-    known, drawn = _digest(facts(task, predictions)), picture(task, predictions)
+    about = notes.about_predictions(result, predictions) + notes.about_record(result, scores)
+    if unlike := notes.mismatch(result, scores):
+        about.append(unlike)
+    known, drawn = _digest(task, predictions), picture(task, predictions)
     return Measured(scores, shares, tuple(about), unlike, known, drawn)
 
 
 def facts(task: Task, predictions: DataFrame) -> DataFrame:
     """Return the speaker and the truths of each utterance, by its id."""
-    from serbench.scoring.predictions import truths
-
-    columns = ["speaker", *truths(task)]
-    return predictions.drop_duplicates("utterance").set_index("utterance")[columns]
+    known = predictions.drop_duplicates("utterance").set_index("utterance")
+    return known[[*_about(task)]]
 
 
-def _digest(known: DataFrame) -> str:
-    return digest_rows(rows_of(known.index, *(known[name] for name in known)))
+def _about(task: Task) -> list[str]:
+    return ["speaker", *task.truths]
+
+
+def _digest(task: Task, predictions: DataFrame) -> str:
+    """Return the digest of the facts."""
+    from serbench.scoring.numbering import numbered
+
+    first = numbered(predictions, ["utterance"]).first
+    columns = (predictions[name].to_numpy()[first] for name in ("utterance", *_about(task)))
+    return digest_rows(rows_of(*(own.tolist() for own in columns)))

@@ -5,15 +5,16 @@ from __future__ import annotations
 import glob
 import json
 import re
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, overload
 
-from serbench.durable import replacing
+from serbench.digests import digest_path
+from serbench.durable import replacing, same
 from serbench.errors import SerbenchError
-from serbench.leaderboard import identity
-from serbench.leaderboard.beside import Beside, contained, files, problem, read
+from serbench.leaderboard.beside import ADDED, Beside, contained, files, problem, read
+from serbench.leaderboard.naming import misnamed, unasked
 from serbench.leaderboard.reading import BrokenResultError, read_record, unfit
 from serbench.leaderboard.record import Result, summed
 from serbench.remotes import publish
@@ -79,22 +80,47 @@ def save(result: Result, predictions: DataFrame, root: Path, beside: Beside | No
     return path
 
 
+def put(path: Path, contents: Mapping[Path, bytes]) -> None:
+    """Put a result that another machine saved in the place of an older one, unless it is the same.
+
+    Args:
+        path: of the record.
+        contents: of the record and its tables, by where they belong.
+
+    Raises:
+        SerbenchError: the folder is not writable.
+    """
+    if all(same(where, content) for where, content in contents.items()):
+        return
+    with _replacing(path, contents.keys() - {path}) as fresh:
+        for where, content in contents.items():
+            fresh[where].write_bytes(content)
+
+
 def _write(path: Path, result: Result, written: Mapping[Path, DataFrame]) -> None:
-    """Write a record and its tables; what is opened first ends last."""
-    with ExitStack() as stack:
-        record = stack.enter_context(replacing(path))
+    """Write a record and its tables."""
+    with _replacing(path, written) as fresh:
+        sums = {}
         for where, table in written.items():
-            temporary = stack.enter_context(replacing(where))
             if where.suffix == ".csv":
-                table.to_csv(temporary, index=False)
+                table.to_csv(fresh[where], index=False)
             else:
                 table.to_parquet(
-                    temporary, index=False, compression="zstd", write_page_checksum=True
+                    fresh[where], index=False, compression="zstd", write_page_checksum=True
                 )
-        record.write_text(_to_json(summed(result)), encoding="utf-8")
+            sums[where.name.removeprefix(path.stem)] = digest_path(fresh[where])
+        whole = summed(result.model_copy(update={"tables": sums}))
+        fresh[path].write_text(_to_json(whole), encoding="utf-8")
+
+
+@contextmanager
+def _replacing(path: Path, tables: Iterable[Path]) -> Iterator[Mapping[Path, Path]]:
+    """Give temporary names for a record and its tables, which then replace all that was there."""
+    with ExitStack() as stack:  # what is opened first, the record, ends last
+        yield {where: stack.enter_context(replacing(where)) for where in (path, *tables)}
         path.unlink(missing_ok=True)
         for older in path.parent.glob(f"{path.stem}.*"):
-            if older.suffix in (".parquet", ".csv"):
+            if older.suffix in (".parquet", ".csv", ADDED):
                 older.unlink()
 
 
@@ -117,30 +143,12 @@ def _load(path: Path) -> Entry:
     if path.absolute().parent.name != result.benchmark.name:
         remedy = f"move it and its .parquet into a folder {result.benchmark.name}"
         raise BrokenResultError(path, f"it is a result on '{result.benchmark.name}'", remedy)
-    if reason := _misnamed(result):
+    if reason := misnamed(result):
+        raise BrokenResultError(path, reason)
+    # one that is not whole has no rank, and says how much there is
+    if result.complete and (reason := next(unasked(result), None)):
         raise BrokenResultError(path, reason)
     return Entry(result, read(path, result))
-
-
-def _misnamed(result: Result) -> str | None:
-    """Return in what a record differs from what its recipe says, or None.
-
-    Of recipes that another version digested in another way nothing is said.
-    """
-    derived = {identity.FUSED, identity.CORRECTED} & result.recipe.keys()
-    if not derived and result.recipe.get("format") != identity.FORMAT:
-        return None
-    try:
-        digest = identity.digest_of(result.recipe, [each.utterance for each in result.left_out])
-        labels = result.labels if derived else identity.labels_of(result.recipe)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        return f"its recipe is not whole ({type(error).__name__}: {error})"
-    if digest != result.digest:
-        return f"its recipe has the digest {digest[:8]}, not {result.digest[:8]}"
-    if labels != result.labels:
-        said, meant = (" ".join(each.model_dump().values()) for each in (result.labels, labels))
-        return f"its row is called '{said}', but its recipe is '{meant}'"
-    return None
 
 
 def find(root: Path, benchmark: str, digest: str) -> Entry | None:
@@ -220,7 +228,9 @@ def on_benchmark(shelf: Shelf[Read], root: Path, benchmark: str | None) -> list[
     entries = [e for e in shelf.entries if benchmark in (None, e.result.benchmark.name)]
     if not entries:
         of = f" of {benchmark}" if benchmark else ""
-        msg = f"no results{of} in '{root}'; `serbench run` makes them"
+        there = sorted({entry.result.benchmark.name for entry in shelf.entries})
+        remedy = f"there are some of {', '.join(there)}" if there else "`serbench run` makes them"
+        msg = f"no results{of} in '{root}'; {remedy}"
         raise SerbenchError(msg)
     return entries
 

@@ -25,21 +25,28 @@ from serbench.benchmarks import NAME
 from serbench.durable import replacing
 from serbench.errors import SerbenchError, shown
 from serbench.leaderboard import store
+from serbench.leaderboard.beside import ADDED, TABLES
 from serbench.leaderboard.comparable import groups
+from serbench.leaderboard.corpora import Corpora
 from serbench.leaderboard.remembered import standing_of
 from serbench.leaderboard.standing import Standing
-from serbench.leaderboard.verifying import Corpora, contradictions, verify
+from serbench.leaderboard.verifying import (
+    Remake,
+    Verdict,
+    contradictions,
+    verify,
+    verify_all,
+)
 from serbench.remotes import publish
 
-ADDED = ".added"
-"""Lies beside a record that somebody sent, and says whether its truths were verified here."""
-
-_FILE = re.compile(r"[0-9a-f]{8,64}(\.json|(\.(valid|train|enrol|voices))?\.parquet)")
+_ENDINGS = (".json", *(ending for ending in TABLES if ending.endswith(".parquet")))
+_FILE = re.compile(rf"[0-9a-f]{{8,64}}({'|'.join(map(re.escape, _ENDINGS))})")
 _FOLDER = re.compile(NAME)
 _FILES = 50_000
 _BYTES = 4 * 2**30  # of all files together, unpacked
 _PIECE = 2**20
-_VERIFIED = "verified\n"
+_MARK = 100  # bytes of a mark that are read
+_TRUTH, _NO_TRUTH, _NO_NAME = "verified", "not verified", "name not verified"
 # what zipfile raises where an archive is not whole, is hostile, or is packed as nobody can read
 _DAMAGED = (
     *(zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError),
@@ -48,15 +55,17 @@ _DAMAGED = (
 
 
 class Added(NamedTuple):
-    """What became of one record: its name where it was sent, what is wrong, and its truths."""
+    """What became of one record: its name where it was sent, the rest as in `Verdict`."""
 
     name: str
     problems: tuple[str, ...]
     truth: bool | None = None
     digest: str = ""
+    unsure: str = ""
+    unknown: str = ""
 
 
-def add(source: Path, root: Path, corpora: Corpora) -> list[Added]:
+def add(source: Path, root: Path, corpora: Corpora, *, remake: Remake | None = None) -> list[Added]:
     """Take the results out of a zip or a folder that verify, and contradict none that is here.
 
     One whose ids and truths are those of the corpus is taken whatever others say.
@@ -65,6 +74,7 @@ def add(source: Path, root: Path, corpora: Corpora) -> list[Added]:
         source: a .zip, or a folder with records at any depth.
         root: the results folder.
         corpora: gives the tables of corpora.
+        remake: as of `verify`.
 
     Raises:
         SerbenchError: there are no results in it, or it is not safe to read.
@@ -80,40 +90,86 @@ def add(source: Path, root: Path, corpora: Corpora) -> list[Added]:
             msg = f"'{source}' has no results: records named by their digest, a folder a benchmark"
             raise SerbenchError(msg)
         here = store.read_all(root, standing_of).entries
-        return [_taken(record, root, corpora, here) for record in records]
+        check = partial(verify, corpora=corpora, remake=remake)
+        return [_taken(record, root, check, here) for record in records]
+
+
+def verify_marked(
+    root: Path, corpora: Corpora, *, again: bool = False, remake: Remake | None = None
+) -> Iterator[Verdict]:
+    """Verify a results folder, and let rows that were added say what is known of them by now.
+
+    Args:
+        root: the results folder.
+        corpora: gives the tables of corpora.
+        again: as of `verify_all`.
+        remake: likewise.
+    """
+    for found in verify_all(root, corpora, again=again, remake=remake):
+        if found.path.with_suffix(ADDED).exists():
+            _mark(found.path, found)
+        yield found
 
 
 def marks(root: Path) -> dict[str, str]:
     """Return, by digest, what must be said of rows that were added."""
-    return {
-        path.stem: f"Added from elsewhere; truth {'' if verified else 'not '}verified here."
-        for path in root.glob(f"*/*{ADDED}")
-        for verified in [path.is_file() and path.stat().st_size == len(_VERIFIED)]
-    }
+    return {path.stem: _sentence(_read_mark(path)) for path in root.glob(f"*/*{ADDED}")}
 
 
-def _taken(record: Path, root: Path, corpora: Corpora, here: list[Standing]) -> Added:
+def _sentence(mark: set[str]) -> str:
+    truth = f"truth {'' if _TRUTH in mark else 'not '}verified here"
+    name = "; what its row is called is its own word" * (_NO_NAME in mark)
+    return f"Added from elsewhere; {truth}{name}."
+
+
+def _read_mark(path: Path) -> set[str]:
+    if not path.is_file():
+        return set()
+    with path.open("rb") as file:
+        return {*file.read(_MARK).decode(errors="replace").splitlines()}
+
+
+def _mark(place: Path, found: Verdict) -> None:
+    """Note what is known of a result that was added; what nobody can see now stays as it was."""
+    path = place.with_suffix(ADDED)
+    truth = _TRUTH in _read_mark(path) if found.truth is None else found.truth
+    known = truth and not found.problems
+    text = "\n".join([_TRUTH if known else _NO_TRUTH, *[_NO_NAME] * bool(found.unsure), ""])
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _taken(record: Path, root: Path, check: Callable[..., Verdict], here: list[Standing]) -> Added:
     """Copy a result to where it belongs, if it verifies, no other is there and none contradicts."""
     name = f"{record.parent.name}/{record.name}"
-    found = verify(record, corpora)
+    found = check(record, folders=[root / record.parent.name])
+    told = Added(name, found.problems, found.truth, record.stem, found.unsure, found.unknown)
     if found.problems or found.standing is None:
-        return Added(name, found.problems, found.truth)
+        return told
     place = root / found.standing.result.benchmark.name / record.name
-    beside = [record.with_suffix(".parquet"), *_rest(record)]
     if place.exists():
-        same = place.read_bytes() == record.read_bytes()
-        said = "it is there already" if same else f"another result is at '{place}'; delete one"
-        return Added(name, (said,), found.truth, record.stem)
+        return told._replace(problems=(_there(record, place, found),))
     if not found.truth and (odds := _at_odds(found.standing, here)):
-        return Added(name, odds, found.truth, record.stem)
+        return told._replace(problems=odds)
     here.append(found.standing)
-    for file in [*beside, record]:
+    for file in [record.with_suffix(".parquet"), *_rest(record), record]:
         with replacing(place.with_name(file.name)) as temporary:
             shutil.copyfile(file, temporary)
-    with replacing(place.with_suffix(ADDED)) as temporary:
-        temporary.write_text(_VERIFIED if found.truth else f"not {_VERIFIED}", encoding="utf-8")
+    _mark(place, found)
     publish(place)
-    return Added(name, (), found.truth, record.stem)
+    return told
+
+
+def _there(record: Path, place: Path, found: Verdict) -> str:
+    """Return what is said of a result that is there already; what is known by now is noted."""
+    if place.read_bytes() != record.read_bytes():
+        return f"another result is at '{place}'; delete one"
+    path = place.with_suffix(ADDED)
+    before = _read_mark(path)
+    if path.exists():
+        _mark(place, found)
+    new = "; its row now says that its truths are verified" * (_read_mark(path) != before)
+    return f"it is there already{new}"
 
 
 def _at_odds(new: Standing, here: Sequence[Standing]) -> tuple[str, ...]:

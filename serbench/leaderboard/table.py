@@ -177,7 +177,7 @@ def _board(compared: Group, recommend: Recommend | None, marks: Mapping[str, str
                 values={column.key: _value(each.scores, column) for column in shown},
                 seeds=each.scores.seeds,
                 differs=differs,
-                notes=tuple(numbers[sentence] for sentence in each.about),
+                notes=tuple(sorted(numbers[sentence] for sentence in each.about)),
             )
             for each, differs in zip(group, differences, strict=True)
         ),
@@ -257,7 +257,9 @@ def spread(scores: Scores, column: Figure) -> Spread:
     else:
         folds = scores.by_fold[column.key]
         mean, over_seeds = folds.mean_of_folds, folds.std_over_seeds
-        std = folds.std_over_folds if len({row["fold"] for row in scores.fold_rows}) > 1 else None
+        first = scores.fold_rows[0]["fold"]
+        several = any(row["fold"] != first for row in scores.fold_rows)
+        std = folds.std_over_folds if several else None
     return Spread(mean, std, over_seeds if scores.seeds > 1 else None)
 
 

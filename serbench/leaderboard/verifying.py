@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -12,43 +12,25 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from serbench.devices import cores
 from serbench.errors import SerbenchError
-from serbench.leaderboard import notes
-from serbench.leaderboard.comparable import Group, groups
+from serbench.leaderboard import implied, notes
+from serbench.leaderboard.comparable import Group, Rival, groups
+from serbench.leaderboard.corpora import Corpora, unlike_folds, unlike_truths
+from serbench.leaderboard.intact import altered
+from serbench.leaderboard.naming import named, run_of, some, unasked
 from serbench.leaderboard.reading import BrokenResultError
-from serbench.leaderboard.record import FoldRecord, Result
-from serbench.leaderboard.remembered import computed, lean
+from serbench.leaderboard.record import Result
+from serbench.leaderboard.remembered import computed, lean, standing_of
 from serbench.leaderboard.standing import Standing
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from pandas import DataFrame
 
-    from serbench.benchmarks.tasks import Task
-
-Values: TypeAlias = "NDArray[np.generic]"
-Corpora: TypeAlias = Callable[[Result], "Corpus | None"]
-"""From a record to its corpus, or None if that is not at hand."""
+Remake: TypeAlias = Callable[[Result, Sequence[Path]], "DataFrame | None"]
+"""From a record, and folders with the runs that it was made of, to what these come to, if known."""
 
 _NAMED = 3
 _WORTH = 100  # results that a process of its own is worth starting for
-_ROUNDING = 1e-6
-_SERIOUS = ("other labels", "speakers", "other tests")
-
-
-class Corpus(NamedTuple):
-    """A corpus as it is here.
-
-    Attributes:
-        table: its utterances.
-        hash: of its folds, as `record.Split` has it, made anew; empty if the record does not say
-            how.
-        folds: likewise.
-    """
-
-    table: DataFrame
-    hash: str = ""
-    folds: tuple[FoldRecord, ...] = ()
+_APART = 1e-3  # that predictions made again may be, as other machines round otherwise
 
 
 class Verdict(NamedTuple):
@@ -57,59 +39,156 @@ class Verdict(NamedTuple):
     Attributes:
         path: of the record.
         problems: what is not as it says, a sentence each; none for a sound one.
-        truth: whether ids and truths are those of the corpus; None: the corpus is not at hand.
+        truth: whether ids and truths are those of the corpus; None: that is not known.
         standing: the result with what its predictions come to, if it could be read.
+        unsure: why what its row is called could not be verified; empty if it was.
+        unknown: why the truth is not known; empty if it is.
+        disputed: what other results say otherwise, where nothing here tells which side is right.
     """
 
     path: Path
     problems: tuple[str, ...]
     truth: bool | None = None
     standing: Standing | None = None
+    unsure: str = ""
+    unknown: str = ""
+    disputed: tuple[str, ...] = ()
 
 
-def verify(path: Path, corpora: Corpora) -> Verdict:
+def verify(
+    path: Path,
+    corpora: Corpora,
+    *,
+    read: Callable[[Path], Standing] = computed,
+    folders: Sequence[Path] = (),
+    remake: Remake | None = None,
+) -> Verdict:
     """Verify a record and its predictions.
 
     Reading them sees to the checksums, the recipe's digest and labels, that every test utterance of
     every fold and seed is there once, and that the truths are those that the record was made
-    of. Then the scores are computed again, and with the corpus at hand ids, speakers and truths
-    compared, and its folds made anew.
+    of, and the scores are computed again. Then what lies beside them is compared with the record's
+    checksums, and with the corpus at hand ids, speakers and truths, and its folds made anew.
 
     Args:
         path: of the record.
         corpora: gives the tables of corpora.
+        read: from a path the result with what its predictions come to.
+        folders: where the records of runs may lie that it was made of, before its own folder.
+        remake: makes the predictions of fused and corrected results again.
     """
     try:
-        found = computed(path)
-        corpus = corpora(found.result)
-        wrong = [] if corpus is None else [*_truths(found, corpus.table), *_folds(found, corpus)]
+        found = read(path)
+        around = [*folders, path.parent]  # runs that are here before those that are sent along
+        corpus = corpora(_as_run(found.result, around))
+        wrong = (
+            [] if corpus is None else [*unlike_truths(found, corpus), *unlike_folds(found, corpus)]
+        )
+        other = [] if remake is None else [*_remade(found, remake(found.result, around))]
     except BrokenResultError as problem:
         return Verdict(path, (f"{problem.reason}; {problem.remedy}",))
-    problems = *_asked(found.result), *_scores(found), *wrong
-    return Verdict(path, problems, None if corpus is None else not wrong, lean(found, path))
+    name = named(found.result, around)
+    said = (
+        *altered(path, found.result),
+        *name.problems,
+        *unasked(found.result),
+        *implied.unlike(found.result),
+        *other,
+        *_scores(found),
+    )
+    unknown = "" if corpus is None else corpus.unmade
+    truth = None if corpus is None or unknown else not wrong
+    return Verdict(path, (*said, *wrong), truth, lean(found, path), name.unsure, unknown)
 
 
-def verify_all(root: Path, corpora: Corpora) -> Iterator[Verdict]:
+def _as_run(result: Result, folders: Sequence[Path]) -> Result:
+    """Return a record whose recipe names the benchmark, as that of fused runs does not."""
+    run = run_of(result, folders)
+    part = None if run is None else run.recipe.get("benchmark")
+    return (
+        result.model_copy(update={"recipe": result.recipe | {"benchmark": part}})
+        if part
+        else result
+    )
+
+
+def _remade(each: Standing, made: DataFrame | None) -> Iterator[str]:
+    """Yield how far predictions are from what the runs come to that they were made of."""
+    if made is None:
+        return
+    import numpy as np
+
+    from serbench.scoring.predictions import KEY, values
+
+    task = each.result.benchmark.task
+    said, found = (table.sort_values(KEY) for table in (each.load(), made))
+    if not np.array_equal(said[KEY].to_numpy(), found[KEY].to_numpy()):
+        yield "the runs that it was made of predict other utterances, folds or seeds"
+        return
+    one, other = (values(task, table) for table in (said, found))
+    same = np.isclose(one, other, rtol=0, atol=_APART, equal_nan=True)
+    far = np.flatnonzero((~same).any(axis=1))
+    if wrong := said["utterance"].iloc[far].tolist():
+        yield (
+            f"{len(wrong)} of {len(said)} predictions are not what comes of the runs that it was "
+            f"made of ({some(wrong)})"
+        )
+
+
+def verify_all(
+    root: Path, corpora: Corpora, *, again: bool = False, remake: Remake | None = None
+) -> Iterator[Verdict]:
     """Verify everything in a results folder, and that results on the same agree on its truth.
 
+    Where they do not, it counts against those whom the corpus at hand contradicts; where it cannot
+    tell, against nobody: how many are on a side proves nothing.
+
     Many are spread over processes, one a core.
+
+    Args:
+        root: the results folder.
+        corpora: gives the tables of corpora.
+        again: whether scores are computed anew of files, too, that were read by the same code
+            before and have not changed by a byte.
+        remake: as of `verify`.
 
     Raises:
         SerbenchError: such a process was killed.
     """
-    found = [*_each(sorted(root.glob("*/*.json")), corpora)]
-    apart = _disagreeing([each.standing for each in found if each.standing is not None])
+    read = computed if again else standing_of
+    one = partial(verify, corpora=corpora, read=read, remake=remake)
+    found = [*_each(sorted(root.glob("*/*.json")), one)]
+    known = [each.standing for each in found if each.standing is not None]
+    rivals = {e.result.digest: group.rivals for group in groups(known) for e in group.entries}
+    right = {each.path.stem for each in found if each.truth}
     for each in found:
-        digest = each.standing.result.digest if each.standing else ""
-        yield each._replace(problems=(*each.problems, *apart.get(digest, ())))
+        # who has the corpus on his side is not to blame that others contradict him
+        yield each if each.truth else _judged(each, rivals.get(each.path.stem, ()), right)
 
 
-def _each(paths: Sequence[Path], corpora: Corpora) -> Iterator[Verdict]:
+def _judged(each: Verdict, rivals: Sequence[Rival], right: Set[str]) -> Verdict:
+    """Return a verdict with what its rivals make of it.
+
+    Args:
+        each: of a result whose truth is not known to be right.
+        rivals: who contradict it.
+        right: digests of those whose truth is that of the corpus.
+    """
+    wrong, disputed = [], []
+    for rival in rivals:
+        if any(entry.result.digest in right for entry in rival.entries):
+            wrong.append(f"{_said(rival)}, whose truth is that of the corpus")
+        else:
+            disputed.append(_said(rival))
+    return each._replace(problems=(*each.problems, *wrong), disputed=(*disputed,))
+
+
+def _each(paths: Sequence[Path], one: Callable[[Path], Verdict]) -> Iterator[Verdict]:
     count = min(cores(), len(paths) // _WORTH)
     if count < 2:
-        yield from (verify(path, corpora) for path in paths)
+        yield from map(one, paths)
         return
-    work = partial(_verify_some, corpora=corpora)
+    work = partial(_some_of, one)
     size = -(-len(paths) // count)  # one part a process, so that each reads a corpus once
     parts = [paths[start : start + size] for start in range(0, len(paths), size)]
     try:
@@ -121,39 +200,14 @@ def _each(paths: Sequence[Path], corpora: Corpora) -> Iterator[Verdict]:
         raise SerbenchError(msg) from error
 
 
-def _verify_some(paths: Sequence[Path], corpora: Corpora) -> list[Verdict]:
-    return [verify(path, corpora) for path in paths]
-
-
-def _asked(result: Result) -> Iterator[str]:
-    """Yield where a record has other seeds than its recipe asks for: the best may be all it has."""
-    asked = result.recipe.get("seeds", result.seeds)
-    asked = asked if isinstance(asked, list | tuple) else [asked]
-    if len(asked) != len(result.seeds) or any(seed not in result.seeds for seed in asked):
-        yield f"its recipe asks for the seeds {_some(asked)}, but it has {_some(result.seeds)}"
-
-
-def _folds(each: Standing, corpus: Corpus) -> Iterator[str]:
-    """Yield where folds are not those that the protocol makes of the corpus, test parts above all.
-
-    The predictions are for the test parts that the record names; reading it has seen to that.
-    """
-    if not corpus.folds:
-        return
-    if each.result.split.hash != corpus.hash:
-        yield "its split is not what the protocol makes of the corpus that is here"
-    said = {fold.name: fold for fold in each.result.split.folds}
-    made = {fold.name: fold for fold in corpus.folds}
-    if lost := sorted(made.keys() - said.keys()):
-        yield f"folds that the protocol makes, but the record does not have: {_some(lost)}"
-    for name, fold in said.items():
-        own = made.get(name)
-        if own is None or (fold.hash, fold.truths.get("test")) != (own.hash, own.truths["test"]):
-            yield f"fold '{name}' is not what the protocol makes of the corpus that is here"
+def _some_of(one: Callable[[Path], Verdict], paths: Sequence[Path]) -> list[Verdict]:
+    return [*map(one, paths)]
 
 
 def _scores(each: Standing) -> Iterator[str]:
     """Yield where the scores of a record are not those of its predictions."""
+    if each.measured.mismatch is None:
+        return
     different = [*notes.differences(each.result, each.measured.scores)]
     for where, stored, found in different[:_NAMED]:
         yield f"score {where} is {stored} in the record, {found} by its predictions"
@@ -161,54 +215,13 @@ def _scores(each: Standing) -> Iterator[str]:
         yield f"{len(different) - _NAMED} more scores are not those of the predictions"
 
 
-def _truths(each: Standing, table: DataFrame) -> Iterator[str]:
-    """Yield where ids, speakers or truths are not those of the corpus."""
-    task = each.result.benchmark.task
-    known = each.facts()
-    corpus = table.set_index("utterance")
-    if absent := sorted({*known.index} - {*corpus.index}):
-        yield f"utterances that the corpus does not have: {_some(absent)}"
-    common = known.index.intersection(corpus.index)
-    for column, own in _pairs(task):
-        here = corpus.loc[common, own]
-        unequal = _unequal(known.loc[common, column].to_numpy(), here.to_numpy())
-        if unequal.any():
-            what = "speakers" if column == "speaker" else f"'{own}'"
-            yield f"other {what} than the corpus has: {_some([*common[unequal]])}"
-
-
-def _pairs(task: Task) -> Iterator[tuple[str, str]]:
-    """Yield the columns of predictions and of the corpus that must agree."""
-    from serbench.scoring.predictions import truths
-
-    yield "speaker", "speaker"
-    yield from zip(truths(task), task.columns, strict=True)
-
-
-def _unequal(one: Values, other: Values) -> NDArray[np.bool_]:
-    import numpy as np
-
-    found: NDArray[np.bool_] = one.astype(str) != other.astype(str)
-    if one.dtype.kind == "f":
-        found = ~(np.abs(one - other.astype(float)) <= _ROUNDING)
-    return found
-
-
-def _some(names: Sequence[object]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"{', '.join(map(str, names[:_NAMED]))}{more}"
-
-
-def _disagreeing(standings: Sequence[Standing]) -> dict[str, list[str]]:
-    """Return, by digest, what results on the same benchmark and protocol do not agree on."""
-    return {
-        each.result.digest: contradictions(group)
-        for group in groups(standings)
-        for each in group.entries
-    }
+def _said(rival: Rival) -> str:
+    return f"{rival.what} than in {some([each.result.digest[:8] for each in rival.entries])}"
 
 
 def contradictions(group: Group) -> list[str]:
-    """Return what sets a group apart from others although one of them must be wrong."""
-    said = [s for s in group.sentences if s.startswith("Not comparable with")]
-    return [s for s in said if any(kind in s for kind in _SERIOUS)]
+    """Return in what a group contradicts others, one of which must be wrong."""
+    return [
+        f"{_said(rival)}; the corpus alone can tell which side is right (--data)"
+        for rival in group.rivals
+    ]

@@ -11,6 +11,8 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
+import math
+import reprlib
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -29,6 +31,7 @@ Kind = Literal["upstreams", "downstreams", "benchmarks", "postprocessors"]
 KINDS: tuple[Kind, ...] = ("upstreams", "downstreams", "benchmarks", "postprocessors")
 # What a recipe says of a plugin beside its options; the second of an upstream alone.
 _TAKEN = ("name", "layers")
+_WHOLE = 2**63  # what whole numbers stay below, so that every reader of a record takes them
 
 
 @dataclass(frozen=True)
@@ -168,10 +171,14 @@ def blamed(plugin: Plugin) -> AbstractContextManager[None]:
     """Return in what an exception that comes out of a plugin of others becomes one sentence."""
     if not plugin.code:
         return nullcontext()
-    found = (
-        sources.of_file(plugin.source) if plugin.entry is None else sources.of_entry(plugin.entry)
-    )
-    return blame.blamed(f"{plugin.kind[:-1]} '{plugin.name}'", found.values)
+    return blame.blamed(f"{plugin.kind[:-1]} '{plugin.name}'", lambda: files(plugin).values())
+
+
+def files(plugin: Plugin) -> dict[str, Path]:
+    """Return the files that are the code of a plugin of others, by their names."""
+    if plugin.entry is None:
+        return sources.of_file(plugin.source)
+    return sources.of_entry(plugin.entry)
 
 
 def adapter(plugin: Plugin) -> Callable[..., dict[str, Any]]:
@@ -270,8 +277,23 @@ def _describe(
 def _checked(label: str, option: Option, value: Any) -> Any:
     adapter: TypeAdapter[Any] = TypeAdapter(option.type)
     try:
-        return adapter.validate_python(value)
+        found = adapter.validate_python(value)
     except ValidationError as error:
         reason = error.errors()[0]["msg"]
-        msg = f"option '{option.name}' of {label}: {reason}, not {value!r}"
+        msg = f"option '{option.name}' of {label}: {reason}, not {reprlib.repr(value)}"
         raise SerbenchError(msg) from error
+    if beyond := _out_of_bounds(found):
+        msg = f"option '{option.name}' of {label}: {beyond}, not {reprlib.repr(value)}"
+        raise SerbenchError(msg)
+    return found
+
+
+def _out_of_bounds(value: Any) -> str | None:
+    """Return what a number must be that a record can hold, or None if it is."""
+    if isinstance(value, tuple):
+        return next(filter(None, map(_out_of_bounds, value)), None)
+    if isinstance(value, float) and not math.isfinite(value):
+        return "give a finite number"
+    if isinstance(value, int) and not -_WHOLE < value < _WHOLE:
+        return "give a whole number of at most 18 digits"
+    return None

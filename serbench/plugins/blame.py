@@ -1,4 +1,8 @@
-"""An exception in somebody's plugin as one sentence; its traceback goes into a file."""
+"""An exception in somebody's plugin as one sentence; its traceback goes into a file.
+
+Whoever calls such code does so within `blamed`. Checks, which go on after an exception, ask `told`
+for the words; it looks for the place in the code of those plugins that are under blame.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,21 @@ import hashlib
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
 from serbench.errors import SerbenchError
 from serbench.home import home
+from serbench.plugins import sources
 
 _LONGEST = 80  # characters of a value
 _SHOWN = 8  # parts of a value
+# What may be to blame, the innermost last: its name, and its files.
+_UNDER: ContextVar[tuple[tuple[str, Callable[[], Iterable[Path]]], ...]] = ContextVar(
+    "under", default=()
+)
 
 
 class PluginError(SerbenchError):
@@ -33,30 +43,52 @@ def blamed(what: str, files: Callable[[], Iterable[Path]]) -> Iterator[None]:
         PluginError: with the exception, its place, what the code was given there, and the file
             with the traceback.
     """
+    before = _UNDER.get()
+    _UNDER.set((*before, (what, files)))
     try:
         yield
     except SerbenchError:
         raise
     except (Exception, SystemExit) as error:
-        own = {path.resolve() for path in files()}
-        walked = list(traceback.walk_tb(error.__traceback__))
-        frames = [(f, line) for f, line in walked if Path(f.f_code.co_filename).resolve() in own]
-        if not frames:
+        if not (frames := _own(files, error)):
             raise
-        raise PluginError(_sentence(what, frames, error)) from error
+        raise PluginError(f"{what} {_sentence(what, frames, error)}") from error
+    finally:
+        _UNDER.set(before)
 
 
-def place_of(error: BaseException) -> str:
-    """Return where an exception was raised: "mine.py line 3"."""
-    *_, last = traceback.extract_tb(error.__traceback__)
-    return f"{Path(last.filename).name} line {last.lineno}"
+def told(error: BaseException) -> str:
+    """Return how an exception ended what was done, and where.
+
+    Returns:
+        "ends in", the exception and its place; if that is in a plugin under blame, also what the
+        plugin was given and the file with the traceback. Of other code the last place that is not
+        in a library.
+    """
+    for what, files in reversed(_UNDER.get()):
+        if frames := _own(files, error):
+            return _sentence(what, frames, error)
+    every = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in every if not sources.is_library(Path(frame.filename))]
+    last = (own or every)[-1]
+    return f"{_ended(error)} ({last.filename} line {last.lineno})"
+
+
+def _own(files: Callable[[], Iterable[Path]], error: BaseException) -> list[tuple[FrameType, int]]:
+    """Return the frames of an exception that are in some files, the outermost first."""
+    own = {path.resolve() for path in files()}
+    walked = traceback.walk_tb(error.__traceback__)
+    return [(f, line) for f, line in walked if Path(f.f_code.co_filename).resolve() in own]
+
+
+def _ended(error: BaseException) -> str:
+    return f"ends in {type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
 def _sentence(what: str, frames: list[tuple[FrameType, int]], error: BaseException) -> str:
     (outer, _), (inner, line) = frames[0], frames[-1]
     code = inner.f_code
-    said = " ".join(str(error).split())[:300]
-    sentence = f"{what} ends in {type(error).__name__}: {said} ({code.co_filename} line {line}"
+    sentence = f"{_ended(error)} ({code.co_filename} line {line}"
     sentence += f", in {code.co_name})" if code.co_name != "<module>" else ")"
     if given := _arguments(outer):
         sentence += f"; {outer.f_code.co_name} was given {given}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import sys
+import sysconfig
 from collections.abc import Iterator, Set
 from importlib.metadata import EntryPoint, packages_distributions
 from pathlib import Path
@@ -19,6 +20,11 @@ from serbench.errors import SerbenchError
 
 # What is never meant by the name of a folder or file that happens to lie beside a plugin.
 _ELSEWHERE = sys.stdlib_module_names | {"serbench"}
+_SERBENCH = Path(__file__).resolve().parents[1]
+_LIBRARIES = (
+    *(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib")),
+    _SERBENCH,
+)
 
 
 def of_file(path: Path) -> dict[str, Path]:
@@ -67,6 +73,12 @@ def digest(files: dict[str, Path]) -> str:
     except OSError as error:
         msg = f"{error.filename} cannot be read ({error.strerror}); it is code of a plugin"
         raise SerbenchError(msg) from error
+
+
+def is_library(path: Path) -> bool:
+    """Return whether a file is Python's, serbench's or of an installed package."""
+    resolved = path.resolve()
+    return any(resolved.is_relative_to(folder) for folder in _LIBRARIES)
 
 
 def beside(folder: Path, name: str) -> list[Path]:

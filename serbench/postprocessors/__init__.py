@@ -21,7 +21,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from serbench.benchmarks import UNKNOWN
 from serbench.errors import SerbenchError
@@ -135,6 +135,8 @@ class PostProcessor(ABC):
     def neighbours_of(self, speakers: Sequence[str], evidence: Evidence) -> Mapping[str, list[str]]:
         """Return by whose labels each speaker is corrected, the most similar first.
 
+        Whoever is left alone, or is corrected by labels of his own, is not in it.
+
         Args:
             speakers: each with a voice in the evidence.
             evidence: what is known.
@@ -144,11 +146,11 @@ class PostProcessor(ABC):
 
 def chain(
     steps: tuple[PostProcessor, ...], predicted: Known, evidence: Evidence
-) -> tuple[Values, Values]:
-    """Return the predictions of a part and of the validation part after all steps, in their order.
+) -> tuple[Values, Evidence]:
+    """Return the predictions of a part after all steps, and the evidence as these leave it.
 
-    A later step finds the validation predictions as the earlier ones left them, so that what it
-    fits there fits what it corrects.
+    A later step finds the predictions for the validation part and for what is enrolled as the
+    earlier ones left them, so that what it fits there fits what it corrects.
 
     Args:
         steps: at least one.
@@ -167,7 +169,7 @@ def chain(
         if given is not None and len(given.values):
             enrolled = _corrected(step, given, evidence)
         predicted, evidence = replace(predicted, values=values), evidence.after(valid, enrolled)
-    return predicted.values, evidence.valid.values
+    return predicted.values, evidence
 
 
 def _corrected(step: PostProcessor, part: Predicted, evidence: Evidence) -> Values:
@@ -180,14 +182,61 @@ def _corrected(step: PostProcessor, part: Predicted, evidence: Evidence) -> Valu
             values[known] = _corrected(step, part.of(known), evidence)
         return values
     shown = part.unlabelled if isinstance(part, Known) and not step.oracle else part
-    values = step.correct(shown, evidence)
-    if np.shape(values) != part.values.shape or not np.isfinite(values).all():
+    values = step.correct(_sealed(shown), _all_sealed(evidence))
+    classes = evidence.train.truths.ndim == 1
+    if reason := wrong_values(values, part.values.shape, classes=classes):
+        code = getattr(step.correct, "__code__", None)
+        place = f" ({code.co_filename} line {code.co_firstlineno})" if code else ""
         msg = (
-            f"post-processor {type(step).__name__} gives no finite values of shape "
-            f"{part.values.shape}; `serbench check postprocessor` tells what its contract is"
+            f"post-processor {type(step).__name__}{place}: {reason}; `serbench check "
+            "postprocessor` tells what its contract is"
         )
         raise SerbenchError(msg)
-    return values
+    return values.astype(np.float64)
+
+
+def wrong_values(values: Any, shape: tuple[int, ...], *, classes: bool) -> str | None:
+    """Return what is wrong with corrected values, or None.
+
+    Args:
+        values: what a post-processor gave.
+        shape: of what it was given.
+        classes: whether they are probabilities.
+    """
+    import numpy as np
+
+    if not isinstance(values, np.ndarray) or values.shape != shape or values.dtype.kind not in "fi":
+        return f"correct() must return an array of numbers of shape {shape}"
+    if not np.isfinite(values).all():
+        return "corrected values are not finite"
+    if classes and not (np.allclose(values.sum(axis=1), 1, atol=1e-6) and (values >= 0).all()):
+        return "each row of probabilities must have the sum 1, and none below 0"
+    return None
+
+
+P = TypeVar("P", bound=Predicted)
+
+
+def _sealed(part: P) -> P:
+    """Return predictions that cannot be changed in place."""
+    views = {name: _read_only(own) for name, own in vars(part).items() if own is not None}
+    return replace(part, **views)
+
+
+def _all_sealed(evidence: Evidence) -> Evidence:
+    return replace(
+        evidence,
+        train=_sealed(evidence.train),
+        valid=_sealed(evidence.valid),
+        voices={name: _read_only(voice) for name, voice in evidence.voices.items()},
+        enrolled=None if evidence.enrolled is None else _sealed(evidence.enrolled),
+    )
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def check_serves(name: str, step: PostProcessor, kind: str) -> None:
@@ -207,4 +256,12 @@ def check_serves(name: str, step: PostProcessor, kind: str) -> None:
         raise SerbenchError(msg)
 
 
-__all__ = ["Evidence", "Known", "PostProcessor", "Predicted", "chain", "check_serves"]
+__all__ = [
+    "Evidence",
+    "Known",
+    "PostProcessor",
+    "Predicted",
+    "chain",
+    "check_serves",
+    "wrong_values",
+]

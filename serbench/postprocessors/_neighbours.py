@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from serbench.benchmarks import UNKNOWN
+from serbench.digests import digest_json
 from serbench.errors import SerbenchError
 
 if TYPE_CHECKING:
@@ -23,10 +24,24 @@ class Neighbours(NamedTuple):
 
     chosen: (T, K) int64 places in the candidates, the most similar first.
     similarity: (T, K) their cosine with the speaker.
+    there: (T, K) whether it is one: where all candidates are taken, whoever is a candidate himself
+        has one fewer than others.
     """
 
     chosen: NDArray[np.int64]
     similarity: NDArray[np.float64]
+    there: NDArray[np.bool_]
+
+    def mean(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return (T, ...) the means over the neighbours of (T, K, ...) values."""
+        there = self.there.reshape(*self.there.shape, *[1] * (values.ndim - 2))
+        found: NDArray[np.float64] = (values * there).sum(axis=1) / there.sum(axis=1)
+        return found
+
+    def named(self, speakers: Sequence[str], among: Sequence[str]) -> dict[str, list[str]]:
+        """Return the names of each speaker's neighbours, of the same speakers and candidates."""
+        rows = zip(speakers, self.chosen, self.there, strict=True)
+        return {who: [among[place] for place in row[there]] for who, row, there in rows}
 
 
 def candidates(parts: Sequence[Known], fewest: int) -> list[str]:
@@ -59,6 +74,8 @@ def nearest(
 ) -> Neighbours:
     """Return the k neighbours of each speaker by the cosine of voices; he is none of his own.
 
+    Those of one do not depend on who else is asked for.
+
     Args:
         speakers: T of them.
         among: S candidates.
@@ -74,15 +91,24 @@ def nearest(
 
     cosine = _directions(speakers, voices) @ _directions(among, voices).T
     own = np.asarray(speakers)[:, None] == np.asarray(among)[None, :]
-    count = len(among) - int(own.any())
-    if count < 1:
-        msg = f"speaker '{speakers[0]}' is the only one there is; nobody else can be similar"
+    if len(alone := np.flatnonzero(own.all(axis=1))):
+        who = speakers[alone[0]]
+        msg = f"speaker '{who}' is the only one there is; nobody else can be similar"
         raise SerbenchError(msg)
-    ranked = cosine if choice != "random" else np.random.default_rng(seed).random(cosine.shape)
+    ranked = cosine if choice != "random" else _drawn(speakers, len(among), seed)
     ranked = np.where(own, -np.inf, ranked)
-    taken = count if choice == "all" else min(k, count)
+    taken = len(among) if choice == "all" else min(k, len(among))
     chosen = np.argsort(-ranked, axis=1, kind="stable")[:, :taken]
-    return Neighbours(chosen, np.take_along_axis(cosine, chosen, axis=1))
+    similarity, himself = (np.take_along_axis(each, chosen, axis=1) for each in (cosine, own))
+    return Neighbours(chosen, similarity, ~himself)
+
+
+def _drawn(speakers: Sequence[str], count: int, seed: int) -> NDArray[np.float64]:
+    """Return (T, S) random numbers, those of a speaker by his name and the seed alone."""
+    import numpy as np
+
+    names = [int(digest_json(name)[:16], 16) for name in speakers]
+    return np.array([np.random.default_rng([seed, name]).random(count) for name in names])
 
 
 def _directions(speakers: Sequence[str], voices: Voices) -> NDArray[np.float64]:

@@ -40,7 +40,7 @@ class ClassMeans(PostProcessor):
     serves: ClassVar[frozenset[str]] = frozenset({"classification"})
 
     def __init__(self, move: Move, strength: float, rounds: int, calibrate: bool) -> None:
-        if strength <= 0 or rounds < 1:
+        if not strength > 0 or rounds < 1:
             msg = (
                 f"post-processor 'class_means' has strength {strength:g} and {rounds} rounds; give "
                 "a strength above 0 and 1 round or more"
@@ -107,13 +107,14 @@ class ClassMeans(PostProcessor):
 def classes(train: Known, count: int) -> Classes:
     """Return the class means of a training part, where the covariance within classes is one.
 
-    The covariance is shrunk (Ledoit & Wolf 2004).
+    The covariance is shrunk (Ledoit & Wolf 2004). A class that the part lacks has the mean of all.
     """
     import numpy as np
     from sklearn.covariance import ledoit_wolf
 
     points = _embeddings(train)
-    means = np.array([points[train.truths == label].mean(axis=0) for label in range(count)])
+    rows = [train.truths == label for label in range(count)]
+    means = np.array([points[own if own.any() else slice(None)].mean(axis=0) for own in rows])
     covariance, _ = ledoit_wolf(points - means[train.truths], assume_centered=True)
     values, axes = np.linalg.eigh(covariance)
     white = axes / np.sqrt(np.maximum(values, 1e-9))
@@ -150,7 +151,8 @@ def make(
     It helps where a voice moves all that a speaker says in the same direction, as a channel or a
     pitch does. It cannot help where the trial has learnt to look past the speaker; where so many of
     his utterances are mistaken that they pull the means their way, it does harm. Labels that are
-    enrolled are taken as they are.
+    enrolled are taken as they are. Of a class that the training part lacks nothing is known: its
+    mean is that of all.
 
     Args:
         move: class means "together", by one vector for each speaker, or "each" by its own, as in

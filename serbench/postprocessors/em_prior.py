@@ -26,7 +26,7 @@ class EmPrior(PostProcessor):
     serves: ClassVar[frozenset[str]] = frozenset({"classification"})
 
     def __init__(self, strength: float, calibrate: bool) -> None:
-        if strength < 0:
+        if not strength >= 0:
             msg = f"option 'strength' of post-processor 'em_prior' is {strength:g}; give 0 or more"
             raise SerbenchError(msg)
         self.strength, self.calibrate = strength, calibrate
@@ -76,7 +76,8 @@ def make(*, strength: float = 5.0, calibrate: bool = True) -> EmPrior:
     calibrated, and there are clips enough to see it: in conversations, where most people are
     neutral most of the time. It cannot help where everybody was asked for every emotion equally
     often, as in acted corpora: there it can only do harm, and less of it with more `strength`.
-    Where labels are enrolled, their shares take the place of what EM finds.
+    Where labels are enrolled, their shares take the place of what EM finds. A class that the
+    training part lacks counts as half a clip of it, so that its prior is small but not zero.
 
     Args:
         strength: utterances that hold a speaker to the prior of the training part; what a speaker

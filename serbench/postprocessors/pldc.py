@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from serbench.errors import SerbenchError
 from serbench.postprocessors import Evidence, Known, PostProcessor, Predicted
-from serbench.postprocessors._neighbours import Choice, candidates, nearest
+from serbench.postprocessors._neighbours import Choice, Neighbours, candidates, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from serbench.postprocessors import Values
 
-EDITION = 2
+EDITION = 3
 Shift = Literal["sigma", "mu", "both"]
 
 
@@ -39,9 +40,14 @@ class Moments(NamedTuple):
 
         return np.sqrt(self.squares / self.counts)
 
-    def pooled(self, groups: NDArray[np.int64]) -> Moments:
-        """Return those of all utterances of (T, K) groups together, for each of T rows."""
-        counts, means, squares = (moment[groups] for moment in self)
+    def pooled(self, groups: NDArray[np.int64], there: NDArray[np.bool_]) -> Moments:
+        """Return those of all utterances of (T, K) groups together, for each of T rows.
+
+        Args:
+            groups: places.
+            there: (T, K) which of these count.
+        """
+        counts, means, squares = (moment[groups] * there[..., None] for moment in self)
         count = counts.sum(axis=1)
         mean = (counts * means).sum(axis=1) / count
         between = counts * (means - mean[:, None]) ** 2
@@ -86,6 +92,9 @@ class Pldc(PostProcessor):
             if value < 1:
                 msg = f"option '{name}' of post-processor 'pldc' is {value}; give 1 or more"
                 raise SerbenchError(msg)
+        if gate is not None and not -1 <= gate <= 1:
+            msg = f"option 'gate' of post-processor 'pldc' is {gate:g}; a cosine is from -1 to 1"
+            raise SerbenchError(msg)
         self.k, self.shift, self.statistics = k, shift, statistics
         self.fewest, self.gate, self.among, self.neighbours = fewest, gate, among, neighbours
 
@@ -117,29 +126,43 @@ class Pldc(PostProcessor):
         """Return (T, C) mean and deviation that each speaker's predictions get; NaN: their own."""
         import numpy as np
 
-        parts = [evidence.train, evidence.valid][: 1 if self.among == "train" else 2]
+        parts = self._parts(evidence)
         names = candidates(parts, self.fewest)
-        found = nearest(speakers, names, evidence.voices, self.k, self.neighbours, evidence.seed)
+        found = self._nearest(speakers, names, evidence)
         labels = _labels(parts, names)
         if self.statistics == "averaged":
-            means = labels.means[found.chosen].mean(axis=1)
-            deviations = labels.deviations[found.chosen].mean(axis=1)
+            means, deviations = (
+                found.mean(each[found.chosen]) for each in (labels.means, labels.deviations)
+            )
         else:
-            _, means, _ = pooled = labels.pooled(found.chosen)
+            _, means, _ = pooled = labels.pooled(found.chosen, found.there)
             deviations = pooled.deviations
-        if self.gate is not None:
-            alike = found.similarity.mean(axis=1) >= self.gate
-            means[alike] = deviations[alike] = np.nan
+        alone = self._left_alone(found)
+        means[alone] = deviations[alone] = np.nan
         return means, deviations
 
     def neighbours_of(self, speakers: Sequence[str], evidence: Evidence) -> dict[str, list[str]]:
-        """Return the neighbours of each speaker."""
-        names = candidates(
-            [evidence.train, evidence.valid][: 1 if self.among == "train" else 2], self.fewest
+        """Return the neighbours of each speaker whom their labels correct."""
+        names = candidates(self._parts(evidence), self.fewest)
+        found = self._nearest(speakers, names, evidence)
+        alone = dict(zip(speakers, self._left_alone(found), strict=True))
+        if isinstance(evidence.enrolled, Known):  # of whom labels are known, nobody's are asked
+            given = evidence.enrolled.speakers.tolist()
+            alone |= {who: True for who in speakers if given.count(who) >= self.fewest}
+        return {who: row for who, row in found.named(speakers, names).items() if not alone[who]}
+
+    def _parts(self, evidence: Evidence) -> list[Known]:
+        return [evidence.train, evidence.valid][: 1 if self.among == "train" else 2]
+
+    def _nearest(self, speakers: Sequence[str], names: list[str], evidence: Evidence) -> Neighbours:
+        return nearest(speakers, names, evidence.voices, self.k, self.neighbours, evidence.seed)
+
+    def _left_alone(self, found: Neighbours) -> NDArray[np.bool_]:
+        """Return (T,) who has neighbours so similar that he is not corrected."""
+        similar: NDArray[np.bool_] = found.mean(found.similarity) >= (
+            math.inf if self.gate is None else self.gate
         )
-        found = nearest(speakers, names, evidence.voices, self.k, self.neighbours, evidence.seed)
-        rows = zip(speakers, found.chosen.tolist(), strict=True)
-        return {who: [names[place] for place in row] for who, row in rows}
+        return similar
 
 
 def shifted(
@@ -213,6 +236,6 @@ def make(
             are controls: what is gained with them is not owed to the voice.
 
     Raises:
-        SerbenchError: `k` or `fewest` is below 1.
+        SerbenchError: `k` or `fewest` is below 1, or `gate` is no cosine.
     """
     return Pldc(k, shift, statistics, fewest, gate, among, neighbours)

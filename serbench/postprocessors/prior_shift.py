@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from serbench.postprocessors import Values
 
-EDITION = 2
+EDITION = 3
 
 
 class PriorShift(PostProcessor):
@@ -28,7 +28,7 @@ class PriorShift(PostProcessor):
         self, k: int, strength: float, calibrate: bool, fewest: int, neighbours: Choice
     ) -> None:
         for name, value, least in (("k", k, 1), ("fewest", fewest, 1), ("strength", strength, 0)):
-            if value < least:
+            if not value >= least:
                 msg = (
                     f"option '{name}' of post-processor 'prior_shift' is {value:g}; "
                     f"give {least} or more"
@@ -65,23 +65,17 @@ class PriorShift(PostProcessor):
         """Return (T, C) shares of the classes among the labels of each speaker's neighbours."""
         import numpy as np
 
-        train = evidence.train
-        names = candidates([train], self.fewest)
-        found = nearest(speakers, names, evidence.voices, self.k, self.neighbours, evidence.seed)
-        labels = {name: train.truths[train.speakers == name] for name in names}
-        return np.array(
-            [
-                prior(np.concatenate([labels[names[i]] for i in row]), classes)
-                for row in found.chosen
-            ]
-        )
+        train, near = evidence.train, self.neighbours_of(speakers, evidence)
+        named = {name for row in near.values() for name in row}
+        labels = {name: train.truths[train.speakers == name] for name in named}
+        rows = [np.concatenate([labels[name] for name in near[who]]) for who in speakers]
+        return np.array([prior(row, classes) for row in rows])
 
     def neighbours_of(self, speakers: Sequence[str], evidence: Evidence) -> dict[str, list[str]]:
         """Return the neighbours of each speaker."""
         names = candidates([evidence.train], self.fewest)
         found = nearest(speakers, names, evidence.voices, self.k, self.neighbours, evidence.seed)
-        rows = zip(speakers, found.chosen.tolist(), strict=True)
-        return {who: [names[place] for place in row] for who, row in rows}
+        return found.named(speakers, names)
 
 
 def _own(heard: Known, speakers: NDArray[Any], classes: int) -> Values:
@@ -104,7 +98,9 @@ def make(
     It helps where voices that are alike go with classes that are alike in frequency, as by role,
     age or channel. It cannot help where every speaker has every class equally often, as in acted
     corpora: the neighbours' prior is then everybody's. Labels that are enrolled count as far as
-    there are utterances of the speaker, the neighbours' for the rest.
+    there are utterances of the speaker, the neighbours' for the rest. A class that the training
+    part lacks has half a clip there and among the neighbours, so that it stays as unlikely as it is
+    predicted.
 
     Args:
         k: training speakers whose labels are looked at; of fewer candidates all.

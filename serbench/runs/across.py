@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,7 @@ def across_part(options: Mapping[str, Any]) -> Part:
     """Return the complete part; what each corpus is counts in the digest.
 
     Raises:
-        SerbenchError: a wrong key, no corpus to test, an unknown one, or one twice.
+        SerbenchError: a wrong key, no corpus to test, an unknown one, one twice, two of a name.
     """
     asked = validated(Across, "benchmark", {"test": (), **options})
     if not asked.test:
@@ -53,14 +54,34 @@ def across_part(options: Mapping[str, Any]) -> Part:
             "speakers apart: --benchmark emodb,crema_d --protocol speaker_folds"
         )
         raise SerbenchError(msg)
+    names = _names(written)
     parts = {one: _member(one) for one in written}
     unsaid = Across(test=()).model_dump(mode="json", exclude={"test"})
     return Part(
         name=ACROSS,
         options=asked.model_dump(mode="json"),
         defaults=unsaid,
-        contents={_name(one): digest_json(part.identity()) for one, part in parts.items()},
+        contents={names[one]: digest_json(part.identity()) for one, part in parts.items()},
     )
+
+
+def _names(written: Sequence[str]) -> dict[str, str]:
+    """Return what the column `corpus` calls each corpus: its file, if that tells it, or its name.
+
+    Raises:
+        SerbenchError: two have the same, and could not be told apart.
+    """
+    files = {one: Path(one).stem if one.endswith((".toml", ".py")) else one for one in written}
+    often = Counter(files.values())
+    names = {
+        one: recipes.make_benchmark(_member(one)).name if often[file] > 1 else file
+        for one, file in files.items()
+    }
+    for name, count in Counter(names.values()).items():
+        if count > 1:
+            same = " and ".join(one for one in written if names[one] == name)
+            raise SerbenchError(f"{same} are both called '{name}'; give one another `name`")
+    return names
 
 
 def make_across(part: Part) -> Benchmark:
@@ -68,8 +89,9 @@ def make_across(part: Part) -> Benchmark:
     from serbench.benchmarks.reading import union
 
     asked = validated(Across, "benchmark", part.options)
+    names = _names([*asked.test, *asked.train])
     tested, trained = (
-        {_name(one): recipes.make_benchmark(_member(one)) for one in side}
+        {names[one]: recipes.make_benchmark(_member(one)) for one in side}
         for side in (asked.test, asked.train)
     )
     return union.unite(tested, trained, renamed=asked.map, rescale=asked.rescale)
@@ -89,8 +111,3 @@ def _value(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
-
-
-def _name(written: str) -> str:
-    """Return what the column `corpus` calls a corpus."""
-    return Path(written).stem if written.endswith((".toml", ".py")) else written

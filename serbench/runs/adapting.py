@@ -18,8 +18,9 @@ from serbench.devices import has_bf16, rounds_as
 from serbench.digests import digest_json, digest_path, local_path
 from serbench.durable import SUMS, harm, seal
 from serbench.editions import ADAPTATION, installed
+from serbench.encoders.weights import HEARD, named, seen_by
 from serbench.home import home
-from serbench.leaderboard import notes, record
+from serbench.leaderboard import hearing, record
 from serbench.leaderboard.record import FineTuned
 from serbench.locks import locked
 from serbench.remotes import fetch, share
@@ -93,7 +94,7 @@ def adapt_upstream(job: Job, part: Part, prepared: Prepared) -> Adapted:
         offers = [_offer(table, fold) for fold in folds]
     made = [_adapt(job, part, words, rows) for words, rows in offers]
     if made[0] == part:
-        return Adapted((part,), _before(part, job.benchmark))
+        return Adapted((part,), _before(part, job.benchmark, prepared))
     sizes = [(len(rows), float(rows["seconds"].sum()) / 3600) for _, rows in offers]
     known = record.Adaptation(
         on=on,
@@ -195,11 +196,12 @@ def fingerprint(path: Path) -> str:
     return digest_json({file.relative_to(path).as_posix(): digest_path(file) for file in files})
 
 
-def _before(part: Part, benchmark: Benchmark) -> record.Adaptation | None:
+def _before(part: Part, benchmark: Benchmark, prepared: Prepared) -> record.Adaptation | None:
     """Return what is known of weights that were given adapted: their card tells of others.
 
     Training in several goes on the same audio is no adaptation, unless it is the benchmark's, and
-    fine-tuning with labels is none in any case.
+    fine-tuning with labels is none in any case. A copy of the benchmark's audio is found whatever
+    it is called.
     """
     card = _card(part)
     if LABELS in card.get("options", {}):
@@ -207,7 +209,8 @@ def _before(part: Part, benchmark: Benchmark) -> record.Adaptation | None:
     base, corpora = card.get("base"), card.get("corpora", [])
     if not base:
         return None
-    heard = any(notes.heard(each["name"], benchmark) for each in corpora)
+    heard = any(hearing.heard(each["name"], benchmark) for each in corpora)
+    heard = heard or bool(tested(prepared).intersection(seen(part, HEARD)))
     if not heard and base.get("trained_on", "") == card.get("trained_on"):
         return None
     return record.Adaptation(
@@ -218,6 +221,17 @@ def _before(part: Part, benchmark: Benchmark) -> record.Adaptation | None:
         unseen=part.options.get("unseen"),
         checkpoints=tuple(sorted(part.contents.values())),
     )
+
+
+def tested(prepared: Prepared) -> set[str]:
+    """Return the recordings that some fold tests, as `named` has them."""
+    rows = sorted({row for fold in prepared.folds for row in fold.test})
+    return {*named(prepared.table["recording"].iloc[rows])}
+
+
+def seen(part: Part, what: str) -> list[str]:
+    """Return what the card of the weights that a part is given names, see `seen_by`."""
+    return seen_by(_card(part), what)
 
 
 def _card(part: Part) -> dict[str, Any]:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from serbench import plugins
 from serbench.benchmarks import NAME
 from serbench.digests import digest_json
 from serbench.errors import SerbenchError
-from serbench.leaderboard.verifying import Corpus
+from serbench.leaderboard.builtin import own_benchmark
+from serbench.leaderboard.corpora import Corpus
 from serbench.runs import recipe as recipes
 from serbench.runs.corpus import in_numbers, read_corpus
 from serbench.runs.parts import Part
-from serbench.runs.rerunning import raw_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
     from serbench.benchmarks import Benchmark
-    from serbench.leaderboard.record import FoldRecord, Result
+    from serbench.leaderboard.record import Result
 
 
 def benchmark_of(result: Result) -> Benchmark:
@@ -29,9 +29,15 @@ def benchmark_of(result: Result) -> Benchmark:
     Raises:
         SerbenchError: it is not here.
     """
-    part = dict(raw_of(result)["benchmark"])
-    plugin = plugins.find("benchmarks", part.pop("name"))
-    made: Benchmark = plugins.make(plugin, options=plugins.validate(plugin, part))
+    part: Any = result.recipe.get("benchmark")
+    if not isinstance(part, dict):
+        own = own_benchmark(result)
+        if own is None:
+            raise SerbenchError(f"benchmark '{result.benchmark.name}' is not here")
+        return own
+    plugin = plugins.find("benchmarks", part["name"])
+    options = plugins.validate(plugin, part.get("options", {}))
+    made: Benchmark = plugins.make(plugin, options=options)
     return made
 
 
@@ -58,11 +64,11 @@ class AtHand:
     def __init__(self, data: Path | None) -> None:
         self._data = data
         self._tables: dict[str, DataFrame | None] = {}
-        self._splits: dict[str, tuple[str, tuple[FoldRecord, ...]]] = {}
+        self._corpora: dict[str, Corpus] = {}
 
     def __call__(self, result: Result) -> Corpus | None:
         """Return the utterances of a result's corpus, and the folds that its protocol makes."""
-        part = result.recipe.get("benchmark", result.benchmark.name)
+        part = result.recipe.get("benchmark") or result.benchmark.model_dump(mode="json")
         key = digest_json({"benchmark": part})
         if key not in self._tables:
             self._tables[key] = _table_or_none(result, self._data)
@@ -71,23 +77,24 @@ class AtHand:
             return None
         split = {"protocol": result.protocol.model_dump(), "without": _left_out(result)}
         key += digest_json(split)
-        if key not in self._splits:
-            self._splits[key] = _split(result, table)
-        return Corpus(table, *self._splits[key])
+        if key not in self._corpora:
+            self._corpora[key] = _split(result, table)
+        return self._corpora[key]
 
 
 def _left_out(result: Result) -> list[str]:
     return sorted(each.utterance for each in result.left_out)
 
 
-def _split(result: Result, table: DataFrame) -> tuple[str, tuple[FoldRecord, ...]]:
-    """Return the folds made anew and their hash; none where the record does not say how.
+def _split(result: Result, whole: DataFrame) -> Corpus:
+    """Return a corpus with the folds made anew, or why nobody can make them.
 
-    Errors of the protocol are those of a record that names what is not here.
+    Errors of the protocol are those of a record that names what is not here, or cannot be.
     """
-    table = table[~table["utterance"].isin(_left_out(result))].reset_index(drop=True)
+    table = whole[~whole["utterance"].isin(_left_out(result))].reset_index(drop=True)
     said, task = result.protocol, result.benchmark.task
     from serbench.benchmarks.auditing.folds import enrolled_folds
+    from serbench.benchmarks.auditing.sharing import shares
 
     try:
         part = Part(name=said.name, options=said.options)
@@ -96,15 +103,16 @@ def _split(result: Result, table: DataFrame) -> tuple[str, tuple[FoldRecord, ...
         if said.enrolled is not None:
             given = said.enrolled
             folds, _ = enrolled_folds(table, folds, task, given.amount, given.unit, given.aside)
-        return in_numbers(table, folds, task)
-    except (SerbenchError, LookupError, TypeError, ValueError):
-        return "", ()
+        own, numbers = in_numbers(table, folds, task)
+        return Corpus(whole, own, numbers, shared=shares(table, folds))
+    except (SerbenchError, LookupError, TypeError, ValueError) as error:
+        return Corpus(whole, unmade=f"its folds cannot be made anew: {error}")
 
 
 def _table_or_none(result: Result, data: Path | None) -> DataFrame | None:
     part = result.recipe.get("benchmark")
     # no path that a stranger's record names is opened, let alone run
-    if not isinstance(part, dict) or not re.fullmatch(NAME, str(part.get("name"))):
+    if isinstance(part, dict) and not re.fullmatch(NAME, str(part.get("name"))):
         return None
     try:
         return table_of(result, data)

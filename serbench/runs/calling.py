@@ -12,6 +12,7 @@ from serbench.progress import Progress, Silent
 from serbench.runs import recipe as recipes
 from serbench.runs.result import Overwrite
 from serbench.runs.run import run_recipe
+from serbench.runs.settings import in_place_of
 
 if TYPE_CHECKING:
     from serbench.runs.recipe import Recipe
@@ -73,7 +74,7 @@ def run(
             options; `training`, a dict; `seeds`, such as (0, 1, 2) [(0,)]; `leave_out_broken`;
             `postprocess`, one or several of those; `enrol`, such as 5 clips or "30s". A dict
             without a name changes these options in what the recipe says; anything else takes its
-            place.
+            place, but an upstream that says no `layers` reads those that the recipe says.
 
     Returns:
         The record (`result`), its scores (`scores`), and where it lies (`path`; the predictions
@@ -111,13 +112,13 @@ def recipe_of(start: FilePath | None, keys: Mapping[str, Any]) -> Recipe:
         SerbenchError: an unknown key or name, or a wrong value.
     """
     raw = {} if start is None else recipes.read_recipe(recipes.path_of(fspath(start)))
-    return recipes.resolve(raw | {k: _changed(raw.get(k), _plain(v)) for k, v in keys.items()})
+    return recipes.resolve(raw | {k: _changed(k, raw.get(k), _plain(v)) for k, v in keys.items()})
 
 
-def _changed(own: Any, given: Any) -> Any:
+def _changed(key: str, own: Any, given: Any) -> Any:
     """Return what a recipe says of a key when `given` comes on top of it."""
     if own is None or not isinstance(given, Mapping) or "name" in given:
-        return given
+        return in_place_of(own, given) if key == "upstream" else given
     return {**(own if isinstance(own, Mapping) else {"name": own}), **given}
 
 

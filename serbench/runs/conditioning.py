@@ -62,7 +62,11 @@ def voices(job: Job, table: DataFrame) -> NDArray[np.float32] | None:
 
 
 def conditioning(job: Job, prepared: Prepared) -> record.Conditioning | None:
-    """Return on what the head conditions, and how many speakers it was tested on unseen."""
+    """Return on what the head conditions, and how many speakers it was tested on unseen.
+
+    Whoever is tested in several folds is one speaker, and unseen if one of them did not train on
+    him. Utterances whose speaker is unknown count nowhere.
+    """
     on = head_of(job).conditions_on
     if on == "nothing":
         return None
@@ -72,6 +76,6 @@ def conditioning(job: Job, prepared: Prepared) -> record.Conditioning | None:
     parts = [[{*names.iloc[rows].dropna()} for rows in (f.train, f.test)] for f in folds]
     return record.Conditioning(
         on=on,
-        tested=sum(len(tested) for _, tested in parts),
-        unseen=sum(len(tested - known) for known, tested in parts),
+        tested=len(set[str]().union(*(tested for _, tested in parts))),
+        unseen=len(set[str]().union(*(tested - known for known, tested in parts))),
     )

@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from serbench import plugins
+from serbench.encoders.weights import HEARD, RECORDINGS
 from serbench.errors import SerbenchError
-from serbench.leaderboard.notes import heard
+from serbench.leaderboard.hearing import HEARD_UNLABELLED, LABELLED, heard
+from serbench.runs.adapting import seen, tested
 
 if TYPE_CHECKING:
     from serbench.benchmarks import Benchmark
+    from serbench.runs.corpus import Prepared
+    from serbench.runs.parts import Part
 
 
 def contaminated(
@@ -41,6 +45,23 @@ def contaminated(
     which = upstream or "published weights that serbench lists"
     if not count:
         yield "heard", f"by none of {asked} {which}" if upstream is None else f"not by {which}"
+
+
+def seen_before(part: Part, prepared: Prepared) -> dict[str, str]:
+    """Return what the provenance of given weights has to say of the test parts that they saw.
+
+    Recordings are compared by their samples, so a copy of a corpus is found whatever it is called.
+
+    Args:
+        part: an upstream as the run was given it.
+        prepared: the corpus and its folds.
+    """
+    whole = tested(prepared)
+    told = {}
+    for key, what in ((LABELLED, RECORDINGS), (HEARD_UNLABELLED, HEARD)):
+        if count := len(whole.intersection(seen(part, what))):
+            told[key] = f"{count} of {len(whole)} recordings that are tested"
+    return told
 
 
 def _made(upstream: str, weights: str | None) -> Iterator[tuple[str, str]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from serbench.benchmarks import labelled
 from serbench.benchmarks.auditing import audit, folds, sharing
 from serbench.benchmarks.reading.names import as_texts, unknown
 from serbench.benchmarks.splitting import hashes
@@ -16,7 +19,9 @@ from serbench.digests import digest_json
 from serbench.errors import SerbenchError
 from serbench.home import data_root
 from serbench.leaderboard.record import Enrolled, FoldRecord, Split
+from serbench.progress import Silent, each
 from serbench.runs.fitting import too_short
+from serbench.runs.parts import ACROSS, Part
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -36,7 +41,7 @@ class Prepared:
         split: the folds in numbers, for the record.
         left_out: utterances that are not used, with the reason.
         known_defects: how many used utterances have a defect that the benchmark lists.
-        unknown_speakers: of how many used utterances nobody knows who speaks.
+        unknown_speakers: of how many used utterances with truths nobody knows who speaks.
         shared: of what the parts of a fold have in common, see `sharing.shares`.
         warnings: what the audits doubt, a sentence a kind.
     """
@@ -56,7 +61,7 @@ def prepare_for(job: Job, data: Path | None) -> Prepared:
     return prepare(
         job.benchmark,
         job.protocol,
-        called=job.recipe.benchmark.name,
+        called=_typed(job.recipe.benchmark),
         data=data,
         leave_out_broken=job.recipe.leave_out_broken,
         short=partial(too_short, job),
@@ -64,6 +69,20 @@ def prepare_for(job: Job, data: Path | None) -> Prepared:
         progress=job.progress,
         anew=job.anew,
     )
+
+
+def _typed(part: Part) -> str:
+    """Return what of a recipe's benchmark is written after `serbench data check`."""
+    said = {k: value for k, value in part.options.items() if value != part.defaults.get(k)}
+    words = [part.name]
+    if part.name == ACROSS:
+        words = [",".join(said.pop("test"))]
+        if trained := said.pop("train", None):
+            words += ["--train-on", ",".join(trained)]
+    for key, value in said.items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        words += ["--set", f"benchmark.{key}={text}"]
+    return shlex.join(words)
 
 
 def prepare(
@@ -83,7 +102,7 @@ def prepare(
     Args:
         benchmark: the corpus.
         protocol: how to split it.
-        called: what the user calls the corpus, for messages, if not by its name.
+        called: how a shell takes what the user calls the corpus, for messages, if not by its name.
         data: folder of the corpora; None: `SERBENCH_DATA`.
         leave_out_broken: go on without recordings that cannot be used.
         progress: where the work is shown.
@@ -98,7 +117,7 @@ def prepare(
     table = found.usable(called, leave_out_broken=leave_out_broken)
     unfit = short(table) if short is not None else {}
     table = _without(table, unfit, leave_out=leave_out_broken)
-    split, doubts = folds.sound_folds(table, protocol, benchmark.task)
+    split, doubts = folds.sound_folds(table, protocol, benchmark.task, progress)
     doubts += folds.doubts(table, split, protocol)
     if enrol is not None:
         split, more = folds.enrolled_folds(
@@ -109,9 +128,9 @@ def prepare(
     for warning in warnings:
         progress.tell(f"warning: {warning}")
     known = sum(f.severity == "known" for f in found.findings)
-    nobody = int(unknown(table["speaker"]).sum())
-    common = sharing.shares(table, split)
-    numbers = _in_numbers(table, split, benchmark.task)
+    nobody = int(unknown(labelled(table)["speaker"]).sum())
+    common = sharing.shares(table, split, progress)
+    numbers = _in_numbers(table, split, benchmark.task, progress)
     left_out = {**found.broken, **unfit}
     return Prepared(table, split, numbers, left_out, known, nobody, common, tuple(warnings))
 
@@ -133,15 +152,15 @@ def _without(table: DataFrame, unfit: Mapping[str, str], *, leave_out: bool) -> 
     return table[~table["utterance"].isin([*unfit])].reset_index(drop=True)
 
 
-def _in_numbers(table: DataFrame, split: list[Fold], task: Task) -> Split:
+def _in_numbers(table: DataFrame, split: list[Fold], task: Task, progress: Progress) -> Split:
     """Return the sizes and the hashes of folds, and of what is in them."""
-    own, folds = in_numbers(table, split, task)
+    own, folds = in_numbers(table, split, task, progress)
     recordings = digest_json(sorted(table["recording"]))[:16]
     return Split(hash=own, recordings=recordings, folds=folds, **hashes.contents(table, task))
 
 
 def in_numbers(
-    table: DataFrame, split: list[Fold], task: Task
+    table: DataFrame, split: list[Fold], task: Task, progress: Progress | None = None
 ) -> tuple[str, tuple[FoldRecord, ...]]:
     """Return the hash of all folds, and the sizes and the hashes of each.
 
@@ -149,9 +168,11 @@ def in_numbers(
         table: the utterances.
         split: row numbers of this table.
         task: what is predicted.
+        progress: advances by one a fold, twice.
     """
+    progress = progress or Silent()
     ids, truths = hashes.id_lines(table), hashes.truth_lines(table, task)
-    each = [hashes.fold_hash(ids, fold) for fold in split]
+    own = [hashes.fold_hash(ids, fold) for fold in each(progress, "hash ids of folds", split)]
     folds = tuple(
         FoldRecord(
             name=fold.name,
@@ -159,14 +180,14 @@ def in_numbers(
             valid=len(fold.valid),
             test=len(fold.test),
             enrol=len(fold.enrol),
-            hash=hashes.together([own]),
+            hash=hashes.together([digest]),
             truths=dict(hashes.part_truths(truths, fold)),
             tests={test: len(rows) for test, rows in fold.tests.items()},
             unlabelled=len(fold.unlabelled),
         )
-        for fold, own in zip(split, each, strict=True)
+        for fold, digest in zip(each(progress, "hash labels of folds", split), own, strict=True)
     )
-    return hashes.together(each), folds
+    return hashes.together(own), folds
 
 
 def is_there(benchmark: Benchmark, data: Path | None) -> bool:
@@ -193,7 +214,7 @@ def read_corpus(benchmark: Benchmark, data: Path | None) -> DataFrame:
         SerbenchError: the corpus is not there, or its tables cannot be read.
     """
     if benchmark.folder is None:
-        return _table_of(benchmark.read(None))
+        return _table_of(benchmark.name, benchmark.read(None))
     root = data_root(data)
     if root is None:
         msg = (
@@ -201,14 +222,17 @@ def read_corpus(benchmark: Benchmark, data: Path | None) -> DataFrame:
             f"to the folder that holds '{benchmark.folder}'. {benchmark.obtain}"
         )
         raise SerbenchError(msg)
-    return _table_of(benchmark.read(root / benchmark.folder))
+    return _table_of(benchmark.name, benchmark.read(root / benchmark.folder))
 
 
-def _table_of(read: Any) -> DataFrame:
+def _table_of(name: str, read: Any) -> DataFrame:
     """Return what a benchmark read, with its names as texts."""
     from pandas import DataFrame
 
     if not isinstance(read, DataFrame):
-        msg = f"read returns a {type(read).__name__}, not a DataFrame"
+        msg = f"read of benchmark '{name}' returns a {type(read).__name__}, not a DataFrame"
+        raise SerbenchError(msg)
+    if (doubled := read.columns[read.columns.duplicated()]).any():
+        msg = f"read of benchmark '{name}' gives the column '{doubled[0]}' twice; give it once"
         raise SerbenchError(msg)
     return as_texts(read)

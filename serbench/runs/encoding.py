@@ -16,6 +16,8 @@ from serbench.runs.plugin_part import plugin_of
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
     from pandas import DataFrame
 
     from serbench.runs.adapting import Adapted
@@ -54,7 +56,7 @@ def encode(job: Job, adapted: Sequence[Adapted], prepared: Prepared) -> list[Sou
     for number, each in enumerate(adapted):
         with job.about(number):
             sources = _of_folds(job, number, each.parts, prepared)
-            _check_frames(job, each.parts[0], sources[0])
+            _check_frames(job, each.parts[0], sources[0].frames)
             by_upstream.append(sources)
     return list(zip(*by_upstream, strict=True))
 
@@ -75,13 +77,13 @@ def _of_folds(
     return [_encode(job, number, part, prepared.table) for part in parts] * several
 
 
-def _check_frames(job: Job, part: Part, source: StoredFeatures | DecodedClips) -> None:
+def _check_frames(job: Job, part: Part, frames: NDArray[np.int64]) -> None:
     """Refuse a head that looks at how frames follow each other where each utterance has one.
 
     Raises:
         SerbenchError: it would find nothing.
     """
-    if _needs(job) == "frames" and source.frames.max() <= 1:
+    if _needs(job) == "frames" and frames.max() <= 1:
         msg = (
             f"upstream '{part.name}' gives one frame an utterance, pooled over time, and head "
             f"'{job.recipe.downstream.name}' needs frames; take one that needs their mean alone, "
@@ -113,6 +115,13 @@ def tell_of_precision(job: Job, tuning: FineTuning) -> None:
 def _encode(job: Job, number: int, part: Part, table: DataFrame) -> StoredFeatures:
     """Encode the corpus, once for all seeds and heads, and for all folds with this upstream."""
     from serbench.training import store
+    from serbench.training.waves import check_texts, count_frames
+
+    def able() -> Upstream:
+        made = upstream or _frozen(job, part)
+        check_texts(table, made)
+        _check_frames(job, part, count_frames(table, made))
+        return made
 
     identity = made_of(part)
     upstream = None
@@ -123,7 +132,7 @@ def _encode(job: Job, number: int, part: Part, table: DataFrame) -> StoredFeatur
     features = store.encode(
         table,
         identity,
-        lambda: upstream or _frozen(job, part),
+        able,
         _needs(job),
         job.progress,
         job.device,

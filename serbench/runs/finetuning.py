@@ -22,13 +22,20 @@ from serbench.devices import has_bf16, rounds_as, threads
 from serbench.digests import digest_json
 from serbench.durable import SUMS, sound
 from serbench.editions import FINETUNING, installed
+from serbench.encoders.weights import CARD, HEARD, RECORDINGS, named
 from serbench.errors import SerbenchError
 from serbench.home import home
 from serbench.leaderboard import record
 from serbench.locks import locked
 from serbench.progress import Named, Quiet, Silent
 from serbench.remotes import fetch, share
-from serbench.runs.adapting import LABELS, Adapted, fingerprint, mend
+from serbench.runs.adapting import (
+    LABELS,
+    Adapted,
+    fingerprint,
+    mend,
+    seen,
+)
 from serbench.runs.chosen import fit_of
 from serbench.runs.encoding import make_upstream, tell_of_precision
 from serbench.runs.folds import at_once, several
@@ -177,8 +184,6 @@ class _Work:
 
     def tuned(self) -> tuple[Part, record.Fit]:
         """Return the upstream with weights of this fold, and what training chose."""
-        from serbench.encoders.weights import CARD
-
         upstream = make_upstream(self.part)
         place = home() / "checkpoints" / self._digest(upstream)[:32]
         tell = self.job.progress.tell
@@ -208,6 +213,8 @@ class _Work:
     def _digest(self, upstream: Upstream) -> str:
         """Return the name of what comes out: all that decides it."""
         columns = ["recording", "speaker", *self._labels]
+        if upstream.reads == "text":
+            columns.append("text")
         rows = {
             name: self.table[columns].iloc[rows].to_numpy().tolist()
             for name, rows in (("train", self.fold.train), ("valid", self.fold.valid))
@@ -230,13 +237,14 @@ class _Work:
 
     def _train(self, upstream: Upstream, place: Path) -> None:
         """Train and write the weights; the folder is sealed last, which says that all is there."""
+        from serbench.encoders.tensors import read_tensors
         from serbench.training.fit import train
         from serbench.training.stage import mean_system, tuned
 
         outputs, tuning = len(self.job.benchmark.task.outputs), self.stage.training.tuning
         trial = self._trial(upstream)
         going = _going(place)
-        sound(going, "training under way in", self.job.progress.tell)
+        sound(going, "training under way in", self.job.progress.tell, read_tensors)
         trained = train(trial, lambda: mean_system(upstream, outputs, tuning), self.step, going)
         shutil.rmtree(place, ignore_errors=True)
         learnt = tuned(upstream, trained.state)
@@ -268,6 +276,7 @@ class _Work:
             seed=self.stage.seed,
             device=torch.device(self.job.device),
             budget=budget_of(training.tuning, [upstream]),
+            key="finetune",
         )
 
     def _card(self, upstream: Upstream, trained: Trained) -> Card:
@@ -278,6 +287,9 @@ class _Work:
         hours, speakers = float(rows["seconds"].sum()) / 3600, rows["speaker"].nunique()
         about = (benchmark.name, round(hours, 3), len(rows), speakers, benchmark.licence)
         before = upstream.provenance.get("method")
+        own = self.table["recording"].iloc[[*self.fold.train, *self.fold.valid]]
+        told = {LABELS: self._labels, RECORDINGS: named([*own, *seen(self.part, RECORDINGS)])}
+        told |= {HEARD: heard} if (heard := seen(self.part, HEARD)) else {}
         method = "fine-tuned on labels with a mean and a linear output"
         return Card(
             f"{before}, {method}" if before else method,
@@ -285,7 +297,7 @@ class _Work:
             upstream.provenance.get("licence", "not stated"),
             [fit_of(self.fold.name, self.stage.seed, trained).model_dump(mode="json")],
             self.stage.seed,
-            options=self.stage.model_dump(mode="json") | {LABELS: self._labels},
+            options=self.stage.model_dump(mode="json") | told,
             base=dict(upstream.provenance),
         )
 

@@ -46,9 +46,14 @@ def find(state: Path, fold: int, seed: int, tell: Callable[[str], object]) -> Tr
     import pandas as pd
 
     path, files = _path(state, fold, seed), _files(state, fold, seed)
-    if not all(usable(file, "trial", tell) for file in (path, *files)):
+    whole = usable(path, "trial", tell, _read_fit)
+    if not (whole and all(usable(file, "trial", tell, pd.read_parquet) for file in files)):
         return None
-    return Trial(Fit.model_validate_json(path.read_text()), Tables(*map(pd.read_parquet, files)))
+    return Trial(_read_fit(path), Tables(*map(pd.read_parquet, files)))
+
+
+def _read_fit(path: Path) -> Fit:
+    return Fit.model_validate_json(path.read_text())
 
 
 def save(state: Path, fold: int, seed: int, trial: Trial) -> None:

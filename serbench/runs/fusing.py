@@ -12,11 +12,21 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 from pydantic import JsonValue as Json
 
 from serbench import devices
+from serbench.durable import makeable
 from serbench.errors import SerbenchError, unknown
 from serbench.leaderboard import agreement, beside, store
-from serbench.leaderboard.identity import FUSED, digest_of
-from serbench.leaderboard.record import Conditioning, Encoder, Labels, Member, Result, summed
+from serbench.leaderboard.identity import FUSED, digest_of, fused_labels
+from serbench.leaderboard.reading import read_record
+from serbench.leaderboard.record import (
+    Conditioning,
+    Encoder,
+    Labels,
+    Member,
+    Result,
+    Weighted,
+)
 from serbench.leaderboard.store import Entry
+from serbench.runs import derived
 from serbench.runs.result import Outcome
 from serbench.scoring import predictions as tables
 
@@ -73,6 +83,7 @@ def fuse(
         raise unknown("method of fusion", method, get_args(Method))
     start = time.monotonic()
     root = Path(results).expanduser()
+    makeable(root)
     members = _members([_load(store.look_up(root, fspath(run))) for run in runs])
     task = members[0].result.benchmark.task
     predictions, validation = _fused(task, members, method)
@@ -83,8 +94,22 @@ def fuse(
             "seconds": {"fuse": round(time.monotonic() - start, 1)},
         }
     )
-    path = store.save(result, predictions, root, beside.Beside(validation))
-    return Outcome(summed(result), scores, path)
+    path = derived.keep(result, predictions, root, beside.Beside(validation))
+    return Outcome(read_record(path), scores, path)
+
+
+def fused_of(paths: Sequence[Path], method: Method) -> DataFrame:
+    """Return the predictions for the test parts that finished runs come to together.
+
+    Args:
+        paths: of their records.
+        method: as of `fuse`.
+
+    Raises:
+        SerbenchError: they cannot be fused.
+    """
+    members = _members([_load(path) for path in paths])
+    return _fused(members[0].result.benchmark.task, members, method)[0]
 
 
 def _load(path: Path) -> _Run:
@@ -198,7 +223,7 @@ def _record(members: Sequence[Result], method: Method) -> Result:
     return Result(
         digest=digest_of(recipe),
         recipe=recipe,
-        labels=_labels([each.labels for each in members], method),
+        labels=fused_labels([each.labels for each in members], method),
         benchmark=members[0].benchmark,
         protocol=members[0].protocol,
         split=members[0].split,
@@ -210,8 +235,12 @@ def _record(members: Sequence[Result], method: Method) -> Result:
         adaptation=first.adaptation,
         finetuned=first.finetuned,
         fused_with=tuple(others),
-        members=tuple(Member(digest=each.digest, labels=each.labels) for each in members),
+        members=tuple(
+            Member(digest=each.digest, labels=each.labels, oracle=each.saw_truths)
+            for each in members
+        ),
         conditioning=_conditioning(members),
+        weighted=_weighted(members),
         versions=devices.versions(),
         created=datetime.now(UTC),
         complete=True,
@@ -230,16 +259,11 @@ def _conditioning(members: Sequence[Result]) -> Conditioning | None:
     return max(told, key=lambda each: each.on == "mfcc", default=None)
 
 
+def _weighted(members: Sequence[Result]) -> Weighted | None:
+    """Return by whom trainings were led, and of two ways the one that heard the test part."""
+    led = [each.weighted for each in members if each.weighted is not None]
+    return max(led, key=lambda each: each.heard == "test", default=None)
+
+
 def _called(labels: Labels) -> tuple[str, str, str]:
     return labels.upstream, labels.weights, labels.downstream
-
-
-def _labels(members: Sequence[Labels], method: Method) -> Labels:
-    """Return how the row is called: "cpc & hubert", "nano, nano", "mean of 2 runs"."""
-    encoders = list(dict.fromkeys(_called(each)[:2] for each in members))
-    weights = [weights for _, weights in encoders]
-    return Labels(
-        upstream=" & ".join(upstream for upstream, _ in encoders),
-        weights="-" if set(weights) == {"-"} else ", ".join(weights),
-        downstream=f"{method} of {len(members)} runs",
-    )

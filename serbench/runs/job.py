@@ -134,14 +134,17 @@ class Job:
         several = len(self.recipe.upstreams) > 1
         return remedy.replace("upstream.", f"upstream.{number + 1}.") if several else remedy
 
-    def vet(self) -> None:
+    def vet(self, *kinds: plugins.Kind) -> None:
         """Refuse plugins of others that break their contract.
+
+        Args:
+            *kinds: of these alone; none: of all.
 
         Raises:
             SerbenchError: one does.
         """
         for plugin, part in self.foreign:
-            if plugin.kind != "benchmarks":
+            if plugin.kind != "benchmarks" and (not kinds or plugin.kind in kinds):
                 vet(plugin, part.identity(), part.options, self.progress, self.device)
 
     def announce(self) -> None:

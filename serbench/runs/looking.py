@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from serbench.benchmarks.auditing import audit, folds
 from serbench.benchmarks.auditing import checksums as sums
+from serbench.benchmarks.reading.layout import only
 from serbench.home import data_root
 from serbench.runs import recipe as recipes
 from serbench.runs.corpus import read_corpus
@@ -50,6 +51,7 @@ def look_at(
     progress: Progress,
     checksums: Path | None = None,
     split: bool = True,
+    leave_out_broken: bool = False,
 ) -> Looked:
     """Return all that is wrong with a benchmark's corpus and the folds of a protocol on it.
 
@@ -60,6 +62,7 @@ def look_at(
         checksums: a list of `sha256sum` or `b2sum`; None: those that lie in the corpus' folder or
             beside its description.
         split: look at the folds, too.
+        leave_out_broken: look at what a run would go on with that leaves unusable recordings out.
 
     Raises:
         SerbenchError: the corpus is not there, its tables cannot be read, or the protocol cannot
@@ -73,13 +76,18 @@ def look_at(
     places = _places(benchmark, benchmark_part.name, table, data)
     lists = sums.beside(places) if checksums is None else [checksums]
     changed = [f for one in lists for f in sums.check_files(one, table["path"], progress)]
-    findings = sorted([*changed, *found.findings], key=lambda f: f.severity != "error")
-    looked = Looked(benchmark, protocol, found.table, findings, [])
+    table, of_corpus = found.table, found.findings
+    if leave_out_broken:
+        broken = table["utterance"].isin([*found.broken])
+        table = only(table, ~broken, broken.map({True: "broken"}))
+        of_corpus = tuple(f for f in of_corpus if f.utterance not in found.broken)
+    findings = sorted([*changed, *of_corpus], key=lambda f: f.severity != "error")
+    looked = Looked(benchmark, protocol, table, findings, [])
     if looked.refused or not split:
         return looked
-    made = protocol.split(found.table, benchmark.task)
-    more = folds.audit_folds(found.table, made, protocol, benchmark.task)
-    more += folds.doubts(found.table, made, protocol)
+    made = protocol.split(table, benchmark.task)
+    more = folds.audit_folds(table, made, protocol, benchmark.task, progress)
+    more += folds.doubts(table, made, protocol)
     return looked._replace(findings=[*findings, *more], folds=made)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
@@ -21,7 +22,7 @@ from pydantic import (
 from serbench.errors import SerbenchError, hidden, unknown
 from serbench.leaderboard.identity import FORMAT, corrected_by, digest_of, identity_of, labels_of
 from serbench.leaderboard.record import Enrolled, Labels
-from serbench.training.settings import Precision, Stage, Training
+from serbench.training.settings import Precision, Seed, Stage, Training
 
 ACROSS = "across"
 """What the benchmark of several corpora is called in a recipe."""
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 M = TypeVar("M", bound=BaseModel)
-# As large as every library takes it.
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Layers = Literal["all", "last"] | tuple[NonNegativeInt, ...]
 Fusion = Literal["early", "late"]
 
@@ -249,13 +248,15 @@ def _said(error: ErrorDetails) -> str:
     field, own = str(error["loc"][0]) if error["loc"] else "", error["type"] == "value_error"
     wrong = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     if error["type"] == "too_short":
-        wrong = f"at least {error['ctx']['min_length']}"
+        wrong = f"a list of {error['ctx']['min_length']} or more values"
     elif error["type"] == "tuple_type":
         wrong = "a list such as [1, 2]"
     if not field:
         return f"cannot be: {wrong}"
+    if error["type"] == "missing":
+        return f"key '{field}' is missing"
     return (
         f"key '{field}': {wrong}"
         if own
-        else f"key '{field}' must be {wrong}, not {error['input']!r}"
+        else f"key '{field}' must be {wrong}, not {reprlib.repr(error['input'])}"
     )

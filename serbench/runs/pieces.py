@@ -14,7 +14,6 @@ from serbench.runs.encoding import folder_of
 from serbench.runs.foreseeing import check_places
 from serbench.runs.identity import described
 from serbench.runs.job import Job
-from serbench.runs.postprocessing import made_of
 from serbench.runs.run import learnt_from, threads_of_trials
 from serbench.runs.trials import run_trial
 
@@ -52,10 +51,10 @@ def prepare_recipe(
     """
     job = Job.of(recipe.trained, device, progress, threads)
     described(job)
-    made_of(recipe.postprocess, job.benchmark.task)
     check_places(job, results)
     job.announce()
     with job.blaming():
+        job.vet("upstreams")  # what a head or a correction breaks is no matter of those who share
         prepared = prepare_for(job, data)
         learnt = learnt_from(job.without(prepared.left_out), prepared)
     return Shared(len(prepared.folds), tuple(dict.fromkeys(_folders(learnt))))
@@ -90,6 +89,7 @@ def train_one(
     with job.blaming():
         prepared = prepare_for(job, data)
         job = job.without(prepared.left_out)
+        job.vet()
         sources = learnt_from(job, prepared).sources
         with job.threaded("train", threads_of_trials(job, sources)):
             return run_trial(job, prepared, sources, key)

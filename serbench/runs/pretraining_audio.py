@@ -32,11 +32,13 @@ def benchmark_audio(name: str, data: Path | None) -> Collection:
 
 
 def recordings_of(table: DataFrame) -> list[Recording]:
-    """Return the utterances of a benchmark's table: path, speaker, start and end."""
+    """Return the utterances of a benchmark's table: path, speaker, start, end and digest."""
     starts = table["start"].fillna(0.0)
     ends = table["end"].astype(float).fillna(math.nan)
-    columns = (table["path"], table["speaker"], starts, ends)
+    # which an audit adds
+    digests = table["recording"] if "recording" in table else [""] * len(table)
+    columns = (table["path"], table["speaker"], starts, ends, digests)
     return [
-        Recording(Path(path), str(speaker), float(start), float(end))
-        for path, speaker, start, end in zip(*columns, strict=True)
+        Recording(Path(path), str(speaker), float(start), float(end), digest)
+        for path, speaker, start, end, digest in zip(*columns, strict=True)
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -108,10 +109,14 @@ def _enrolled(given: Any) -> Enrolled | None:
     said = amount.get("amount")
     if isinstance(said, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?) ?s", said)):
         amount = {**amount, "amount": float(match[1]), "unit": "seconds"}
-    usual = _ASIDE.get(str(amount.get("unit", "clips")), 0)
-    number = amount.get("amount")
-    more = number if isinstance(number, int | float) else 0
-    return validated(Enrolled, "enrol", {"aside": float(max(usual, more)), **amount})
+    usual, number = _ASIDE.get(str(amount.get("unit", "clips")), 0), amount.get("amount", 0)
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < 2**63:
+        msg = (
+            f"what is enrolled is {reprlib.repr(number)}; give a number of clips from 0 on, such "
+            'as 5, or of seconds, such as "30s"'
+        )
+        raise SerbenchError(msg)
+    return validated(Enrolled, "enrol", {"aside": float(max(usual, number)), **amount})
 
 
 def steps_of(given: Any) -> tuple[Part, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from serbench import plugins
 from serbench.errors import SerbenchError
+from serbench.leaderboard.identity import CORRECTED
 from serbench.training.settings import Stage, Training
 
 # Options that the name of a row has already.
@@ -17,7 +18,8 @@ _IN_LABELS = ("weights", "size")
 def recommended(stored: Mapping[str, Any]) -> dict[str, Any]:
     """Return a recipe of a record with what is recommended in the place of what was set.
 
-    Options get their defaults, training the downstream's `TRAINING`, a fine-tuning its defaults.
+    Options get their defaults, training the downstream's `TRAINING`, a fine-tuning its defaults;
+    post-processors, of which a record has what is not as by default, no options.
     What says which system it is, on what, stays. Of a plugin that is not installed here, the record
     itself says what it recommends.
 
@@ -31,6 +33,8 @@ def recommended(stored: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _recommended(stored: Mapping[str, Any]) -> dict[str, Any]:
+    if CORRECTED in stored:
+        return {**stored, CORRECTED: [{**step, "options": {}} for step in stored[CORRECTED]]}
     made = {**stored, "upstreams": [_part("upstreams", part) for part in stored["upstreams"]]}
     head = stored["downstream"]
     made["downstream"] = _part("downstreams", head)

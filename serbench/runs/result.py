@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,15 +14,19 @@ from serbench.errors import SerbenchError
 from serbench.leaderboard import store
 from serbench.leaderboard.beside import Beside
 from serbench.leaderboard.reading import BrokenResultError, read_record
-from serbench.leaderboard.record import Encoder, Fit, LeftOut, Result, summed
+from serbench.leaderboard.record import Encoder, Fit, LeftOut, Result
 from serbench.runs.conditioning import conditioning
+from serbench.runs.contamination import seen_before
 from serbench.runs.identity import changes, described
 from serbench.runs.publishing import folders_of, publishable
 from serbench.runs.systems import parameters, speed
 from serbench.runs.weighting import weighted
+from serbench.scoring import embedded, voices
 from serbench.scoring.scores import score
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from serbench.leaderboard.store import Entry
     from serbench.runs.adapting import Adapted
     from serbench.runs.corpus import Prepared
@@ -181,13 +185,29 @@ def save(
     scores = score(job.benchmark.task, trained.tables.tested)
     result = _record(job, prepared, adapted, sources, trained.fits, scores)
     tables = trained.tables
-    enrolled, unlabelled, embedded = (
-        None if each.empty else each
-        for each in (tables.enrolled, tables.unlabelled, tables.embedded)
+    beside = Beside(
+        valid=tables.validated,
+        train=tables.trained,
+        voices=_sound(job, tables.voices, voices.problem),
+        enrol=None if tables.enrolled.empty else tables.enrolled,
+        unlabelled=None if tables.unlabelled.empty else tables.unlabelled,
+        embedded=None if tables.embedded.empty else _sound(job, tables.embedded, embedded.problem),
     )
-    beside = Beside(tables.validated, tables.trained, tables.voices, enrolled, unlabelled, embedded)
     path = store.save(result, tables.tested, results, beside)
-    return Outcome(summed(result), scores, path)
+    return Outcome(read_record(path), scores, path)
+
+
+def _sound(
+    job: Job, table: DataFrame, problem: Callable[[DataFrame], str | None]
+) -> DataFrame | None:
+    """Return a table of vectors; None, and a word, if it cannot be kept: no run is lost for it."""
+    reason = problem(table)
+    if reason is None:
+        return table
+    job.progress.tell(
+        f"{reason}: they are not kept, and no post-processor that looks at them can correct the run"
+    )
+    return None
 
 
 def _record(
@@ -203,9 +223,11 @@ def _record(
     idle = {"adapt"} if all(each.idle for each in adapted) else set()
     idle |= {"finetune"} if job.recipe.finetune is None else set()
     steps = {name: value for name, value in job.seconds.items() if name not in idle}
-    pairs = zip(adapted, sources, strict=True)
     folders = folders_of(prepared.table["path"])
-    first, *others = (_encoder(each, source.provenance, folders) for each, source in pairs)
+    first, *others = (
+        _encoder(each, source.provenance, seen_before(part, prepared), folders)
+        for each, source, part in zip(adapted, sources, job.recipe.upstreams, strict=True)
+    )
     return Result(
         digest=job.digest,
         recipe=job.recipe.plain(),
@@ -241,8 +263,10 @@ def _record(
     )
 
 
-def _encoder(adapted: Adapted, origin: Mapping[str, str], folders: Sequence[Path]) -> Encoder:
+def _encoder(
+    adapted: Adapted, origin: Mapping[str, str], seen: Mapping[str, str], folders: Sequence[Path]
+) -> Encoder:
     """Return what an upstream was before the run, and what the run made of it."""
-    known = origin if adapted.base is None else adapted.base
+    known = {**(origin if adapted.base is None else adapted.base), **seen}
     provenance = {key: publishable(text, folders) for key, text in known.items()}
     return Encoder(provenance=provenance, adaptation=adapted.record, finetuned=adapted.tuned)

@@ -69,7 +69,7 @@ def run_recipe(
         job.announce()
     with job.blaming():
         outcome = _of_these_data(job, data, results, stored)
-    return correct(outcome, recipe.postprocess, results)
+    return correct(outcome, recipe.postprocess, results, anew=anew)
 
 
 def _of_these_data(job: Job, data: Path | None, results: Path, stored: Entry | None) -> Outcome:
@@ -99,7 +99,6 @@ class Learnt(NamedTuple):
 
 def learnt_from(job: Job, prepared: Prepared) -> Learnt:
     """Adapt, fine-tune and encode, or find what was made before."""
-    job.vet()
     check_upstreams(job, prepared.table)
     tell_of_warmup(job, prepared.folds)
     with job.timed("adapt"), job.threaded("adapt"):
@@ -123,6 +122,7 @@ def threads_of_trials(job: Job, sources: Sequence[Sources]) -> int | None:
 
 
 def _compute(job: Job, prepared: Prepared, results: Path) -> Outcome:
+    job.vet()
     _, adapted, sources = learnt_from(job, prepared)
     with job.timed("train"), job.threaded("train", threads_of_trials(job, sources)):
         trained = run_trials(job, prepared, sources)

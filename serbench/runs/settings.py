@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from serbench.errors import SerbenchError, unknown
@@ -21,12 +21,47 @@ def assign(raw: dict[str, Any], settings: Iterable[str]) -> None:
         if not equals or not key:
             msg = f"--set '{setting}' is not KEY=VALUE; write for instance training.epochs=5"
             raise SerbenchError(msg)
-        *parents, last = key.split(".")
-        table: Any = raw
-        for place, parent in enumerate(parents):
-            table = _entered(table, parent, ".".join(parents[:place]))
-        table = _alone(table, last, ".".join(parents))
-        table[last] = _value(value)
+        put(raw, key, _value(value))
+
+
+def put(raw: dict[str, Any], key: str, value: Any) -> None:
+    """Write the value of a dotted key into a nested dict of a recipe, as `assign` does."""
+    *parents, last = key.split(".")
+    table: Any = raw
+    for place, parent in enumerate(parents):
+        table = _entered(table, parent, ".".join(parents[:place]))
+    table = _alone(table, last, ".".join(parents))
+    table[last] = value
+
+
+def in_place_of(own: Any, given: Any) -> Any:
+    """Return the upstreams that take the place of a recipe's, which keep its choice of layers.
+
+    So `--upstream cpc` on a recipe that reads the last layer reads the last of `cpc`. With another
+    number of upstreams that holds for what all of the recipe's say.
+
+    Args:
+        own: what the recipe says of `upstream`; None: nothing.
+        given: one, or a list; what says `layers` itself stays as it is.
+
+    >>> in_place_of({"name": "wav2vec2", "layers": "last"}, ["hubert", "cpc"])
+    [{'name': 'hubert', 'layers': 'last'}, {'name': 'cpc', 'layers': 'last'}]
+    """
+    if not isinstance(given, list | tuple):
+        return in_place_of(own, [given])[0]
+    before = own if isinstance(own, list | tuple) else [own]
+    layers = [part.get("layers") if isinstance(part, Mapping) else None for part in before]
+    if len(layers) != len(given):
+        agreed = all(said == layers[0] for said in layers)
+        layers = [layers[0] if agreed else None] * len(given)
+    return [_reading(part, said) for part, said in zip(given, layers, strict=True)]
+
+
+def _reading(part: Any, layers: Any) -> Any:
+    """Return an upstream with a choice of layers, unless there is none or it has its own."""
+    if layers is None or (isinstance(part, Mapping) and "layers" in part):
+        return part
+    return {**(part if isinstance(part, Mapping) else {"name": part}), "layers": layers}
 
 
 def _entered(table: Any, key: str, above: str) -> Any:
@@ -52,9 +87,11 @@ def _alone(table: Any, key: str, above: str) -> Any:
     if not isinstance(table, list):
         return table
     if len(table) != 1 or key.isdecimal():
-        numbers = (str(number) for number in range(1, len(table) + 1))
-        remedy = f"of several, say which, as in {above}.2.{'KEY' if key.isdecimal() else key}=VALUE"
-        raise unknown(above, key, numbers, remedy)
+        numbers = [str(number) for number in range(1, len(table) + 1)]
+        if key.isdecimal():
+            raise unknown(above, key, numbers)
+        msg = f"there are {len(table)} in '{above}'; say which is meant, as in"
+        raise SerbenchError(f"{msg} {above}.{numbers[-1]}.{key}=VALUE")
     if not isinstance(table[0], dict):
         table[0] = {"name": table[0]}
     return table[0]
@@ -63,5 +100,5 @@ def _alone(table: Any, key: str, above: str) -> Any:
 def _value(text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # no JSON, or a number or a nesting that is beyond Python
         return text

@@ -109,8 +109,10 @@ class _Trials:
         return Task(fold.name + f", seed {key[1]}" * several, partial(self._run, key))
 
     def _run(self, key: Key, progress: Progress) -> None:
+        from serbench.encoders.tensors import read_tensors
+
         going, job = finished.going(self.state, *key), replace(self.job, progress=progress)
-        sound(going, "training under way in", progress.tell)
+        sound(going, "training under way in", progress.tell, read_tensors)
         number, seed = key
         named = self.task(key).name
         epochs = job.recipe.training.most_epochs

@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import connection, get_context, parent_process, resource_tracker
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from serbench.errors import SerbenchError, brief
@@ -25,7 +26,7 @@ from serbench.progress import Progress, Step, Within
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-_TRIES = 3
+_TRIES = 3  # of a task whose process dies, that get no further
 # Seconds that a process takes to begin, on a busy machine: it imports torch.
 _START = 10.0
 
@@ -189,9 +190,11 @@ class _Worker:
         self.gpu = gpu
         self.task: Task | None = None
         self.tries = 0
+        self._told = self._furthest = 0  # lines of this try, and of the one that got furthest
         self._begun = False
 
     def begin(self) -> None:
+        _start_tracker()
         context = get_context("spawn")
         self.pipe, other = context.Pipe()
         # not a daemon, which might have no processes of its own
@@ -208,10 +211,10 @@ class _Worker:
             self.process.join()
             self.process.close()
 
-    def give(self, task: Task, tries: int = 1) -> None:
+    def give(self, task: Task, tries: int = 1, furthest: int = 0) -> None:
         if not self._begun:
             self.begin()
-        self.task, self.tries = task, tries
+        self.task, self.tries, self._told, self._furthest = task, tries, 0, furthest
         with suppress(OSError):  # one that is dead is found so by who waits for it
             self.pipe.send_bytes(pickle.dumps(task.work))
 
@@ -223,6 +226,7 @@ class _Worker:
         except (EOFError, OSError):
             return self._died()
         if kind not in ("done", "failed"):
+            self._told += kind == "tell"
             hear(Heard(self.task, kind, value))
             return None
         task, self.task = self.task, None
@@ -234,17 +238,28 @@ class _Worker:
         self.process.join()
         code, task, self.task = self.process.exitcode or 0, self.task, None
         self.end()
-        if self.tries < _TRIES:
-            self.give(task, self.tries + 1)
+        further = self._told > self._furthest  # what it finished is kept: it told of more
+        if further or self.tries < _TRIES:
+            self.give(task, self.tries + (not further), max(self._told, self._furthest))
             return None
         how = (
             f"by signal {-code}, {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
         )
         error = (
-            f"{task.name}: its process was ended {_TRIES} times, at last {how}; if memory is "
-            "short, give fewer --jobs"
+            f"{task.name}: its process was ended {_TRIES} times and got no further, at last {how}; "
+            "if memory is short, give fewer --jobs"
         )
         return Done(task, error=error)
+
+
+def _start_tracker() -> None:
+    """Start the process that clears up semaphores, which would warn of those of whom we kill."""
+    silent = "ignore:resource_tracker"
+    sys.warnoptions.append(silent)  # they reach its command line
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        sys.warnoptions.remove(silent)
 
 
 def _serve(pipe: Connection, gpu: str | None) -> None:
@@ -275,7 +290,7 @@ def _outcome(work: bytes, progress: Progress) -> tuple[str, Any]:
     """Return what a task gives, or what went wrong in one sentence."""
     try:
         return "done", pickle.loads(work)(progress)
-    except Exception as error:
+    except (Exception, KeyboardInterrupt, SystemExit) as error:  # Ctrl-C does not come here
         return "failed", sentence(error)
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pandas import factorize
 
 from serbench.scoring.metrics import concordance_cc
+from serbench.scoring.numbering import alike, trials
+from serbench.scoring.sums import Codes, Values
 
 if TYPE_CHECKING:
-    from pandas import DataFrame, Series
+    from numpy.typing import NDArray
+    from pandas import DataFrame
 
     from serbench.benchmarks import Task
 
@@ -34,21 +38,31 @@ def can_only_guess(task: Task, predictions: DataFrame) -> bool:
         True if that holds in every fold with every seed.
     """
     numbers = [name for name in task.numbers if not name.startswith("truth:")]
-    if predictions[numbers].isna().any(axis=None):
+    given = predictions[numbers].to_numpy(dtype=float)
+    if np.isnan(given).any():
         return False
-    trials = predictions.groupby(["fold", "seed"], sort=False)
-    return all(_guesses(task, rows, rows[numbers].round(_DIGITS)) for _, rows in trials)
+    given = given.round(_DIGITS)
+    true = [predictions[name].to_numpy() for name in task.truths]
+    return all(
+        _guesses(task, [column[rows] for column in true], given[rows])
+        for _, rows in trials(predictions)
+    )
 
 
-def _guesses(task: Task, rows: DataFrame, outputs: DataFrame) -> bool:
-    group = outputs.groupby([*outputs.columns], sort=False).ngroup()
+def _guesses(task: Task, true: list[NDArray[Any]], given: Values) -> bool:
+    groups = alike(given.T)
     if task.words:
-        counts = rows.groupby([group, rows["truth"]]).size().unstack(fill_value=0)
+        truth, labels = factorize(true[0])
+        counts = np.bincount(
+            groups * len(labels) + truth, minlength=len(labels) * (groups.max() + 1)
+        )
+        shares = counts.reshape(-1, len(labels)) / np.bincount(truth)
         # the UA of the best label for each group, over that of a guess, 1 / classes
-        return float((counts / counts.sum()).max(axis=1).sum()) <= _SHARE
-    return all(_best_ccc(rows[name], group) <= _CCC for name in task.truths)
+        return float(shares.max(axis=1).sum()) <= _SHARE
+    return all(_best_ccc(column.astype(float), groups) <= _CCC for column in true)
 
 
-def _best_ccc(truth: Series[float], group: Series[int]) -> float:
+def _best_ccc(truth: Values, groups: Codes) -> float:
     """Return the CCC of the mean of each group with the truth; 0 where it is undefined."""
-    return float(np.nan_to_num(concordance_cc(truth, truth.groupby(group).transform("mean"))))
+    means = np.bincount(groups, truth) / np.bincount(groups)
+    return float(np.nan_to_num(concordance_cc(truth, means[groups])))

@@ -48,6 +48,8 @@ class Difference(NamedTuple):
 def by_speakers(one: Shares, other: Shares) -> Difference:
     """Return the difference of two systems by the jackknife of the difference.
 
+    Of a mean of speakers, those are compared for whom both systems have a value.
+
     Args:
         one: of a figure of one system.
         other: of the same figure of the other on the same utterances.
@@ -55,6 +57,7 @@ def by_speakers(one: Shares, other: Shares) -> Difference:
     Raises:
         SerbenchError: the two are on other speakers.
     """
+    one, other = one.without(other.left_out), other.without(one.left_out)
     parts = one.parts - _aligned(one, other)
     error, count = standard_error(parts, one.weights)
     value = one.value - other.value

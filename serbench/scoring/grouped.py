@@ -11,12 +11,12 @@ from serbench.scoring.sums import ADDITIVE, Codes, Values
 
 
 def of_groups(
-    metric: str, truth: Any, prediction: Any, labels: Sequence[str], groups: Codes
-) -> Values:
-    """Return (G,) the values of a metric, one a group.
+    metrics: Sequence[str], truth: Any, prediction: Any, labels: Sequence[str], groups: Codes
+) -> list[Values]:
+    """Return (G,) the values of each metric, one a group.
 
     Args:
-        metric: a key of `serbench.scoring.metrics.METRICS`.
+        metrics: keys of `serbench.scoring.metrics.METRICS`.
         truth: (n,) labels or values, or (n, C) shares.
         prediction: likewise.
         labels: of the task.
@@ -25,10 +25,18 @@ def of_groups(
     Raises:
         SerbenchError: a truth is no label of the task.
     """
-    if metric == "ccc":
-        return _concordances(truth, prediction, groups)
-    of, value = ADDITIVE[metric]
-    return value(of(truth, prediction, labels, groups, int(groups.max(initial=-1)) + 1))
+    count = int(groups.max(initial=-1)) + 1
+    known: dict[Any, Values] = {}  # UA, WA and macro F1 follow from the same sums
+    found = []
+    for metric in metrics:
+        if metric == "ccc":
+            found.append(_concordances(truth, prediction, groups))
+            continue
+        of, value = ADDITIVE[metric]
+        if of not in known:
+            known[of] = of(truth, prediction, labels, groups, count)
+        found.append(value(known[of]))
+    return found
 
 
 def _concordances(truth: Any, prediction: Any, groups: Codes) -> Values:

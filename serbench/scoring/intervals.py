@@ -55,12 +55,24 @@ class Shares:
         speakers: (K,) who adds to it.
         parts: (K,) what each adds; their sum is the figure less its bias.
         weights: (K,) how much of the figure each one is; their sum is 1.
+        left_out: speakers for whom the figure, a mean of speakers, is not defined.
     """
 
     value: float
     speakers: tuple[str, ...]
     parts: Values
     weights: Values
+    left_out: tuple[str, ...] = ()
+
+    def without(self, speakers: Sequence[str]) -> Shares:
+        """Return a mean of speakers without some of them."""
+        kept = ~np.isin(self.speakers, speakers)
+        if kept.all():
+            return self
+        total = self.weights[kept].sum()
+        parts, weights = self.parts[kept] / total, self.weights[kept] / total
+        names = tuple(name for name, there in zip(self.speakers, kept, strict=True) if there)
+        return Shares(float(parts.sum()), names, parts, weights, self.left_out)
 
 
 class Cell(NamedTuple):
@@ -106,17 +118,29 @@ def _pseudo(whole: Values, without: Values, count: int) -> Values:
     return count * whole - (count - 1) * without
 
 
-def of_speakers(values: Sequence[float], speakers: Sequence[str]) -> Shares:
+def of_speakers(
+    values: Sequence[float], speakers: Sequence[str], left_out: Sequence[str] = ()
+) -> Shares:
     """Take a mean of speakers apart: the t interval over speakers follows.
 
     Args:
         values: of each speaker, averaged over seeds.
         speakers: their names.
+        left_out: names of those for whom it is not defined.
     """
     own = np.asarray(values, np.float64)
     count = max(len(own), 1)
     mean = float(own.mean()) if len(own) else np.nan
-    return Shares(mean, tuple(speakers), own / count, np.full(len(own), 1 / count))
+    weights = np.full(len(own), 1 / count)
+    return Shares(mean, tuple(speakers), own / count, weights, tuple(left_out))
+
+
+def mean_of_speakers(scores: Scores, name: str) -> Shares:
+    """Take an average over speakers apart, such as `a_ccc:arousal`."""
+    people = scores.averaged_rows(name)
+    values = [row[name.removeprefix("a_")] for row in people]
+    names = [str(row["speaker"]) for row in people]
+    return of_speakers(values, names, scores.by_speaker[name].undefined)
 
 
 def mean(several: Sequence[Shares]) -> Shares:
@@ -175,12 +199,9 @@ def taken_apart(task: Task, predictions: DataFrame, scores: Scores) -> dict[str,
         scores: of these.
     """
     found = over_folds(task, predictions)
-    needed = scores.min_utterances if task.correlates else 1
-    people = scores.speakers[scores.speakers["utterances"] >= needed]
-    names = [str(name) for name in people["speaker"]]
     for figure in task.figures:
         if figure.over == "speakers":
-            found[figure.key] = of_speakers([*people[figure.key.removeprefix("a_")]], names)
+            found[figure.key] = mean_of_speakers(scores, figure.key)
     return {figure.key: found[figure.key] for figure in task.figures if figure.key in found}
 
 
@@ -200,11 +221,11 @@ def over_folds(task: Task, predictions: DataFrame) -> dict[str, Shares]:
 def _measures(task: Task, predictions: DataFrame) -> Iterator[tuple[str, Shares]]:
     from pandas import factorize
 
-    # -1 is nobody known
-    named = predictions["speaker"].where(predictions["speaker"] != UNKNOWN)
-    who, speakers = factorize(named)
-    seeds, _ = factorize(predictions["seed"])
-    rows = [*predictions.groupby("fold", sort=False).indices.values()]
+    named = predictions["speaker"].to_numpy(dtype=object, copy=True)
+    named[named == UNKNOWN] = None
+    who, speakers = factorize(named)  # -1 is nobody known
+    seeds, _ = factorize(predictions["seed"].to_numpy())
+    folds = [_fold(own, who[own], seeds[own]) for own in _rows_of_folds(predictions)]
     known: dict[Any, list[Cell]] = {}  # UA, WA and macro F1 follow from the same sums
     for measure in task.measures:
         if measure.metric not in ADDITIVE:
@@ -213,22 +234,40 @@ def _measures(task: Task, predictions: DataFrame) -> Iterator[tuple[str, Shares]
         both = (measure.truth, measure.prediction)
         if (of, both) not in known:
             sides = [side_of(predictions, side).to_numpy() for side in both]
-            known[of, both] = [
-                _cell(of, [side[own] for side in sides], task.classes, who[own], seeds[own])
-                for own in rows
-            ]
+            known[of, both] = [_cell(of, sides, task.classes, fold) for fold in folds]
         shares = of_folds(known[of, both], value, [*map(str, speakers)])
         yield f"{task.over_folds}{measure.name}", shares
 
 
-def _cell(
-    of: Callable[..., Values], sides: list[Any], labels: Sequence[str], who: Codes, seeds: Codes
-) -> Cell:
-    """Return the sums of one fold; of who is -1, nobody knows who speaks."""
+def _rows_of_folds(predictions: DataFrame) -> list[Codes]:
+    """Return where the rows of each fold are, in the order of appearance."""
+    from pandas import factorize
+
+    folds, _ = factorize(predictions["fold"].to_numpy())
+    ends = np.cumsum(np.bincount(folds))[:-1]
+    return np.split(np.argsort(folds, kind="stable"), ends)
+
+
+class _Fold(NamedTuple):
+    """A fold: its rows, who is in it (-1: nobody known), how many seeds, the cell of each row."""
+
+    rows: Codes
+    present: Codes
+    seeds: int
+    cells: Codes
+
+
+def _fold(rows: Codes, who: Codes, seeds: Codes) -> _Fold:
     present, place = np.unique(who, return_inverse=True)
     trained, turn = np.unique(seeds, return_inverse=True)
-    groups = turn * len(present) + place
-    sums = of(*sides, labels, groups, len(trained) * len(present))
-    each = sums.reshape(len(trained), len(present), *sums.shape[1:])
+    return _Fold(rows, present, len(trained), turn * len(present) + place)
+
+
+def _cell(of: Callable[..., Values], sides: list[Any], labels: Sequence[str], fold: _Fold) -> Cell:
+    """Return the sums of one fold."""
+    present, seeds = fold.present, fold.seeds
+    own = (side[fold.rows] for side in sides)
+    sums = of(*own, labels, fold.cells, seeds * len(present))
+    each = sums.reshape(seeds, len(present), *sums.shape[1:])
     nobody = int(present[0] < 0)
     return Cell(present[nobody:], each[:, nobody:], each[:, :nobody].sum(axis=1, keepdims=True))

@@ -66,16 +66,19 @@ class SpeakerCCC:
     """CCC by speaker.
 
     Attributes:
-        mean: over the speakers that count, A-CCC; NaN if there is none or one is NaN.
+        mean: over the speakers that count, A-CCC; NaN if there is none, or if a value is no number.
         std: over the same speakers, ddof 0.
-        speakers: the CCC of each speaker that counts, in the order of appearance.
+        speakers: the CCC of each speaker with utterances enough, in the order of appearance.
         left_out: number of speakers with fewer than `min_utterances`.
+        undefined: number of speakers with one truth alone, and nothing else predicted: their CCC is
+            0 / 0, NaN, and they do not count.
     """
 
     mean: float
     std: float
     speakers: Mapping[str, float]
     left_out: int
+    undefined: int = 0
 
 
 def a_ccc(
@@ -83,7 +86,8 @@ def a_ccc(
 ) -> SpeakerCCC:
     """Return the average of the speakers' CCC.
 
-    `mean over speakers s of concordance_cc(t_s, p_s)`, each speaker counting once.
+    `mean over speakers s of concordance_cc(t_s, p_s)`, each speaker counting once; without those,
+    who are counted, for whom it is 0 / 0.
 
     Tran, Yin, Soleymani: Personalized Adaptation with Pre-trained Speech Encoders for Continuous
     Emotion Recognition. Interspeech 2023, 636-640, which gives it beside the overall O-CCC.
@@ -106,10 +110,14 @@ def a_ccc(
     t, p = _pair(truth, prediction, np.float64)
     who, _ = _pair(speakers, p, np.object_)
     rows = {str(name): who == name for name in dict.fromkeys(who)}
-    counting = {name: own for name, own in rows.items() if own.sum() >= min_utterances}
-    values = {name: concordance_cc(t[own], p[own]) for name, own in counting.items()}
-    std = float(np.std(list(values.values()))) if values else np.nan
-    return SpeakerCCC(_mean(list(values.values())), std, values, len(rows) - len(values))
+    enough = {name: own for name, own in rows.items() if own.sum() >= min_utterances}
+    found = {name: concordance_cc(t[own], p[own]) for name, own in enough.items()}
+    # NaN of finite numbers is 0 / 0
+    numbers = {name: bool(np.isfinite([t[own], p[own]]).all()) for name, own in enough.items()}
+    values = [v for name, v in found.items() if not (np.isnan(v) and numbers[name])]
+    std = float(np.std(values)) if values else np.nan
+    left_out, undefined = len(rows) - len(enough), len(found) - len(values)
+    return SpeakerCCC(_mean(values), std, found, left_out, undefined)
 
 
 def weighted_accuracy(truth: ArrayLike, prediction: ArrayLike) -> float:

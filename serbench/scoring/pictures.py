@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pandas import factorize
 
 from serbench.scoring.predictions import first_test, truths
-from serbench.scoring.sums import confusions
+from serbench.scoring.sums import Codes, Values, confusions
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -36,15 +37,22 @@ def picture(task: Task, predictions: DataFrame) -> dict[str, Any]:
         return {"confusion": counted[0].astype(int).tolist()}
     true = truths(task)
     given = [name for name in task.numbers if name not in true]
-    means = rows.groupby("utterance")[[*true, *given]].mean()
-    drawn = means.iloc[np.unique(np.linspace(0, len(means) - 1, POINTS).astype(int))].round(3)
+    groups, names = factorize(rows["utterance"].to_numpy(dtype=object), sort=True)
+    which = np.unique(np.linspace(0, len(names) - 1, POINTS).astype(int))
+    here = np.isin(groups, which)
+    own = groups[here]
     return {
         "points": {
-            name: [_plain(drawn[column]) for column in pair]
+            name: [_means(rows[column].to_numpy(dtype=float)[here], own, which) for column in pair]
             for name, *pair in zip(task.outputs, true, given, strict=True)
         }
     }
 
 
-def _plain(column: Any) -> list[float | None]:
-    return [None if value != value else value for value in column.tolist()]
+def _means(values: Values, groups: Codes, which: Codes) -> list[float | None]:
+    """Return the mean of what is known of each group that is asked for; None: nothing is."""
+    known = ~np.isnan(values)
+    count = np.bincount(groups[known], minlength=which[-1] + 1)[which]
+    sums = np.bincount(groups[known], values[known], minlength=which[-1] + 1)[which]
+    means = (sums / np.maximum(count, 1)).round(3).tolist()
+    return [mean if n else None for mean, n in zip(means, count, strict=True)]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from serbench.digests import digest_rows, rows_of
 from serbench.errors import hidden
+from serbench.scoring.numbering import numbered, trials
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,7 +117,7 @@ def side_of(predictions: DataFrame, names: str | tuple[str, ...]) -> Series[Any]
 def problem(task: Task, predictions: DataFrame) -> str | None:
     """Return the first reason why a table cannot hold predictions of a task, or None.
 
-    All columns are there and no others; only what a head gives may be NaN.
+    All columns are there and no others; only what a head gives may be NaN, and of classes then all.
     """
     true = truths(task)
     return (
@@ -126,6 +127,7 @@ def problem(task: Task, predictions: DataFrame) -> str | None:
         or _foreign_labels(predictions, task)
         or _out_of_range(predictions, task, true)
         or _two_truths(predictions, ["speaker", *true])
+        or _improbable(predictions, task)
     )
 
 
@@ -136,14 +138,16 @@ def gap(predictions: DataFrame, filled: Iterable[str]) -> str | None:
         predictions: with the columns `WHO`.
         filled: the columns that must have a value in every row.
     """
+    from pandas import isna
+
     if predictions.empty:
         return "the predictions have no rows"
     for name in filled:
-        if predictions[name].isna().any():
+        if isna(predictions[name].to_numpy()).any():
             return f"column '{name}' of the predictions has empty entries"
-    again = predictions.duplicated(KEY)
-    if not again.any():
+    if len(numbered(predictions, KEY).first) == len(predictions):
         return None
+    again = predictions.duplicated(KEY)
     utterance, fold, seed = predictions.loc[again, KEY].iloc[0]
     return f"utterance '{utterance}' is predicted twice in fold '{fold}' with seed {seed}"
 
@@ -186,10 +190,15 @@ def untrue(task: Task, predictions: DataFrame, hashes: Mapping[str, str]) -> str
         predictions: without a `problem`.
         hashes: of the utterances, speakers and truths of each fold, by its name; empty if unknown.
     """
+    if not any(hashes.values()):
+        return None
+    # the same is true of an utterance in all its rows
+    who, first = numbered(predictions, ["utterance"])
     columns = ["utterance", "speaker", *truths(task)]
-    for (fold, seed), rows in predictions.groupby(["fold", "seed"], sort=False):
+    lines = rows_of(*(predictions[name].to_numpy()[first].tolist() for name in columns))
+    for (fold, seed), rows in trials(predictions):
         told = hashes.get(str(fold), "")
-        if told and digest_rows(rows_of(*(rows[name] for name in columns))) != told:
+        if told and digest_rows(lines[own] for own in who[rows]) != told:
             return (
                 f"the utterances, speakers or truths of fold '{fold}' with seed {seed} are not "
                 "those that the record has the hash of: one of the two was changed"
@@ -210,8 +219,8 @@ def other_tests(predictions: DataFrame, promised: Mapping[str, Mapping[str, int]
         return f"the predictions have {'no' if several else 'a'} column '{TEST}'"
     if not several:
         return None
-    for (fold, seed), rows in predictions.groupby(["fold", "seed"], sort=False):
-        found = rows[TEST].value_counts().to_dict()
+    for (fold, seed), rows in trials(predictions):
+        found = predictions[TEST].iloc[rows].value_counts().to_dict()
         if found != dict(promised[str(fold)]):
             return f"fold '{fold}' with seed {seed} has other tests than the record: {found}"
     return None
@@ -285,21 +294,46 @@ def _foreign_labels(predictions: DataFrame, task: Task) -> str | None:
 
 def _out_of_range(predictions: DataFrame, task: Task, truths: list[str]) -> str | None:
     """Return which number cannot be one: a truth off its scale, or what cannot be squared."""
+    import numpy as np
+
     for column in task.numbers:
-        numbers = predictions[column]
-        wrong = numbers.abs() > _MOST
+        numbers = predictions[column].to_numpy(dtype=float)
+        wrong = np.abs(numbers) > _MOST
         if column in truths and task.ends is not None:
-            wrong = ~numbers.between(*task.ends)
+            low, high = task.ends
+            wrong = ~((low <= numbers) & (numbers <= high))
         if wrong.any():
-            first = numbers[wrong].iloc[0]
+            first = predictions[column].iloc[wrong.argmax()]
             return f"column '{column}' of the predictions has {first}, out of range"
     return None
 
 
 def _two_truths(predictions: DataFrame, columns: list[str]) -> str | None:
     """Return which utterance has another truth or speaker in one row than in another."""
+    who, first = numbered(predictions, ["utterance"])
     for column in columns:
-        different = predictions.groupby("utterance", sort=False)[column].nunique() > 1
+        values = predictions[column].to_numpy()
+        different = values != values[first][who]
         if different.any():
-            return f"utterance '{different.idxmax()}' has two values of '{column}'"
+            utterance = predictions["utterance"].iloc[first[who[different].min()]]
+            return f"utterance '{utterance}' has two values of '{column}'"
+    return None
+
+
+def _improbable(predictions: DataFrame, task: Task) -> str | None:
+    """Return which label is not the most probable one (of equals, the first), by its own scores."""
+    import numpy as np
+
+    if "prediction" not in task.words:
+        return None
+    given = values(task, predictions)
+    lost = np.isnan(given)
+    if (wrong := lost.any(axis=1) & ~lost.all(axis=1)).any():
+        utterance = predictions["utterance"].iloc[wrong.argmax()]
+        return f"utterance '{utterance}' has scores of some labels, and NaN of others"
+    label = np.array(task.classes, dtype=object)[given.argmax(axis=1)]
+    if (wrong := predictions["prediction"].to_numpy() != label).any():
+        row = int(wrong.argmax())
+        utterance, said = predictions[["utterance", "prediction"]].iloc[row]
+        return f"utterance '{utterance}' is predicted '{said}', but its scores say '{label[row]}'"
     return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from serbench.benchmarks import UNKNOWN
+from serbench.scoring.compact import compact
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +30,7 @@ def heard_in(
     *,
     enrolled: bool = False,
 ) -> DataFrame:
-    """Return the vectors of all known speakers of a fold, in half precision.
+    """Return the vectors of all known speakers of a fold, in half precision if that holds them.
 
     Args:
         table: the utterances.
@@ -51,8 +52,9 @@ def heard_in(
     embeddings = embeddings[known]
     speakers, places, clips = np.unique(names[known], return_inverse=True, return_counts=True)
     sums = np.zeros((len(speakers), embeddings.shape[1]))
-    np.add.at(sums, places, embeddings)
-    vectors = (sums / clips[:, None]).astype(np.float16)
+    with np.errstate(invalid="ignore"):
+        np.add.at(sums, places, embeddings)
+    vectors = compact(sums / clips[:, None])
     about = {"speaker": speakers, "fold": fold.name, "seed": seed, "clips": clips}
     columns = [f"v{number}" for number in range(vectors.shape[1])]
     return pd.concat([pd.DataFrame(about), pd.DataFrame(vectors, columns=columns)], axis=1)

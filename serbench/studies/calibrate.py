@@ -245,9 +245,10 @@ def _caption(task: Task, stored: Stored, before: Measured) -> str:
     return (
         f"Run {result.digest[:8]} ({result.labels.upstream} {result.labels.weights} + "
         f"{result.labels.downstream}, {result.benchmark.name}, {result.protocol.name}, "
-        f"{len(result.seeds)} seeds) under every post-processor. {whole}: mean of folds; "
-        f"{average}: mean of {before.size} speakers. Gained: against no post-processing, "
-        "paired by speaker; brackets and bands are 95 % delete-one-speaker jackknife intervals (t, "
+        f"{len(result.seeds)} seed{'s' * (len(result.seeds) > 1)}) under every post-processor. "
+        f"{whole}: mean of folds; {average}: mean of {before.size} speakers. Gained: "
+        "against no post-processing, paired by speaker; brackets and bands are 95 % "
+        "delete-one-speaker jackknife intervals (t, "
         "k - 1 degrees). 'random' and 'all' neighbours are controls; an oracle looks at the truths "
         f"of the test part, and is not drawn. *: chosen by the {average} of the speakers who "
         f"validate.{_lacking(task, stored)}"

@@ -211,7 +211,9 @@ def _points(axes: Axes, x: Series[float], y: Series[float], values: Series[Any])
         own = (values.astype(str) == name).to_numpy()
         axes.scatter(x[own], y[own], s=size, color=colour, alpha=0.7, lw=0, label=name)
     if len(names) <= _NAMED:
-        axes.legend(fontsize=6, markerscale=1.5, frameon=False, ncols=2)
+        # below, where it hides no points
+        place: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.01), "ncols": 3}
+        axes.legend(fontsize=6, markerscale=1.5, frameon=False, **place)
 
 
 def _colours(names: list[str]) -> Mapping[str, Any]:

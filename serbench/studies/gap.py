@@ -140,7 +140,8 @@ def _caption(task: Task, pairs: Sequence[_Pair]) -> str:
     tested = sum(fold.test for fold in first.split.folds)
     return (
         f"{first.labels.upstream} {first.labels.weights} + {first.labels.downstream} on "
-        f"{first.benchmark.name}, {len(first.split.folds)} folds, {len(first.seeds)} seeds: "
+        f"{first.benchmark.name}, {len(first.split.folds)} folds, {len(first.seeds)} "
+        f"seed{'s' * (len(first.seeds) > 1)}: "
         "trained on as many clips of as many speakers, those who are tested among them (dependent) "
         f"or not (independent), the same {tested} clips tested. {whole}: mean of folds; {average}: "
         f"mean of {pairs[0].scores[0].size} speakers. Gap: dependent less independent, paired "

@@ -60,6 +60,30 @@ def pearson(first: Numbers, second: Numbers) -> Interval:
     return Interval(*(math.tanh(each) for each in plain(found)))
 
 
+def uncorrelated(
+    first: Numbers, second: Numbers, one: str = "first", other: str = "second"
+) -> str | None:
+    """Return why two values a speaker have no Pearson's r with an interval; None: they have.
+
+    Args:
+        first: (k,) one a speaker.
+        second: (k,) likewise.
+        one: how the first is called.
+        other: how the second is called.
+    """
+    import numpy as np
+
+    if len(first) < _LEAST:
+        return f"{len(first)} speakers have both, and it takes {_LEAST}"
+    for name, values in ((one, first), (other, second)):
+        counts = np.unique(values, return_counts=True)[1]
+        if len(counts) == 1:
+            return f"{name} of all speakers is the same"
+        if counts.max() == len(values) - 1:
+            return f"{name} of all speakers but one is the same"
+    return None
+
+
 def _z(first: Numbers, second: Numbers) -> float:
     import numpy as np
 

@@ -56,9 +56,11 @@ def position(bench: Bench, raw: Mapping[str, Any]) -> Report:
     Raises:
         SerbenchError: another upstream, weights that are adapted already, or what a run says.
     """
-    upstream = raw.get("upstream") or UPSTREAM
+    upstream = raw.get("upstream") or {}
     part = {"name": upstream} if isinstance(upstream, str) else upstream
-    if not isinstance(part, Mapping) or part.get("name") != UPSTREAM:
+    # options alone are of the one upstream that there can be
+    part = {"name": UPSTREAM, **part} if isinstance(part, Mapping) else {}
+    if part.get("name") != UPSTREAM:
         msg = f"study 'position' is about {UPSTREAM} and its embeddings; leave --upstream out"
         raise SerbenchError(msg)
     tried = [
@@ -121,9 +123,10 @@ def _caption(task: Task, tried: Sequence[_Tried]) -> str:
     heard = "" if adaptation is None else f", adapted to {adaptation.utterances} utterances"
     return (
         f"{UPSTREAM} {first.labels.weights} + {first.labels.downstream} on {first.benchmark.name}, "
-        f"{first.protocol.name}, {len(first.seeds)} seeds{heard}: where the speaker embedding "
-        "enters. Loss: cross-entropy of masked prediction on the adaptation's own validation part, "
-        f"a masked frame. {whole}: mean of folds; {average}: mean of {tried[0].scores.size} "
+        f"{first.protocol.name}, {len(first.seeds)} seed{'s' * (len(first.seeds) > 1)}{heard}: "
+        "where the speaker embedding enters. Loss: cross-entropy of masked prediction on the "
+        f"adaptation's own validation part, a masked frame. {whole}: mean of folds; "
+        f"{average}: mean of {tried[0].scores.size} "
         "speakers; against none, paired by speaker; brackets and bars are 95 % delete-one-speaker "
         "jackknife intervals (t, k - 1 degrees)."
     )
@@ -133,8 +136,8 @@ def _draw(figure: Figure, task: Task, tried: Sequence[_Tried]) -> None:
     figure.set_size_inches(8, 3.4)
     left, right = figure.subplots(1, 2)
     places = [each.position for each in tried]
-    left.bar(places, [each.loss for each in tried], color=COLOURS[0], width=0.6)
-    left.set_ylim(0.9 * min(each.loss for each in tried), None)
+    left.plot(places, [each.loss for each in tried], "o", color=COLOURS[0])
+    left.margins(y=0.5)
     tidy(left, "position", "validation loss of the adaptation, nats")
     for place, each in enumerate(tried):
         value, low, high = each.scores.average

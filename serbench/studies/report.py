@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serbench.durable import replacing
+from serbench.runs.lettering import lettered
 from serbench.scoring.intervals import LEVEL
 from serbench.studies.intervals import Interval
 
@@ -106,7 +107,8 @@ def _number(cell: Any) -> Any:
 
 
 def _png(report: Report, path: Path) -> None:
-    _picture(report).savefig(path, format="png", metadata=_about(report))
+    with lettered(_texts(report)):
+        _picture(report).savefig(path, format="png", metadata=_about(report))
 
 
 def _svg(report: Report, path: Path) -> None:
@@ -115,7 +117,13 @@ def _svg(report: Report, path: Path) -> None:
     # without a salt and a date, each time the same
     with mpl.rc_context({"svg.hashsalt": report.study, "svg.fonttype": "none"}):
         about = _about(report) | {"Date": None}
-        _picture(report).savefig(path, format="svg", metadata=about)
+        with lettered(_texts(report)):
+            _picture(report).savefig(path, format="svg", metadata=about)
+
+
+def _texts(report: Report) -> list[str]:
+    """Return the names that a picture may show."""
+    return [cell for row in report.rows for cell in row.values() if isinstance(cell, str)]
 
 
 def _about(report: Report) -> dict[str, str | None]:

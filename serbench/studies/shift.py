@@ -15,13 +15,13 @@ part's, so that few clips do not give a variance of zero.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from serbench.studies.features import heard
-from serbench.studies.intervals import Interval, pearson
+from serbench.studies.intervals import pearson, uncorrelated
 from serbench.studies.plotting import COLOURS, tidy
-from serbench.studies.report import Report, Row
+from serbench.studies.report import Cell, Report, Row
 from serbench.studies.speakers import own_scores
 
 if TYPE_CHECKING:
@@ -34,6 +34,21 @@ if TYPE_CHECKING:
     from serbench.studies.bench import Bench, Stored
 
     Array = NDArray[np.float64]
+
+
+class _Pair(NamedTuple):
+    """Two values a speaker that may go together, what they are called, and for which measure."""
+
+    measure: str
+    first: str
+    second: str
+    x: Array
+    y: Array
+
+    @property
+    def title(self) -> str:
+        return f"{self.first} and {self.second}"
+
 
 COMPONENTS = 10
 FEATURE, LABEL = "feature shift", "label shift"
@@ -53,17 +68,18 @@ def shift(bench: Bench, run: str, raw: Mapping[str, Any] | None = None) -> Repor
     stored = bench.stored(run)
     result = stored.entry.result
     prepared, vectors = heard(bench, bench.recipe_of(stored, raw))
-    shifts = measured_shifts(result.benchmark.task, prepared.table, prepared.folds, vectors)
-    scores = own_scores(result.benchmark.task, stored.entry.predictions)
-    rows = list(_rows(result.benchmark.task, shifts, scores))
+    task = result.benchmark.task
+    shifts = measured_shifts(task, prepared.table, prepared.folds, vectors)
+    scores = own_scores(task, stored.entry.predictions)
+    rows, pairs = list(_rows(task, shifts, scores)), list(_pairs(task, shifts, scores))
     return Report(
         study="shift",
         about=result.digest[:8],
-        caption=_caption(stored, len(rows)),
+        caption=" ".join([_caption(stored, len(rows)), *_left_out(pairs)]),
         rows=rows,
-        summary=list(_summary(result.benchmark.task, shifts, scores)),
+        summary=list(_summary(pairs)),
         runs=[result.digest],
-        draw=lambda figure: _draw(figure, result.benchmark.task, shifts, scores),
+        draw=lambda figure: _draw(figure, task, shifts, scores),
     )
 
 
@@ -174,20 +190,31 @@ def _rows(task: Task, shifts: DataFrame, scores: DataFrame) -> Iterator[Row]:
         yield {**row, **{each: float(scores.loc[name, each]) for each in _measures(task)}}
 
 
-def _summary(task: Task, shifts: DataFrame, scores: DataFrame) -> Iterator[Row]:
+def _pairs(task: Task, shifts: DataFrame, scores: DataFrame) -> Iterator[_Pair]:
     both = shifts.join(scores, how="inner")
     for title, measure in zip(_titles(task), _measures(task), strict=True):
         columns = both[[FEATURE, title, measure, "clips"]].dropna()
-        feature, label, score, clips = columns.to_numpy().T
-
-        def row(what: str, r: Interval, measure: str = measure, n: int = len(columns)) -> Row:
-            return {"measure": measure, "Pearson's r of": what, "r": r, "speakers": n}
-
-        yield row("feature shift and score", pearson(feature, score))
-        yield row("label shift and score", pearson(label, score))
-        yield row("feature and label shift", pearson(feature, label))
+        feature, label, score, clips = columns.to_numpy(float).T
+        yield _Pair(measure, "feature shift", "score", feature, score)
+        yield _Pair(measure, "label shift", "score", label, score)
+        yield _Pair(measure, "feature", "label shift", feature, label)
         # a divergence of few clips is larger by chance alone
-        yield row("feature shift and clips", pearson(feature, clips))
+        yield _Pair(measure, "feature shift", "clips", feature, clips)
+
+
+def _summary(pairs: Sequence[_Pair]) -> Iterator[Row]:
+    for pair in pairs:
+        if uncorrelated(pair.x, pair.y) is None:
+            r = pearson(pair.x, pair.y)
+            row: dict[str, Cell] = {"measure": pair.measure, "Pearson's r of": pair.title, "r": r}
+            yield row | {"speakers": len(pair.x)}
+
+
+def _left_out(pairs: Sequence[_Pair]) -> Iterator[str]:
+    """Yield a sentence for each correlation that cannot be had."""
+    for pair in pairs:
+        if reason := uncorrelated(pair.x, pair.y, pair.first, pair.second):
+            yield f"No r of {pair.title} ({pair.measure}): {reason}."
 
 
 def _caption(stored: Stored, speakers: int) -> str:
@@ -213,6 +240,8 @@ def _draw(figure: Figure, task: Task, shifts: DataFrame, scores: DataFrame) -> N
         points = [(FEATURE, measure), (title, measure), (FEATURE, title)]
         for axes, (x, y), colour in zip(row, points, COLOURS, strict=False):
             axes.scatter(both[x], both[y], s=18, color=colour, alpha=0.7, lw=0)
-            r = pearson(both[x].to_numpy(), both[y].to_numpy())
-            axes.set_title(f"r = {r.value:.2f} [{r.low:.2f}, {r.high:.2f}]", fontsize=9)
+            known = both[[x, y]].dropna().to_numpy(float).T
+            if uncorrelated(*known) is None:
+                r = pearson(*known)
+                axes.set_title(f"r = {r.value:.2f} [{r.low:.2f}, {r.high:.2f}]", fontsize=9)
             tidy(axes, f"{x} (nats)", f"{y} (nats)" if y == title else y)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from serbench.scoring.comparisons import by_speakers
-from serbench.scoring.intervals import Shares, interval, of_speakers, over_folds
+from serbench.scoring.intervals import Shares, interval, mean_of_speakers, over_folds
 from serbench.studies.intervals import Interval, plain
 
 if TYPE_CHECKING:
@@ -76,15 +76,15 @@ def measured(task: Task, predictions: DataFrame) -> Measured:
         task: what is predicted.
         predictions: as `serbench.scoring.scores.score` takes them.
     """
-    own = own_scores(task, predictions)[task.main]
-    return Measured(over_folds(task, predictions)[task.rank], of_speakers([*own], [*own.index]))
+    from serbench.scoring.scores import score
+
+    people = mean_of_speakers(score(task, predictions), f"a_{task.main}")
+    return Measured(over_folds(task, predictions)[task.rank], people)
 
 
 def own_scores(task: Task, predictions: DataFrame) -> DataFrame:
-    """Return a row a speaker with clips enough, a column a measure: averages over seeds."""
+    """Return a row a speaker who is averaged, a column a measure: averages over seeds."""
     from serbench.scoring.scores import score
 
-    scores = score(task, predictions)
-    needed = scores.min_utterances if task.correlates else 1
-    people = scores.speakers[scores.speakers["utterances"] >= needed]
+    people = score(task, predictions).averaged(f"a_{task.main}")
     return people.set_index(people["speaker"].astype(str))

@@ -46,7 +46,7 @@ class Course:
         self.learner, self.file = learner, file
         trial = learner.trial
         kept = file is not None and file.exists()
-        self.system = make_system().to(trial.device) if kept else learner.start(make_system)
+        self.system = learner.empty(make_system) if kept else learner.start(make_system)
         updates = learner.updates * trial.training.epochs
         self.rates = schedule(self.system, rate, trial.training, updates)
         self.shuffle = np.random.default_rng(trial.seed)

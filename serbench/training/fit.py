@@ -275,5 +275,5 @@ def _not_finite(trial: Trial, what: str) -> SerbenchError:
     """Return the error for numbers that rates were too large for."""
     return SerbenchError(
         f"fold '{trial.fold.name}': {what}; give smaller learning rates, such as "
-        "--set training.learning_rates=[1e-5]"
+        f"--set {trial.key}.learning_rates=[1e-5]"
     )

@@ -68,13 +68,17 @@ class Learner:
 
     def start(self, make_system: Callable[[], System]) -> System:
         """Return a new system on the device, for the speakers and by the training part."""
-        system, voices = make_system(), self.enrolment.voices
-        heard = None if voices is None else torch.from_numpy(voices)
-        system.enrol(self.enrolment.speakers, heard)
-        system = system.to(self.trial.device)
+        system = self.empty(make_system)
         if self.trial.training.standardize:
             self._standardise(system)
         return system
+
+    def empty(self, make_system: Callable[[], System]) -> System:
+        """Return a new system on the device, for the speakers, whose state is to be loaded."""
+        system, voices = make_system(), self.enrolment.voices
+        heard = None if voices is None else torch.from_numpy(voices)
+        system.enrol(self.enrolment.speakers, heard)
+        return system.to(self.trial.device)
 
     def _standardise(self, system: System) -> None:
         batches, _ = self._in_order(self.trial.fold.train)
@@ -206,8 +210,9 @@ class Learner:
             return whole
         msg = (
             f"fold '{trial.fold.name}': all parts in which batches go through have fewer than the "
-            f"{FEWEST_CORRELATED} utterances of which a CCC says something; raise training.batch "
-            "or training.finetune.batch_seconds, or lower training.finetune.accumulate"
+            f"{FEWEST_CORRELATED} utterances of which a CCC says something; raise "
+            f"{trial.key}.batch or {trial.tuning_key}.batch_seconds, or lower "
+            f"{trial.tuning_key}.accumulate"
         )
         raise SerbenchError(msg)
 

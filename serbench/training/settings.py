@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    NonNegativeInt,
     PositiveFloat,
-    PositiveInt,
     ValidationInfo,
     field_validator,
 )
@@ -20,6 +18,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+_MOST = 2**31
+Count = Annotated[int, Field(ge=1, lt=_MOST)]
+Seconds = Annotated[float, Field(gt=0, lt=1e9)]
+# As large as every library takes it.
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Precision = Literal["float16", "bfloat16", "float32"]
 """Of the frames that a frozen upstream leaves in the store."""
 
@@ -44,12 +47,12 @@ class FineTuning(BaseModel):
             the backward pass: less memory, a third more time, the same numbers.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     front_end: bool = False
-    accumulate: PositiveInt = 1
-    batch_seconds: PositiveFloat | None = None
-    longest_seconds: PositiveFloat | None = None
+    accumulate: Count = 1
+    batch_seconds: Seconds | None = None
+    longest_seconds: Seconds | None = None
     keep: Literal["beginning", "end"] = "end"
     mixed: bool = False
     checkpointing: bool = False
@@ -84,19 +87,19 @@ class Learning(BaseModel):
             if there are fewer.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     learning_rates: tuple[PositiveFloat, ...] = Field(default=(1e-3,), min_length=1)
-    batch: int = Field(default=32, ge=2)
-    epochs: PositiveInt = 30
-    patience: PositiveInt | None = None
-    warmup: NonNegativeInt = 0
+    batch: int = Field(default=32, ge=2, lt=_MOST)
+    epochs: Count = 30
+    patience: Count | None = None
+    warmup: int = Field(default=0, ge=0, lt=_MOST)
     schedule: Literal["constant", "linear"] = "constant"
     weight_decay: float = Field(default=0.0, ge=0)
     clip_norm: PositiveFloat = 1.0
     dimension_weights: tuple[PositiveFloat, ...] | None = None
     standardize: bool = True
-    average: PositiveInt = 1
+    average: Count = 1
 
 
 class Weighting(BaseModel):
@@ -111,14 +114,14 @@ class Weighting(BaseModel):
         seed: of the mixtures and of what is drawn from them.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     functionals: Literal["own", "compare"] = "own"
-    components: PositiveInt = 10
-    mixtures: PositiveInt = 1
-    nearest: PositiveInt = 5
+    components: Count = 10
+    mixtures: Count = 1
+    nearest: Count = 5
     strength: float = Field(default=1.0, ge=0)
-    seed: NonNegativeInt = 0
+    seed: Seed = 0
 
 
 class Training(Learning):
@@ -182,9 +185,9 @@ class Stage(Learning, FineTuning):
         seed: of the output's first weights, of shuffling and of what else is drawn.
     """
 
-    epochs: PositiveInt = 10
+    epochs: Count = 10
     upstream_rate: PositiveFloat | None = 5e-5
-    seed: NonNegativeInt = 0
+    seed: Seed = 0
 
     @property
     def training(self) -> Training:

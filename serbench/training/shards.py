@@ -8,6 +8,7 @@ numpy.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -113,6 +114,36 @@ def write(file: Path, blocks: Sequence[Tensor]) -> None:
     _save(file, bits.numpy())
 
 
+def check(file: Path, rows: int, width: int | None) -> None:
+    """Refuse a shard that is not as long as the lengths beside it say.
+
+    Args:
+        file: of the shard.
+        rows: how many blocks it holds.
+        width: L times D, as far as it is known.
+
+    Raises:
+        OSError: it cannot be opened.
+        ValueError: it is not what `write` wrote.
+    """
+    values, counts = _count(file), _count(lengths_of(file))
+    frames = np.load(lengths_of(file)) if counts == rows else np.zeros(0)
+    total = int(frames.sum())
+    if not (len(frames) and frames.min() > 0 and values == total * (width or values // total)):
+        raise ValueError(f"{file} and its lengths do not belong together")
+
+
+def _count(file: Path) -> int:
+    """Return how many values a file holds, by its header, whose word for it its size confirms."""
+    with file.open("rb") as opened:
+        np.lib.format.read_magic(opened)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(opened)
+        count = math.prod(shape)
+        if file.stat().st_size != opened.tell() + count * dtype.itemsize:
+            raise ValueError(f"{file} is not as long as it says")
+    return count
+
+
 def _save(path: Path, array: NDArray[Any]) -> None:
     # np.save says of a full disk only how much it did not write
     header = np.lib.format.header_data_from_array_1_0(array)
@@ -163,5 +194,5 @@ def _fill(block: Tensor, file: BufferedReader, start: int) -> None:
     file.seek(start)
     content = block.view(torch.uint8).numpy().data
     if file.readinto(content) != len(content):
-        reason = "it is cut off; delete it"
+        reason = "it is cut off"
         raise OSError(reason)

@@ -9,8 +9,11 @@ from torch import Tensor, nn
 
 from serbench.upstreams import Features
 
-# Standard deviation below which a channel is constant but for rounding; it is only centred.
-_CONSTANT = 1e-5
+# A channel whose standard deviation is no more than this is constant but for rounding, and only
+# centred: two roundings of its mean in float32; or, with a mean near zero, those of means over time
+# of features of size 1 from which each utterance's mean was taken.
+_ROUNDING = 2.0**-22
+_SMALLEST = 1e-7
 
 
 class Standardiser(nn.Module):
@@ -47,7 +50,8 @@ class Standardiser(nn.Module):
         mean = total / count
         deviation = (squares / count - mean.square()).clamp(min=0).sqrt()
         self.mean.copy_(mean)
-        self.scale.copy_(torch.where(deviation > _CONSTANT, 1 / deviation, 1.0))
+        varies = deviation > (_ROUNDING * mean.abs()).clamp(min=_SMALLEST)
+        self.scale.copy_(torch.where(varies, 1 / deviation, 1.0))
 
     def forward(self, features: Features) -> Features:
         """Return (L, B, T, D) standardised features, zero beyond each length as before."""

@@ -15,6 +15,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,7 +26,7 @@ from torch import Tensor
 
 from serbench.devices import rounds_as
 from serbench.digests import digest_json
-from serbench.durable import drop, usable
+from serbench.durable import drop, tidy, usable
 from serbench.durable import kept as written
 from serbench.errors import SerbenchError
 from serbench.home import home
@@ -50,12 +51,13 @@ if TYPE_CHECKING:
 
 Kept = Literal["frames", "mean"]
 INDEX = "index.json"
+_WHAT = "features in"
 
 # Seconds of audio, padding included, in one forward pass: on a CPU larger batches are slower.
 _BATCH_SECONDS = {"cpu": 12.0, "cuda": 240.0}
 # Seconds that a token of a text counts for in such a batch: a frame of HuBERT's, as its Transformer
 # is as large.
-_TOKEN_SECONDS = 0.02
+TOKEN_SECONDS = 0.02
 # Seconds of audio in one shard: what an interruption can cost.
 _SHARD_SECONDS = 300.0
 
@@ -155,15 +157,21 @@ def encode(
     encoding = _Encoding(folder, table, plan, kept, precision, progress, device)
     with locked(folder / "lock", progress.tell, f"encodes into {folder}"):
         missing = list(range(len(encoding.files))) if anew else encoding.to_do()
-        indexed = encoding.is_whole(encoding.index)
+        indexed = encoding.is_indexed()
         if (missing or not indexed) and not anew and fetch(folder, INDEX, progress.tell):
-            missing, indexed = encoding.to_do(), encoding.is_whole(encoding.index)
+            missing, indexed = encoding.to_do(), encoding.is_indexed()
         if missing or not indexed:
             encoding.encode(missing, upstream())
             share(folder, progress.tell)
         else:
+            tidy(encoding.index)  # it is written once more at the end, when all is there
             progress.tell(f"features found in {folder}")
     return encoding.open()
+
+
+def batch_seconds(device: str) -> float:
+    """Return how much audio goes through at once on a device, in seconds, padding included."""
+    return _BATCH_SECONDS["cuda" if device.startswith("cuda") else "cpu"]
 
 
 def plan_shards(seconds: NDArray[np.float64]) -> list[NDArray[np.int64]]:
@@ -212,14 +220,32 @@ class _Encoding:
 
     def missing(self) -> list[int]:
         """Return the numbers of the shards that are not there, or damaged."""
-        whole = [self.is_whole(f) and self.is_whole(shards.lengths_of(f)) for f in self.files]
+        width = self._width()
+        whole = [self._is_there(number, width) for number in range(len(self.files))]
         return [number for number, there in enumerate(whole) if not there]
+
+    def _width(self) -> int | None:
+        """Return L times D, if it is known."""
+        if not self.is_indexed():
+            return None
+        told = self._told()
+        return int(told["depth"] * told["dim"])
+
+    def _is_there(self, number: int, width: int | None) -> bool:
+        file, rows = self.files[number], len(self.plan[number])
+        lengths = shards.lengths_of(file)
+        if not (file.is_file() and lengths.is_file()):
+            return False
+        agree = partial(shards.check, file, rows, width)
+        return all(
+            usable(each, _WHAT, self.progress.tell, lambda _: agree()) for each in (file, lengths)
+        )
 
     def to_do(self) -> list[int]:
         """Return the numbers of the shards to encode: all, if some are there of other rounding."""
         missing = self.missing()
         begun = 0 < len(missing) < len(self.files)
-        if begun and not (self.is_whole(self.index) and self._told().get("rounds_as") == self.here):
+        if begun and not (self.is_indexed() and self._told().get("rounds_as") == self.here):
             self.progress.tell(
                 f"features in {self.folder} were begun on another device or other threads, which "
                 "round otherwise: all are encoded anew"
@@ -235,12 +261,11 @@ class _Encoding:
         return rounds_as(self.device)
 
     def _told(self) -> dict[str, Any]:
-        told: dict[str, Any] = json.loads(self.index.read_text())
-        return told
+        return _read_index(self.index)
 
-    def is_whole(self, file: Path) -> bool:
-        """Whether a file of the store is there and as it was written."""
-        return usable(file, "features in", self.progress.tell)
+    def is_indexed(self) -> bool:
+        """Whether the index is there and as it was written."""
+        return usable(self.index, _WHAT, self.progress.tell, _read_index)
 
     def open(self) -> StoredFeatures:
         """Return what is stored, once it is complete."""
@@ -299,6 +324,16 @@ class _Encoding:
             raise SerbenchError(msg)
 
 
+def _read_index(path: Path) -> dict[str, Any]:
+    """Return what the features of a store are; ValueError or the like: it is no such index."""
+    told: dict[str, Any] = json.loads(path.read_text())
+    if not (
+        type(told["depth"]) is type(told["dim"]) is int and isinstance(told["provenance"], dict)
+    ):
+        raise ValueError(f"{path} does not say what is stored")
+    return told
+
+
 def room(size: float) -> str:
     """Return a number of bytes in the unit in which it has one to four digits, GiB at most."""
     power = min(3, max(1, int(math.log2(max(size, 1)) // 10)))
@@ -327,19 +362,20 @@ def encode_clips(
         SerbenchError: features that are not finite, or too large for the precision.
     """
     seconds, names = table["seconds"].to_numpy(float), table["utterance"].tolist()
-    budget = _BATCH_SECONDS["cuda" if device.startswith("cuda") else "cpu"]
+    budget = batch_seconds(device)
     blocks: list[Tensor] = [torch.empty(0)] * len(names)
     costs = _costs(table, clips.upstream)
     if kept == "mean":
         precision = "float32"
     for batch in _batches(np.argsort(-costs, kind="stable"), costs, budget):
         with torch.inference_mode():
-            layers, lengths = clips.upstream(clips.batch(batch).to(device))
+            given = clips.batch(batch)
+            layers, lengths = clips.upstream(given.to(device))
         for i, (place, length) in enumerate(zip(batch, lengths.tolist(), strict=True)):
             block = layers[:, i, :length]
             if kept == "mean":
                 block = block.mean(dim=1, keepdim=True)
-            blocks[place] = _narrowed(block, precision, names[place])
+            blocks[place] = _narrowed(block, precision, names[place], given.waves[i])
         if step is not None:
             step.advance(float(seconds[batch].sum()))
     return blocks
@@ -349,19 +385,21 @@ def _costs(table: DataFrame, upstream: Upstream) -> NDArray[np.float64]:
     """Return (N,) the seconds of utterances, or what their tokens count for."""
     if upstream.reads == "waves":
         return table["seconds"].to_numpy(float)
-    return count_frames(table, upstream).astype(float) * _TOKEN_SECONDS
+    return count_frames(table, upstream).astype(float) * TOKEN_SECONDS
 
 
-def _narrowed(layers: Tensor, precision: Precision, utterance: str) -> Tensor:
+def _narrowed(layers: Tensor, precision: Precision, utterance: str, wave: Tensor) -> Tensor:
     """Return features in the precision they are stored in, if they are finite in it."""
     block = layers.to(getattr(torch, precision)).cpu()
     if block.isfinite().all():
         return block
     msg = (
-        f"features of utterance '{utterance}' are not finite numbers; `serbench check upstream` "
-        "tests the encoder, `serbench data check` the recording"
+        f"features of utterance '{utterance}' are not finite numbers, though its samples are, so "
+        "the encoder makes them; `serbench check upstream` tests it"
     )
-    if layers.isfinite().all():
+    if not wave.isfinite().all():
+        msg = f"samples of utterance '{utterance}' are not finite numbers; take it out"
+    elif layers.isfinite().all():
         msg = (
             f"features of utterance '{utterance}' go up to {layers.abs().max():.3g}, beyond what "
             f"{precision} holds; set precision=bfloat16 (8 significant bits instead of 11) or "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -45,6 +45,7 @@ class Trial:
         voices: (N, V) mean MFCC of each utterance, for a head that conditions on them.
         weights: (N,) positive weights of the utterances in the loss; None: all equal.
         budget: frames or samples that go through at once at most, padding included.
+        key: of the settings in a recipe, for messages.
     """
 
     sources: tuple[Source, ...]
@@ -58,6 +59,12 @@ class Trial:
     voices: NDArray[np.float32] | None = None
     weights: NDArray[np.float32] | None = None
     budget: float = math.inf
+    key: Literal["training", "finetune"] = "training"
+
+    @property
+    def tuning_key(self) -> str:
+        """Where the settings of fine-tuning stand in a recipe: in one stage, or in a table."""
+        return "training.finetune" if self.key == "training" else self.key
 
     @property
     def lengths(self) -> NDArray[np.int64]:

@@ -173,13 +173,19 @@ def decode_to_train(
         tuning: says what is kept of long utterances; None: all.
 
     Raises:
-        SerbenchError: as `decode`, or the upstream has nothing to train.
+        SerbenchError: as `decode`, or the upstream has nothing to train, or nothing is kept.
     """
     check_trainable(upstream)
     check_texts(table, upstream)
+    tuning = tuning or FineTuning()
     if isinstance(upstream, TextUpstream):
+        if tuning.longest_seconds is not None or tuning.batch_seconds is not None:
+            progress.tell(
+                "longest_seconds and batch_seconds are of audio: no text is cut or counted"
+            )
         return _clips(table, upstream, _silent(table))
-    waves = Waveforms(table, upstream.sample_rate, tuning or FineTuning())
+    _check_cut(upstream, tuning)
+    waves = Waveforms(table, upstream.sample_rate, tuning)
     progress.tell(
         f"{len(table)} utterances, {table['seconds'].sum() / 3600:.2f} h, are decoded as they are "
         f"needed (up to {KEPT_BYTES // 2**20} MiB are kept): the upstream is trained, too, and "
@@ -257,11 +263,25 @@ def enrol_speakers(
             step.advance()
 
 
+def _check_cut(upstream: Upstream, tuning: FineTuning) -> None:
+    """Refuse a fine-tuning that cuts every utterance to less than a frame."""
+    if tuning.longest_seconds is None:
+        return
+    kept = round(tuning.longest_seconds * upstream.sample_rate)
+    if upstream.frames(kept) < 1:
+        msg = (
+            f"longest_seconds = {tuning.longest_seconds:g} keeps {kept} samples of an utterance at "
+            f"{upstream.sample_rate} Hz, too few for one frame of this upstream; raise it"
+        )
+        raise SerbenchError(msg)
+
+
 def _check_lengths(upstream: Upstream, table: DataFrame, lengths: NDArray[np.int64]) -> None:
     pairs = zip(table["utterance"], lengths, strict=True)
     short = [(name, samples) for name, samples in pairs if upstream.frames(int(samples)) < 1]
     if short:
-        named = ", ".join(f"'{name}' ({samples})" for name, samples in short)
+        named = ", ".join(f"'{name}' ({samples})" for name, samples in short[:_NAMED])
+        named += f" and {len(short) - _NAMED} more" if len(short) > _NAMED else ""
         are = "utterances are" if len(short) > 1 else "utterance is"
         msg = (
             f"{len(short)} {are} too short for one frame of this upstream, in samples at "

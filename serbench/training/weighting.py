@@ -48,7 +48,7 @@ def weights(
 
     A training utterance has 1 + strength x (times its speaker is among the nearest of somebody who
     is heard) / (how many are heard), divided by the mean over the training part. An unknown speaker
-    is neither heard nor anybody's neighbour.
+    is neither heard nor anybody's neighbour, and nobody is his own, however many are taken.
 
     Args:
         functionals: (N, F) of all utterances.
@@ -76,9 +76,10 @@ def weights(
         how.mixtures,
         how.seed,
     )
-    apart[asked[:, None] == there[None, :]] = np.inf  # nobody is near himself
+    apart[asked[:, None] == there[None, :]] = np.inf
     nearest = np.argsort(apart, axis=1, kind="stable")[:, : how.nearest]
-    chosen = np.bincount(nearest.ravel(), minlength=len(there))
+    others = np.isfinite(np.take_along_axis(apart, nearest, axis=1))
+    chosen = np.bincount(nearest[others], minlength=len(there))
     found = np.ones(len(functionals))
     found[known] = 1 + how.strength * chosen[own] / len(asked)
     found[train] /= found[train].mean()

@@ -74,12 +74,14 @@ class Recording(NamedTuple):
     speaker: who speaks; only the validation split and personalised training look at it.
     start: seconds.
     end: seconds; NaN is the end of the file.
+    digest: of its samples, by which a card names it; empty: nobody knows.
     """
 
     path: Path
     speaker: str
     start: float = 0.0
     end: float = math.nan
+    digest: str = ""
 
 
 @dataclass(frozen=True)

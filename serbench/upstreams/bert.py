@@ -22,6 +22,8 @@ WEIGHTS = {
     },
 }
 
+_RANDOM = "tiny-random"
+
 
 def make(
     *, weights: Literal["tiny-random"] | str = "base", revision: str | None = None
@@ -39,11 +41,12 @@ def make(
     Raises:
         SerbenchError: there are no such weights, or they are of another type.
     """
-    if weights == "tiny-random":
+    if weights == _RANDOM:
         if revision is not None:
             msg = f"weights '{weights}' have no revision '{revision}'; leave it out"
             raise SerbenchError(msg)
         return TextEncoder.random()
-    found = find(weights, revision, WEIGHTS, text=True)
+    # the random one, too, where those that exist are named
+    found = find(weights, revision, WEIGHTS | {_RANDOM: {"id": _RANDOM}}, text=True)
     check_type(found, "bert", MASKED)
     return TextEncoder.read(found)

@@ -1,8 +1,9 @@
-"""An upstream to check, made twice; one that adapts to a corpus is adapted to a few clips first."""
+"""An upstream to check; one that adapts to a corpus is adapted to a few clips first."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,45 +26,45 @@ _SHORT = {"epochs": 1, "updates": 2, "clips": 2}
 def make_upstream(
     plugin: plugins.Plugin, options: Mapping[str, Any], progress: Progress
 ) -> Upstream:
-    """Make an upstream as `make_twice` does, once."""
-    return make_twice(plugin, options, progress)[0]
+    """Make an upstream with options that `adapted` gives."""
+    with adapted(plugin, options, progress) as complete:
+        return made(plugin, complete)
 
 
-def make_twice(
+@contextmanager
+def adapted(
     plugin: plugins.Plugin, options: Mapping[str, Any], progress: Progress, device: str = "cpu"
-) -> tuple[Upstream, Upstream]:
-    """Make an upstream two times; one that adapts to a corpus does so, shortly, before.
+) -> Iterator[Mapping[str, Any]]:
+    """Give the options of a plugin; an upstream that adapts to a corpus does so, shortly, before.
 
     Args:
-        plugin: of an upstream.
+        plugin: of any kind.
         options: those given.
         progress: where the adaptation is shown.
-        device: that they adapt on, and that both are on.
+        device: that it adapts on.
 
     Raises:
         SerbenchError: a wrong option, or what the plugin says.
     """
     if not plugin.adapted_by:
-        return _made(plugin, options, device), _made(plugin, options, device)
+        yield plugins.validate(plugin, options)
+        return
     short = {name: value for name, value in _SHORT.items() if name in plugin.adapted_by}
-    options = plugins.validate(plugin, {**options, **short})
+    complete = plugins.validate(plugin, {**options, **short})
     with TemporaryDirectory() as folder:
         offered = Unlabelled("speech-like sounds", "none", "", "all", _record(Path(folder)))
+        place = Path(folder, "weights")
         changed = plugins.adapter(plugin)(
-            options,
-            offered,
-            Path(folder, "weights"),
-            progress=progress,
-            device=device,
+            complete, offered, place, progress=progress, device=device
         )
-        options = options | changed
-        return _made(plugin, options, device), _made(plugin, options, device)
+        yield complete | changed
 
 
-def _made(plugin: plugins.Plugin, options: Mapping[str, Any], device: str) -> Upstream:
-    made: Upstream = plugins.make(plugin, options=options)
+def made(plugin: plugins.Plugin, options: Mapping[str, Any], device: str = "cpu") -> Upstream:
+    """Make an upstream on a device."""
+    upstream: Upstream = plugins.make(plugin, options=options)
     # what is no upstream is found out by the check
-    return made.to(device) if isinstance(made, Upstream) else made
+    return upstream.to(device) if isinstance(upstream, Upstream) else upstream
 
 
 def _record(folder: Path) -> list[Recording]:

@@ -14,6 +14,7 @@ from serbench.vetting.observing import deviation, exact, same, sentences, watche
 _DIM = 24
 _VOICE = 13
 _FRAMES = (50, 49, 31, 30, 12, 7, 2, 1)  # of the utterances of a batch
+_CROWD = 45  # more than a run puts into a batch by default, and no multiple of the others
 _SPEAKERS = len(_FRAMES) - 1  # one utterance is of somebody whom the head does not know
 _ROUNDING = 1e-4  # relative; of float32 sums taken in another order
 
@@ -54,6 +55,13 @@ def check_downstream(
     ]
 
 
+def embedded(make: Callable[[int], Downstream], device: str) -> list[Tensor]:
+    """Return the weights of a head and the embeddings of the batch of a check."""
+    with watched(), exact(), torch.no_grad():
+        head = _made(make, seed=0).eval().to(device)
+        return [*head.parameters(), head(*_batch(0, device))]
+
+
 def _failures(
     make: Callable[[int], Downstream], seed: int, learning: bool, device: str
 ) -> list[str]:
@@ -65,6 +73,7 @@ def _failures(
     if failures:
         return failures
     failures += sentences("embedding an utterance alone", _padding, head, batch)
+    failures += sentences("embedding a batch as large as those of a run", _crowd, head, batch)
     if head.conditions_on == "nothing":
         failures += sentences("embedding other speakers", _speakers, head, batch)
     if head.needs == "mean":
@@ -124,6 +133,18 @@ def _padding(head: Downstream, batch: _Batch) -> Iterator[str]:
                     f"an utterance of {length} frames changes by {worst:.2g} of its largest value "
                     f"beside one of {max(_FRAMES)}; padding must not count"
                 )
+
+
+def _crowd(head: Downstream, batch: _Batch) -> Iterator[str]:
+    """Embed as many as a run does: those that came before, again and again."""
+    rows = torch.arange(_CROWD, device=batch.lengths.device) % len(_FRAMES)
+    with torch.no_grad():
+        worst = deviation(head(*(tensor[rows] for tensor in batch)), head(*batch)[rows])
+    if not worst <= _ROUNDING:
+        yield (
+            f"in a batch of {_CROWD} an utterance differs from itself in one of {len(_FRAMES)} by "
+            f"{worst:.2g} of the largest value; the others must not count"
+        )
 
 
 def _speakers(head: Downstream, batch: _Batch) -> Iterator[str]:

@@ -11,10 +11,12 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
+from serbench.training.store import TOKEN_SECONDS, batch_seconds
 from serbench.upstreams import Clips, TextUpstream, Upstream
 
 _SECONDS = (0.3, 0.41, 0.57, 0.83, 1.1)  # of the sounds, beyond the shortest that is taken
 _LONGEST = 30  # seconds; an upstream that needs more for one frame is of no use here
+_FEW = 3  # of the clips, the shorter ones, that fill a batch
 _COUNTS = (2, 3, 5, 9, 17)  # words of the texts
 _WORDS = "it is seven o'clock, maybe tomorrow the airplane will be ALMOST full of 11 naïve dogs?"
 
@@ -56,6 +58,16 @@ class Material(ABC, Generic[U]):
     @abstractmethod
     def sizes(self, clips: Clips) -> str:
         """Return how long clips are."""
+
+    @abstractmethod
+    def costs(self, clips: Clips) -> list[float]:
+        """Return the seconds that clips count for in a batch of a run."""
+
+    def crowd(self, clips: Clips) -> list[int]:
+        """Return rows of the shorter clips, as many as go through at once in a run, in no order."""
+        few = self.costs(clips)[:_FEW]
+        count = int(batch_seconds(self.device.type) / max(few))
+        return torch.randint(_FEW, (count,), generator=torch.Generator().manual_seed(0)).tolist()
 
 
 class Sounds(Material[Upstream]):
@@ -101,6 +113,10 @@ class Sounds(Material[Upstream]):
         """Return samples."""
         return ", ".join(str(len(wave)) for wave in clips.waves) + " samples"
 
+    def costs(self, clips: Clips) -> list[float]:
+        """Return how long they are."""
+        return [len(wave) / self.upstream.sample_rate for wave in clips.waves]
+
     def _shortest(self) -> int:
         every = range(_LONGEST * self.upstream.sample_rate)
         return bisect_left(every, 1, key=self.upstream.frames)
@@ -143,6 +159,10 @@ class Texts(Material[TextUpstream]):
     def sizes(self, clips: Clips) -> str:
         """Return characters."""
         return ", ".join(str(len(text or "")) for text in clips.texts) + " characters"
+
+    def costs(self, clips: Clips) -> list[float]:
+        """Return what their tokens count for."""
+        return [count * TOKEN_SECONDS for count in self.upstream.counts(clips)]
 
     def _of(self, texts: Sequence[str | None]) -> Clips:
         nothing = [torch.zeros(0, device=self.device)] * len(texts)

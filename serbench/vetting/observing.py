@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from serbench.plugins.blame import place_of
+from serbench.plugins import blame
 
 P = ParamSpec("P")
 _UNLIKELY = 906_180_359
@@ -34,7 +34,7 @@ def sentences(
     try:
         found.extend(check(*args, **kwargs))
     except (Exception, SystemExit) as error:
-        found.append(f"{doing} ends in {type(error).__name__}: {error} ({place_of(error)})")
+        found.append(f"{doing} {blame.told(error)}")
     return found
 
 

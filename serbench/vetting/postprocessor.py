@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serbench.errors import SerbenchError
-from serbench.postprocessors import Evidence, Known, PostProcessor
+from serbench.postprocessors import Evidence, Known, PostProcessor, wrong_values
 from serbench.vetting.observing import sentences, watched
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _KINDS = ("classification", "regression")
 _OUTPUTS = 3
 _ENROLLED = 5
 _WIDTH = 6
-_TESTED = [f"test {number}" for number in range(4)]
+_SPEAKERS = {"train": 8, "valid": 3, "test": 4}
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,12 @@ def check_postprocessor(step: PostProcessor, again: PostProcessor) -> list[str]:
     return [f"{kind}: {said}" for kind in served for said in _failures(step, again, kind)]
 
 
+def corrected(step: PostProcessor) -> list[Values]:
+    """Return what a post-processor makes of the predictions of a check."""
+    cases = [_Case(step, kind, *_material(kind)) for kind in _KINDS if kind in step.serves]
+    return [case.correct(case.tested, case.evidence) for case in cases]
+
+
 def _failures(step: PostProcessor, again: PostProcessor, kind: str) -> list[str]:
     case = _Case(step, kind, *_material(kind))
     values: list[Values] = []
@@ -87,19 +93,11 @@ def _first(case: _Case, kept: list[Values]) -> Iterator[str]:
     if not isinstance(values, np.ndarray) or values.shape != case.tested.values.shape:
         yield f"correct() must return an array of shape {case.tested.values.shape}"
         return
-    yield from _numbers(values, case.kind)
+    if wrong := wrong_values(values, values.shape, classes=case.kind == "classification"):
+        yield wrong
     if pickle.dumps((case.tested, case.evidence)) != before:
         yield "correct() changes what it is given; work on copies"
     kept.append(values)
-
-
-def _numbers(values: Values, kind: str) -> Iterator[str]:
-    if not np.isfinite(values).all():
-        yield "corrected values are not finite"
-    elif kind == "classification" and not (
-        np.allclose(values.sum(axis=1), 1, atol=1e-6) and (values >= 0).all()
-    ):
-        yield "each row of probabilities must have the sum 1, and none below 0"
 
 
 def _order(case: _Case, first: Values) -> Iterator[str]:
@@ -129,13 +127,14 @@ def _again(case: _Case, again: PostProcessor, first: Values) -> Iterator[str]:
 def _by_enrolment(case: _Case) -> Iterator[str]:
     """Yield what goes wrong where speakers are known by some of their utterances, or by none."""
     tested, evidence = case.tested, case.evidence
+    own = {*tested.speakers.tolist()}
     for count, labelled in product((_ENROLLED, 0), (False, True)):
-        ahead = np.concatenate([np.flatnonzero(tested.speakers == who)[:count] for who in _TESTED])
+        ahead = np.concatenate(
+            [np.flatnonzero(tested.speakers == who)[:count] for who in sorted(own)]
+        )
         given = _rows(tested, ahead)
         how = f"{count} utterances of each speaker enrolled{' with labels' * labelled}"
-        heard = {
-            name: voice for name, voice in evidence.voices.items() if count or name not in _TESTED
-        }
+        heard = {name: voice for name, voice in evidence.voices.items() if count or name not in own}
         known = given if labelled else given.unlabelled
         try:
             values = case.correct(tested, replace(evidence, enrolled=known, voices=heard))
@@ -155,8 +154,10 @@ def _material(kind: str) -> tuple[Known, Evidence]:
     """Return predictions of a test part, and what may be looked at to correct them."""
     random = np.random.default_rng(0)
     parts = {}
-    for part, speakers in (("train", 8), ("valid", 3), ("test", 4)):
-        names = np.repeat([f"{part} {i}" for i in range(speakers)], 12)
+    # called as in any corpus, so that nobody is on his best behaviour for these alone
+    called = iter(np.random.default_rng(1).permutation(sum(_SPEAKERS.values())) + 1)
+    for part, speakers in _SPEAKERS.items():
+        names = np.repeat([f"s{next(called):02}" for _ in range(speakers)], 12)
         if kind == "classification":
             values = random.dirichlet(np.ones(_OUTPUTS), len(names))
             seen = random.normal(size=(len(names), _WIDTH)).astype(np.float32)

@@ -6,14 +6,23 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from serbench.errors import SerbenchError
-from serbench.plugins.blame import place_of
+from serbench.plugins import blame
 from serbench.upstreams import Clips, Features, TextUpstream, Upstream
 from serbench.vetting.material import Sounds, Texts, material_of
 from serbench.vetting.observing import deviation, exact, same, sentences, watched
 
 _LOOSEST = 0.01  # the most that an upstream may declare as its tolerance
+
+
+def encoded(upstream: Upstream, device: str) -> list[Tensor]:
+    """Return the layers of the clips of a check, encoded after some others."""
+    clips = material_of(upstream, device).clips(seed=0)
+    with exact():
+        upstream(_some(clips, [1, 3, 0]))
+        return [upstream(clips).layers]
 
 
 class _Case(NamedTuple):
@@ -36,8 +45,9 @@ def check_upstream(
     """Return what an upstream does against its contract (see `serbench.upstreams`).
 
     It encodes speech-like waves of five odd lengths, or as many texts if that is what it reads,
-    together, alone and in pairs, the shortest clip it takes, silence, clips that are too short, and
-    none, on the device of its parameters, in single precision throughout.
+    together, alone, in pairs and in a batch as large as those of a run, the shortest clip it takes,
+    silence, clips that are too short, and none, on the device of its parameters, in single
+    precision throughout.
 
     Args:
         upstream: as `make` returns it.
@@ -69,9 +79,8 @@ def _failures(
     given = [wave.clone() for wave in clips.waves]
     try:
         case = _Case(upstream, material, clips, upstream(clips))
-    except Exception as error:
-        told = f"{type(error).__name__}: {error} ({place_of(error)})"
-        return [f"encoding {material.sizes(clips)} ends in {told}"]
+    except (Exception, SystemExit) as error:
+        return [f"encoding {material.sizes(clips)} {blame.told(error)}"]
     failures = sentences("looking at what comes out", _shapes, case)
     if failures:
         return failures
@@ -195,6 +204,27 @@ def _padding(case: _Case) -> Iterator[str]:
             )
 
 
+def _crowd(case: _Case) -> Iterator[str]:
+    """Encode as many clips at once as a run does: those that came before, again and again."""
+    upstream, clips = case.upstream, case.clips
+    rows = case.material.crowd(clips)
+    found = upstream(_some(clips, rows)).layers
+    known = case.features.layers[:, rows, : found.shape[2]]
+    where = f"in a batch of {len(rows)}, which is as large as those of a run,"
+    if found.shape != known.shape:
+        yield f"features {where} have shape {tuple(found.shape)}; it must be {tuple(known.shape)}"
+        return
+    if not found.isfinite().all():
+        yield f"features {where} are not all finite numbers"
+        return
+    worst = max(map(deviation, found, known))
+    if not worst <= upstream.tolerance:
+        yield (
+            f"a clip {where} differs from itself in one of {len(clips.waves)} by {worst:.2g} of "
+            f"the layer's largest value; its tolerance is {upstream.tolerance:g}"
+        )
+
+
 def _short(case: _Case) -> Iterator[str]:
     upstream, material = case.upstream, case.material
     clips = material.shortest()
@@ -212,8 +242,8 @@ def _refused(upstream: Upstream, clips: Clips, what: str) -> Iterator[str]:
         upstream(clips)
     except SerbenchError:
         return
-    except Exception as error:
-        yield f"{what} ends in {type(error).__name__}; raise SerbenchError"
+    except (Exception, SystemExit) as error:
+        yield f"{what} {blame.told(error)}; raise SerbenchError"
     else:
         yield f"{what} is encoded; raise SerbenchError"
 
@@ -230,6 +260,7 @@ _CHECKS: dict[str, Callable[[_Case], Iterator[str]]] = {
     "looking for gradients": _gradients,
     "encoding the same clips again": _repeated,
     "encoding a clip alone and beside another": _padding,
+    "encoding a batch as large as those of a run": _crowd,
 }
 _EXTREMES: dict[str, Callable[[_Case], Iterator[str]]] = {
     "encoding short clips": _short,

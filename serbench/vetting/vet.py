@@ -12,6 +12,10 @@ from serbench.digests import digest_json
 from serbench.errors import SerbenchError
 from serbench.home import home
 from serbench.progress import Progress
+from serbench.vetting.trying import failures_of
+
+# Raised when the contract asks for more, so that what was found sound before is tried again.
+_EDITION = 2
 
 
 def vet(
@@ -38,13 +42,13 @@ def vet(
     """
     if not plugin.code:
         return
-    what = [plugin.kind, version("serbench"), dict(identity), device.partition(":")[0]]
+    what = [_EDITION, plugin.kind, version("serbench"), dict(identity), device.partition(":")[0]]
     known = home() / "checked" / digest_json(what)
     if known.is_file():
         return
     kind, name = plugin.kind[:-1], plugin.name
     progress.tell(f"{kind} '{name}' is checked on {device}, as its code is new here")
-    failures = _failures(plugin, given, progress, device)
+    failures = failures_of(plugin, given, progress, device=device)
     if failures:
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
         msg = f"{kind} '{name}' is not run: {failures[0]}{more}; `serbench check {kind}` says all"
@@ -52,24 +56,3 @@ def vet(
     with suppress(OSError):  # it is then checked again
         known.parent.mkdir(parents=True, exist_ok=True)
         known.write_text(f"{kind} {name}, {plugin.origin}\n", encoding="utf-8")
-
-
-def _failures(
-    plugin: plugins.Plugin, given: Mapping[str, Any], progress: Progress, device: str
-) -> list[str]:
-    # torch is loaded for what is new alone
-    if plugin.kind == "upstreams":
-        from serbench.vetting.adapting import make_twice
-        from serbench.vetting.upstream import check_upstream
-
-        made, again = make_twice(plugin, given, progress, device)
-        return check_upstream(made, again, extremes=False, device=device)
-    if plugin.kind == "downstreams":
-        from serbench.vetting.downstream import check_downstream
-
-        return check_downstream(
-            lambda dim: plugins.make(plugin, dim, options=given), learning=False, device=device
-        )
-    from serbench.vetting.postprocessor import check_postprocessor
-
-    return check_postprocessor(*(plugins.make(plugin, options=given) for _ in range(2)))

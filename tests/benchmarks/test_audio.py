@@ -162,7 +162,7 @@ def bad_file(folder: Path, what: str) -> Path:
     ("what", "kind", "words"),
     [
         ("missing", "missing", "does not exist; get it again"),
-        ("folder", "missing", "does not exist"),
+        ("folder", "missing", "is a folder, not an audio file"),
         ("no bytes", "empty", "0 bytes"),
         ("no samples", "empty", "no samples"),
         ("text", "unreadable", "convert it to WAV or FLAC"),

@@ -187,6 +187,21 @@ def test_broken_utterances_stop_a_run_or_are_left_out(corpus, tmp_path):
     assert found.usable(leave_out_broken=True).index.tolist() == [0]
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("path", None, "'path' is None in 12 utterances (u0"),
+        ("speaker", [1], "'speaker' is [1] in 12"),
+        ("end", "soon", "'end' is 'soon' in 12"),
+    ],
+)
+def test_a_column_of_another_type_is_refused_before_any_audio_is_read(corpus, column, value, said):
+    corpus[column] = [value] * len(corpus)
+    with pytest.raises(SerbenchError) as caught:
+        audit(corpus)
+    assert said in str(caught.value)
+
+
 def test_nothing_left(corpus):
     for path in corpus["path"]:
         Path(path).unlink()
@@ -336,13 +351,14 @@ def test_each_file_is_opened_once_and_then_never_again(corpus, opened):
     assert first.findings == ()
     assert set(opened.values()) == {1}
     assert len(opened) == 12
-    assert watched.steps == [("check audio of tiny", 12, 12)]
+    read = [("check audio of tiny", 12, 12)]
+    assert [step for step in watched.steps if step[0] == read[0][0]] == read
     opened.clear()
 
     second = audit_corpus(benchmark(), segments, watched)
 
     assert not opened
-    assert len(watched.steps) == 1
+    assert [step for step in watched.steps if step[0] == read[0][0]] == read
     pd.testing.assert_frame_equal(second.table, first.table)
 
 

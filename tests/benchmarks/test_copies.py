@@ -90,6 +90,39 @@ def test_other_recordings_are_no_copies():
     assert len(fingerprint(np.ones(100, np.float32), RATE)) == 0
 
 
+def hum(seed: int) -> np.ndarray:
+    """Return a voice that holds one note: harmonics of random phases that swell four times a s."""
+    draw = np.random.default_rng(seed)
+    time = np.arange(2 * RATE) / RATE
+    phase = 2 * np.pi * np.cumsum(278 * (1 + 0.05 * np.sin(2 * np.pi * 4 * time))) / RATE
+    wave = sum(np.sin(k * phase + draw.uniform(0, 6)) / k for k in range(1, 8))
+    swell = 0.3 + 0.2 * np.sin(2 * np.pi * 4 * time + draw.uniform(0, 6))
+    return (0.2 * wave * swell + draw.normal(0, 0.003, len(time))).astype(np.float32)
+
+
+def beeps(seed: int, clicks: bool = False) -> np.ndarray:
+    """Return a tone, or clicks 125 times a second, without a breath of noise."""
+    begin = np.random.default_rng(seed).integers(128)
+    time = np.arange(begin, begin + 2 * RATE)
+    wave = time % 128 == 0 if clicks else np.sin(2 * np.pi * 440 * time / RATE)
+    return (0.3 * wave).astype(np.float32)
+
+
+def test_sound_that_repeats_itself_is_no_copy_of_its_like():
+    for kind in ([hum(seed) for seed in range(8)], [*map(beeps, range(4))]):
+        assert near_copies([fingerprint(wave, RATE) for wave in kind]) == []
+    assert near_copies([fingerprint(beeps(seed, clicks=True), RATE) for seed in range(4)]) == []
+
+
+@pytest.mark.parametrize("how", ["a few samples", "cut", "louder", "another rate"])
+def test_a_copy_of_sound_that_repeats_itself_is_found_among_its_like(tmp_path, how):
+    waves = [*((hum(seed), RATE) for seed in range(4)), changed(hum(3), how, tmp_path / "a")]
+
+    (copy,) = near_copies([fingerprint(*wave) for wave in waves])
+
+    assert {copy.first, copy.second} == {3, 4}
+
+
 def corpus(folder: Path, waves: dict[str, np.ndarray], **columns: list) -> pd.DataFrame:
     for name, wave in waves.items():
         soundfile.write(folder / f"{name}.wav", wave, RATE)
@@ -164,8 +197,8 @@ def test_why_files_are_not_found_is_told_once(tmp_path):
         (tmp_path / "wav" / name).touch()
     given = {
         "a": tmp_path / "wav" / "..\\wav\\a.wav",
-        "b": tmp_path / "wav" / "..\\wav\\b.wav",
-        "c": tmp_path / "wav" / "A.WAV",
+        "b": tmp_path / "wav" / "..\\WAV\\B.wav",
+        "c": tmp_path / "Wav" / "A.WAV",
         "d": tmp_path / "wav" / "J\u00fcrgen.wav",
         "e": tmp_path / "wav" / "gone.wav",
     }

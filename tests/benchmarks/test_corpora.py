@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 
 from serbench import plugins
 from serbench.benchmarks.auditing.folds import few_speakers
+from serbench.benchmarks.reading.layout import read_lines, read_rows
 from serbench.checks.corpus import check_corpus
 from serbench.errors import SerbenchError
 
@@ -118,6 +121,36 @@ def test_a_renamed_folder_and_one_too_deep_are_told_with_what_to_do(name, tmp_pa
         made(name).read(folder)
 
 
+@pytest.mark.parametrize("name", ["emovo", "savee"])  # by a pattern, and by the names themselves
+def test_other_capital_letters_are_told_with_a_command_that_works_as_typed(name, tmp_path):
+    folder = tmp_path / tree(name).FOLDER
+    tree(name).grow(folder)
+    for file in sorted(folder.glob("*/*.wav"))[:20]:
+        file.rename(file.with_suffix(".WAV"))
+    with pytest.raises(SerbenchError, match="20 of ") as caught:
+        made(name).read(folder)
+    command = re.search(r"find .*? ';'", str(caught.value))
+    assert command is not None
+    subprocess.run(command[0], shell=True, check=True)
+    assert len(made(name).read(folder)) == tree(name).CLIPS
+
+
+@pytest.mark.parametrize("name", ["emovo", "savee"])
+def test_two_folders_too_deep_and_not_unpacked_is_told(name, tmp_path):
+    folder = tmp_path / tree(name).FOLDER
+    tree(name).grow(folder / "a" / "b")
+    with pytest.raises(SerbenchError, match="move what is in there two folders up"):
+        made(name).read(folder)
+    shutil.rmtree(folder / "a")
+    (folder / "all.zip").touch()
+    with pytest.raises(SerbenchError, match=r"'all\.zip' is not unpacked"):
+        made(name).read(folder)
+    shutil.rmtree(folder)
+    folder.touch()
+    with pytest.raises(SerbenchError, match="is a file, which is not unpacked"):
+        made(name).read(folder)
+
+
 @pytest.mark.parametrize(("name", "table"), [("meld", "dev_sent_emo.csv"), ("nemo", "data.tsv")])
 def test_other_columns_are_told(name, table, tmp_path):
     folder = tmp_path / tree(name).FOLDER
@@ -128,6 +161,52 @@ def test_other_columns_are_told(name, table, tmp_path):
     file.write_text("\n".join(lines))
     with pytest.raises(SerbenchError, match=r"it has no column [Ee]motion, but .*abel"):
         made(name).read(folder)
+
+
+def test_another_separator_is_told(tmp_path):
+    (tmp_path / "labels.csv").write_text("FileName;EmoClass\na.wav;A\n")
+    with pytest.raises(SerbenchError, match="its cells are separated by ';', not by ','"):
+        read_rows(tmp_path / "labels.csv", ["FileName"])
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("msp_improv", "Evaluation.txt"),
+        ("iemocap", "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt"),
+    ],
+)
+def test_labels_that_are_none_are_told_with_what_they_look_like(name, file, tmp_path):
+    for session in range(1, 6):
+        for part in ("dialog/EmoEvaluation", "dialog/transcriptions", "sentences/wav"):
+            (tmp_path / f"Session{session}" / part).mkdir(parents=True)
+    (tmp_path / file).write_text("nothing of the kind\n", encoding="utf-16")
+    with pytest.raises(SerbenchError, match="has no line like") as caught:
+        made(name).read(tmp_path)
+    assert str(tmp_path / file).startswith(str(caught.value).split("'")[3])
+
+
+def test_a_marked_file_in_utf_8_is_read_as_such(tmp_path):
+    (tmp_path / "a.txt").write_text("é 1\n", encoding="utf-8-sig")
+    (tmp_path / "b.txt").write_text("é 1\n", encoding="latin-1")
+    assert [read_lines(tmp_path / name) for name in ("a.txt", "b.txt")] == [["é 1"]] * 2
+
+
+def test_a_table_of_cameo_that_was_cut_short_loses_nothing_silently(tmp_path):
+    tree("cameo").grow(tmp_path)
+    lines = (tmp_path / "metadata.csv").read_text().splitlines()
+    (tmp_path / "metadata.csv").write_text("\n".join(lines[:100]))
+    with pytest.raises(SerbenchError, match=r"111 of 210 files in .* are in no row"):
+        made("cameo").read(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"a.wav": {"W1": {}}}'])
+def test_raters_of_msp_podcast_that_are_none_are_told(content, tmp_path):
+    tree("msp_podcast").grow(tmp_path)
+    (tmp_path / "Labels" / "labels_detailed.csv").unlink()
+    (tmp_path / "Labels" / "labels_detailed.json").write_text(content)
+    with pytest.raises(SerbenchError, match="is not the table of raters"):
+        made("msp_podcast", task="classes").read(tmp_path)
 
 
 def test_a_stranger_among_the_files_is_named(tmp_path):
@@ -200,3 +279,52 @@ def test_the_page_to_copy_reads_the_tree_to_copy(tmp_path):
     next((folder / "wav").iterdir()).unlink()
     with pytest.raises(SerbenchError, match=r"has 36 clips, here are 35 \(by emotion: "):
         pages["benchmark"]["make"]().read(folder)
+
+
+@pytest.mark.parametrize("word", ["Anger", "", "angry", "anger "])
+def test_emotions_of_cameo_that_are_none_are_counted_and_told(word, tmp_path):
+    tree("cameo").grow(tmp_path)
+    table = tmp_path / "metadata.csv"
+    table.write_text(table.read_text().replace("1_anger_0.wav,anger", f"1_anger_0.wav,{word}"))
+    with pytest.raises(SerbenchError, match=rf"3 of 210 rows .*{word!r} of CaFE/1_anger_0\.wav"):
+        made("cameo").read(tmp_path)
+
+
+@pytest.mark.parametrize("cell", ["Zzz", "nan", "inf"])
+def test_a_cell_of_msp_podcast_that_is_no_number_is_told_with_its_row(cell, tmp_path):
+    tree("msp_podcast").grow(tmp_path, seconds=0.1)
+    labels = tmp_path / "Labels" / "labels_consensus.csv"
+    lines = labels.read_text().splitlines()
+    cells = lines[9].split(",")
+    lines[9] = ",".join([*cells[:2], cell, *cells[3:]])
+    labels.write_text("\n".join(lines) + "\n")
+    with pytest.raises(SerbenchError, match=rf"1 cells of 'EmoAct' .*'{cell}' in .*0001_0000"):
+        made("msp_podcast").read(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["iemocap", "msp_improv"])
+def test_a_line_with_a_number_that_is_none_is_missing(name, tmp_path):
+    folder = tmp_path / tree(name).FOLDER
+    tree(name).grow(folder)
+    pattern = "Session1/dialog/EmoEvaluation/*.txt" if name == "iemocap" else "Eval*.txt"
+    file = max(folder.glob(pattern), key=lambda path: path.stat().st_size)
+    text = file.read_text()
+    number = re.search(r"(?<=\[)[\d.]+(?=, )|(?<=A:)\d\.\d+", text).group()
+    file.write_text(
+        re.sub(rf"(?<=[\[:]){re.escape(number)}(?=[,;])", f"{number}.1.3", text, count=1)
+    )
+    with pytest.raises(SerbenchError, match=r"(?i)here (are|is)|has \d+ "):
+        made(name).read(folder)
+
+
+def test_what_a_reader_leaves_out_is_counted(data):
+    from serbench.benchmarks.auditing.summary import summary
+
+    for name, said in (
+        ("cameo", "30: calm 30"),
+        ("shemo", "38: fear 38"),
+        ("msp_improv", "640: other emotions or no agreement 640"),
+    ):
+        benchmark = made(name, **({"emotions": 5} if name == "shemo" else {}))
+        table = benchmark.read(data(name) / tree(name).FOLDER).assign(seconds=1.0, rate=16000)
+        assert dict(summary(table, benchmark.task))["left out"] == said

@@ -9,8 +9,11 @@ import soundfile
 
 from serbench.benchmarks import Classification, Regression
 from serbench.benchmarks.auditing.audit import audit_corpus
-from serbench.benchmarks.reading import custom
+from serbench.benchmarks.auditing.describing import tables
+from serbench.benchmarks.auditing.summary import summary
+from serbench.benchmarks.reading import custom, custom_table
 from serbench.benchmarks.reading.audio import read_audio
+from serbench.benchmarks.reading.names import as_texts
 from serbench.errors import SerbenchError
 from serbench.progress import Silent
 
@@ -259,7 +262,7 @@ def test_wrong_tables_of_the_description(tmp_path, lines, words):
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        ("", "no column 'path'"),
+        ("", "is empty, or its first row is"),
         ("path,speaker,emotion\n", "a header and no rows"),
         ("path,speaker\na.wav,1\n", "no column 'emotion'.*say so under \\[columns\\]"),
         ("path,speaker,emotion,path\na.wav,1,anger,a.wav\n", "column 'path' twice"),
@@ -328,6 +331,31 @@ def test_the_audit_names_the_rows(tmp_path):
     assert str(tmp_path / "wav" / "gone.wav") in told["missing"]
 
 
+FOLDS = "protocol = {name = 'speaker_folds', k = 4}"
+
+
+@pytest.mark.parametrize("written", [FOLDS, "protocol = 'speaker_folds'"])
+def test_a_protocol_may_stand_in_one_line(tmp_path, written):
+    benchmark = custom.read_benchmark(corpus(tmp_path, f"{written}\n{CLASSES}"))
+    name, build = next(iter(benchmark.protocols.items()))
+    assert (name, build.keywords) == ("speaker_folds", {"k": 4} if written == FOLDS else {})
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (f"[columns]\ngender = 'sex'\n{FOLDS}", r"'protocol' stands below \[columns\]"),
+        ("[columns]\nlicence = 'CC0'", r"'licence' stands below \[columns\]"),
+        ("[known_defects]\nmin_utterances = 3", r"'min_utterances' stands below \[known_defects\]"),
+        ("[protocol]\nname = 'speaker_folds'\nchannel = 1", r"'channel' stands below \[protocol\]"),
+        (FOLDS.replace("{", "{\n"), r"not valid TOML: .* in one line, .* or as a section \[name\]"),
+    ],
+)
+def test_what_stands_at_another_place_in_the_file_is_told(tmp_path, lines, words):
+    message = refused(corpus(tmp_path, f"{CLASSES}\n{lines}\n"))
+    assert re.search(words, message), message
+
+
 def test_the_documented_description_is_one(tmp_path):
     """The example in the module's docstring, as it stands."""
     example = re.search(r"The TOML file::\n\n((?:    .*\n|\n)+)", custom.__doc__ + "\n")[1]
@@ -340,3 +368,33 @@ def test_the_documented_description_is_one(tmp_path):
     assert benchmark.name == "my_corpus"
     assert benchmark.read(None)["speaker"].tolist() == ["1", "2"]
     assert benchmark.known_defects == {"clip 17": "nothing is said"}
+
+
+def test_rows_without_labels_are_a_part_of_their_own(tmp_path):
+    rows = ["path,speaker,emotion,split"]
+    parts = {"train": "calm", "valid": "loud", "test": "calm", "Unlabelled": ""}
+    for part, label in parts.items():
+        soundfile.write(tmp_path / f"{part}.wav", np.linspace(-0.1, 0.1, 8000), 16000)
+        rows.append(f"{part}.wav,{part},{label},{part}")
+    (tmp_path / "table.csv").write_text("\n".join(rows))
+    (tmp_path / "own.toml").write_text(
+        'name = "own"\nversion = "1"\ntable = "table.csv"\ntask = "classification"\n'
+        'labels = ["calm", "loud"]\n'
+    )
+    benchmark = custom.read_benchmark(tmp_path / "own.toml")
+    table = benchmark.read(None)
+    (fold,) = benchmark.protocols["corpus_split"]().split(table, benchmark.task)
+    assert table["path"].iloc[fold.unlabelled].str.endswith("Unlabelled.wav").tolist() == [True]
+    assert 3 not in {*fold.train, *fold.valid, *fold.test}
+    heard = as_texts(table).assign(seconds=1.0, rate=16000)
+    told = dict(summary(heard, benchmark.task))
+    assert told["unlabelled"] == "1, which nothing is learnt from or scored on"
+    speakers = tables(heard, benchmark.task)["speakers"]
+    assert speakers.set_index("speaker").loc["Unlabelled", ["calm", "loud"]].tolist() == [0, 0]
+
+
+def test_a_header_with_semicolons_in_quotes_is_one_of_commas(tmp_path):
+    text = 'path,speaker,"note;x;y;z;u",emotion\na.wav,s,"1;2",calm\n'
+    (tmp_path / "t.csv").write_text(text)
+    rows = [cells for _, cells in custom_table.rows_of(tmp_path / "t.csv")]
+    assert rows[1] == ["a.wav", "s", "1;2", "calm"]

@@ -129,10 +129,13 @@ def test_a_table_that_is_another(copy):
         emotale.make().read(copy)
 
 
-def test_a_rating_that_is_no_number_is_a_missing_target(copy, corpora):
+def test_a_rating_that_is_empty_is_a_missing_target_and_no_number_is_told(copy, corpora):
     text = (copy / "annotations.csv").read_text()
-    (copy / "annotations.csv").write_text(text.replace("DK_001_A_1.wav,4.0,", "DK_001_A_1.wav,?,"))
+    (copy / "annotations.csv").write_text(text.replace("DK_001_A_1.wav,4.0,", "DK_001_A_1.wav,,"))
 
     table = emotale.make().read(copy)
 
     assert table.index[table["arousal"].isna()].tolist() == [0]
+    (copy / "annotations.csv").write_text(text.replace("DK_001_A_1.wav,4.0,", "DK_001_A_1.wav,?,"))
+    with pytest.raises(SerbenchError, match=r"first: '\?' in the row of DK_001_A_1\.wav"):
+        emotale.make().read(copy)

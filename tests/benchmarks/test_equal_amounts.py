@@ -29,7 +29,7 @@ def table(speakers: int = 12, clips: int = 12) -> DataFrame:
 
 
 def folds(corpus: DataFrame, **options: Any) -> list[Fold]:
-    return protocols.equal_amounts(k=4, **options).split(corpus, TASK)
+    return protocols.equal_amounts(**{"k": 4, **options}).split(corpus, TASK)
 
 
 def ids(corpus: DataFrame, rows: Any) -> set[str]:
@@ -79,6 +79,8 @@ def test_the_order_of_rows_does_not_matter_and_labels_are_as_frequent_as_before(
         ({"speakers": 7}, "give 'speakers' from 1 to 6"),
         ({"clips": 12}, "on 12 of a speaker's utterances and tests others, but '00' has 12"),
         ({"clips": 0}, "option 'clips' of protocol 'equal_amounts'"),
+        ({"k": 99}, "^protocol 'equal_amounts' needs 99 "),
+        ({"balance": ("age",)}, "^protocol 'equal_amounts' needs the column 'age'"),
     ],
 )
 def test_what_cannot_be_had_is_said(options: dict[str, Any], message: str) -> None:

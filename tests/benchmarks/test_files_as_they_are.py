@@ -12,6 +12,7 @@ import soundfile
 
 from serbench.benchmarks import Classification
 from serbench.benchmarks.auditing.audio import check_audio
+from serbench.benchmarks.auditing.causes import explained
 from serbench.benchmarks.auditing.recordings import measure
 from serbench.benchmarks.reading import mp3
 from serbench.benchmarks.reading.audio import read_audio
@@ -202,3 +203,9 @@ def test_channels_that_cancel_are_told_as_that_and_one_can_be_chosen(tmp_path):
     np.testing.assert_allclose(right, -wave, atol=1e-4)
     (found,) = findings(path, **{CHANNEL: 3.0})
     assert "has 2 channel(s), no number 3" in found.message
+
+
+def test_a_folder_in_the_place_of_a_file_is_called_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").mkdir()
+    missing = Finding("missing", "error", "is a folder", "a", tmp_path / "a.wav")
+    assert [*explained([missing])] == [missing]

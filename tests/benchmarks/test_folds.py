@@ -142,6 +142,15 @@ def test_a_dimension_of_one_value_is_found(table: DataFrame) -> None:
     assert ("constant_target", "error") in kinds(audit(table, "speaker_folds", DIMENSIONS))
 
 
+def test_an_empty_test_among_several_is_an_error(table: DataFrame) -> None:
+    protocol, (fold,) = by_hand(table, train=["s0", "s1"], valid=["s2"], test=["s3"])
+    several = replace(fold, tests={"test_a": fold.test, "test_b": fold.test[:0]})
+    empty = [f for f in audit_folds(table, [several], protocol, CLASSES) if f.kind == "empty_part"]
+    assert [f.message.partition("; ")[0] for f in empty] == [
+        "fold 'own': no utterance in its test test_b"
+    ]
+
+
 def test_empty_parts_are_errors(table: DataFrame) -> None:
     protocol, folds = by_hand(table, train=["s0", "s1"], valid=[], test=["s2"])
     findings = audit_folds(table, folds, protocol, CLASSES)

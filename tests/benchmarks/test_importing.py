@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 from serbench import bounds
-from serbench.benchmarks.reading import custom
+from serbench.benchmarks.reading import custom, foreign
 from serbench.benchmarks.reading.importing import Target, import_corpus
 from serbench.errors import SerbenchError
 from serbench.progress import Progress, Silent
@@ -407,3 +407,93 @@ def test_parquet_files_of_anything_are_one_sentence(
     with pytest.raises(SerbenchError, match=r"train-0\.parquet' has 1,001 cells"):
         imported(source, tmp_path / "mine", called={})
     assert not (tmp_path / "mine").exists()
+
+
+def test_each_channel_of_a_recording_has_a_talker_of_its_own(tmp_path: Path) -> None:
+    both = {"id": "long", "sources": [{"type": "file", "channels": [0, 1], "source": "long.wav"}]}
+    left, right = spoken("a") | {"channel": 0}, spoken("b") | {"channel": 1}
+    right["custom"] = {"emotion": "angry"}
+    cuts = {"id": "c1", "start": 0.0, "supervisions": [left, right], "recording": both}
+    soundfile.write(tmp_path / "long.wav", np.zeros((RATE, 2)), RATE)
+    path = write_cuts(tmp_path / "cuts.jsonl", cuts)
+    read = custom.read_benchmark(imported(path, tmp_path / "mine", called={})).read(None)
+    assert dict(zip(read["utterance"], read["audio_channel"], strict=True)) == {"a": 1, "b": 2}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"transforms": [{"name": "Speed"}]}, "changed after they are read"),
+        ({"sources": [{"type": "command", "channels": [0], "source": "cat x |"}]}, "a command"),
+        ({"sources": [{"type": "url", "channels": [0], "source": "http://x"}]}, "from a url"),
+    ],
+)
+def test_recordings_that_are_no_files_as_they_are_are_refused(
+    tmp_path: Path, changed: dict[str, Any], said: str
+) -> None:
+    one = {"id": "long", "sources": [{"type": "file", "source": "long.wav"}], **changed}
+    cut = {"id": "c", "start": 0.0, "supervisions": [spoken("a")], "recording": one}
+    with pytest.raises(SerbenchError, match=f"recording 'long' cannot.*{said}.*; save it"):
+        imported(write_cuts(tmp_path / "cuts.jsonl", cut), tmp_path / "mine", called={})
+
+
+def test_whole_numbers_of_parquet_stay_so_where_a_cell_is_empty(
+    tmp_path: Path, clips: list[Path]
+) -> None:
+    heard = [{"bytes": clip.read_bytes(), "path": clip.name} for clip in clips]
+    table = pd.DataFrame({"audio": heard, "emotion": [e for _, e in CLIPS]})
+    names = [0, 1, 2**53 + 1, None, 2, 2]
+    table["speaker"] = pd.Series(names, dtype="Int64")
+    (tmp_path / "hub").mkdir()
+    table.to_parquet(tmp_path / "hub" / "train-0.parquet")
+    imported(tmp_path / "hub", tmp_path / "mine", called={})
+    written = pd.read_csv(tmp_path / "mine" / "utterances.csv", dtype=str)["speaker"]
+    assert written.fillna("").to_list() == ["0", "1", str(2**53 + 1), "", "2", "2"]
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # in audformat
+def test_segments_of_one_file_in_audformat_have_ids_of_their_own(
+    tmp_path: Path, clips: list[Path]
+) -> None:
+    audformat = pytest.importorskip("audformat")
+    database = audformat.Database("mine")
+    files = [f"wav/{clip.name}" for clip in clips[:3] for _ in range(2)]
+    index = audformat.segmented_index(files, [0.0, 0.5] * 3, [0.5, 1.0] * 3)
+    table = database["all"] = audformat.Table(index)
+    for name, values in zip(("speaker", "emotion"), zip(*CLIPS, strict=True), strict=True):
+        database.schemes[name] = audformat.Scheme("str")
+        table[name] = audformat.Column(scheme_id=name)
+        table[name].set([*values])
+    database.save(tmp_path)
+    read = custom.read_benchmark(imported(tmp_path, tmp_path / "mine", called={})).read(None)
+    assert read["utterance"].is_unique
+    assert read["utterance"].str.endswith((":0-0.5", ":0.5-1")).all()
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # in audformat
+def test_what_is_said_of_a_file_in_audformat_holds_for_its_segments(
+    tmp_path: Path, clips: list[Path]
+) -> None:
+    audformat = pytest.importorskip("audformat")
+    database = audformat.Database("mine")
+    for name in ("speaker", "emotion"):
+        database.schemes[name] = audformat.Scheme("str")
+    names = [f"wav/{clip.name}" for clip in clips]
+    whole = database["files"] = audformat.Table(audformat.filewise_index(names))
+    cut = database["segments"] = audformat.Table(
+        audformat.segmented_index([names[0], names[0], names[1]], [0.0, 0.5, 0.0], [0.5, 1.0, 1.0])
+    )
+    for table, name, values in (
+        (whole, "speaker", [speaker for speaker, _ in CLIPS]),
+        (cut, "emotion", ["calm", "angry", "calm"]),
+    ):
+        table[name] = audformat.Column(scheme_id=name)
+        table[name].set(values)
+    database.save(tmp_path)
+    read = foreign.read(tmp_path, tmp_path / "mine", Silent())
+    assert len(read) == 3 + len(clips) - 2
+    assert read["speaker"].notna().all()
+    segments = read[read["emotion"].notna()]
+    assert segments["emotion"].to_list() == ["calm", "angry", "calm"]
+    assert segments["speaker"].to_list() == [CLIPS[0][0], CLIPS[0][0], CLIPS[1][0]]
+    assert segments["end"].to_list() == [0.5, 1.0, 1.0]

@@ -414,7 +414,15 @@ def drop(column: str) -> Callable[[DataFrame], DataFrame]:
     ("name", "options", "spoil", "message"),
     [
         ("leave_one_session_out", {}, drop("gender"), "column 'session', which .* does not have"),
-        ("leave_one_speaker_out", {}, drop("speaker"), "it has utterance, .*emotion.*; use"),
+        ("leave_one_speaker_out", {}, drop("speaker"), "it has gender, .*emotion.*; use"),
+        (
+            "leave_one_session_out",
+            {},
+            lambda t: t[["utterance", "speaker"]].assign(
+                path="x", recording="y", seconds=1, copy=""
+            ),
+            "does not have; it has speaker; use",
+        ),
         ("speaker_folds", {"balance": ["age"]}, drop("arousal"), "needs the column 'age'"),
         (
             "speaker_folds",

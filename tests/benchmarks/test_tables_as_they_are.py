@@ -14,6 +14,7 @@ import soundfile
 from serbench.benchmarks import UNKNOWN, Classification, Regression
 from serbench.benchmarks.auditing.describing import tables
 from serbench.benchmarks.auditing.folds import audit_folds, doubts
+from serbench.benchmarks.auditing.sharing import shared
 from serbench.benchmarks.auditing.table import check_table
 from serbench.benchmarks.reading import custom
 from serbench.benchmarks.reading.layout import CHANNEL
@@ -95,6 +96,15 @@ def test_the_channel_that_is_heard_can_be_said(tmp_path, channel):
     assert table[CHANNEL].tolist() == [2.0, 2.0]
 
 
+def test_categories_of_a_plugin_are_texts():
+    names = {"speaker": ["b", "a", None, "b"], "session": [1] * 4}
+    table = pd.DataFrame({name: pd.Categorical(values) for name, values in names.items()})
+    plain = as_texts(table)
+    assert plain["speaker"].tolist() == ["b", "a", UNKNOWN, "b"]
+    assert plain["session"].tolist() == ["1"] * 4
+    assert not any(isinstance(dtype, pd.CategoricalDtype) for dtype in plain.dtypes)
+
+
 def test_numbers_of_a_plugin_are_texts_by_one_rule():
     table = as_texts(
         pd.DataFrame(
@@ -136,6 +146,31 @@ def test_one_person_by_two_names_is_a_warning_and_on_two_sides_an_error(one, oth
     assert all(f"{one} = {other}" in f.message or f"{other} = {one}" in f.message for f in errors)
 
 
+@pytest.mark.parametrize(
+    ("one", "other"), [("Ses1", "ses01"), ("a  b", "A b "), ("1", "001"), ("x1.5", "X1.5")]
+)
+def test_one_session_by_two_names_is_a_warning_and_on_two_sides_an_error(one, other):
+    table = people(["a", "b", "c", "d", "e"])
+    own = dict(zip("abcde", (one, other, "two", "three", "four"), strict=True))
+    table["session"] = table["speaker"].map(own)
+
+    (found,) = [f for f in check_table(TASK, table) if f.kind == "alike_sessions"]
+    assert (found.severity, "[values.session]" in found.message) == ("warning", True)
+    protocol = protocols.leave_one_session_out()
+    errors = audit_folds(table, protocol.split(table, TASK), protocol, TASK)
+    assert {f.kind for f in errors if f.severity == "error"} == {"shared_session"}
+    assert all(" = ".join(sorted([one, other])) in f.message for f in errors)
+    folds = protocol.split(table, TASK)
+    assert any(found.what == "session" and found.share > 0 for found in shared(table, folds))
+
+
+def test_zeros_after_a_decimal_point_count():
+    assert alike(["1.05", "1.5"]) == []
+    assert alike(["01.05", "1.05"]) == [["01.05", "1.05"]]
+    assert alike(["s1,05", "s1,5", "s 10", "s 1"]) == []
+    assert alike(["a 01", "A  1"]) == [["A  1", "a 01"]]
+
+
 def test_speakers_nobody_knows_are_nobody():
     table = people(["a", "b", "c", UNKNOWN]).sort_values("utterance", ignore_index=True)
     table["split"] = ["train", "valid", "test", "train"] * 4
@@ -154,9 +189,10 @@ def test_speakers_nobody_knows_are_nobody():
     protocol = protocols.random_clips(k=3)
     told = {f.kind: f.message for f in doubts(table, protocol.split(table, TASK), protocol)}
     alone = (
-        "4 of 16 utterances have an unknown speaker: they are in no figure by speaker; name them"
+        "4 of 16 utterances have an unknown speaker: they are in no figure by speaker; name them, "
     )
-    assert told["unknown_speakers"] == alone
+    assert told["unknown_speakers"].startswith(alone)
+    assert "benchmark.unknown=dropped" in told["unknown_speakers"]
     columns = {"gender": None, "seconds": 1.0}
     labels = tables(table.assign(**columns), TASK)["labels"]
     assert set(labels["speakers"]) == {3}, "who is unknown is no fourth person"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
+import json
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,11 +13,20 @@ import numpy as np
 import pytest
 from pandas import DataFrame
 
-from serbench.benchmarks import Benchmark, Classification, Regression, Task, protocols
+from serbench import plugins
+from serbench.benchmarks import (
+    UNKNOWN,
+    Benchmark,
+    Classification,
+    Regression,
+    Task,
+    protocols,
+)
 from serbench.benchmarks.auditing.folds import audit_folds
 from serbench.benchmarks.reading.layout import as_table
 from serbench.benchmarks.reading.union import unite
 from serbench.errors import SerbenchError
+from serbench.plugins import names
 
 
 def corpus(name: str, task: Task, *, speakers: int = 6, folder: str | None = None) -> Benchmark:
@@ -73,6 +85,24 @@ def test_ids_speakers_and_sessions_of_two_corpora_are_never_the_same() -> None:
     assert made.known_defects["english/0-neutral"] == "silent"
 
 
+def test_who_is_unknown_stays_unknown_and_what_has_no_truth_stays_out() -> None:
+    def read(root: Path | None) -> DataFrame:
+        table = GERMAN.read(root)
+        table.loc[:2, "speaker"] = "unknown"
+        table.loc[3:5, "speaker"] = None
+        table.loc[6:8, "split"] = "unlabelled"
+        table.loc[9:, "session"] = UNKNOWN
+        return table
+
+    strange = dataclasses.replace(GERMAN, read=read)
+    table = unite({"german": strange}, {"english": ENGLISH}, renamed=SAME).read(Path("data"))
+    german = table[table.corpus == "german"]
+    assert (german.speaker == UNKNOWN).sum() == 4
+    assert set(german.session.dropna()) == {"german/1", "german/Unknown"}
+    assert set(german.speaker) == {UNKNOWN, "german/3", "german/4", "german/5"}
+    assert set(german.utterance.str.split("-").str[0]) == {f"german/{s}" for s in (0, 1, 3, 4, 5)}
+
+
 def test_a_corpus_is_tested_on_what_is_learnt_from_the_others_alone() -> None:
     third = corpus("third", Classification(("neutral", "happiness")))
     made = unite({"german": GERMAN, "third": third}, {"english": ENGLISH}, renamed=SAME)
@@ -124,6 +154,69 @@ def test_labels_that_one_side_alone_has_are_refused_with_the_setting_that_says_w
     assert str(told.value).endswith(
         """--set 'benchmark.map=["english.happy=happiness", "boredom=", "disgust="]'"""
     )
+
+
+def asked(tested: dict[str, Benchmark], trained: dict[str, Benchmark], **more: Any) -> list[str]:
+    """Return the setting that a refusal says to copy; nothing if there is none."""
+    try:
+        made = unite(tested, trained, **more)
+        next(iter(made.protocols.values()))()
+    except SerbenchError as error:
+        _, there, setting = str(error).partition("--set 'benchmark.map=")
+        return json.loads(setting.removesuffix("'")) if there else []
+    return []
+
+
+SYNONYMS = [
+    *({"anger", "angry"}, {"happiness", "happy", "joy"}, {"sadness", "sad"}, {"fear", "fearful"}),
+    *({"surprise", "surprised"}, {"disgust", "disgusted"}),
+]
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_the_setting_to_copy_never_says_that_one_emotion_is_another(*, together: bool) -> None:
+    made = {n: plugins.make(plugins.find("benchmarks", n), options={}) for n in names("benchmarks")}
+    labels = {name: set(one.task.classes) for name, one in made.items()}
+    pairs = [(a, b) for a, b in itertools.permutations(made, 2) if labels[a] and labels[b]]
+    renamed = set()
+    for a, b in pairs:
+        sides = ({a: made[a], b: made[b]}, {}) if together else ({a: made[a]}, {b: made[b]})
+        lines = asked(*sides)
+        assert bool(lines) == (labels[a] != labels[b])
+        for old, new in (line.split("=") for line in lines):
+            if new:
+                assert old.startswith(f"{b}.")
+                renamed.add(frozenset({(old := old.removeprefix(f"{b}.")), new}))
+                assert old in labels[b] - labels[a]
+                assert new in labels[a] - labels[b]
+        try:
+            assert asked(*sides, renamed=lines) == []
+        except SerbenchError as error:
+            raise AssertionError(sides, lines) from error
+    assert renamed
+    assert all(any(pair <= same for same in SYNONYMS) for pair in renamed)
+
+
+def test_the_setting_to_copy_keeps_what_was_said_and_asks_for_the_rest() -> None:
+    one = corpus("one", Classification(("anger", "joy", "sadness")))
+    other = corpus("other", Classification(("angry", "happy", "happiness", "calm")))
+    assert asked({"one": one}, {"other": other}) == [
+        *("other.angry=anger", "joy=", "sadness=", "happy=", "happiness=", "calm="),
+    ]
+    given = ["other.angry=anger", "other.happy=joyy"]
+    assert asked({"one": one}, {"other": other}, renamed=given) == [
+        *(*given, "other.happiness=joy", "one.sadness=", "other.happy=", "other.calm="),
+    ]
+
+
+def test_corpora_that_are_one_are_asked_what_their_labels_are_by_those_left_out_alone() -> None:
+    members = {
+        "a": corpus("a", Classification(("joy", "neutral"))),
+        "b": corpus("b", Classification(("happy", "neutral", "boredom"))),
+        "c": corpus("c", Classification(("happiness", "neutral"))),
+    }
+    assert asked(members, {}) == ["b.happy=joy", "c.happiness=joy", "boredom="]
+    assert unite(members, {}).protocols["speaker_folds"]().name == "speaker_folds"
 
 
 def rated(name: str, low: float, high: float, *dimensions: str) -> Benchmark:

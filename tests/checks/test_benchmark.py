@@ -83,6 +83,7 @@ def split(table, task, *, first):
     return folds
 '''
 
+NO_TABLE = "read of benchmark 'mine' returns a int, not a DataFrame"
 LEFT_OUT = (
     "not checked, as the corpus of 'mine' is not there: its table and folds; give --data DIR or "
     "set SERBENCH_DATA to the folder that holds 'mine'. ask me"
@@ -121,6 +122,12 @@ DECLARED = [
     ("Classification(LABELS)", "Regression(('x',), 1, 1)", "'low' is 1, which is not below 'high'"),
     ("Classification(LABELS)", "Regression('x', 0, 1)", "results cannot hold its task"),
     ('{"speaker_folds": partial', '{} and {"speaker_folds": partial', "it has no protocol"),
+    (
+        "LABELS = ",
+        "NAMES = tuple('ab')\nLABELS = ",
+        "NAMES is read without importing; write it as a",
+    ),
+    ("LABELS = ", "HOLDS = ('a', '=')\nLABELS = ", "HOLDS is ('a', '='); it must hold texts"),
     (
         "def own(*, first: int",
         "def own(first: int",
@@ -165,7 +172,15 @@ READ = [
     ("    parts =", "    files['x']\n    parts =", "raise SerbenchError with a remedy"),
     ("    parts =", "    raise SerbenchError('no m1-loud')\n    parts =", "no m1-loud"),
     ("    parts =", "    np.random.rand()\n    parts =", "random state of numpy"),
-    ("return table", "return list(table)", "read returns a list, not a DataFrame"),
+    (
+        "return table",
+        "return list(table)",
+        "read of benchmark 'mine' returns a list, not a DataFrame",
+    ),
+    ("return table", "return table.assign(path=None)", "'path' is None in 12 utterances (f1-calm"),
+    ("return table", "return table.assign(speaker=[[1]] * 12)", "'speaker' is [1] in 12"),
+    ("return table", "return table.assign(end='soon')", "'end' is 'soon' in 12"),
+    ("return table", "return table.iloc[:, [*range(table.shape[1]), 0]]", "' twice; give it"),
     ("return table", "return table[:0]", "the table of benchmark 'mine' has no utterances"),
     (
         "return table",
@@ -173,6 +188,7 @@ READ = [
         "lacks the columns text; its `read` must",
     ),
     ("return table", "return table.assign(seconds=1.0)", "has a column 'seconds', which serbench"),
+    ("[file.stem for file", "[None for file", "'utterance' is None in 12 utterances (None"),
     ("[file.stem for file", "[3 for file", "the same id: 12 utterances (3, 3"),
     ("[file.stem for file", "[file.stem[0] for file", "the same id: 6 utterances (f, f"),
     ("[speaker for", "[3 for", "needs 3 speakers; there are 1: 3"),
@@ -280,7 +296,7 @@ def test_the_part_that_needs_the_corpus_is_left_out_and_named(
     assert check_benchmark(path, progress=Told()) == []
     assert lines[0] == lines[1] == LEFT_OUT
     monkeypatch.setenv("SERBENCH_DATA", str(data))
-    assert check_benchmark(path, progress=Told()) == ["read returns a int, not a DataFrame"]
+    assert check_benchmark(path, progress=Told()) == [NO_TABLE]
     assert len(lines) == 2
 
 

@@ -44,6 +44,20 @@ class Sound(Upstream):
         return torch.stack([hidden, hidden.tanh()])
 
 
+class SeesACrowd(Sound):
+    """Depends on the batch only where there are more clips than five."""
+
+    def forward(self, clips: Clips) -> Features:
+        layers, lengths = super().forward(clips)
+        return Features(layers * max(1, len(clips.waves) - 5), lengths)
+
+
+class FailsInACrowd(Sound):
+    def forward(self, clips: Clips) -> Features:
+        layers, lengths = super().forward(clips)
+        return Features(layers if len(clips.waves) < 7 else layers * torch.nan, lengths)
+
+
 class WrongDepth(Sound):
     depth = 3
 
@@ -232,6 +246,8 @@ def test_sound_upstream_passes() -> None:
         (SeesTheBatch, "a clip after a longer one differs from itself alone by"),
         (SeesTheBatch, "a clip before a shorter one differs from itself alone by"),
         (SeesWhatFollows, "a clip before a longer one differs from itself alone by 0.01 of"),
+        (SeesACrowd, "in a batch of 20, which is as large as those of a run, differs from itself"),
+        (FailsInACrowd, "as large as those of a run, are not all finite numbers"),
         (InTraining, "features are other ones in evaluation mode"),
         (Drops, "the same clips have other features the second time"),
         (Drops, "encoding changes the global random state of torch"),
@@ -325,7 +341,7 @@ def test_sound_reader_passes() -> None:
         (TokensOfBlanks, "tokens(' ') is 1; it must be 0"),
         (ReadsNothing, "a clip with the text None is encoded; raise SerbenchError"),
         (ReadsNothing, "a clip with the text ' ' is encoded; raise SerbenchError"),
-        (FailsOnNone, "a clip with the text None ends in TypeError; raise SerbenchError"),
+        (FailsOnNone, "a clip with the text None ends in TypeError: int() argument must be"),
         (SeesLongerTexts, "a clip before a longer one differs from itself alone by"),
         (OnlySaysText, "reads is 'text'; derive it from TextUpstream"),
         (SaysWaves, "reads is 'waves'; derive it from TextUpstream"),
@@ -409,6 +425,11 @@ class WrongWidth(Head):
     def __init__(self, dim: int) -> None:
         super().__init__(dim)
         self.embedding_dim = 5
+
+
+class HeadInACrowd(Head):
+    def forward(self, frames: Tensor, lengths: Tensor, speakers: Tensor) -> Tensor:
+        return super().forward(frames, lengths, speakers) * max(1, len(frames) - 8)
 
 
 class SeesPadding(Head):
@@ -506,6 +527,7 @@ def test_sound_downstream_passes(kind: Callable[[int], Downstream]) -> None:
         (NotOnlyTheMean, "needs is 'mean', but the embedding of the mean over time differs"),
         (WrongNeeds, "needs is 'sums'; it must be 'frames' or 'mean'"),
         (WrongWidth, "embeddings have shape (8, 6); (B, embedding_dim) is (8, 5)"),
+        (HeadInACrowd, "in a batch of 45 an utterance differs from itself in one of 8 by"),
         (SeesPadding, "padding must not count"),
         (Spread, "embeddings of utterances of [1] frames are not all finite numbers"),
         (Detached, "no gradient reaches the parameter 'project.weight'"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -105,6 +106,9 @@ def test_a_broken_result_is_named_not_skipped(results: Path) -> None:
         (("check", "benchmark", "emodbb"), "did you mean 'emodb'?"),
         (("check", "benchmark", "none.toml"), "'none.toml': No such file or directory"),
         (("data", "check", "emodbb"), "did you mean 'emodb'?"),
+        (("leaderboard", "--results", "x", "verify"), "--results before 'verify' is of the table"),
+        (("data", "check", "emodb,"), "--benchmark 'emodb,' has no name where one should be"),
+        (("data", "check", "demo", "--set", "labels=voice"), "--set labels: a corpus alone has"),
     ],
 )
 def test_a_mistake_gets_one_message(args: tuple[str, ...], message: str) -> None:
@@ -192,7 +196,9 @@ def test_of_several_upstreams_a_number_says_which() -> None:
         {"name": "fbank", "normalize": False},
         {"name": "hubert", "layers": "last"},
     ]
-    with pytest.raises(SerbenchError, match=r"no upstream 'weights'.*There are: 1, 2"):
+    with pytest.raises(
+        SerbenchError, match=r"there are 2 in 'upstream'; say which.*upstream\.2\.weights"
+    ):
         assign(raw, ["upstream.weights=nano"])
     with pytest.raises(SerbenchError, match="no upstream '3'"):
         assign(raw, ["upstream.3.weights=nano"])
@@ -270,6 +276,24 @@ def test_finetune_is_what_its_settings_are(tmp_path: Path) -> None:
         resolve(raw_of(Asked(**TUNED, finetune=True, set_=["finetune=true"])))
 
 
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (Asked(recipe="morais_1", upstream="cpc"), ["last"]),
+        (Asked(recipe="morais_1", upstream="cpc,hubert", fusion="late"), ["last", "last"]),
+        (Asked(recipe="morais_8", upstream="hubert,cpc", weights="nano,nano"), ["last", "last"]),
+        (Asked(recipe="morais_8", upstream="hubert,cpc,fbank"), ["last"] * 3),
+        (Asked(recipe="morais_1", upstream="cpc", set_=["upstream.layers=[1]"]), [(1,)]),
+        (Asked(recipe="superb", upstream="cpc"), ["all"]),
+    ],
+    ids=["one", "more", "several", "another number", "another choice", "nothing said"],
+)
+def test_another_upstream_reads_the_layers_that_the_recipe_says(
+    asked: Asked, expected: list[object]
+) -> None:
+    assert [part.layers for part in resolve(raw_of(asked)).upstreams] == expected
+
+
 def test_an_upstream_without_parameters_cannot_be_trained(tmp_path: Path) -> None:
     command = ("run", "--upstream", "fbank", "--downstream", "mean_pool", "--finetune")
     told = fails(*command, "--results", tmp_path)
@@ -280,7 +304,7 @@ def test_an_upstream_without_parameters_cannot_be_trained(tmp_path: Path) -> Non
 def test_a_recipe_is_shown_in_lines_of_the_terminal(name: str) -> None:
     shown = serbench("recipes", "show", name).stdout
     assert max(map(len, shown.splitlines())) <= 80
-    recipe = tomllib.loads(shown.partition("\nreported by")[0])
+    recipe = tomllib.loads(shown.partition("\nreported: ")[0])
     assert recipe == tomllib.loads(path_of(name).read_text(encoding="utf-8"))
 
 
@@ -350,3 +374,27 @@ def test_data_describe_draws_what_it_tells(six_people: Path, tmp_path: Path) -> 
     assert re.search(r"(?m)^female +3 +12 +0.1", ended.stdout)
     drawn = {path.stem for path in (tmp_path / "plots").glob("*.png")}
     assert drawn == {"own-durations", "own-labels", "own-speakers", "own-gender"}
+
+
+def test_a_number_beyond_python_is_a_text_that_is_refused() -> None:
+    for text in ("1" * 5000, "[" * 100_000):
+        raw = {"upstream": "fbank", "downstream": "mean_pool"}
+        assign(raw, [f"training.epochs={text}"])
+        with pytest.raises(SerbenchError, match=r"^training key 'epochs' must be .{,200}$"):
+            resolve(raw)
+
+
+def test_what_a_run_without_broken_recordings_would_be_is_looked_at_beforehand(
+    six_people: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(six_people.parent, tmp_path / "six")
+    own, table = tmp_path / "six" / "own.toml", tmp_path / "six" / "table.csv"
+    table.write_text(table.read_text().rstrip("\n") + "\ngone.wav,s0,calm,female\n")
+    assert serbench("data", "audit", own).returncode == 1
+    for command in ("check", "audit", "describe"):
+        ended = serbench("data", command, own, "--leave-out-broken")
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+
+        if command != "audit":
+            assert "left out   1: broken 1" in ended.stdout
+            assert ended.stdout.startswith("utterances 24, ")

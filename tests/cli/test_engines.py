@@ -39,6 +39,9 @@ def test_an_option_of_another_engine_and_an_engine_that_is_not_here_are_refused(
         ((), "there is no grid; give a file"),
         (("nosuch.toml",), "grid file 'nosuch.toml' does not exist"),
         (("--upstream", "nosuch", "--device", "cudda"), "device 'cudda' cannot be used"),
+        (("--upstream", "nosuch", "--results", "/proc/none/x"), "cannot write '/proc/none/x'"),
+        (("--upstream", "nosuch", "--results", "/dev/null"), "'/dev/null' is in the way"),
+        (("--upstream", "nosuch", "--results", "/dev/null/x"), "'/dev/null' is in the way"),
     ],
 )
 def test_a_sweep_that_cannot_start_is_refused_before_its_plan_is_made(
@@ -46,3 +49,28 @@ def test_a_sweep_that_cannot_start_is_refused_before_its_plan_is_made(
 ) -> None:
     done = CliRunner().invoke(app, ["sweep", *given, "--dry-run"])
     assert said in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("fuse", "a", "b", "--results"),
+        ("postprocess", "a", "pldc", "--results"),
+        ("study", "shift", "a", "--out"),
+        ("study", "gap", "--upstream", "nosuch", "--out"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(command: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(app, [*command, "/proc/none"])
+    assert "cannot write '/proc/none'" in str(done.exception)
+
+
+@pytest.mark.parametrize("command", ["run", "sweep"])
+def test_no_seeds_are_refused(command: str) -> None:
+    done = CliRunner().invoke(app, [command, "--upstream", "fbank", "--seeds", "0"])
+    assert "Invalid value for '--seeds'" in done.output
+
+
+def test_no_place_is_made_by_a_look_at_the_plan(tmp_path: Path) -> None:
+    checked(Engines("local"), Where(None, tmp_path / "results" / "new", tmp_path))
+    assert not [*tmp_path.iterdir()]

@@ -56,6 +56,39 @@ def test_a_signal_is_one_line_whatever_python_is_doing(body: str, number: signal
     assert line.startswith(f"serbench: {WORDS[number]}; the same command goes on")
 
 
+EARLY = """
+import signal, sys
+class Finder:
+    def find_spec(self, name, path, target=None):
+        if name == "{name}":
+            signal.raise_signal(signal.SIGINT)
+sys.modules.pop("{name}", None)
+sys.meta_path.insert(0, Finder())
+from serbench.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("name", ["signal", "serbench.errors", "serbench.cli", "rich"])
+def test_ctrl_c_while_modules_are_imported_is_one_line(name: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", EARLY.format(name=name), "list", "upstreams"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert ended.returncode == 130
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("serbench: interrupted; the same command goes on")
+
+
+def test_before_ctrl_c_is_looked_for_nothing_is_imported_that_takes_time() -> None:
+    code = "import sys; before = {*sys.modules}; import serbench.__main__; "
+    code += "print(*sorted({*sys.modules} - before))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert set(ended.stdout.split()) <= {"__future__", "serbench", "serbench.__main__"}
+
+
 def test_what_else_goes_wrong_there_is_told_as_ever() -> None:
     body = "class Removed:\n        def __del__(self):\n            1 / 0\n    Removed()"
     ended = subprocess.run(

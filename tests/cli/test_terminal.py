@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from rich.table import Table
 
-from serbench.cli.terminal import Terminal
+from serbench.cli.terminal import Terminal, printer
 
 
 @pytest.fixture
@@ -35,3 +36,14 @@ def test_what_was_finished_before_says_nothing_of_the_speed(clock, capsys):
         step.advance(0)
         step.advance(1)
     assert capsys.readouterr().err == "train: 60%, about 4:00 left\n"
+
+
+def test_lines_of_tables_end_without_blanks(capsys):
+    table = Table("name", "said", box=None, title="of [two]")
+    table.add_row("a", "short")
+    table.add_row("b", "a longer one, and  blanks within")
+    printer().print(table)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines][2] == ["a", "short"]
+    assert "blanks within" in lines[3]
+    assert [line for line in lines if line != line.rstrip()] == []

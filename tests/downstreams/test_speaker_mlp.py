@@ -112,6 +112,22 @@ def test_a_coefficient_that_all_share_is_left_out() -> None:
     assert not made.speaker.table[:, 4].any()
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("speakers", [0, 1])
+def test_too_few_speakers_to_tell_apart_give_the_head_without_conditioning(speakers: int) -> None:
+    made, frames = head(speakers, voices(5), speaker="mfcc"), noise(6, 1, 10)
+    rows = torch.tensor([1, 2, 3, 4, 5, 0])
+    assert torch.equal(made(frames, ONES, rows), made(frames, ONES, torch.zeros_like(rows)))
+
+
+def test_a_coefficient_that_training_speakers_share_is_zero_for_others_too() -> None:
+    table = voices(5)
+    table[1:4, 0] = -300.1
+    made = head(3, table, speaker="mfcc")
+    assert not made.speaker.table[:, 0].any()
+    assert made.speaker.table[4:, 1:].all()
+
+
 def test_voices_are_not_learnt() -> None:
     made = head(3, voices(5), speaker="mfcc")
     assert [name for name, _ in made.speaker.named_parameters()] == ["project.weight"]

@@ -16,6 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from serbench.encoders.tensors import read_tensors
 from serbench.errors import SerbenchError
 from serbench.upstreams import bert, cpc, hubert, huggingface
 
@@ -201,14 +202,53 @@ def test_a_compressed_checkpoint_is_not_unpacked(folder):
         hubert.make(weights=str(place))
 
 
-def test_a_header_that_promises_more_than_the_file_has(folder):
+def described(*tensors: Any, length: int | None = None, data: int = 16) -> bytes:
+    """Return a safetensors file: type, shape, and from where to where, of each tensor."""
+    told = {
+        f"t{number}": {"dtype": dtype, "shape": shape, "data_offsets": offsets}
+        for number, (dtype, shape, offsets) in enumerate(tensors)
+    }
+    header = json.dumps(told).encode()
+    return (len(header) if length is None else length).to_bytes(8, "little") + header + bytes(data)
+
+
+WHOLE = ("F32", [4], [0, 16])
+LYING = {
+    "more than there is": described(("F32", [10**9], [0, 4 * 10**9])),
+    "a header of 2^60 bytes": described(WHOLE, length=2**60),
+    "a header of 2^64 - 1 bytes": described(WHOLE, length=2**64 - 1),
+    "overlapping tensors": described(("F32", [3], [0, 12]), ("F32", [3], [4, 16])),
+    "a tensor in another": described(WHOLE, ("F32", [2], [4, 12])),
+    "a gap": described(("F32", [1], [0, 4]), ("F32", [1], [12, 16])),
+    "numbers of another size": described(("F16", [4], [0, 16])),
+    "a shape that overflows": described(("F32", [2**62, 4], [0, 16])),
+    "negative offsets": described(("F32", [4], [-16, 0])),
+    "an end before the start": described(("F32", [4], [16, 0])),
+    "a type that is none": described(("F7", [4], [0, 16])),
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("lie", LYING)
+def test_a_header_that_lies(folder, lie):
     place = folder("hubert")
-    header = json.dumps({"a": {"dtype": "F32", "shape": [10**9], "data_offsets": [0, 4 * 10**9]}})
-    content = len(header).to_bytes(8, "little") + header.encode()
-    for start in (content, (2**60).to_bytes(8, "little") + header.encode()):
-        (place / "model.safetensors").write_bytes(start)
-        with pytest.raises(SerbenchError, match="not a whole safetensors file"):
-            hubert.make(weights=str(place))
+    (place / "model.safetensors").write_bytes(LYING[lie])
+    with pytest.raises(SerbenchError, match=r"model\.safetensors is not a whole safetensors file"):
+        hubert.make(weights=str(place))
+    with pytest.raises(SerbenchError, match=r"model\.safetensors cannot be read as safetensors"):
+        read_tensors(place / "model.safetensors")
+
+
+def test_a_header_of_too_many_tensors_is_not_read(folder):
+    place = folder("hubert")
+    file = "model.safetensors"
+    many = described(*[("F32", [0], [0, 0])] * 150_000, data=0)
+    (place / file).write_bytes(many)
+    start = time.monotonic()
+    for read in (lambda: hubert.make(weights=str(place)), lambda: read_tensors(place / file)):
+        with pytest.raises(SerbenchError, match=r"the header of '.*' has [\d,]+ bytes, 8,388,608"):
+            read()
+    assert time.monotonic() - start < 2
 
 
 @pytest.mark.parametrize(

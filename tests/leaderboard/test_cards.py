@@ -14,8 +14,16 @@ from serbench.cli import app
 from serbench.errors import SerbenchError
 from serbench.leaderboard import store
 from serbench.leaderboard.cards import card, published
-from serbench.leaderboard.evaluations import DataSet, data_sets, evaluations
+from serbench.leaderboard.evaluations import (
+    DataSet,
+    account,
+    checked,
+    data_sets,
+    evaluations,
+    keep,
+)
 from serbench.leaderboard.table import Board, Row
+from serbench.runs import recipe
 
 from . import page_samples
 from .page_samples import HOSTILE
@@ -80,6 +88,61 @@ def test_a_published_encoder_has_its_best_ranked_score() -> None:
         assert ("trained on test corpus" in str(entry.notes)) == (name != "best")
 
 
+def test_it_is_told_what_becomes_of_every_row() -> None:
+    told, nothing = account(BOARDS, {"emodb": DataSet("lab/emodb"), "meld": DataSet("a/b")})
+    assert nothing == "meld: no result is on it, so nothing is written for a/b"
+    every = [row for board in BOARDS if board.benchmark.name == "emodb" for row in board.rows]
+    assert told.startswith(f"emodb, for lab/emodb: of {len(every)} rows ")
+    assert "2 written" in told
+    assert "1 without a rank" in told
+    assert "of weights without an id on the hub" in told
+    assert sum(int(part.split()[0]) for part in told.split(" rows ")[1].split(", ")) == len(every)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "truth not verified here.",
+        "truth verified here; what its row is called is its own word.",
+        "truth verified here.",  # by a recipe that does not say whose its encoder is
+    ],
+)
+def test_what_was_sent_and_is_not_known_to_be_so_is_not_on_the_hub(said: str) -> None:
+    board, row = place_of("best")
+    mark = {row.result.digest: f"Added from elsewhere; {said}"}
+    where = {"emodb": DataSet("lab/emodb")}
+    assert "facebook/hubert-base-ls960" not in evaluations(BOARDS, where, marks=mark)
+    assert "1 not verified" in " ".join(account(BOARDS, where, mark))
+    if "not verified" in said:
+        assert "- **truth not verified**" in card(board, row, None, mark[row.result.digest])
+
+
+def test_the_id_of_weights_is_believed_of_those_that_the_recipe_names() -> None:
+    board, row = place_of("best")
+    plain = recipe.resolve({"upstream": "hubert", "downstream": "ecapa"}).plain()
+
+    def claimed(name: str) -> dict[str, str]:
+        changes = {"recipe": plain, "provenance": {"id": name}}
+        made = row.result.model_copy(update=changes)
+        rows = (replace(row, standing=replace(row.standing, result=made)),)
+        return evaluations([replace(board, rows=rows)], {"emodb": DataSet("lab/emodb")})
+
+    assert claimed("openai/whisper-large-v3") == {}
+    assert claimed("serbench/hubert-nano") == {}, "what comes with the package is not on the hub"
+
+
+def test_what_is_no_score_any_more_is_removed(tmp_path: Path) -> None:
+    kept = [*keep({"a/b": "one", "c/d": "two"}, tmp_path)]
+    assert len(kept) == 2
+    other = tmp_path / "hub" / "a" / "b" / "README.md"
+    other.write_text("mine")
+    said = [*keep({"c/d": "three"}, tmp_path)]
+    files = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()}
+    assert files == {"hub/c/d/.eval_results/serbench.yaml", "hub/a/b/README.md"}
+    assert said[0].startswith("removed")
+    assert "a/b" in said[0].replace("\\", "/")
+
+
 def _loaded(text: str) -> list[dict[str, object]]:
     import yaml
 
@@ -101,6 +164,15 @@ def test_a_data_set_is_named_as_it_must_be() -> None:
     assert data_sets(said) == {"emodb": DataSet("a/b"), "demo": DataSet("c/d", "e")}
     with pytest.raises(SerbenchError, match="give BENCHMARK=OWNER/NAME"):
         data_sets(["emodb"])
+    with pytest.raises(SerbenchError, match="emodb is given twice"):
+        data_sets(["emodb=a/b", "emodb=c/d"])
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "example.org", "https://", "https://a b"])
+def test_the_source_is_a_page_of_the_web(url: str) -> None:
+    assert checked("https://example.org/site/#emodb") == "https://example.org/site/#emodb"
+    with pytest.raises(SerbenchError, match="no address of a page"):
+        checked(url)
 
 
 def test_page_card_and_evaluations_from_the_terminal(tmp_path: Path) -> None:

@@ -11,10 +11,22 @@ from scipy import stats
 from sklearn.metrics import recall_score
 
 from serbench.errors import SerbenchError
-from serbench.leaderboard.across import system_of, two_across, verdict_across
+from serbench.leaderboard.across import Systems, names_across, two_across, verdict_across
 from serbench.leaderboard.comparing import compare
-from serbench.leaderboard.record import BenchmarkRecord
-from serbench.leaderboard.render_comparison import render_across, render_comparison
+from serbench.leaderboard.correcting import correction
+from serbench.leaderboard.record import (
+    BenchmarkRecord,
+    Enrolled,
+    Member,
+    ProtocolRecord,
+    Result,
+    Weighted,
+)
+from serbench.leaderboard.render_comparison import (
+    render_across,
+    render_comparison,
+    render_correction,
+)
 from serbench.leaderboard.store import Entry
 
 from .result_samples import AFFECT, EMOTIONS, classified, ranked, rated, record
@@ -24,6 +36,7 @@ def entry(name: str, predictions, task=EMOTIONS, **changes) -> Entry:
     return Entry(record(task, recipe={"id": name}, **changes), predictions)
 
 
+ENROLLED = Enrolled(amount=0, unit="clips", labelled=False, aside=20)
 GOOD, POOR = entry("good", classified(3.0)), entry("poor", classified(0.8, draw=1))
 
 
@@ -106,6 +119,42 @@ def test_what_is_not_comparable_is_refused(other, by, said):
         compare(GOOD, other, by)
 
 
+def test_who_heard_the_test_part_is_compared_and_said_to_have_heard_it():
+    heard = entry(
+        "heard", classified(2.0, draw=3), weighted=Weighted(heard="test", functionals="own")
+    )
+    for pair, said in ((heard, GOOD), "A heard the audio"), ((GOOD, heard), "B heard the audio"):
+        found = compare(*pair)
+        assert said in found.verdict[2]
+        assert f"and {'BA'[said[0] == 'B']} did not" in found.verdict[2]
+    assert not any("heard" in sentence for sentence in compare(heard, heard).verdict)
+    boards = ranked([(heard.result, heard.predictions), (GOOD.result, GOOD.predictions)])
+    assert [len(board.rows) for board in boards] == [1, 1]
+
+
+def test_what_a_correction_changed_is_told_with_the_scores_before_and_after():
+    mended = GOOD.predictions.assign(**{"score:anger": 1.0, "score:happiness": 0.0})
+    mended = mended.assign(**{"score:neutral": 0.0, "score:sadness": 0.0, "prediction": "anger"})
+    found = correction(entry("mended", mended), GOOD)
+
+    (line, *_) = found.figures
+    assert (line.name, line.one) == ("UA", pytest.approx(0.25))
+    assert line.other == pytest.approx(compare(GOOD, POOR).figures[0].one)
+    assert line.difference.value == pytest.approx(line.one - line.other)
+    others = (GOOD.predictions["prediction"] != "anger").sum()
+    assert found.sentence == f"Corrected 120 of 120 predictions; {others} have another label."
+    assert "after - before" in drawn(render_correction(found))
+
+
+def test_a_correction_that_changed_nothing_says_so():
+    shuffled = GOOD.predictions.sample(frac=1, random_state=0)
+    found = correction(entry("same", shuffled), GOOD)
+    assert found == ("Changed nothing: all 120 predictions are as before.", ())
+    nobody = ProtocolRecord(name="speaker_folds", options={}, enrolled=ENROLLED)
+    found = correction(entry("nobody", shuffled, protocol=nobody), GOOD)
+    assert found.sentence.startswith("Changed nothing: nothing is enrolled, so that nobody")
+
+
 def test_dimensions_have_no_emotions():
     pair = (entry(name, rated(skill), AFFECT) for name, skill in (("a", 0.5), ("b", 0.2)))
     with pytest.raises(SerbenchError, match="no emotions but arousal"):
@@ -127,9 +176,43 @@ def test_a_system_is_the_same_on_every_corpus():
         for skill, recipe in enumerate(recipes)
     ]
     one, other = results[1][0], results[0][0]
-    assert system_of(one) == system_of(results[3][0]) != system_of(other)
-    lines = two_across(ranked(results), one, other)
-    assert len(lines) == 6
+    systems = Systems(each for each, _ in results)
+    assert systems.of(one) == systems.of(results[3][0]) != systems.of(other)
+    pairs = two_across(ranked(results), one, other)
+    lines = [pair.line for pair in pairs]
+    assert [pair.digests for pair in pairs] == [
+        (better.digest, worse.digest)
+        for (worse, _), (better, _) in zip(results[::2], results[1::2], strict=True)
+    ]
     assert verdict_across(lines).startswith("A is better on 6 of 6 corpora, more than chance")
     assert "6 are needed" in verdict_across(lines[:5])
-    assert "corpus5" in drawn(render_across(lines, one.labels, other.labels))
+    turned = [pair.line for pair in two_across(ranked(results), other, one)]
+    assert verdict_across(turned).startswith("B is better on 6 of 6 corpora, more than chance")
+    assert verdict_across(turned[:2]).startswith("B is better on 2 of 2 corpora: 6 are needed")
+    assert verdict_across([*lines[:3], *turned[3:]]).startswith(
+        "A and B are better on 3 each of 6 corpora, no more than chance"
+    )
+    same = [line._replace(difference=line.difference._replace(value=0.0)) for line in lines]
+    assert verdict_across(same).endswith("0 each of 6 corpora, which is no difference.")
+    text = drawn(render_across(pairs, names_across(one, other)))
+    assert "corpus5" in text
+    assert f"({one.digest[:8]}, name=hubert)" in text
+    assert all(digest[:8] in text for pair in pairs for digest in pair.digests)
+
+
+def test_what_was_made_of_the_same_systems_is_one_system():
+    def made(corpus: str, head: str) -> Result:
+        return record(recipe={"downstream": head, "benchmark": {"name": corpus}})
+
+    def fused(*members: Result) -> Result:
+        recipe = {"fuse": "mean", "members": [{"digest": each.digest} for each in members]}
+        called = tuple(Member(digest=each.digest, labels=each.labels) for each in members)
+        return record(recipe=recipe, members=called)
+
+    runs = {(c, h): made(c, h) for c in ("a", "b") for h in ("mlp", "ecapa", "attention")}
+    one, same = (fused(runs[c, "mlp"], runs[c, "ecapa"]) for c in ("a", "b"))
+    other = fused(runs["b", "mlp"], runs["b", "attention"])
+    known = Systems([*runs.values(), one, same, other])
+    assert known.of(one) == known.of(same) != known.of(other)
+    unknown = Systems([one, same])
+    assert unknown.of(one) != unknown.of(same), "what is not known is not taken for the same"

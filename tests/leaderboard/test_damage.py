@@ -8,12 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from serbench.digests import digest_rows, rows_of
 from serbench.leaderboard import store
-from serbench.leaderboard.beside import Beside, load_part
+from serbench.leaderboard.beside import Beside, load_embedded, load_part, load_voices
 from serbench.leaderboard.record import Result
 from serbench.leaderboard.table import rank
 
@@ -74,6 +75,60 @@ def test_no_flipped_bit_of_a_record_is_used_silently(saved: Path) -> None:
             refused(saved)
             changed += 1
     assert changed > 350
+
+
+TABLES: dict[str, Callable[[Path, Result], pd.DataFrame]] = {
+    ".parquet": lambda path, _: store.load_result(path).predictions,
+    ".valid.parquet": lambda path, result: load_part(path, result, "valid"),
+    ".voices.parquet": load_voices,
+    ".embedded.parquet": load_embedded,
+}
+SEVERAL = {
+    "speaker": [f"{number:02}" for number in range(6)],
+    "fold": ["1"] * 6,
+    "seed": [0] * 6,
+    "clips": [9] * 6,
+}
+
+
+@pytest.fixture
+def with_tables(tmp_path: Path) -> Path:
+    """Return the path of a record with tables beside it."""
+    told = classified(1.5)
+    valid = told.groupby("fold").head(12)
+    result = with_truths(
+        record(), {"test": told, "valid": valid}, ["utterance", "speaker", "truth"]
+    )
+    vectors = {f"v{number}": np.linspace(0, number, 6, dtype=np.float16) for number in range(3)}
+    numbers = {f"e{number}": np.linspace(0, 1, len(told), dtype=np.float16) for number in range(32)}
+    beside = Beside(
+        valid=valid,
+        voices=pd.DataFrame(SEVERAL | vectors),
+        embedded=told[["utterance", "fold", "seed"]].assign(**numbers),
+    )
+    return store.save(scored(result, told), told, tmp_path, beside)
+
+
+@pytest.mark.parametrize("suffix", TABLES)
+def test_no_flipped_bit_of_a_table_gives_other_numbers(with_tables: Path, suffix: str) -> None:
+    """What is said of columns lies at the end, and decides what is read of the rest."""
+    result, file = store.load_result(with_tables).result, with_tables.with_suffix(suffix)
+    before, whole = TABLES[suffix](with_tables, result), file.read_bytes()
+    draw = random.Random(suffix)
+    seen = 0
+    for number in range(120):
+        place = draw.randrange(len(whole)) if number % 2 else len(whole) - draw.randrange(1, 3000)
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << draw.randrange(8)
+        file.write_bytes(flipped)
+        try:
+            after = TABLES[suffix](with_tables, result)
+        except store.BrokenResultError as error:
+            assert str(error).startswith(f"{file}: ")
+            seen += 1
+        else:
+            pd.testing.assert_frame_equal(before, after, check_exact=True)
+    assert seen > 40
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from serbench.leaderboard.figures import number, with_spread
+from serbench.leaderboard.figures import chance, number, with_spread
 from serbench.leaderboard.table import Spread
 
 
@@ -16,6 +16,13 @@ from serbench.leaderboard.table import Spread
 )
 def test_three_decimals(value: float, text: str) -> None:
     assert number(value) == text
+
+
+def test_no_chance_is_written_as_none() -> None:
+    assert [chance(p) for p in (0.0, 4e-4, 0.0012, 1.0)] == [
+        *["< 0.001"] * 2,
+        *["= 0.001", "= 1.000"],
+    ]
 
 
 def test_a_spread_only_where_there_is_one() -> None:

@@ -114,10 +114,11 @@ def test_columns_say_what_a_result_is_as_the_csv_does(tmp_path: Path):
     entries = store.read_all(tmp_path).entries
     (line,) = csv.DictReader(StringIO(to_csv(ranked(entries))))
     own = ["fold", "seed", "utterances", "metric", "value"]
-    for name in frame.columns.drop([*own, "synthetic", "complete"]):
+    said = ["synthetic", "complete", "transductive"]
+    for name in frame.columns.drop([*own, *said]):
         assert frame[name].unique().tolist() == [line[name]], name
-    assert not frame["synthetic"].any()
-    assert frame["complete"].all()
+    assert [frame[name].unique().tolist() for name in said] == [[False], [True], [False]]
+    assert [line[name] for name in said] == ["false", "true", "false"]
     assert [*frame.columns[-5:]] == own
 
 

@@ -67,6 +67,17 @@ def test_every_table_shows_the_interval_of_each_test(made):
     assert "far/" in to_csv([board]).splitlines()[0]
 
 
+def test_who_has_other_tests_under_the_same_hash_is_on_another_board():
+    own = [entry(classified(1.0)), entry(classified(2.0, draw=1), recipe={"second": True})]
+    swapped = entry(classified(1.5, draw=2), recipe={"other": True})
+    swapped.predictions["test"] = swapped.predictions["test"].map({"near": "far", "far": "near"})
+    without = Entry(record(recipe={"none": True}), classified(1.0, draw=3))
+    boards = ranked([*own, swapped, without])
+    assert sorted(len(board.rows) for board in boards) == [1, 1, 2]
+    for board in boards:
+        assert ("other tests" in " ".join(board.caption)) == (len(board.columns) > 3)
+
+
 def test_a_comparison_tells_of_each_test_and_takes_the_first_apart():
     one = entry(classified(2.0))
     other = entry(classified(0.5, draw=1), recipe={"other": True})

@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 import pytest
 
-from serbench.leaderboard import comparing
+from serbench.leaderboard import comparing, table
 from serbench.leaderboard.export import to_csv
-from serbench.leaderboard.page import writing
+from serbench.leaderboard.page import content, writing
 from serbench.leaderboard.record import Result
 from serbench.leaderboard.store import Entry
 from serbench.leaderboard.table import Board
 
 from . import page_samples
 from .page_samples import FORMULA, HOSTILE, LAYERS
+from .result_samples import classified, record, scored
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -100,13 +101,13 @@ def board_of(published: Published, name: str) -> Board:
 
 def place_of(published: Published, name: str) -> str:
     """Return the address of the details of a result."""
-    board = board_of(published, name)
-    number = 1 + published.boards.index(board)
-    return f"#{board.benchmark.name.replace('_', '-')}-{number}/{published.results[name][0].digest}"
+    return f"#{published.results[name][0].digest}"
 
 
 def home_of(published: Published, name: str) -> str:
-    return place_of(published, name).partition("/")[0]
+    """Return the address of the board of a result."""
+    number = published.boards.index(board_of(published, name))
+    return f"#{content.plain(published.boards, {})[number]['id']}"
 
 
 def shown(page: Page, selector: str = ".ranks tbody .open") -> list[str]:
@@ -125,6 +126,8 @@ def test_everything_fits_and_says_what_it_ranks(
     assert "Ours & <theirs>" in first
     assert "Ranked by UA. Whiskers: 95 % intervals over 10 speakers." in first
     assert len(shown(page)) == len(board_of(published, "best").rows)
+    over = "rows => rows.filter(row => row.scrollWidth > row.clientWidth + 1).length"
+    assert page.locator(".ranks tbody tr").evaluate_all(over) == 0
     page.locator(".open").first.click()
     page.wait_for_selector("#drawer .tiles")
     assert page.evaluate("document.querySelector('#drawer').scrollWidth") <= width
@@ -303,6 +306,32 @@ def test_an_address_that_leads_nowhere_shows_the_first_board(
 ):
     page = visit(where=where)
     assert len(shown(page)) == len(published.boards[0].rows)
+
+
+def test_what_all_rows_are_set_to_is_said_once(visit: Callable[..., Page], tmp_path: Path):
+    found = [
+        (scored(record(recipe={"training": {"epochs": 3, "batch": batch}}), rows), rows)
+        for batch, rows in ((16, classified(2.0)), (32, classified(0.5)))
+    ]
+    (board,) = table.rank(found, recommend=lambda recipe: {"training": {"epochs": 200}})
+    assert [row.differs for row in board.rows] == ["batch=16, epochs=3", "batch=32, epochs=3"]
+    path = writing.publish([board], tmp_path, title="x", marks={}, written=lambda _: RECIPE)
+    page = visit(path=path)
+    assert page.locator(".sub .setting").inner_text() == "epochs=3"
+    assert shown(page, ".differs") == ["batch=16", "batch=32"]
+    assert page.locator("nav").count() == 0, "of one board there is nothing to choose"
+    page.locator(".open").first.click()
+    page.wait_for_selector("#drawer .tiles")
+    assert page.locator("#drawer .differs").inner_text() == "batch=16, epochs=3"
+
+
+@pytest.mark.parametrize("name", ["emodb", "crema-d"])
+def test_a_corpus_has_an_address_and_people_come_first(
+    visit: Callable[..., Page], published: Published, name: str
+):
+    page = visit(where=f"#{name}")
+    assert page.locator("#board-title").inner_text().startswith(name.replace("-", "_"))
+    assert "synthetic" in page.locator(".boards li").last.inner_text()
 
 
 def test_an_old_browser_is_told_so(visit: Callable[..., Page]):

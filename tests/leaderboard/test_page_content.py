@@ -50,6 +50,27 @@ def none(result: Result) -> str:
     raise SerbenchError(f"{result.digest[:8]} has no recipe")
 
 
+def test_the_address_of_a_board_stays_when_others_are_added() -> None:
+    def known(*names: str) -> dict[str, str]:
+        made = [(scored(*ODD[name]), ODD[name][1]) for name in names]
+        return {each["title"]: each["id"] for each in content.plain(rank(made), {})}
+
+    alone, more = known("shares"), known("constant", "one speaker", "shares")
+    assert alone.items() <= more.items()
+    assert len({*more.values()}) == 3
+
+
+def test_boards_that_do_not_agree_have_addresses_of_their_own() -> None:
+    found = classified(1.0)
+    other = found.assign(truth=found["truth"].to_numpy()[[1, *range(1, len(found))]])
+    results = [
+        (scored(record(recipe={"n": n}), rows), rows) for n, rows in enumerate((found, other))
+    ]
+    one, two = (each["id"] for each in content.plain(rank(results), {}))
+    assert one != two
+    assert one[:14] == two[:14]
+
+
 @pytest.mark.parametrize("name", ODD)
 def test_any_result_can_be_shown(name: str) -> None:
     result, predictions = ODD[name]

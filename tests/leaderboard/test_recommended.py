@@ -12,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serbench import plugins
+from serbench.leaderboard import notes
 from serbench.leaderboard.differing import differing
-from serbench.leaderboard.record import Result
+from serbench.leaderboard.identity import corrected_by, corrected_labels
+from serbench.leaderboard.record import Corrected, Result
 from serbench.runs import recipe
 from serbench.runs.recommended import recommended
 
-from .result_samples import record
+from .result_samples import classified, record, score
 
 
 def stored(raw: dict[str, Any]) -> Result:
@@ -138,3 +140,74 @@ json_values = st.recursive(
 def test_recipes_of_strangers_end_in_no_exception(key: str, value: Any):
     plain = recipe.resolve({"upstream": "fbank", "downstream": "mlp", "finetune": True}).plain()
     differing([record(recipe=plain | {key: value})], recommended)
+
+
+def corrected(*steps: dict[str, Any]) -> Result:
+    """Return the record of a run after some post-processors."""
+    parts = recipe.steps_of(list(steps))
+    made = corrected_by([part.identity() for part in parts], "0" * 64)
+    names = [Path(part.name).stem for part in parts]
+    labels = corrected_labels(record().labels, names)
+    return record(
+        recipe=made, labels=labels, corrected=Corrected(digest="0" * 64, steps=tuple(names))
+    )
+
+
+@pytest.mark.parametrize(
+    ("steps", "text"),
+    [
+        ([{"name": "pldc"}], ""),
+        ([{"name": "pldc", "k": 15}], ""),
+        ([{"name": "pldc", "k": 1}], "k=1"),
+        ([{"name": "pldc", "k": 3, "neighbours": "random"}], "k=3, neighbours=random"),
+        ([{"name": "em_prior"}, {"name": "prior_shift", "strength": 0.5}], "strength=0.5"),
+    ],
+)
+def test_a_correction_names_the_options_that_are_not_the_defaults(
+    steps: list[dict[str, Any]], text: str
+):
+    assert differing([corrected(*steps)], recommended) == [text]
+
+
+@pytest.mark.parametrize("recommend", [None, recommended])
+def test_corrections_of_one_name_are_told_apart(recommend: Any):
+    rows = [corrected({"name": "pldc", **more}) for more in ({"k": 1}, {"k": 50}, {})]
+    assert differing(rows, recommend) == ["k=1", "k=50", ""]
+
+
+def test_a_control_says_that_it_is_one():
+    for neighbours, words in (("random", "drawn at random"), ("all", "all that there are")):
+        result = corrected({"name": "pldc", "neighbours": neighbours})
+        told = notes.about_result(result, score(result, classified(1.0)))
+        assert any(f"A control: neighbours are {words}" in each for each in told)
+    honest = corrected({"name": "pldc", "k": 3})
+    told = notes.about_result(honest, score(honest, classified(1.0)))
+    assert not any("control" in each for each in told)
+
+
+@settings(deadline=None, max_examples=50)
+@given(json_values)
+def test_corrections_of_strangers_end_in_no_exception(value: Any):
+    for said in (value, [value], [{"origin": "serbench", "options": value}]):
+        result = record(recipe={"postprocess": said, "of": {"digest": "0" * 64}})
+        differing([result], recommended)
+        notes.about_result(result, score(result, classified(1.0)))
+
+
+def test_a_corrected_row_names_the_settings_of_its_run():
+    run = stored({"training": {"epochs": 3}})
+    steps = [{"name": "pldc", "origin": "serbench", "options": {}}]
+
+    def corrected(of: Result, digest: str) -> Result:
+        made = {"digest": digest, "recipe": corrected_by(steps, of.digest)}
+        return of.model_copy(
+            update=made | {"corrected": Corrected(digest=of.digest, steps=("pldc",))}
+        )
+
+    once = corrected(run, "1" * 64)
+    twice = corrected(once, "2" * 64)
+    texts = differing([run, once, twice], recommended)
+    assert all("epochs=3" in text for text in texts)
+    circle = once.model_copy(update={"corrected": Corrected(digest=twice.digest, steps=("pldc",))})
+    assert len(differing([circle, twice], recommended)) == 2
+    assert "epochs" not in differing([once], recommended)[0]

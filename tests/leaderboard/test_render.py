@@ -295,3 +295,20 @@ def test_a_run_says_how_many_speakers_its_head_did_not_know(on: str, unseen: int
     assert "The head is told" not in words(
         drawn(render_run(record(), score(result, classified(1))))
     )
+
+
+def test_who_has_one_rating_just_so_predicted_is_named_and_not_averaged():
+    table = rated(0.5)
+    table.loc[table["speaker"] == "04", ["truth:arousal", "prediction:arousal"]] = 4.5
+    result = record(AFFECT)
+    scores = score(result, table)
+    text = words(drawn(render_run(result, scores)))
+    assert "A-CCC without 04: all ratings are one number, and nothing else is predicted" in text
+    assert "The ratings of 1 of 10 speakers are all equal in a dimension" in text
+    assert "9 speakers: CCC from" in text
+    missed = rated(0.7)
+    missed.loc[missed["speaker"] == "04", "truth:arousal"] = 4.5
+    (board,) = ranked([(result, table), (record(AFFECT, digest="0" * 64), missed)])
+    text = words(drawn(render_board(board), width=120))
+    assert "A-CCC: mean of 10 speakers" in text
+    assert " nan" not in text.replace(" nano", "")

@@ -27,6 +27,7 @@ from .result_samples import AFFECT, classified, rated, record, rewrite
 PUBLISHED = Path(schema.__file__).with_name("record.schema.json")
 VALIDATOR = Draft202012Validator(json.loads(PUBLISHED.read_text(encoding="utf-8")))
 FREE = {"recipe", "scores", "provenance", "shared", "seconds", "threads", "versions", "parameters"}
+FREE |= {"tables"}
 """Tables with keys of any name."""
 
 
@@ -44,6 +45,7 @@ def full() -> dict[str, Any]:
         weighted=Weighted(heard="test", functionals="egemaps"),
         parameters={"upstream": 94_371_712, "head": 3_076},
         speed=27.5,
+        tables={".parquet": "ab" * 32},
         provenance={"id": "facebook/hubert-base-ls960"},
     )
     return json.loads(store._to_json(result))

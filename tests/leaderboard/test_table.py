@@ -13,7 +13,7 @@ from sklearn.metrics import accuracy_score, f1_score, recall_score
 from serbench.benchmarks import Regression
 from serbench.leaderboard import store
 from serbench.leaderboard.differing import differing
-from serbench.leaderboard.notes import heard, mentions
+from serbench.leaderboard.hearing import heard, mentions
 from serbench.leaderboard.record import (
     Adaptation,
     BenchmarkRecord,
@@ -229,13 +229,28 @@ def test_stored_scores_that_differ_are_named(tmp_path: Path):
     predictions = classified(1.1)
     stored = score(record(), predictions).to_json()
     path = store.save(record(scores=stored), predictions, tmp_path)
-    right = predictions["truth"]
-    predictions.assign(prediction=right).to_parquet(path.with_suffix(".parquet"), index=False)
+    right = pd.get_dummies(predictions["truth"], prefix="score", prefix_sep=":", dtype=float)
+    better = predictions.assign(prediction=predictions["truth"], **right)
+    better.to_parquet(path.with_suffix(".parquet"), index=False)
     shown = board(*store.read_all(tmp_path).entries)
     assert shown.rows[0].values["ua"][:2] == (1.0, 0.0)
     assert shown.rows[0].notes == (1,)
     assert "record's scores are not those of its predictions" in shown.notes[0]
     assert "1 recomputed" in shown.notes[0]
+
+
+def test_the_numbers_of_notes_are_in_order():
+    first = {"left_out": (LeftOut(utterance="x", reason="silent"),)}
+    both = {**first, "complete": False}
+    unsummed = record(recipe={"id": "b"}, provenance={"trained_on": "EmoDB"})
+    entries = [
+        (record(recipe={"id": "a"}, provenance={"trained_on": "EmoDB"}), classified(3.0)),
+        (record(recipe={"id": "c"}, **both), classified(1.0).query("fold != '3'")),
+        (unsummed.model_copy(update={"checksum": ""}), classified(0.5)),
+    ]
+    numbers = [row.notes for row in board(*entries).rows]
+    assert numbers == [tuple(sorted(each)) for each in numbers]
+    assert (1, 2) in numbers, "the later row says first what is second"
 
 
 @pytest.mark.parametrize(

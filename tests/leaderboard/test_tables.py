@@ -62,6 +62,8 @@ def test_columns_are_what_they_say(boards):
     people = first.standing.measured.scores.speakers["ua"]
     assert found["worst_decile"][0] == worst_decile(people)
     assert found["contaminated"] == [True, False, False]
+    (silent,) = ranked([(record(provenance={"id": "me/enc"}), classified(1.0))])
+    assert COLUMNS["contaminated"].values(silent) == ["unknown"]
     assert found["weights"] == ["me/enc_1", None, None]
     assert found["rate"] == ["0.001"] * 3
     assert found["seconds"] == [16] * 3
@@ -71,7 +73,7 @@ def test_columns_are_what_they_say(boards):
 
 
 def test_an_unknown_column_names_the_others():
-    assert chosen("seeds, gini") == ["seeds", "gini"]
+    assert chosen("seeds, gini, seeds") == ["seeds", "gini"]
     with pytest.raises(SerbenchError, match=r"ginny.*gini"):
         chosen("ginny")
 
@@ -92,6 +94,19 @@ def test_every_export_has_the_columns(boards):
     )
     plain = json.loads(to_json(boards, ["worst_decile"]))
     assert plain[0]["rows"][0]["worst_decile"] == pytest.approx(float(first["worst_decile"]))
+
+
+def test_json_has_what_json_has_and_csv_its_text(boards):
+    asked = ["transductive", "contaminated", "seeds"]
+    rows = [row for table in json.loads(to_json(boards, asked)) for row in table["rows"]]
+    lines = csv.DictReader(io.StringIO(to_csv(boards, asked)))
+    for row, line in zip(rows, lines, strict=True):
+        for name in ("synthetic", "complete", "transductive", "contaminated"):
+            assert isinstance(row[name], bool)
+            assert line[name] == str(row[name]).lower()
+        assert json.loads(line["targets"]) == row["targets"]
+        assert json.loads(line["protocol_options"]) == row["protocol_options"] == {"k": 5}
+        assert isinstance(row["targets"], list)
 
 
 def test_csv_and_json_have_the_intervals_with_all_digits(boards):
@@ -159,6 +174,20 @@ def test_bibtex_has_the_corpus_and_the_weights_once(boards):
     assert text.count("{") == text.count("}")
 
 
+def test_bibtex_has_a_key_once(boards):
+    described = {"id": "me/enc_1", "revision": "later"}
+    entries = ranked(
+        [
+            (record(provenance={"id": "me/enc_1", "revision": "abc"}), classified(1.0)),
+            (record(provenance=described, recipe={"id": "b"}), classified(0.5)),
+            (record(AFFECT, provenance=described), rated(0.5)),
+        ]
+    )
+    keys = re.findall(r"@\w+\{([^,]+),", to_bibtex(entries))
+    assert sorted(keys) == sorted({*keys})
+    assert "me-enc_1" in keys
+
+
 def test_reported_rows_stand_apart_with_their_source():
     corpus = BenchmarkRecord(name="iemocap", version="1", synthetic=False, task=EMOTIONS)
     boards = ranked([(record(benchmark=corpus), classified(1.0))])
@@ -214,6 +243,41 @@ def test_from_six_corpora_on_there_is_a_critical_difference(corpora):
     assert "here are 5 boards of 5 corpora" in " ".join(fewer.sentences)
 
 
+def test_what_is_set_otherwise_is_another_system_on_every_corpus():
+    results = [
+        (
+            record(
+                labels=Labels(upstream="fbank", downstream="mlp"),
+                recipe={"training": {"epochs": epochs}, "benchmark": {"name": f"corpus{i}"}},
+                benchmark=BenchmarkRecord(
+                    name=f"corpus{i}", version="1", synthetic=False, task=EMOTIONS
+                ),
+            ),
+            classified(0.5 + (epochs == 200 * (1 + i)), draw=i),
+        )
+        for i in range(2)
+        for epochs in (200, 400)
+    ]
+    boards = ranked(results)
+    (made,) = matrices(boards, "corpus")
+    assert {*made.rows} == {"fbank + mlp, epochs=200", "fbank + mlp, epochs=400"}
+    for (name, _), row in made.cells.items():
+        assert name.endswith(str(row.result.recipe["training"]["epochs"]))
+    assert len(made.cells) == 4
+
+
+def test_rows_of_one_name_are_told_apart_in_latex():
+    (board,) = ranked(
+        (record(recipe={"training": {"epochs": epochs}}), classified(0.5, draw=epochs))
+        for epochs in (1, 2)
+    )
+    text = to_latex([board])
+    assert complaints(text) == []
+    for row in board.rows:
+        (line,) = (each for each in text.splitlines() if row.result.digest[:8] in each)
+        assert f"& epochs={row.result.recipe['training']['epochs']} &" in line
+
+
 def test_several_boards_of_one_corpus_are_one_corpus(corpora):
     same = [replace(corpora[0], title=f"{corpora[0].title}, k={folds}") for folds in range(6)]
     (made,) = matrices(same, "corpus")
@@ -230,7 +294,7 @@ def test_the_diagram_has_each_system_at_its_mean_rank(corpora):
     found = critical(made, systems)
     for name, mean in zip(systems, found.ranks, strict=True):
         assert any(name in text and f"{mean:.2f}" in text for text in said)
-    assert "Friedman" in drawn[0].text
+    assert f"Friedman p = {found.p:.3f}" in drawn[0].text
     bars = [each for each in drawn if each.get("stroke-width") == "4"]
     assert len(bars) == len(found.groups)
     (fewer,) = matrices(corpora[:5], "corpus")

@@ -16,16 +16,18 @@ import pytest
 from serbench.errors import SerbenchError
 from serbench.leaderboard import store, submissions, verifying
 from serbench.leaderboard.comparable import groups
+from serbench.leaderboard.corpora import Corpus
 from serbench.leaderboard.record import Result, summed
 from serbench.leaderboard.standing import standing
-from serbench.leaderboard.submissions import add, marks
+from serbench.leaderboard.submissions import add, marks, verify_marked
 from serbench.leaderboard.table import rank
-from serbench.leaderboard.verifying import Corpus, verify, verify_all
+from serbench.leaderboard.verifying import verify, verify_all
 from serbench.runs.at_hand import AtHand
 
 from .result_samples import classified, record, scored
 
 GOOD = classified(1.5)
+OWN_WORD = "; what its row is called is its own word"
 
 
 def nowhere(_: Result) -> None:
@@ -95,18 +97,50 @@ def test_results_that_disagree_on_a_truth_are_named(sound):
     other = GOOD.copy()
     first = other.index[0]
     other.loc[first, "truth"] = "sadness" if other.loc[first, "truth"] != "sadness" else "anger"
-    other_record = record(recipe={"other": True})
+    other_record = record(recipe={"other": True, "seeds": [0]})
     path = store.save(scored(other_record, other), other, sound.parents[1])
-    problems = {each.path: each.problems for each in verify_all(sound.parents[1], nowhere)}
-    assert problems.keys() == {sound, path}
-    assert all("other labels" in " ".join(each) for each in problems.values())
+    third = classified(0.5)
+    store.save(scored(record(recipe={"third": True, "seeds": [0]}), third), third, sound.parents[1])
+
+    told = {each.path: each for each in verify_all(sound.parents[1], nowhere)}
+    assert all(each.problems == () for each in told.values()), "how many say so proves nothing"
+    what = f"other labels of {other.loc[first, 'utterance']} than in"
+    assert told[sound].disputed == (f"{what} {path.stem[:8]}",)
+    assert told[path].disputed[0].startswith(what)
+    assert sound.stem[:8] in told[path].disputed[0]
+
+    told = {each.path: each for each in verify_all(sound.parents[1], corpus(GOOD))}
+    assert [each for each, found in told.items() if found.problems] == [path]
+    assert what in told[path].problems[-1]
+    assert "whose truth is that of the corpus" in told[path].problems[-1]
+    assert not any(each.disputed for each in told.values())
+
+
+def test_who_has_the_corpus_on_his_side_is_not_blamed_for_a_quarrel(sound):
+    few = GOOD[GOOD["utterance"] != GOOD["utterance"].iloc[0]]
+    first = record().split.folds[0].model_copy(update={"test": 23})
+    folds = (first, *record().split.folds[1:])
+    easy = record(
+        split=record().split.model_copy(update={"folds": folds}),
+        recipe={"easy": True, "seeds": [0]},
+    )
+    path = store.save(scored(easy, few), few, sound.parents[1])
+    told = {each.path: each.disputed for each in verify_all(sound.parents[1], nowhere)}
+    assert all("other tests of" in " ".join(each) for each in told.values())
+
+    def known(result: Result) -> Corpus | None:
+        return corpus(GOOD)(result) if result.digest == sound.stem else None
+
+    told = {each.path: each.problems for each in verify_all(sound.parents[1], known)}
+    assert told[sound] == ()
+    assert "other tests of" in " ".join(told[path])
 
 
 def test_several_processes_find_what_one_does(sound, monkeypatch):
     root = sound.parents[1]
     for number in range(4):
         predictions = classified(1.0, draw=number)
-        made = scored(record(recipe={"number": number}), predictions)
+        made = scored(record(recipe={"number": number, "seeds": [0]}), predictions)
         made = made.model_copy(update={"scores": made.scores | {"rank": 0.5}}) if number else made
         store.save(made, predictions, root)
     (root / "emodb" / f"{'ab' * 32}.json").write_text("{}")
@@ -127,7 +161,7 @@ def test_what_verifies_is_taken_and_its_row_says_what_is_known(sound, zipped, tm
     assert entry.result.digest == sound.stem
     assert entry.predictions.equals(store.load_result(sound).predictions)
     (board,) = rank([entry], marks=marks(mine))
-    assert "Added from elsewhere; truth not verified here." in board.notes
+    assert f"Added from elsewhere; truth not verified here{OWN_WORD}." in board.notes
     (again,) = add(source, mine, nowhere)
     assert again.problems == ("it is there already",)
 
@@ -135,7 +169,36 @@ def test_what_verifies_is_taken_and_its_row_says_what_is_known(sound, zipped, tm
 def test_with_the_corpus_the_row_says_so(zipped, tmp_path):
     mine = tmp_path / "mine"
     add(zipped, mine, corpus(GOOD))
-    assert [*marks(mine).values()] == ["Added from elsewhere; truth verified here."]
+    assert [*marks(mine).values()] == [f"Added from elsewhere; truth verified here{OWN_WORD}."]
+
+
+def test_what_was_not_verified_is_once_the_corpus_is_there(zipped, tmp_path):
+    mine = tmp_path / "mine"
+    shifted = corpus(GOOD.assign(truth=GOOD["truth"].to_numpy()[[1, *range(1, len(GOOD))]]))
+
+    def said() -> str:
+        (mark,) = marks(mine).values()
+        return mark
+
+    add(zipped, mine, nowhere)
+    assert "truth not verified here" in said()
+    for _ in verify_marked(mine, corpus(GOOD)):
+        pass
+    assert "truth verified here" in said()
+    assert [each.truth for each in verify_marked(mine, nowhere)] == [None]
+    assert "truth verified here" in said(), "what was seen once is not forgotten"
+    assert [each.truth for each in verify_marked(mine, shifted)] == [False]
+    assert "truth not verified here" in said()
+    (again,) = add(zipped, mine, corpus(GOOD))
+    assert again.problems == ("it is there already; its row now says that its truths are verified",)
+    assert "truth verified here" in said()
+
+
+def test_a_run_of_ones_own_takes_the_place_of_what_was_added(zipped, sound, tmp_path):
+    mine = tmp_path / "mine"
+    add(zipped, mine, nowhere)
+    store.save(store.load_result(sound).result, GOOD, mine)
+    assert marks(mine) == {}
 
 
 def test_what_does_not_verify_is_not_taken(sound, tmp_path):
@@ -170,7 +233,19 @@ def test_what_has_not_all_seeds_of_its_recipe_is_named(sound):
     recipe = json.loads(sound.read_text())["recipe"] | {"seeds": [0, 1, 2]}
     rewritten(sound, recipe=recipe)
     (said,) = verify(sound, nowhere).problems
-    assert said == "its recipe asks for the seeds 0, 1, 2, but it has 0"
+    assert said.startswith("its recipe asks for the seeds 0, 1, 2, but it has 0; repeat the run")
+    shelf = store.read_all(sound.parents[1])
+    assert shelf.entries == [], "neither ranked, shown nor compared"
+    assert "the seeds 0, 1, 2, but it has 0" in str(shelf.problems[0])
+
+
+def test_what_is_not_whole_is_read_without_a_rank(tmp_path):
+    part = GOOD.query("fold != '5'")
+    made = record(complete=False, recipe={"seeds": [0, 1, 2]})
+    path = store.save(scored(made, part), part, tmp_path)
+    (board,) = rank(store.read_all(tmp_path).entries)
+    assert [row.rank for row in board.rows] == [None]
+    assert "its recipe asks for the seeds 0, 1, 2, but it has 0" in verify(path, nowhere).problems
 
 
 def test_seeds_that_are_no_numbers_are_no_traceback(sound):

@@ -63,6 +63,10 @@ def test_validate_fills_defaults_and_converts(mine: Path) -> None:
         ({"mel": 3}, "no option of upstream 'mine' 'mel'; did you mean 'mels'?"),
         ({"mels": "many"}, "option 'mels' of upstream 'mine': .* not 'many'"),
         ({"mode": "c"}, "option 'mode' .*'a' or 'b', not 'c'"),
+        ({"rates": [0.1, float("inf")]}, "'rates' .*give a finite number, not .*inf"),
+        ({"rates": [float("nan")]}, "'rates' .*give a finite number, not .*nan"),
+        ({"mels": 2**63}, "'mels' .*a whole number of at most 18 digits, not 9223372036854775808"),
+        ({"mels": -(10**400)}, "'mels'"),
     ],
 )
 def test_a_wrong_option_is_named(mine: Path, options: dict[str, object], message: str) -> None:

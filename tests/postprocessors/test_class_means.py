@@ -179,3 +179,19 @@ def test_without_embeddings_the_remedy_is_said() -> None:
 def test_options_out_of_range_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(SerbenchError, match="give a strength above 0 and 1 round or more"):
         class_means.make(**options)
+
+
+def test_a_class_that_the_training_part_lacks_has_the_mean_of_all() -> None:
+    evidence, test = corpus(4, 0.5)
+    there = evidence.train.truths != 3
+    train = evidence.train
+    assert train.embeddings is not None
+    rows = (train.values[there], train.speakers[there], train.truths[there])
+    lacking = replace(evidence, train=Known(*rows, embeddings=train.embeddings[there]))
+    known = class_means.classes(lacking.train, CLASSES)
+    points = train.embeddings[there].astype(float) @ known.white
+    np.testing.assert_allclose(known.means[3], points.mean(axis=0))
+    for move in ("together", "each"):
+        made = class_means.make(move=move).correct(test.unlabelled, lacking)  # type: ignore[arg-type]
+        np.testing.assert_allclose(made.sum(axis=1), 1)
+        assert right(test, made) > 0.6

@@ -219,6 +219,20 @@ def test_one_clip_is_held_to_the_prior_of_the_training_part(step: PostProcessor)
     np.testing.assert_allclose(held.correct(one, about), plain, atol=1e-6)
 
 
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: type(step).__name__)
+def test_a_class_that_the_training_part_lacks_stays_as_unlikely_as_it_is_predicted(
+    step: PostProcessor,
+) -> None:
+    about, test = corpus(11, SKEWED)
+    kept = about.train.truths != 3
+    rows = (about.train.values[kept], about.train.speakers[kept], about.train.truths[kept])
+    without = test.values * [1, 1, 1, 1e-6]
+    unseen = Predicted(without / without.sum(axis=1, keepdims=True), test.speakers)
+    made = step.correct(unseen, replace(about, train=Known(*rows)))
+    np.testing.assert_allclose(made.sum(axis=1), 1)
+    assert (made >= 0).all() and made[:, 3].max() < 0.01
+
+
 def test_who_has_no_voice_is_named() -> None:
     about, test = corpus(10, SKEWED)
     unknown = Known(test.values, np.full_like(test.speakers, "who"), test.truths).unlabelled

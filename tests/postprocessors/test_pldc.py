@@ -163,11 +163,14 @@ def test_where_labels_follow_voices_it_gains_more_than_chance_every_time(shift: 
     gains = []
     for seed in range(20):
         about, test = planted(seed, follows=True)
-        by_voice, by_chance = (
-            a_ccc(test, pldc.make(k=6, shift=shift, neighbours=n).correct(test.unlabelled, about))  # type: ignore[arg-type]
+        step, control = (
+            pldc.make(k=6, shift=shift, neighbours=n)  # type: ignore[arg-type]
             for n in ("nearest", "random")
         )
-        gains.append(by_voice - by_chance)
+        by_voice = a_ccc(test, step.correct(test.unlabelled, about))
+        drawn = [replace(about, seed=draw) for draw in range(5)]
+        by_chance = [a_ccc(test, control.correct(test.unlabelled, each)) for each in drawn]
+        gains.append(by_voice - np.mean(by_chance))
     assert min(gains) > 0
     assert np.mean(gains) > 0.02
 
@@ -209,6 +212,28 @@ def test_a_speaker_is_no_neighbour_of_himself() -> None:
     np.testing.assert_allclose(correct(GOLDEN, ["x"] * 5, about, shift="mu", k=1)[:, 0].mean(), 4.4)
 
 
+@pytest.mark.parametrize("statistics", ["averaged", "pooled"])
+@pytest.mark.parametrize("neighbours", ["nearest", "random", "all"])
+def test_a_correction_does_not_depend_on_who_else_is_tested(
+    neighbours: Any, statistics: Any
+) -> None:
+    """Also where one of them is a candidate himself, who has one neighbour fewer."""
+    about, test = planted(0, follows=True)
+    own = np.unique(about.train.speakers)[:3]
+    rows = np.isin(about.train.speakers, own)
+    values = np.concatenate([test.values, about.train.values[rows] + test.values[: rows.sum()]])
+    names = np.concatenate([test.speakers, about.train.speakers[rows]])
+    for k in (1, 3, 10_000):
+        step = pldc.make(k=k, neighbours=neighbours, statistics=statistics, shift="both")
+        together = step.correct(Predicted(values, names), about)
+        for who in (own[0], test.speakers[0], test.speakers[-1]):
+            alone = step.correct(Predicted(values[names == who], names[names == who]), about)
+            np.testing.assert_array_equal(together[names == who], alone)
+            if k > 1000:  # everybody but himself
+                found = step.neighbours_of([str(who)], about)[str(who)]
+                assert {*found} == {*about.train.speakers} - {who}
+
+
 def test_a_gate_leaves_alone_whose_neighbours_are_alike() -> None:
     train = known(["a", "a"], [3.2, 5.6])
     about = evidence(train, {"a": [1, 0], "x": [1, 0.01], "y": [0, 1]})
@@ -230,6 +255,7 @@ def test_an_oracle_gives_each_speaker_the_moments_of_the_truth() -> None:
     ("options", "message"),
     [
         ({"k": 0}, "option 'k' of post-processor 'pldc' is 0; give 1 or more"),
+        ({"gate": 7.0}, "option 'gate' of post-processor 'pldc' is 7; a cosine is from -1 to 1"),
         ({"fewest": 3}, "no speaker that was trained on has 3 utterances, the most has 2"),
     ],
 )

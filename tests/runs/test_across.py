@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import serbench
 from serbench.benchmarks import demo
 from serbench.errors import SerbenchError
 from serbench.runs import recipe as recipes
+from serbench.runs.corpus import _typed
 
 SAME = ["angry=anger", "sad=sadness", "happy=happiness"]
 
@@ -95,9 +97,58 @@ def test_corpora_that_cannot_be_are_refused(asked: Any, message: str) -> None:
         recipes.benchmark_part(asked)
 
 
+def test_files_that_are_called_alike_go_by_the_names_in_them(
+    corpora: dict[str, Path], tmp_path: Path
+) -> None:
+    """As all that `data import` writes are called benchmark.toml."""
+    for name, path in corpora.items():
+        shutil.copytree(path.parent, tmp_path / name)
+        (tmp_path / name / path.name).rename(tmp_path / name / "benchmark.toml")
+    files = {name: tmp_path / name / "benchmark.toml" for name in corpora}
+    made = recipes.make_benchmark(recipe(files).benchmark)
+    named = {path.read_text().split('name = "')[1].split('"')[0] for path in files.values()}
+    assert {*made.read(None)["corpus"]} == named != {"benchmark"}
+    for path in files.values():
+        path.write_text(re.sub('name = ".*"', 'name = "same"', path.read_text()))
+    with pytest.raises(SerbenchError, match="both called 'same'; give one another `name`"):
+        recipe(files)
+
+
 def test_a_protocol_does_not_split_what_the_recipe_has_split() -> None:
     across = {"test": ["emodb"], "train": ["crema_d"], "map": ["boredom="]}
     with pytest.raises(SerbenchError, match="splits what --train-on has split already"):
         recipes.resolve_data({"benchmark": across, "protocol": "speaker_folds"})
     _, split = recipes.resolve_data({"benchmark": across})
     assert split.options["tests"] == ("emodb",)
+
+
+@pytest.mark.parametrize(
+    ("asked", "typed"),
+    [
+        ("demo", "demo"),
+        ({"name": "crema_d", "labels": "voice"}, "crema_d --set benchmark.labels=voice"),
+        ({"test": ["emodb"], "train": ["crema_d", "demo"]}, "emodb --train-on crema_d,demo"),
+        (["emodb", "demo"], "emodb,demo"),
+        (
+            {"test": ["emodb"], "train": ["crema_d"], "map": ["boredom="]},
+            """emodb --train-on crema_d --set 'benchmark.map=["boredom="]'""",
+        ),
+    ],
+)
+def test_the_remedy_for_a_corpus_can_be_typed(asked: Any, typed: str) -> None:
+    assert _typed(recipes.benchmark_part(asked)) == typed
+
+
+def test_what_is_not_joined_is_counted(corpora: dict[str, Path], tmp_path: Path) -> None:
+    for name, path in corpora.items():
+        shutil.copytree(path.parent, tmp_path / name)
+    first = tmp_path / "first" / "t.csv"
+    rows = pd.read_csv(first)
+    rows["split"] = ["unlabelled", *["train"] * (len(rows) - 1)]
+    rows.loc[0, "emotion"] = None
+    rows.to_csv(first, index=False)
+    files = {name: tmp_path / name / path.name for name, path in corpora.items()}
+    joined = recipe(files, map=[*SAME[:2], "happy=", "happiness="]).benchmark
+    counted = recipes.make_benchmark(joined).read(None).attrs["left_out"]
+    assert counted["first unlabelled"] == 1
+    assert {word.partition(" ")[2] for word in counted} == {"unlabelled", "happy", "happiness"}

@@ -9,18 +9,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import torch
 
 from serbench import plugins
-from serbench.durable import harm
+from serbench.durable import SUMS, harm
 from serbench.encoders.pretraining.adaptation_options import BY_SIZE
 from serbench.encoders.weights import PACKAGED, find
 from serbench.errors import SerbenchError
 from serbench.leaderboard import notes
+from serbench.leaderboard.columns import contaminated
 from serbench.progress import Silent, Step
 from serbench.runs import adapting as adaptation
 from serbench.runs import recipe
@@ -32,6 +33,7 @@ from serbench.training.waves import enrol_speakers
 from serbench.upstreams import Clips
 
 from ..damage import HARM, a_flipped_bit  # noqa: TID252
+from .conftest import written
 
 
 class Told(Silent):
@@ -70,10 +72,15 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def raw(corpus: Path, pretrained_hubert: Path) -> dict[str, Any]:
+    return asked(corpus, pretrained_hubert)
+
+
+def asked(corpus: Path, weights: Path) -> dict[str, Any]:
+    """Return a recipe that adapts weights to a corpus."""
     return {
         "upstream": {
             "name": "papt_hubert",
-            "weights": str(pretrained_hubert),
+            "weights": str(weights),
             "epochs": 2,
             "peak": 1e-3,
             "batch_seconds": 4.0,
@@ -236,14 +243,36 @@ def test_weights_that_are_adapted_are_taken_as_they_are(
         assert sum(note.startswith(beginning) for note in shown) == 1, beginning
 
 
-def test_weights_adapted_to_another_corpus_are_not_transductive(
-    raw: dict[str, Any], corpus: Path
+@pytest.mark.parametrize("copied", [True, False])
+def test_weights_adapted_to_another_corpus_are_transductive_if_it_is_a_copy(
+    raw: dict[str, Any], corpus: Path, copied: bool
 ) -> None:
-    weights = adapted(raw, Told()).parts[0].options["weights"]
+    place = Path(adapted(raw, Told()).parts[0].options["weights"])
+    weights = shutil.copytree(place, corpus.parent / "mine")
+    card = json.loads((weights / "card.json").read_text())
+    assert len(card["options"]["heard"]) == 16
+    if not copied:
+        card["options"]["heard"] = ["0" * 12]
+        (weights / "card.json").write_text(json.dumps(card))
+        (weights / SUMS).unlink()
     corpus.write_text(corpus.read_text().replace('"voices"', '"others"'))
-    made = adapted(raw, Told(), weights=weights)
+    made = adapted(raw, Told(), weights=str(weights))
     assert made.record is not None
-    assert (made.record.on, made.record.transductive) == ("before", False)
+    assert (made.record.on, made.record.transductive) == ("before", copied)
+
+
+def test_audio_that_weights_heard_is_told_whatever_upstream_takes_them(
+    raw: dict[str, Any], corpus: Path, tmp_path: Path
+) -> None:
+    weights = adapted(raw, Told(), name="tapt_hubert").parts[0].options["weights"]
+    corpus.write_text(corpus.read_text().replace('"voices"', '"others"'))
+    taken = raw | {"upstream": {"name": "hubert", "weights": weights}}
+    made = recipe.resolve(taken)
+    outcome = run_recipe(made, data=None, results=tmp_path / "results", progress=Silent())
+    assert outcome.result.provenance["audio_heard"] == "16 of 16 recordings that are tested"
+    assert contaminated(outcome.result)
+    shown = notes.about_result(outcome.result, outcome.scores)
+    assert any("trained on audio of 16 of 16 recordings" in note for note in shown)
 
 
 @pytest.mark.parametrize(
@@ -343,20 +372,40 @@ def test_a_fold_trains_its_own_adapted_upstream(raw: dict[str, Any], tmp_path: P
     assert len(outcome.result.training) == 4
 
 
+class Once(NamedTuple):
+    """An adaptation, what was asked for, and the home that it lies in."""
+
+    raw: dict[str, Any]
+    corpus: Prepared
+    made: Adapted
+    home: Path
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory, pretrained_hubert: Path) -> Once:
+    folder = tmp_path_factory.mktemp("once")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SERBENCH_HOME", str(folder / "home"))
+        raw = asked(written(folder), pretrained_hubert)
+        corpus = prepared(raw)
+        return Once(raw, corpus, adapted(raw, Told(), corpus), folder / "home")
+
+
 @pytest.mark.parametrize("how", [*HARM, Path.unlink])
 @pytest.mark.parametrize(
     "name",
     ["model.safetensors", "speakers.safetensors", "preprocessor_config.json", "card.json"],
 )
 def test_adapted_weights_that_are_damaged_are_made_anew(
-    raw: dict[str, Any], tmp_path: Path, name: str, how: Callable[[Path], None]
+    once: Once, tmp_path: Path, name: str, how: Callable[[Path], None]
 ) -> None:
-    upstream = raw["upstream"] | {"name": "papt_hubert"}
-    corpus, told = prepared(raw), Told()
-    before = adapted(raw | {"upstream": upstream}, Told(), corpus)
-    (file,) = (tmp_path / "home" / "checkpoints").rglob(name)
+    home = shutil.copytree(once.home, tmp_path / "home")
+    (file,) = (home / "checkpoints").rglob(name)
     how(file)
-    assert adapted(raw | {"upstream": upstream}, told, corpus) == before
+    told = Told()
+    again = adapted(once.raw, told, once.corpus)
+    assert again.parts[0].contents == once.made.parts[0].contents
+    assert (again.record, again.base) == (once.made.record, once.made.base)
     assert told.count("damaged and made anew: weights in") == 1
     assert told.count(f"({name} is ") == 1
     assert harm(file.parent) is None

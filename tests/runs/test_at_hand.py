@@ -46,3 +46,11 @@ def test_clips_that_were_left_out_of_a_test_are_noticed(tmp_path: Path) -> None:
     assert found.truth is False
     (said,) = found.problems
     assert said == "fold 'session 1' is not what the protocol makes of the corpus that is here"
+
+    split = {"name": "no_such_protocol", "options": {}}
+    record = store.load_result(outcome.path).result
+    lost = record.model_copy(update={"protocol": record.protocol.model_copy(update=split)})
+    corpus = hand(lost)
+    assert corpus is not None
+    assert corpus.folds == ()
+    assert "its folds cannot be made anew: no protocol 'no_such_protocol'" in corpus.unmade

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,8 @@ from serbench.cli.options import assign
 from serbench.errors import SerbenchError
 from serbench.runs import recipe as recipes
 from serbench.runs.calling import recipe_of
+
+from .. import commands  # noqa: TID252
 
 PLAIN: dict[str, Any] = {"upstream": "fbank", "downstream": "mlp"}
 
@@ -35,8 +34,8 @@ def test_a_run_is_that_of_the_command_line(own: Path, tmp_path: Path) -> None:
     results = tmp_path / "results"
     flags = ["--recipe", own, "--upstream", "fbank", "--downstream", "mlp", "--seeds", "1"]
     flags += ["--set", "training.epochs=1", "--set", "protocol.k=3", "--results", results]
-    command = [sys.executable, "-m", "serbench", "run", *flags]
-    subprocess.run(command, check=True, capture_output=True, env=os.environ | {"COLUMNS": "80"})
+    ended = commands.serbench("run", *flags)
+    assert ended.returncode == 0, ended.stderr
     (record,) = results.glob("demo/*.json")
     outcome = serbench.run(
         recipe=own,

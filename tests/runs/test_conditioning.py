@@ -64,7 +64,8 @@ def test_speakers_of_other_folds_are_counted_as_not_trained_on(own: Path) -> Non
 def test_speakers_of_all_parts_are_counted_as_trained_on(own: Path) -> None:
     outcome = run(own, {"name": "speaker_mlp"}, protocol="speaker_dependent_random")
     assert outcome.result.conditioning is not None
-    assert outcome.result.conditioning.unseen == 0 < outcome.result.conditioning.tested
+    assert outcome.result.conditioning.unseen == 0
+    assert outcome.result.conditioning.tested == len(NAMES), "each once, not once a fold"
     assert store.load_result(outcome.path).result == outcome.result
     told = notes.about_result(outcome.result, outcome.scores)
     assert any("The head is told who speaks: 0 of" in sentence for sentence in told)
@@ -94,6 +95,21 @@ def test_a_refit_trains_on_the_validation_speakers_too(own: Path) -> None:
         ).result
         assert result.conditioning is not None
         assert (result.conditioning.tested, result.conditioning.unseen) == (3, unseen)
+
+
+def test_speakers_who_are_unknown_are_not_counted(own: Path) -> None:
+    rows = own.with_name("utterances.csv").read_text().splitlines()
+    unknown = [
+        row.replace(f",{row[0]},", ",unknown,") + "," + ("train", "valid", "test")[number % 3]
+        for number, row in enumerate(rows[1:])
+    ]
+    own.with_name("utterances.csv").write_text("\n".join([rows[0] + ",split", *unknown]))
+    protocol = {"name": "corpus_split", "shares": ["speaker"]}
+    for kind in ("id", "mfcc"):
+        outcome = run(own, {"name": "speaker_mlp", "speaker": kind}, protocol=protocol)
+        told = " ".join(notes.about_result(outcome.result, outcome.scores))
+        assert "no speaker of the test parts is known by name." in told
+        assert "of 0 speakers" not in told
 
 
 def test_other_heads_are_told_nothing(own: Path) -> None:

@@ -133,6 +133,25 @@ def test_a_chain_corrects_what_is_enrolled_as_well(runs: dict[int, Outcome]) -> 
     np.testing.assert_allclose(once[numbers], twice[numbers], rtol=1e-9)
 
 
+def test_a_chain_in_two_calls_is_the_chain_in_one(runs: dict[int, Outcome]) -> None:
+    root = runs[2].path.parents[1]
+    steps = [{"name": "pldc", "shift": "both", "k": 2}, {"name": "pldc", "shift": "mu", "k": 1}]
+    once = serbench.postprocess(runs[2].path, steps, root)
+    twice = serbench.postprocess(runs[2].path, steps[0], root)
+    twice = serbench.postprocess(twice.path, steps[1], root)
+    tables = [
+        (
+            store.load_result(each.path).predictions,
+            beside.load_part(each.path, each.result, "enrol"),
+        )
+        for each in (once, twice, runs[2])
+    ]
+    for made, other, plain in zip(*tables, strict=True):
+        numbers = [name for name in made if name.startswith("prediction:")]
+        np.testing.assert_allclose(made[numbers], other[numbers], atol=1e-12)
+        assert not np.allclose(made[numbers], plain[numbers])
+
+
 def test_classes_are_moved_by_what_is_enrolled(tmp_path: Path) -> None:
     benchmark = write_corpus(tmp_path, "classification")
     plain, moved = {}, {}
@@ -156,8 +175,12 @@ def test_classes_are_moved_by_what_is_enrolled(tmp_path: Path) -> None:
     [
         ({"amount": 5, "aside": 3}, "5 cannot be enrolled of 3 set aside"),
         (2.5, "clips are counted in whole numbers"),
-        ("soon", "recipe|enrol key 'amount'"),
-        (-1, "enrol key 'amount'"),
+        ("soon", "is 'soon'; give a number of clips from 0 on, such as 5, or of seconds"),
+        ("-1", "is '-1'; give a number of clips from 0 on"),
+        (-1, "is -1; give a number of clips from 0 on"),
+        (float("nan"), "is nan; give a number of clips"),
+        (10**400, "is 1000.*0000; give a number of clips"),
+        ({"amount": True, "aside": 3}, "is True; give a number of clips"),
         ({"clips": 3}, "enrol key 'clips'"),
         (6, "nothing is left to score; set less aside with enrol.aside"),
     ],

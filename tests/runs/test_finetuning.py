@@ -15,15 +15,23 @@ import pytest
 import torch
 
 from serbench import plugins
+from serbench.encoders.pretraining.assignment import Assignment
+from serbench.encoders.pretraining.audio import Audio
+from serbench.encoders.pretraining.cpc import CPCOptions
+from serbench.encoders.weights import RECORDINGS, find
 from serbench.errors import SerbenchError
 from serbench.leaderboard import notes, store
+from serbench.leaderboard.columns import contaminated
 from serbench.progress import Silent, Step
 from serbench.runs import folds, recipe
-from serbench.runs.adapting import Adapted, adapt
+from serbench.runs.adapting import LABELS, Adapted, adapt
 from serbench.runs.corpus import Prepared, prepare
 from serbench.runs.finetuning import finetune
 from serbench.runs.job import Job
+from serbench.runs.pretraining_audio import recordings_of
 from serbench.runs.run import run_recipe
+from serbench.training.settings import FineTuning
+from serbench.training.waves import decode_to_train
 from serbench.upstreams import Clips, Upstream
 
 
@@ -107,6 +115,20 @@ def test_each_fold_has_weights_of_its_own_which_are_made_once(raw: dict[str, Any
     assert before == {path: path.stat().st_mtime_ns for path in Path(places[0]).iterdir()}
     other = finetuned(raw | {"finetune": raw["finetune"] | {"epochs": 2}}, corpus)
     assert not {part.options["weights"] for part in other.parts} & set(places)
+
+
+def test_what_reads_text_is_fine_tuned_anew_on_other_texts(raw: dict[str, Any]) -> None:
+    audio = prepared(raw)
+    bert = {"name": "bert", "weights": "tiny-random"}
+    asked = raw | {"finetune": {"epochs": 1, "batch": 4}}
+    made = []
+    for said in ("seven", "eleven"):
+        table = audio.table.assign(text=f"it is {said}")
+        corpus = dataclasses.replace(audio, table=table, folds=audio.folds[:1])
+        made.append([finetuned(asked | {"upstream": each}, corpus) for each in (bert, "cpc")])
+    (bert, cpc), (other_bert, other_cpc) = made
+    assert bert.parts != other_bert.parts
+    assert cpc == other_cpc, "what only hears has the same weights whatever is written"
 
 
 def test_what_was_trained_is_what_is_loaded_to_the_bit(
@@ -228,24 +250,59 @@ def test_a_run_from_fine_tuning_to_the_result(raw: dict[str, Any], tmp_path: Pat
 
 @pytest.mark.parametrize("name", ["hubert", "cpc"])
 def test_weights_that_were_fine_tuned_before_are_told(
-    raw: dict[str, Any], tmp_path: Path, name: str
+    raw: dict[str, Any], corpus: Path, tmp_path: Path, name: str
 ) -> None:
-    """As trained on the corpus, which is more than adapted to it."""
+    """As trained on the corpus, which is more than adapted to it; on a copy with another name."""
     if name == "cpc":
         raw = raw | {"upstream": "cpc"}
-    corpus = prepared(raw)
-    one = dataclasses.replace(corpus, folds=corpus.folds[:1])
+    whole = prepared(raw)
+    one = dataclasses.replace(whole, folds=whole.folds[:1])
     first = finetuned(raw | {"finetune": {"epochs": 1}}, one).parts[0].options["weights"]
+    if name == "cpc":
+        corpus.write_text(corpus.read_text().replace('"voices"', '"elsewhere"'))
     frozen = {key: value for key, value in raw.items() if key != "finetune"}
     frozen["upstream"] = {"name": name, "weights": first}
     made = recipe.resolve(frozen)
     outcome = run_recipe(made, data=None, results=tmp_path / "results", progress=Silent())
     shown = notes.about_result(outcome.result, outcome.scores)
-    assert (
-        sum(note.startswith("The upstream was trained on the test corpus") for note in shown) == 1
-    )
+    named = [note for note in shown if note.startswith("The upstream was trained on the test")]
+    assert len(named) == (name == "hubert")
+    assert any("with those of 12 of 16 recordings that are tested" in note for note in shown)
+    assert contaminated(outcome.result)
     assert "finetune" not in outcome.result.seconds
     assert outcome.result.adaptation is None
+
+
+def test_weights_that_are_trained_on_after_labels_keep_whose_these_were(
+    raw: dict[str, Any], tmp_path: Path
+) -> None:
+    whole = prepared(raw)
+    one = dataclasses.replace(whole, folds=whole.folds[:1])
+    first = finetuned(raw | {"finetune": {"epochs": 1}}, one).parts[0].options["weights"]
+    audio = Audio(recordings_of(whole.table))
+    given = Assignment(audio, [], tmp_path, Silent(), "cpu")
+    options = CPCOptions()
+    card = given.card("adapted", [], options, find(first, None, {}))
+    assert len(card.options[RECORDINGS]) == 12
+    assert LABELS not in card.options, "the adaptation itself saw none"
+    assert RECORDINGS not in given.card("adapted", [], options, None).options
+
+
+def test_a_stage_that_keeps_less_than_a_frame_says_so(raw: dict[str, Any]) -> None:
+    stage = {"epochs": 1, "longest_seconds": 1e-3}
+    said = r"longest_seconds = 0\.001 keeps 16 samples of an utterance at 16000 Hz, too few"
+    with pytest.raises(SerbenchError, match=said):
+        finetuned(raw | {"finetune": stage}, prepared(raw))
+
+
+def test_seconds_of_audio_are_told_to_say_nothing_of_text() -> None:
+    table = pd.DataFrame({"utterance": ["a"], "speaker": ["s"], "text": ["no"]})
+    told = Told()
+    decode_to_train(table, loaded("bert", weights="tiny-random"), told)
+    assert told.told == []
+    tuning = FineTuning(batch_seconds=3.0)
+    decode_to_train(table, loaded("bert", weights="tiny-random"), told, tuning)
+    assert told.count("no text is cut or counted") == 1
 
 
 def test_a_killed_stage_goes_on_to_the_same_weights(
@@ -335,6 +392,7 @@ def test_dimensions_are_learnt_first_as_well(raw: dict[str, Any], corpus: Path) 
             r"before the head .finetune. or together with it .training.finetune., not both",
         ),
         ({"finetune": {"epoch": 3}}, r"no finetune key 'epoch'; did you mean 'epochs'\?"),
+        ({"finetune": {"seed": 10**20}}, r"finetune key 'seed' must be .*, not 1"),
         ({"finetune": {"batch": 1}}, r"finetune key 'batch' must be .*, not 1"),
         ({"finetune": 3}, r"'finetune' must be a table of settings, true or false, not 3"),
     ],

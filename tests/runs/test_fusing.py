@@ -24,6 +24,7 @@ from serbench.leaderboard.record import (
     LeftOut,
     ProtocolRecord,
     Split,
+    Weighted,
 )
 from serbench.leaderboard.table import rank
 
@@ -36,6 +37,7 @@ from ..leaderboard.result_samples import (  # noqa: TID252
     record,
 )
 
+WAS_ENROLLED = Weighted(heard="enrol", functionals="own")
 SCORES = [f"score:{label}" for label in EMOTIONS.labels]
 
 
@@ -166,6 +168,18 @@ def test_what_must_be_said_of_a_member_is_said_of_the_fusion(tmp_path: Path) -> 
         assert part in notes
 
 
+@pytest.mark.parametrize("heard", ["test", "enrol"])
+def test_a_fusion_heard_what_led_the_training_of_a_member(tmp_path: Path, heard) -> None:
+    led = Weighted(heard=heard, functionals="own")
+    one = kept(tmp_path, classified(1.0), **labelled("hubert"), weighted=led)
+    other = kept(tmp_path, classified(1.0, draw=1), **labelled("cpc"))
+    third = kept(tmp_path, classified(1.0, draw=2), **labelled("fbank"), weighted=WAS_ENROLLED)
+    result = serbench.fuse(other, third, one, results=tmp_path).result
+    assert result.weighted == led
+    assert result.transductive == (heard == "test")
+    assert serbench.fuse(other, third, results=tmp_path).result.weighted == WAS_ENROLLED
+
+
 def other_truths(predictions: pd.DataFrame) -> pd.DataFrame:
     changed = predictions.copy()
     changed.loc[7, "truth"] = next(x for x in EMOTIONS.labels if x != changed.loc[7, "truth"])
@@ -265,6 +279,7 @@ def test_unfinished_and_undefined_runs_are_refused(tmp_path: Path, two: list[str
     with pytest.raises(SerbenchError, match=f"{part.digest[:8]} is incomplete"):
         serbench.fuse(two[0], part.digest, results=tmp_path)
     whole.loc[3, SCORES] = np.nan
+    whole.loc[3, "prediction"] = EMOTIONS.labels[0]  # as of all that are as probable
     undefined = kept(tmp_path, whole, **labelled("fbank"))
     with pytest.raises(SerbenchError, match=f"{undefined[:8]} has predictions .* not finite"):
         serbench.fuse(two[0], undefined, results=tmp_path)
@@ -319,3 +334,10 @@ def test_doubts_about_the_corpus_of_a_member_are_those_of_the_fusion(tmp_path: P
     ]
     fused = serbench.fuse(*digests, results=tmp_path)
     assert sorted(fused.result.warnings) == ["doubled", "few speakers; add some"]
+
+
+def test_what_was_fused_is_corrected_before(two: list[str], tmp_path: Path) -> None:
+    fused = serbench.fuse(*two, results=tmp_path)
+    runs = ", ".join(member.digest[:8] for member in fused.result.members)
+    with pytest.raises(SerbenchError, match=f"take the runs that were fused to it, {runs};"):
+        serbench.postprocess(fused.path, "em_prior", tmp_path)

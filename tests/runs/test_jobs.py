@@ -22,7 +22,7 @@ from serbench.runs.run import run_recipe
 RAW: dict[str, Any] = {
     "upstream": "fbank",
     "downstream": {"name": "ecapa"},
-    "training": {"learning_rates": [1e-3], "epochs": 2},
+    "training": {"learning_rates": [1e-3], "epochs": 1},
 }
 
 
@@ -83,7 +83,7 @@ def test_a_run_that_is_stopped_keeps_its_trials_and_says_one_line(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "home"))
-    epochs = "--set=training.epochs=100"
+    epochs = "--set=training.epochs=30"
     command = [sys.executable, "-m", "serbench", "run", "--upstream", "fbank", "--jobs", "2"]
     command += ["--downstream", "ecapa", "--benchmark", str(corpus), epochs]
     stopped = subprocess.Popen(

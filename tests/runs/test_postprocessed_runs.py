@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 import serbench
 from serbench.cli import app
+from serbench.cli.terminal import show
 from serbench.errors import SerbenchError
 from serbench.leaderboard import beside, store
 from serbench.plugins import find as find_plugin
@@ -277,3 +278,60 @@ def test_speakers_of_one_clip_go_through_every_post_processor(kind: str, tmp_pat
         assert np.isfinite(after[numbers].to_numpy()).all()
         if name == "pldc":
             assert after[alone].equals(before[alone])
+
+
+def test_a_board_is_asked_for_by_the_file_of_its_benchmark(rated: Path, tmp_path: Path) -> None:
+    serbench.run(**QUICK, benchmark=rated, results=tmp_path)
+    line = ["leaderboard", "--results", str(tmp_path), "--benchmark"]
+    named, filed = (CliRunner().invoke(app, [*line, each]) for each in ("permuted", str(rated)))
+    assert named.exit_code == filed.exit_code == 0
+    assert "permuted 1" in named.output == filed.output
+    with pytest.raises(
+        SerbenchError, match=r"no results of demo in .*; there are some of permuted"
+    ):
+        serbench.load_results(tmp_path, benchmark="demo")
+
+
+def _louder(folder: Path) -> None:
+    for path in folder.glob("*.wav"):
+        wave, rate = soundfile.read(path)
+        soundfile.write(path, wave / 2, rate)
+
+
+def test_what_was_corrected_of_other_audio_is_neither_compared_nor_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "corpus").mkdir()
+    corpus, results = write_corpus(tmp_path / "corpus", "regression"), tmp_path / "results"
+    asked: dict[str, Any] = {**QUICK, "benchmark": corpus, "results": results}
+    made = serbench.run(**asked, postprocess="pldc")
+    show(made)
+    assert "before" in capsys.readouterr().out
+    _louder(corpus.parent)
+    run = serbench.run(**asked, overwrite="always")
+    show(made)
+    told = capsys.readouterr()
+    assert "before" not in told.out
+    assert "computed again on other data: not the same audio" in " ".join(told.err.split())
+    content = made.path.read_bytes()
+    for again in (
+        lambda: serbench.postprocess(run.path, "pldc", results),
+        lambda: serbench.run(**asked, postprocess="pldc"),
+    ):
+        with pytest.raises(SerbenchError, match="already, of a run on other data: not the same"):
+            again()
+    assert made.path.read_bytes() == content
+    anew = serbench.run(**asked, postprocess="pldc", overwrite="always")
+    assert anew.path == made.path
+    assert made.path.read_bytes() != content
+
+
+def test_a_result_is_shown_without_its_audio_where_nothing_is_computed(tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path, "regression")
+    asked: dict[str, Any] = {**QUICK, "benchmark": corpus, "results": tmp_path / "results"}
+    made = serbench.run(**asked)
+    (tmp_path / "s0_0.wav").unlink()
+    corpus.write_text(corpus.read_text().replace('audio = "."', 'audio = "gone"'))
+    with pytest.raises(SerbenchError, match=r"'audio': folder .* does not exist"):
+        serbench.run(**asked)
+    assert made.path.exists()

@@ -15,10 +15,14 @@ from serbench.checks import check_plugin
 from serbench.cli import app
 from serbench.errors import SerbenchError
 from serbench.leaderboard import beside, store
+from serbench.leaderboard.comparing import compare
 from serbench.leaderboard.table import rank
+from serbench.leaderboard.verifying import verify
 from serbench.plugins import names
-from serbench.runs.postprocessing import neighbours
+from serbench.runs.neighbours import neighbours
+from serbench.runs.remaking import remade
 from serbench.runs.result import Outcome
+from serbench.scoring.scores import score
 from serbench.scoring.voices import vectors
 
 QUICK: dict[str, Any] = {
@@ -68,6 +72,40 @@ def test_nothing_is_trained_and_both_results_lie_there(rated: Outcome) -> None:
     assert other.result.digest != made.result.digest
 
 
+def test_what_was_corrected_is_made_again_of_the_run(labelled: Outcome, tmp_path: Path) -> None:
+    shutil.copytree(labelled.path.parent, tmp_path / "demo")
+    made = serbench.postprocess(labelled.result.digest, "em_prior", tmp_path)
+    assert verify(made.path, lambda _: None, remake=remade).problems == ()
+    # the run's own predictions under the name of the corrected ones
+    before = store.load_result(labelled.path).predictions
+    forged = made.result.model_copy(
+        update={"scores": score(made.result.benchmark.task, before).to_json(), "tables": {}}
+    )
+    path = store.save(forged, before, tmp_path)
+    assert verify(path, lambda _: None).problems == ()
+    (problem,) = verify(path, lambda _: None, remake=remade).problems
+    assert "of 880 predictions are not what comes of the runs" in problem
+    (tmp_path / "demo" / f"{labelled.result.digest}.valid.parquet").unlink()
+    assert remade(made.result, [tmp_path / "demo"]) is None
+
+
+def test_the_command_line_says_what_was_before(
+    rated: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(rated.path.parent, tmp_path / "demo")
+    asked = ["postprocess", rated.result.digest[:12], "pldc", "--results", str(tmp_path)]
+    told = CliRunner().invoke(app, asked).output
+    assert "Corrected 880 of 880 predictions." in told
+    assert "after - before" in told
+    made = Path("".join(told.rpartition("result: ")[2].split()))
+    monkeypatch.chdir(made.parent)
+    assert "after - before" in CliRunner().invoke(app, ["show", made.name]).output
+    (made.parent / rated.path.name).write_text("{")
+    shown = CliRunner().invoke(app, ["show", made.name])
+    assert shown.exit_code == 0
+    assert "before post-processing are not shown" in shown.output
+
+
 def test_sigma_leaves_the_mean_of_each_speaker_and_mu_the_spread(rated: Outcome) -> None:
     plain = store.load_result(rated.path).predictions
     for shift, kept in (("sigma", "mean"), ("mu", "std")):
@@ -93,6 +131,51 @@ def test_an_oracle_is_shown_and_never_ranked(rated: Outcome) -> None:
     row = next(r for r in board.rows if r.result.digest == made.result.digest)
     assert row.rank is None
     assert any("looks at the labels" in board.notes[number - 1] for number in row.notes)
+
+
+def test_what_is_made_of_an_oracle_is_one(rated: Outcome) -> None:
+    """Corrected once more, or fused with others, it has still seen the labels."""
+    root = rated.path.parents[1]
+    seen = serbench.postprocess(rated.path, "oracle", root)
+    other = serbench.postprocess(rated.path, {"name": "pldc", "k": 2}, root)
+    again = serbench.postprocess(seen.path, "pldc", root)
+    fused = serbench.fuse(seen.path, other.path, results=root)
+    both = serbench.postprocess(again.path, {"name": "pldc", "shift": "mu"}, root)
+    for made in (again, fused, both, serbench.fuse(fused.path, rated.path, results=root)):
+        entry = store.load_result(made.path)
+        assert entry.result.saw_truths
+        (board,) = rank([entry, store.load_result(other.path)])
+        assert [row.rank for row in board.rows] == [1, None]
+        assert any("abels of the test part" in note for note in board.notes)
+        verdict = compare(entry, store.load_result(other.path)).verdict
+        assert any(said.startswith("A is corrected by the labels") for said in verdict)
+    assert not other.result.saw_truths
+
+
+def test_neighbours_that_are_shown_are_those_that_correct(rated: Outcome) -> None:
+    """Also drawn at random, in a chain, and without those whom a gate leaves alone."""
+    root = rated.path.parents[1]
+    drawn = {"name": "pldc", "k": 1, "shift": "mu", "neighbours": "random"}
+    made = serbench.postprocess(rated.path, [drawn, {**drawn, "neighbours": "nearest"}], root)
+    named = neighbours(made.result, rated.path)
+    assert [(step, choice) for step, choice, _ in named] == [
+        ("1. pldc", "random"),
+        ("2. pldc", "nearest"),
+    ]
+    alone = serbench.postprocess(rated.path, drawn, root)
+    ((_, _, heard),) = neighbours(alone.result, rated.path)
+    assert heard == named[0].heard
+    after = store.load_result(alone.path).predictions.query("seed == 0")
+    train = beside.load_part(rated.path, rated.result, "train").query("seed == 0")
+    for (fold, who), rows in after.groupby(["fold", "speaker"]):
+        own = train[(train["fold"] == fold) & (train["speaker"] == heard[str(who)][0])]
+        assert rows["prediction:arousal"].mean() == pytest.approx(own["truth:arousal"].mean())
+    gated = serbench.postprocess(rated.path, {**drawn, "gate": -1.0}, root)
+    assert neighbours(gated.result, rated.path) == []
+    root_of = ["--results", str(root)]
+    shown = CliRunner().invoke(app, ["speakers", alone.result.digest, *root_of]).output
+    assert "training speakers drawn at random" in shown
+    (rated.path.parent / f"{gated.result.digest}.json").unlink()
 
 
 def test_classes_get_other_priors_in_a_chain(labelled: Outcome) -> None:
@@ -171,7 +254,8 @@ def test_the_command_line_shows_speakers_before_and_after(rated: Outcome, tmp_pa
         shown.output
     )
     assert runner.invoke(app, ["speakers", "--results", root, made.result.digest]).exit_code == 0
-    heard = neighbours(made.result, rated.path)
+    ((step, choice, heard),) = neighbours(made.result, rated.path)
+    assert (step, choice) == ("pldc", "nearest")
     voices = beside.load_voices(rated.path, rated.result)
     assert len(heard) == 10
     for name in [fold.name for fold in rated.result.split.folds]:
@@ -192,9 +276,15 @@ def test_the_command_line_shows_speakers_before_and_after(rated: Outcome, tmp_pa
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("return predicted.values[1:]", "gives no finite values of shape"),
-        ("return predicted.values / 0 * 0", "gives no finite values of shape"),
+        ("return predicted.values[1:]", r"step.py line 5\): .* must return an array .* of shape"),
+        ("return predicted.values / 0 * 0", "corrected values are not finite"),
         ("return predicted.values + {}", "step.*TypeError"),
+        (
+            "predicted.values[:] = 3\n        return predicted.values",
+            r"read-only \(.*step.py line 8",
+        ),
+        ("evidence.voices.popitem()[1][:] = 0", r"read-only \(.*step.py line 8, in correct"),
+        ("SEEN.append(0)\n        return predicted.values + len(SEEN)", "keeps what it was given"),
     ],
 )
 def test_what_goes_wrong_in_somebodys_is_one_sentence(
@@ -205,17 +295,17 @@ def test_what_goes_wrong_in_somebodys_is_one_sentence(
 from serbench.postprocessors import PostProcessor
 class Step(PostProcessor):
     serves = frozenset({{"regression"}})
-    def correct(self, predicted, evidence):
-        if "test 0" in evidence.voices or "train 0" in evidence.voices:
+    def correct(self, predicted, evidence, SEEN=[]):
+        if len(evidence.train.values) < 100:
             return predicted.values
         {line}
 def make():
     return Step()
 '''
     (tmp_path / "step.py").write_text(source)
-    assert check_plugin("postprocessors", str(tmp_path / "step.py"), {}) == []
-    with np.errstate(all="ignore"), pytest.raises(SerbenchError, match=message):
+    with np.errstate(all="ignore"), pytest.raises(SerbenchError, match=message) as caught:
         serbench.postprocess(rated.path, str(tmp_path / "step.py"), rated.path.parents[1])
+    assert "is not run" not in str(caught.value), "it is the check that says so"
 
 
 def test_speakers_are_shown_where_the_voices_are_gone(rated: Outcome, tmp_path: Path) -> None:

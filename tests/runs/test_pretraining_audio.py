@@ -35,6 +35,7 @@ def test_segments_of_files_keep_their_times() -> None:
     assert (first.start, first.end, first.speaker) == (1.5, 2.5, "x")
     assert second.start == 0.0
     assert second.end != second.end
+    assert [each.digest for each in recordings_of(table.assign(recording=["c", "d"]))] == ["c", "d"]
 
 
 def test_a_corpus_that_is_not_there_is_refused(tmp_path) -> None:

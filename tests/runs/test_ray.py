@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,21 +14,26 @@ import pytest
 
 from serbench.errors import SerbenchError
 from serbench.progress import Silent
+from serbench.remotes import results_folder
+from serbench.runs import recipe
 from serbench.runs.grids import grid as grids
 from serbench.runs.grids.cells import Where
-from serbench.runs.grids.cluster import connected
-from serbench.runs.grids.local import Local
-from serbench.runs.grids.nodes import Looked, expected, look
-from serbench.runs.grids.on_ray import OnRay
+from serbench.runs.grids.cluster import Cluster
+from serbench.runs.grids.joining import connected, reached
+from serbench.runs.grids.nodes import Expected, Looked, expected, look
+from serbench.runs.grids.on_ray import OnRay, _Try
 from serbench.runs.grids.plan import Plan, plan
 from serbench.runs.grids.sweep import Report, sweep
+from serbench.runs.run import run_recipe
+from serbench.runs.workers import Task
 
 from .results_of import contents
 
 RAW: dict[str, Any] = {
     "training": {"learning_rates": [1e-3], "epochs": 2},
-    "grid": {"upstream": ["fbank", "mfcc"], "downstream": ["mean_pool", "mlp"]},
+    "grid": {"upstream": ["fbank", "mfcc"], "downstream": ["mlp"]},
 }
+NOTHING = Expected({}, "", (), None, {})
 STORE = 80 * 2**20  # bytes of each node's object store, the least that Ray takes
 
 
@@ -37,9 +44,9 @@ EAGER = {"RAY_worker_niceness": "0"}
 @contextmanager
 def cluster(*homes: Path, **variables: str) -> Iterator[Any]:
     """Give a cluster with a node of one processor for each of some homes."""
-    from ray.cluster_utils import Cluster
+    from ray import cluster_utils
 
-    made = Cluster(
+    made = cluster_utils.Cluster(
         initialize_head=True,
         head_node_args={
             "num_cpus": 0,
@@ -98,18 +105,91 @@ def test_nodes_that_share_nothing_give_the_bits_of_one_machine_and_encode_once(
 ) -> None:
     grid = grids.made(RAW | {"benchmark": str(corpus), "rows": [{}, {"seeds": [1, 2]}]}, {})
     monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "here"))
-    planned = plan(grid, tmp_path / "local")
-    with Local(Where(None, tmp_path / "local", tmp_path), 1) as engine:
-        assert sweep(planned, engine, Silent()).done == 8
+    for number in grid.numbers():
+        alone = recipe.resolve(grid.raw(number))
+        run_recipe(alone, data=None, results=tmp_path / "alone", progress=Silent())
 
     monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "driver"))
     homes = [tmp_path / "one", tmp_path / "two"]
-    where = Where(None, tmp_path / "ray", tmp_path)
+    (tmp_path / "bucket").mkdir()
+    where = Where(None, results_folder(f"file://{tmp_path}/bucket"), tmp_path)
+    planned = plan(grid, where.results)
     with cluster(*homes) as made:
         report, said = on_ray(made.address, planned, where, unshared=True)
-    assert (report.done, report.failed) == (8, [])
-    assert contents(tmp_path / "ray") == contents(tmp_path / "local")
+    assert (report.done, report.failed) == (4, [])
+    assert contents(where.results) == contents(tmp_path / "alone")
     assert sum("to encode" in line for line in said) == len(planned.groups) == 2
+    assert contents(tmp_path / "bucket") == contents(where.results), "each was put there"
+
+
+def test_a_result_that_comes_back_takes_the_place_of_an_older_one_when_all_of_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "home"))
+    results = tmp_path / "results" / "demo"
+    results.mkdir(parents=True)
+    older = {"ab.parquet": b"some", "ab.enrol.parquet": b"more", "ab.json": b"incomplete"}
+    for name, content in older.items():
+        (results / name).write_bytes(content)
+    engine = OnRay(None, Where(None, results.parent, tmp_path), NOTHING, print)
+    attempt = _Try(Task("row 1", print))
+
+    def there() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in results.iterdir()}
+
+    engine._keep(attempt, "sent/1/demo/ab.parquet", b"all")
+    engine._keep(attempt, "sent/1/demo/abc.parquet", b"of another one")
+    assert there() == older
+    engine._keep(attempt, "sent/1/demo/ab.json", b"complete")
+    assert there() == {"ab.parquet": b"all", "ab.json": b"complete"}
+    before = (results / "ab.json").stat().st_mtime_ns
+    for name in ("ab.parquet", "ab.json"):
+        engine._keep(attempt, f"sent/2/demo/{name}", there()[name])
+    assert (results / "ab.json").stat().st_mtime_ns == before, "what is the same stays"
+    for content in (b"cut", b"whole"):
+        engine._keep(attempt, "features/ab/0.npy", content)
+    assert (tmp_path / "home" / "features" / "ab" / "0.npy").read_bytes() == b"whole"
+
+
+@pytest.mark.slow
+def test_a_full_disk_leaves_its_node_out_and_nothing_is_lost(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    grid = grids.made(RAW | {"benchmark": str(corpus), "rows": [{}, {"seeds": [1, 2]}]}, {})
+    monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "driver"))
+    planned = plan(grid, tmp_path / "ray")
+    where = Where(None, tmp_path / "ray", tmp_path)
+    with small_disk(tmp_path / "small") as small, cluster(small, tmp_path / "one") as made:
+        report, _ = on_ray(made.address, planned, where, unshared=True)
+    assert (report.done, report.failed) == (4, [])
+    told = capsys.readouterr().err
+    assert "is left out: cannot write" in told
+    assert "No space left on device" in told
+
+
+@contextmanager
+def small_disk(place: Path) -> Iterator[Path]:
+    """Give a folder with room for next to nothing; skip where only the root user may mount one."""
+    place.mkdir()
+    options = ["-t", "tmpfs", "-o", "size=16k", "tmpfs", place]
+    if subprocess.run(["mount", *options], capture_output=True).returncode:
+        pytest.skip("a file system of its own cannot be mounted here")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", place], check=True)
+
+
+@pytest.mark.parametrize(("jobs", "part"), [(None, 1), (2, 1), (3, 0.5), (7, 0.25), (6, 0.3333)])
+def test_small_runs_share_gpus_if_there_are_more_of_them(jobs: int | None, part: float) -> None:
+    gpus = Cluster(NOTHING, "", "cuda", 2.0, print, jobs)
+    has = {"CPU": 8, "memory": 64 * 2**30}
+    gpus._nodes = {"one": has | {"GPU": 1}, "two": has | {"GPU": 1}, "head": has}
+    asked = {"num_cpus": 1, "memory": 2 * 2**30}
+    assert gpus.options("small") == asked | {"num_gpus": part}
+    assert gpus.options("large") == gpus.options("shared") == asked | {"num_gpus": 1}
+    assert gpus.places("large") == 2
+    assert gpus.places("small") >= (jobs or 2)
 
 
 def test_what_a_node_has_otherwise_is_told(
@@ -141,12 +221,46 @@ def test_what_a_node_has_otherwise_is_told(
     assert "is in the way of a folder" in look(here, "mark").lacks[-1]
 
 
+def test_a_node_looks_for_files_of_a_recipe_in_the_folder_of_the_driver(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(corpus.parent)
+    here = expected(plan(grids.made(RAW | {"benchmark": f"./{corpus.name}"}, {}), tmp_path), None)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert look(here, "mark").lacks == []
+    assert Path.cwd() == tmp_path / "elsewhere"
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1:9", "nowhere.invalid:6379"])
 def test_an_address_at_which_nobody_answers_is_told_at_once(address: str) -> None:
     start = time.monotonic()
     with pytest.raises(SerbenchError, match=f"nobody answers at {address}"), connected(address):
         pass
     assert time.monotonic() - start < 30
+
+
+def test_the_address_of_a_cluster_that_is_no_more_is_refused_or_passed_over_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ray._private import services
+
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(services, "find_gcs_addresses", set)  # of whoever else is on this machine
+    assert reached(None) is None
+    with pytest.raises(SerbenchError, match="auto: no Ray cluster runs on this machine"):
+        reached("auto")
+    note = tmp_path / "ray" / "ray_current_cluster"
+    note.parent.mkdir()
+    note.write_text("127.0.0.1:9")
+    assert reached(None) is None
+    with pytest.raises(SerbenchError, match=r"nobody answers at .*:9 "):
+        reached("auto")
+    with socket.create_server(("", 0)) as server:  # Ray takes another address of this machine
+        note.write_text(f"127.0.0.1:{server.getsockname()[1]}")
+        assert reached(None) == reached("auto") == "auto"
 
 
 @pytest.mark.parametrize("address", ["head", "ray://head:10001", "head:port", ":6379"])

@@ -304,11 +304,17 @@ def test_a_recipe_survives_its_record() -> None:
             {"training": {"batch": 1}},
             r"training key 'batch' must be .* equal to 2, not 1",
         ),
-        ({"training": {"learning_rates": []}}, r"'learning_rates' must be at least 1, not \[\]"),
+        (
+            {"training": {"learning_rates": []}},
+            r"'learning_rates' must be a list of 1 or more values, not \[\]",
+        ),
         ({"training": {"learning_rates": 1e-3}}, r"must be a list such as \[1, 2\], not 0\.001"),
         ({"training": {"upstream_rate": 1e-5}}, r"'upstream_rate': a frozen .* as well$"),
         ({"upstream": {"name": "fbank", "layers": [-1]}}, r"'layers' is \[-1\]; give all, last"),
-        ({"training": {"epochs": 0}}, r"training key 'epochs' must be greater than 0, not 0"),
+        (
+            {"training": {"epochs": 0}},
+            r"training key 'epochs' must be greater than or equal to 1, not 0",
+        ),
         ({"training": 3}, r"'training' must be a table"),
         ({"training": {"upstream_rate": 1e-4}}, r"'upstream_rate': .* training.finetune=true"),
         ({"training": {"average": 5, "refit": True}}, r"'refit': .* training.average=1"),
@@ -442,3 +448,20 @@ def test_log_mel_features_are_not_normalised_but_where_a_published_system_s_are(
     for name in ("superb", "morais_9", "morais_11", "li_sup"):
         raw = recipe.read_recipe(recipe.path_of(name))
         assert recipe.resolve(raw).upstreams[0].options["normalize"] is True
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "training.weight_decay=Infinity",
+        "training.learning_rates=[NaN]",
+        "training.weighting.strength=Infinity",
+        "training.finetune.batch_seconds=Infinity",
+        "finetune.upstream_rate=Infinity",
+    ],
+)
+def test_a_number_that_no_record_holds_is_one_sentence(setting: str) -> None:
+    raw = {**PLAIN}
+    assign(raw, [setting])
+    with pytest.raises(SerbenchError, match=r"must be a finite number, not \[?(inf|nan)"):
+        recipe.resolve(raw)

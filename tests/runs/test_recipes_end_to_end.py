@@ -54,7 +54,7 @@ SMALL = {
 }
 """What makes each recipe small."""
 
-QUICK = ("li_sup", "morais_10", "sha_mfcc", "superb")
+QUICK = ("li_sup", "morais_10", "sha_mfcc")
 
 
 def settings(name: str) -> list[str]:

@@ -76,9 +76,14 @@ def test_predictions_for_the_validation_parts_lie_beside_it(tmp_path: Path) -> N
 
 def test_a_seed_repeats_bit_for_bit_and_another_differs(own: Path, tmp_path: Path) -> None:
     raw = {"benchmark": str(own), "leave_out_broken": True}
-    first = predictions(run(raw | {"seeds": [3]}, tmp_path / "a"))
-    again = predictions(run(raw | {"seeds": [3]}, tmp_path / "b", overwrite="always"))
+    made = run(raw | {"seeds": [3]}, tmp_path / "a")
+    first = predictions(made)
+    written = made.path.stat().st_mtime_ns
+    anew = run(raw | {"seeds": [3]}, tmp_path / "a", overwrite="always")
+    again = predictions(anew)
     other = predictions(run(raw | {"seeds": [4]}, tmp_path / "c"))
+    assert (anew.path, anew.scores.rank) == (made.path, made.scores.rank)
+    assert anew.path.stat().st_mtime_ns > written  # it was computed, not found
     pd.testing.assert_frame_equal(first, again, check_exact=True)
     columns = [c for c in first if c.startswith("score:")]
     assert not np.allclose(first[columns], other[columns])

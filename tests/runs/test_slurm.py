@@ -9,12 +9,13 @@ import pytest
 
 from serbench.errors import SerbenchError
 from serbench.progress import Silent
+from serbench.runs import recipe
 from serbench.runs.grids import grid as grids
 from serbench.runs.grids.cells import Where
-from serbench.runs.grids.local import Local
 from serbench.runs.grids.on_slurm import OnSlurm
 from serbench.runs.grids.plan import plan
 from serbench.runs.grids.sweep import sweep
+from serbench.runs.run import run_recipe
 
 from .results_of import contents
 
@@ -29,16 +30,16 @@ def test_jobs_of_a_queue_give_the_bits_of_one_machine_and_say_which_run_failed(
 ) -> None:
     wrong = {"training.learning_rates": [1e30]}
     grid = grids.made(RAW | {"benchmark": str(corpus), "rows": [{}, wrong]}, {})
-    reports = []
-    for name in ("local", "slurm"):
-        monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / name / "home"))
-        where = Where(None, tmp_path / name, tmp_path)
-        engine = Local(where, 1) if name == "local" else OnSlurm(where, 1, USED, "local")
-        with engine:
-            reports.append(sweep(plan(grid, where.results), engine, Silent()))
-    assert [(each.done, len(each.failed)) for each in reports] == [(1, 1)] * 2
-    assert "smaller learning rates" in reports[1].failed[0].reason
-    assert contents(tmp_path / "slurm") == contents(tmp_path / "local")
+    monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "here"))
+    alone = recipe.resolve(grid.raw(1))
+    run_recipe(alone, data=None, results=tmp_path / "alone", progress=Silent())
+    monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "home"))
+    where = Where(None, tmp_path / "slurm", tmp_path)
+    with OnSlurm(where, 1, USED, "local") as engine:
+        report = sweep(plan(grid, where.results), engine, Silent())
+    assert (report.done, len(report.failed)) == (1, 1)
+    assert "smaller learning rates" in report.failed[0].reason
+    assert contents(tmp_path / "slurm") == contents(tmp_path / "alone")
 
 
 USED = {"cpus_per_task": 2, "timeout_min": 10}

@@ -146,6 +146,11 @@ def test_missing_texts_are_found_before_another_upstream_works(
         fused(write(tmp_path, {"calm": "yes"}), upstreams, tmp_path / "results", **keys)
 
 
+def test_missing_texts_are_named_where_nothing_else_encodes(tmp_path: Path) -> None:
+    with pytest.raises(SerbenchError, match=r"^18 of 36 utterances have no text \(0_1.wav, "):
+        run(str(write(tmp_path, {"calm": "yes"})), tmp_path / "results")
+
+
 def test_remedies_name_the_upstream_as_settings_do(tmp_path: Path) -> None:
     upstreams = ["fbank", {"name": "mfcc", "layers": [9]}]
     with pytest.raises(

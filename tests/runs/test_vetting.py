@@ -119,7 +119,7 @@ BAD_STEPS = {
     "values += 1.0": "changes what it is given; work on copies",
     "values = values[1:]": r"must return an array of shape \(48, 3\)",
     "values = values * np.inf": "corrected values are not finite",
-    "values = values + {}": r"correcting ends in TypeError: .* \(step\.py line 11\)",
+    "values = values + {}": r"correcting ends in TypeError: .*/step\.py line 11, in correct\)",
 }
 
 
@@ -218,6 +218,34 @@ def test_code_is_checked_on_the_device_of_the_run(tmp_path: Path) -> None:
     assert vetted(head(tmp_path), "downstreams", "cuda") != []
 
 
+@pytest.mark.parametrize(
+    ("kind", "fault", "said"),
+    [
+        (
+            "upstreams",
+            "made.weight = torch.randn(320, 4, generator=torch.Generator().manual_seed("
+            "hash('mine') % 2**31))",
+            "in another process it gives other numbers",
+        ),
+        ("downstreams", "+ hash('mine') % 1000", "in another process it gives other numbers"),
+        (
+            "upstreams",
+            "import runpy; made.weight *= runpy.run_path("
+            "__file__.replace('mine.py', 'late.py'))['SIZE']",
+            "it runs late.py, which does not count as its code",
+        ),
+    ],
+)
+def test_code_that_differs_between_processes_or_is_not_counted_is_not_run(
+    kind: plugins.Kind, fault: str, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "late.py").write_text("SIZE = 2.0\n")
+    write = {"upstreams": lambda: encoder(tmp_path, make=fault)}
+    path = write.get(kind, lambda: head(tmp_path, batch=fault))()
+    with pytest.raises(SerbenchError, match=f"is not run: {said}"):
+        vetted(path, kind)
+
+
 def test_code_that_changes_under_a_run_stops_it(tmp_path: Path) -> None:
     from serbench.runs.plugin_part import plugin_of
 
@@ -238,7 +266,7 @@ def test_what_changes_no_number_is_for_check_alone(tmp_path: Path) -> None:
     ("table", "said"),
     [
         ("{'epoch': 3}", "no setting of TRAINING 'epoch'; did you mean 'epochs'?"),
-        ("{'epochs': 0}", "TRAINING: 'epochs': Input should be greater than 0, not 0"),
+        ("{'epochs': 0}", "TRAINING: 'epochs': Input should be greater than or equal to 1, not 0"),
         ("dict(epochs=3)", "TRAINING is read without importing; write it as a literal"),
     ],
 )
@@ -254,4 +282,16 @@ def test_a_failing_plugin_is_a_failed_check(tmp_path: Path) -> None:
     assert re.search(r"mine\.py line \d+, in make", said)
     (said,) = check_plugin("upstreams", encoder(tmp_path, "clips.nothing"), {})
     assert "ends in AttributeError" in said
-    assert re.search(r"\(mine\.py line \d+\)", said)
+    assert re.search(r"mine\.py line \d+, in forward\); forward was given clips = ", said)
+
+
+def test_an_error_that_torch_raises_is_told_of_the_plugin_with_a_log(tmp_path: Path) -> None:
+    """The first time, and in a batch as large as those of a run."""
+    for many in (0, 6):
+        late = f"len(clips.waves) > {many} and nn.Linear(5, 5)(clips.waves[0][:4])"
+        with pytest.raises(SerbenchError, match="upstream 'mine' is not run: ") as caught:
+            vetted(encoder(tmp_path, late))
+        told = re.search(
+            r"mine\.py line \d+, in forward\).*; traceback: (\S+\.log)", str(caught.value)
+        )
+        assert "linear.py" in Path(told[1]).read_text()

@@ -33,6 +33,12 @@ def refuse(progress):
 def fail(progress):
     return {}["nothing"]
 
+def leave(progress):
+    raise SystemExit(3)
+
+def interrupt(progress):
+    raise KeyboardInterrupt
+
 def fill(progress):
     raise OSError(28, "No space left on device", "/full/disk")
 
@@ -41,6 +47,15 @@ def die(marker, progress):
         marker.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return "alive"
+
+def step(folder, progress):
+    done = len(list(folder.iterdir()))
+    (folder / str(done)).touch()
+    for number in range(done + 1):
+        progress.tell(f"step {number}")
+    if done < 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "there"
 
 def always_die(progress):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -59,8 +74,10 @@ if __name__ == "__main__":
 """
 NAP = """
 import os, time
+from multiprocessing import get_context
 from pathlib import Path
 def nap(folder, number, progress):
+    lock = get_context("spawn").Lock()  # as progress bars of libraries make
     Path(folder, f"{os.getpid()}.pid").touch()
     time.sleep(60)
 """
@@ -83,19 +100,31 @@ def test_each_task_ends_once_whoever_dies_beside_it(chores: Any, tmp_path: Path)
     tasks.insert(3, Task("doomed", chores.always_die))
     tasks += [Task("refused", chores.refuse), Task("wrong", chores.fail)]
     tasks.append(Task("full", chores.fill))
+    tasks += [Task("left", chores.leave), Task("interrupted", chores.interrupt)]
     ended = [*over_processes(tasks, 2, said.append)]
     assert sorted(done.task.name for done in ended) == sorted(task.name for task in tasks)
     by_name = {done.task.name: done for done in ended}
     assert [by_name[f"double {n}"].value for n in range(5)] == [0, 2, 4, 6, 8]
     assert sorted(each.value for each in said) == [f"doubling {n}" for n in range(5)]
     assert by_name["mortal"].value == "alive", "it was tried again"
-    assert "ended 3 times, at last by signal 9, SIGKILL" in str(by_name["doomed"].error)
+    assert "ended 3 times and got no further, at last by signal 9, SIGKILL" in str(
+        by_name["doomed"].error
+    )
     assert by_name["refused"].error == "the thing is broken; mend it"
     with pytest.raises(SerbenchError, match="No space left on device"):
         raised(by_name["full"])
+    assert str(by_name["left"].error).startswith("SystemExit: 3; traceback: ")
+    assert str(by_name["interrupted"].error).startswith("KeyboardInterrupt: no message; traceback:")
     sentence = str(by_name["wrong"].error)
     assert sentence.startswith("KeyError: 'nothing'")
     assert "in fail" in Path(sentence.split("traceback: ")[1]).read_text()
+
+
+def test_a_task_that_gets_further_is_tried_as_often_as_it_dies(chores: Any, tmp_path: Path) -> None:
+    (tmp_path / "steps").mkdir()
+    task = Task("stepwise", partial(chores.step, tmp_path / "steps"))
+    (done,) = over_processes([task], 1)
+    assert done.value == "there"
 
 
 def test_processes_share_gpus_in_turn(chores: Any) -> None:
@@ -107,14 +136,15 @@ def test_processes_share_gpus_in_turn(chores: Any) -> None:
 def test_processes_end_with_the_one_that_they_work_for(how: signal.Signals, tmp_path: Path) -> None:
     (tmp_path / "parent.py").write_text(PARENT)
     (tmp_path / "nap.py").write_text(NAP)
-    parent = subprocess.Popen(
-        [sys.executable, "parent.py", "."], cwd=tmp_path, stderr=subprocess.DEVNULL
-    )
+    with (tmp_path / "said").open("w") as said:
+        parent = subprocess.Popen([sys.executable, "parent.py", "."], cwd=tmp_path, stderr=said)
     _wait(lambda: len([*tmp_path.glob("*.pid")]) == 2)
     parent.send_signal(how)
     parent.wait(60)
     children = [int(path.stem) for path in tmp_path.glob("*.pid")]
     _wait(lambda: not any(map(_lives, children)))
+    time.sleep(1.0)  # for who clears up after them
+    assert "resource_tracker" not in (tmp_path / "said").read_text()
 
 
 def _wait(until: Callable[[], bool]) -> None:

@@ -155,3 +155,18 @@ def test_the_best_of_ten_has_rank_1():
     first, _, within = ranking(Corpus(18, 6), "ua", [*np.linspace(0, 1, 10)], 40)
     assert first > 0.9
     assert within > 0.9
+
+
+def test_of_means_of_speakers_those_are_compared_whom_both_have():
+    """What one leaves out as undefined the other may have as 0."""
+    random, names = np.random.default_rng(2), [str(i) for i in range(9)]
+    one, other = random.random(9), random.random(9)
+    whole = by_speakers(system(one[2:], names[2:]), system(other[2:], names[2:]))
+    left = (
+        of_speakers(one[1:], names[1:], names[:1]),
+        of_speakers(np.delete(other, 1), [names[0], *names[2:]], names[1:2]),
+    )
+    assert by_speakers(*left) == pytest.approx(whole)
+    assert whole.units == 7
+    with pytest.raises(SerbenchError, match="on 7 speakers"):
+        by_speakers(system(one[2:], names[2:]), left[1])

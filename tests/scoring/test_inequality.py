@@ -22,8 +22,13 @@ def test_gini_is_half_the_mean_difference_of_all_pairs(values: list[float]) -> N
 def test_gini_of_equals_and_of_one_who_has_everything() -> None:
     assert gini([0.5] * 7) == pytest.approx(0)
     assert gini([0, 0, 0, 1]) == pytest.approx(3 / 4)
-    assert math.isnan(gini([-0.1, 0.1]))
-    assert math.isnan(gini([]))
+
+
+@pytest.mark.parametrize(
+    "values", [[-0.1, 0.1], [-0.01, 0.9, 0.9], [0.0, 0.0], [], [0.5, math.nan]]
+)
+def test_gini_is_not_defined_of_what_cannot_be_shared(values: list[float]) -> None:
+    assert gini(values) is None
 
 
 def test_the_worst_tenth_is_rounded_up() -> None:

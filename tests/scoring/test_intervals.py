@@ -164,3 +164,16 @@ def test_clips_of_nobody_known_are_in_the_figure_and_never_left_out():
 )
 def test_intervals_hold_what_they_are_for_as_often_as_they_say(corpus, metric):
     assert 0.92 <= coverage(corpus, metric, 400) <= 0.98
+
+
+def test_who_has_no_ccc_is_in_neither_the_figure_nor_its_interval():
+    table = affect()
+    own = table["speaker"] == "3"
+    table.loc[own, ["truth:arousal", "prediction:arousal"]] = 0.25
+    scores, shares = score(AFFECT, table), apart(AFFECT, table)
+    for key in ("a_ccc", "a_ccc:arousal"):
+        assert shares[key].left_out == ("3",)
+        assert shares[key].value == pytest.approx(scores.by_speaker[key].mean_of_speakers)
+        assert interval(shares[key]).speakers == 7
+        assert np.isfinite(interval(shares[key]).error)
+    assert interval(shares["a_ccc:valence"]).speakers == 8

@@ -108,13 +108,6 @@ def test_speakers_with_few_utterances_are_left_out_and_counted() -> None:
     assert a_ccc(truth, prediction, list("aaabbc"), min_utterances=3).left_out == 2
 
 
-def test_a_speaker_without_ccc_is_not_averaged_away() -> None:
-    found = a_ccc([1, 2, 3, 3], [1, 2, 3, 3], list("aabb"))
-    assert np.isnan(found.speakers["b"])
-    assert np.isnan(found.mean)
-    assert np.isnan(found.std)
-
-
 def test_a_ccc_without_speakers_that_count_is_undefined() -> None:
     found = a_ccc([1, 2], [1, 2], ["a", "b"])
     assert np.isnan(found.mean)
@@ -189,3 +182,14 @@ def test_a_truth_that_is_no_label_is_refused() -> None:
 def test_different_lengths_are_refused(metric: Any) -> None:
     with pytest.raises(ValueError, match="one length"):
         metric([1, 2], [1, 2, 3])
+
+
+def test_a_speaker_with_one_truth_counts_as_zero_unless_just_that_is_predicted() -> None:
+    truth, who = [1, 2, 3, 4, 4, 4], list("aaabbb")
+    missed = a_ccc(truth, [1, 2, 2, 4, 4, 4.5], who)
+    assert dict(missed.speakers) == {"a": concordance_cc([1, 2, 3], [1, 2, 2]), "b": 0}
+    assert (missed.mean, missed.undefined) == (missed.speakers["a"] / 2, 0)
+    hit = a_ccc(truth, [1, 2, 2, 4, 4, 4], who)
+    assert (hit.mean, hit.std, hit.left_out, hit.undefined) == (missed.speakers["a"], 0, 0, 1)
+    assert np.isnan(hit.speakers["b"])
+    assert np.isnan(a_ccc(truth, [1, 2, 2, 4, 4, np.nan], who).mean)

@@ -163,3 +163,38 @@ def test_speakers_whose_ratings_are_all_equal_are_counted(dimensions: pd.DataFra
     found = score(DIMENSIONS, dimensions).by_speaker
     counts = {name: found[name].constant for name in ("a_ccc", "a_ccc:valence", "a_ccc:arousal")}
     assert counts == {"a_ccc": 2, "a_ccc:valence": 1, "a_ccc:arousal": 1}, "one clip is no series"
+
+
+def test_who_has_one_rating_and_just_that_predicted_is_in_no_average(
+    dimensions: pd.DataFrame,
+) -> None:
+    """His CCC is 0 / 0 with one seed and 0 with the other; of the others, as without him."""
+    own = dimensions.speaker == "s1"
+    dimensions.loc[own, "truth:valence"] = 3.1
+    dimensions.loc[own & (dimensions.seed == 1), "prediction:valence"] = 3.1
+    scores = score(DIMENSIONS, dimensions)
+    without = score(DIMENSIONS, dimensions[~own]).by_speaker
+    for name in ("a_ccc:valence", "a_ccc"):
+        found = scores.by_speaker[name]
+        assert found == replace(without[name], constant=1, undefined=("s1",))
+        assert (found.speakers, found.left_out) == (3, 1)
+        assert np.isfinite(found.mean_of_speakers)
+        assert {*scores.averaged(name)["speaker"]} == {"s2", "s3", "s4"}
+    assert scores.by_speaker["a_ccc:arousal"].speakers == 4
+    assert scores.by_speaker["a_ccc:arousal"].undefined == ()
+    assert scores.undefined == ()
+    plain = scores.to_json()
+    assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+
+
+def test_a_prediction_that_is_no_number_is_not_taken_for_a_perfect_one(
+    dimensions: pd.DataFrame,
+) -> None:
+    own = dimensions.speaker == "s1"
+    dimensions.loc[own, "truth:valence"] = dimensions.loc[own, "prediction:valence"] = 3.1
+    dimensions.loc[dimensions.utterance == "s1_00", "prediction:arousal"] = np.nan
+    found = score(DIMENSIONS, dimensions).by_speaker
+    assert np.isfinite(found["a_ccc:valence"].mean_of_speakers)
+    assert np.isnan(found["a_ccc"].mean_of_speakers)
+    dimensions.loc[dimensions.utterance == "s1_00", "prediction:valence"] = np.nan
+    assert np.isnan(score(DIMENSIONS, dimensions).by_speaker["a_ccc:valence"].mean_of_speakers)

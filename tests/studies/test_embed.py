@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.figure import Figure
 from pandas import DataFrame
+from rich.text import Text
 
-from serbench.studies.embed import _mapped, agreement
+from serbench.cli.render_study import render_study
+from serbench.studies.embed import _draw, _mapped, agreement
+from serbench.studies.report import Report
 
 
 def clusters() -> tuple[DataFrame, np.ndarray]:
@@ -38,3 +42,19 @@ def test_both_maps_keep_clusters_apart_and_are_the_same_each_time() -> None:
         apart = np.linalg.norm(places.to_numpy()[:, None] - centres.to_numpy()[None], axis=2)
         nearest = centres.index.to_numpy()[apart.argmin(axis=1)]
         assert (nearest == about["emotion"]).all()
+
+
+def test_legends_hide_no_points() -> None:
+    figure = Figure(layout="constrained")
+    _draw(figure, _mapped(*clusters()))
+    figure.draw_without_rendering()
+    named = [axes for axes in figure.axes if axes.get_legend() is not None]
+    assert len(named) == 4, "by emotion and by speaker, above and below"
+    for axes in named:
+        assert axes.get_legend().get_window_extent().y1 <= axes.bbox.y0
+        assert axes.get_legend().get_window_extent().x1 <= figure.bbox.x1
+
+
+def test_a_study_without_anything_to_sum_up_shows_its_caption() -> None:
+    report = Report("embed", "12345678", "what it is", [], [], [], lambda figure: None)
+    assert render_study(report) == Text("what it is", style="dim")

@@ -104,6 +104,12 @@ def test_another_upstream_has_no_positions(tmp_path: Path) -> None:
         position(Bench(tmp_path, Silent()), RECIPE)
 
 
+def test_options_without_a_name_are_those_of_the_upstream_with_positions(tmp_path: Path) -> None:
+    raw = RECIPE | {"upstream": {"epochs": "none"}}
+    with pytest.raises(SerbenchError, match="option 'epochs' of upstream 'papt_hubert'"):
+        position(Bench(tmp_path, Silent()), raw)
+
+
 def test_a_gap_has_a_protocol_of_its_own(tmp_path: Path) -> None:
     with pytest.raises(SerbenchError, match="splits by protocol 'equal_amounts', not 'corpus_sp"):
         gap(Bench(tmp_path, Silent()), RECIPE | {"protocol": "corpus_split"})

@@ -9,7 +9,16 @@ import pytest
 from pandas import DataFrame
 
 from serbench.benchmarks import Classification, Fold, Regression
-from serbench.studies.shift import FEATURE, LABEL, gaussian_kl, measured_shifts
+from serbench.studies.intervals import pearson, uncorrelated
+from serbench.studies.shift import (
+    FEATURE,
+    LABEL,
+    _left_out,
+    _pairs,
+    _summary,
+    gaussian_kl,
+    measured_shifts,
+)
 
 RATED = Regression(dimensions=("arousal", "valence"), low=1.0, high=7.0)
 
@@ -75,3 +84,35 @@ def test_of_two_folds_it_is_the_mean() -> None:
     near = measured_shifts(RATED, table, [fold], [vectors])
     both = measured_shifts(RATED, table, [fold, fold], [vectors, 3 * vectors])
     np.testing.assert_allclose(near.to_numpy(), both.to_numpy(), rtol=1e-3)
+
+
+def test_correlations_that_cannot_be_had_are_left_out_with_the_reason() -> None:
+    names = [f"s{number}" for number in range(5)]
+    values = {FEATURE: [1.0, 2.0, 4.0, 3.0, 5.0], LABEL: [0.5] * 5, "clips": [8.0] * 5}
+    scores = DataFrame({"ua": [0.9, 0.7, 0.5, 0.6, 0.4]}, index=names)
+    task = Classification(("angry", "calm"))
+    pairs = list(_pairs(task, DataFrame(values, index=names), scores))
+    (row,) = _summary(pairs)
+    assert row["Pearson's r of"] == "feature shift and score"
+    assert row["r"].value == pytest.approx(-1.2 / math.sqrt(1.48))  # type: ignore[union-attr]
+    assert list(_left_out(pairs)) == [
+        "No r of label shift and score (ua): label shift of all speakers is the same.",
+        "No r of feature and label shift (ua): label shift of all speakers is the same.",
+        "No r of feature shift and clips (ua): clips of all speakers is the same.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([1.0, 2.0, 3.0], "3 speakers have both, and it takes 4"),
+        ([1.0, 1.0, 1.0, 2.0], "first of all speakers but one is the same"),
+        ([1.0, 1.0, 2.0, 2.0], None),
+    ],
+)
+def test_an_r_is_defined_even_without_any_one_speaker(
+    values: list[float], said: str | None
+) -> None:
+    x, y = np.array(values), np.arange(len(values)) ** 2.0
+    assert uncorrelated(x, y) == said
+    assert math.isnan(pearson(x, y).low) == (said is not None)

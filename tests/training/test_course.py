@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from serbench.benchmarks import Classification, Fold
-from serbench.downstreams import mlp
+from serbench.downstreams import mlp, speaker_mlp
 from serbench.training.fit import Fitted, fit
 from serbench.training.objectives import objective_of
 from serbench.training.settings import Training
@@ -86,18 +86,22 @@ class Mortal:
             raise KeyboardInterrupt
 
 
-def trained(step: Mortal, folder: Path | None, **more: Any) -> Fitted:
+def trained(step: Mortal, folder: Path | None, speaker: Any = None, /, **more: Any) -> Fitted:
+    """Train, with a head that looks at who speaks if it is said by what."""
     settings = {"learning_rates": RATES, "batch": 10, "epochs": 5, "finetune": True, "warmup": 6}
     training = Training(**settings | {"schedule": "linear", "upstream_rate": 1e-3} | more)
     objective = objective_of(TASK, training)
-    nobody = np.zeros(COUNT, np.int64)
-    cpu = torch.device("cpu")
-    trial = Trial((Waves(),), LABELS, nobody, FOLD, objective, training, 3, cpu)
+    cpu, people = torch.device("cpu"), np.arange(COUNT) // 10
+    heard = np.random.default_rng(1).normal(size=(COUNT, 13)).astype(np.float32)
+    voices = heard if speaker == "mfcc" else None
+    trial = Trial((Waves(),), LABELS, people, FOLD, objective, training, 3, cpu, voices)
     loaded = Gated()
 
     def make() -> System:
         stream = Stream(1, 3, upstream=copy.deepcopy(loaded))
-        return System([stream], [mlp.make(3, dropout=0.5)], 2)
+        plain = mlp.make(3, dropout=0.5)
+        head = plain if speaker is None else speaker_mlp.make(3, speaker=speaker)
+        return System([stream], [head], 2)
 
     return fit(trial, make, step, folder)
 
@@ -122,6 +126,21 @@ def test_it_may_be_killed_at_any_time(tmp_path: Path, more: dict[str, Any]) -> N
     assert again.state.keys() == whole.state.keys()
     assert all(torch.equal(again.state[name], whole.state[name]) for name in whole.state)
     assert step.done == 5 * (3 if "refit" in more else 2)
+
+
+@pytest.mark.parametrize("speaker", ["id", "mfcc"])
+def test_so_may_one_whose_head_knows_speakers(tmp_path: Path, speaker: str) -> None:
+    """Killed in the first rate, in the second, whose first is over by then, and in the refit."""
+    more: dict[str, Any] = {"refit": True, "epochs": 2}
+    whole = trained(Mortal(), None, speaker, **more)
+    for _ in range(6):
+        with pytest.raises(KeyboardInterrupt):
+            trained(Mortal(4, tmp_path), tmp_path, speaker, **more)
+        if any(tmp_path.glob("refit-*")):
+            break
+    again = trained(Mortal(), tmp_path, speaker, **more)
+    np.testing.assert_array_equal(again.scores, whole.scores)
+    np.testing.assert_array_equal(again.validation, whole.validation)
 
 
 def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:

@@ -65,17 +65,18 @@ def test_means_are_bit_for_bit_those_of_a_run(prepared: Prepared) -> None:
     found = extractor.means(prepared.table)
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, expected)
+    some = prepared.table.iloc[::10]
     # without what only the audit knows
-    np.testing.assert_array_equal(extractor.means(prepared.table["path"].tolist()), expected)
-    np.testing.assert_array_equal(extractor.transform(prepared.table), expected.mean(axis=1))
+    np.testing.assert_array_equal(extractor.means(some["path"].tolist()), expected[::10])
+    np.testing.assert_array_equal(extractor.transform(some), expected[::10].mean(axis=1))
 
 
 @pytest.mark.parametrize("precision", ["float16", "bfloat16"])
 def test_frames_are_bit_for_bit_those_of_a_run(prepared: Prepared, precision: Precision) -> None:
     run = stored(prepared, "mfcc", "ecapa", precision=precision)
-    found = FeatureExtractor("mfcc", precision=precision).frames(prepared.table)
-    assert len(found) == len(run.lengths) == 440
-    for row, clip in enumerate(found):
+    found = FeatureExtractor("mfcc", precision=precision).frames(prepared.table.iloc[::4])
+    assert len(run.lengths) == 4 * len(found) == 440
+    for row, clip in zip(range(0, 440, 4), found, strict=True):
         assert clip.dtype == np.float32
         np.testing.assert_array_equal(clip, run.batch(np.array([row])).layers[:, 0].numpy())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import audmetric
 import numpy as np
@@ -97,11 +97,12 @@ def train(
     seed: int = 0,
     step: Watched | None = None,
     make_system: Callable[[], System] | None = None,
+    **about: Any,
 ) -> Fitted:
     nobody = np.zeros(len(targets), np.int64)
     objective = objective_of(task, training)
     return fit(
-        Trial((source,), targets, nobody, fold, objective, training, seed, CPU),
+        Trial((source,), targets, nobody, fold, objective, training, seed, CPU, **about),
         make_system or (lambda: single(head(source.dim), source, len(task.outputs))),
         step or Watched(),
     )
@@ -491,6 +492,12 @@ def test_the_mean_loss_of_an_epoch_is_that_of_the_batches_that_were_learnt_from(
     assert (rest.skipped, only.skipped) == (1, 10)
     assert rest.loss != whole.loss
     assert rest.loss == pytest.approx(whole.loss, rel=0.1)
+
+
+@pytest.mark.parametrize("key", ["training", "finetune"])
+def test_divergence_names_the_rates_of_its_stage(key: Literal["training", "finetune"]) -> None:
+    with pytest.raises(SerbenchError, match=rf"--set {key}\.learning_rates=\[1e-5\]"):
+        train(Spoilt(classes().blocks, set(range(1000))), training=PLAIN, key=key)
 
 
 @pytest.mark.parametrize("odd", [range(2, 12), range(1000)])

@@ -50,6 +50,25 @@ def test_a_constant_channel_is_only_centred() -> None:
     assert standard[0, :, :, 3].abs().max() < 1e-3
 
 
+@pytest.mark.parametrize("value", [0.1, 1000.1, 5000.3, 20000.7, 1e6 + 0.3])
+def test_a_constant_of_any_size_is_not_scaled(value: float) -> None:
+    lengths = torch.tensor([50, 40, 30, 7])
+    layers = torch.full((1, 4, 50, 1), value)
+    layers = layers * (torch.arange(50) < lengths[:, None])[None, ..., None]
+    standardiser = Standardiser(1, 1)
+    standardiser.fit([Features(layers, lengths)] * 20)
+    assert standardiser.scale.item() == 1
+
+
+@pytest.mark.parametrize(("offset", "size"), [(0.0, 1e-6), (0.0, 1e-5), (1e4, 0.1)])
+def test_a_channel_that_varies_little_is_scaled_all_the_same(offset: float, size: float) -> None:
+    noise = torch.randn(1, 8, 50, 1, generator=torch.Generator().manual_seed(2))
+    features = Features(offset + size * noise, torch.full((8,), 50))
+    standardiser = Standardiser(1, 1)
+    standardiser.fit([features])
+    assert standardiser(features).layers.std(correction=0).item() == pytest.approx(1, rel=2e-2)
+
+
 class Table:
     """Means over time of 40 utterances."""
 

@@ -201,9 +201,10 @@ def test_features_beyond_half_precision_are_refused_with_the_remedy(table: pd.Da
 def test_features_that_are_no_numbers_blame_the_encoder(table: pd.DataFrame) -> None:
     for kept in ("frames", "mean"):
         with pytest.raises(
-            SerbenchError, match=r"'u\d+' are not finite.*`serbench check upstream`"
-        ):
+            SerbenchError, match=r"'u\d+' are not finite.*though its samples are.*`serbench check"
+        ) as caught:
             encode(table, lambda: Scaled(float("nan")), kept)
+        assert "data check" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("precision", "bits"), [("bfloat16", 8), ("float32", 24)])
@@ -303,7 +304,7 @@ def test_shards_that_are_gone_or_cut_off_are_named(table: pd.DataFrame) -> None:
     first, *_ = stored.blocks.files
     first.write_bytes(first.read_bytes()[:-2])
     with pytest.raises(
-        SerbenchError, match=r"00000\.npy' cannot be read \(it is cut off; delete it"
+        SerbenchError, match=r"00000\.npy' cannot be read \(it is cut off\); run again"
     ):
         stored.batch(np.arange(len(table)))
     first.unlink()
@@ -329,6 +330,24 @@ def test_what_is_damaged_is_encoded_anew_and_said(
     ]
     one_shard = len(features.plan_shards(table["seconds"].to_numpy(float))[1])
     assert again.encoded == (0 if name == "index.json" else one_shard)
+
+
+@pytest.mark.parametrize("name", ["00001.npy", "00001.lengths.npy", "index.json"])
+def test_what_cannot_be_parsed_and_lost_its_checksum_is_encoded_anew_and_said(
+    table: pd.DataFrame, name: str
+) -> None:
+    rows, told = np.arange(len(table)), Told()
+    stored = encode(table, Counting)
+    before = stored.batch(rows).layers
+    file = stored.blocks.files[0].with_name(name)
+    file.with_name(f".{name}.sum").unlink()
+    features.encode(table, {"name": "fbank"}, lambda: pytest.fail("it is whole"), "frames", told)
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    anew = features.encode(table, {"name": "fbank"}, Counting, "frames", told)
+    assert torch.equal(anew.batch(rows).layers, before)
+    assert [line for line in told.lines if line.startswith("damaged")] == [
+        f"damaged and made anew: features in {file}"
+    ]
 
 
 def test_a_clip_without_a_frame_is_named(table: pd.DataFrame) -> None:

@@ -135,11 +135,14 @@ def test_without_strength_or_with_everybody_chosen_all_weigh_one() -> None:
         assert np.array_equal(weights(functionals, number, train, heard, how), np.ones(120))
 
 
-def test_a_speaker_in_both_parts_is_not_his_own_neighbour() -> None:
+@pytest.mark.parametrize("nearest", [7, 8, 100])
+def test_a_speaker_in_both_parts_is_not_his_own_neighbour(nearest: int) -> None:
     functionals, number, train, _ = planted(2)
-    found = weights(functionals, number, train, np.flatnonzero(number == 3), Weighting(nearest=7))
-    assert len({*found[number == 3]}) == 1
-    assert found[number == 3][0] < found[number == 0][0]
+    how = Weighting(nearest=nearest)
+    found = weights(functionals, number, train, np.flatnonzero(number == 3), how)
+    # seven of eight are chosen, and weigh twice as much
+    np.testing.assert_allclose(found[number == 3], 8 / 15, rtol=1e-6)
+    np.testing.assert_allclose(found[(number < 8) & (number != 3)], 16 / 15, rtol=1e-6)
 
 
 def test_one_clip_and_a_constant_functional_are_no_trouble() -> None:

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from serbench.checks import check_upstream
 from serbench.errors import SerbenchError
+from serbench.training.settings import FineTuning
+from serbench.training.streams import Stream
 from serbench.upstreams import Clips
 from serbench.upstreams.bert import make
 
@@ -54,6 +56,37 @@ def test_equals_transformers(kind: str, tiny_checkpoints: dict[str, Path]) -> No
         assert lengths.tolist() == [upstream.tokens(text)] == [expected.shape[1]]
         assert layers.shape == (upstream.depth, 1, expected.shape[1], upstream.dim)
         torch.testing.assert_close(layers[:, 0], expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["bert", "modernbert", "deberta-v2"])
+def test_gradients_are_the_same_when_activations_are_computed_again(
+    kind: str, tiny_checkpoints: dict[str, Path]
+) -> None:
+    gradients, forwards = [], []
+    for checkpointing in (False, True):
+        upstream = make(weights=str(tiny_checkpoints[f"bert.{kind}"]))
+        tuning = FineTuning(checkpointing=checkpointing)
+        stream = Stream(upstream.depth, upstream.dim, upstream=upstream, tuning=tuning).train()
+        dense = [part for part in upstream.modules() if isinstance(part, torch.nn.Linear)][-1]
+        calls: list[int] = []
+        dense.register_forward_pre_hook(lambda *_, calls=calls: calls.append(1))
+        stream.encode(clips(*SPOKEN)).layers.square().sum().backward()
+        gradients.append({n: p.grad for n, p in upstream.named_parameters() if p.grad is not None})
+        forwards.append(len(calls))
+    plain, again = gradients
+    assert plain.keys() == again.keys() != set()
+    assert all(torch.equal(plain[name], again[name]) for name in plain)
+    assert forwards == [1, 2], "once forward, once to compute it again"
+
+
+def test_what_cannot_be_computed_again_and_unknown_sizes_are_told(
+    tiny_checkpoints: dict[str, Path],
+) -> None:
+    albert = make(weights=str(tiny_checkpoints["bert.albert"]))
+    with pytest.raises(SerbenchError, match=r"cannot compute activations again; leave .*out"):
+        albert.checkpoint_gradients()
+    with pytest.raises(SerbenchError, match="There are: base, large, tiny-random"):
+        make(weights="nano")
 
 
 @pytest.mark.parametrize("kind", TYPES)

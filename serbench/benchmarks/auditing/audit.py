@@ -20,7 +20,7 @@ from serbench.benchmarks.auditing.copies import (
 )
 from serbench.benchmarks.auditing.fingerprints import Copy
 from serbench.benchmarks.auditing.recordings import measure
-from serbench.benchmarks.auditing.table import check_table, check_texts
+from serbench.benchmarks.auditing.table import check_parts, check_table, check_types
 from serbench.benchmarks.reading.layout import COLUMNS
 from serbench.benchmarks.tasks.findings import Finding, by_cause
 from serbench.errors import SerbenchError
@@ -61,7 +61,8 @@ class CorpusAudit:
         row of a misspelt label would change the task.
 
         Args:
-            called: what the user calls the corpus, for the message; its name if that is empty.
+            called: how a shell takes what the user calls the corpus, for the message; its name if
+                that is empty.
             leave_out_broken: leave out the utterances in `broken` instead of refusing them.
 
         Raises:
@@ -71,7 +72,7 @@ class CorpusAudit:
         if leave_out_broken:
             errors = [f for f in errors if f.kind not in AUDIO_KINDS]
         if errors:
-            raise SerbenchError(self._summary(errors, called or self.name))
+            raise SerbenchError(self._summary(errors, called or shlex.quote(self.name)))
         kept = self.table[~self.table["utterance"].isin(list(self.broken))]
         if len(kept) == 0:
             msg = f"benchmark '{self.name}': all utterances are broken; get the corpus again"
@@ -92,8 +93,8 @@ class CorpusAudit:
         del lines[1 + _SHOWN :]
         if len(errors) > _SHOWN:
             lines.append(f"- and {len(errors) - _SHOWN} more")
-        remedy = f"`serbench data check {shlex.quote(called)}` lists everything"
-        if self.broken:
+        remedy = f"`serbench data check {called}` lists everything"
+        if 0 < len(self.broken) < len(self.table):
             remedy += f"; `--leave-out-broken` goes on without the {len(self.broken)} broken ones"
         if any(f.kind not in AUDIO_KINDS for f in errors):
             remedy += "; what is wrong with the table must be mended there"
@@ -105,7 +106,7 @@ def audit_corpus(
 ) -> CorpusAudit:
     """Find everything that is wrong with a corpus, in one pass over its audio.
 
-    The checks are those of `check_texts`, `check_table` and `check_audio`. What the benchmark lists
+    The checks are those of `check_parts`, `check_table` and `check_audio`. What the benchmark lists
     as a known defect has severity "known", if a run survives it (silence, identical samples).
 
     Args:
@@ -116,17 +117,20 @@ def audit_corpus(
         anew: read every file, whatever an earlier audit remembers of it.
 
     Raises:
-        SerbenchError: the table is empty or lacks a column of the contract.
+        SerbenchError: the table is empty, lacks a column of the contract, or has one of another
+            type.
     """
     check_columns(benchmark, table)
     table = table.reset_index(drop=True)
+    _refuse_types(benchmark, table)
     facts = measure(benchmark.name, table, progress, anew=anew)
     checked = table.assign(
         recording=facts["recording"], seconds=facts["seconds"], rate=facts["rate"]
     )
-    copies = find_copies(checked, facts)
+    with progress.step("look for near-copies", None):
+        copies = find_copies(checked, facts)
     findings = [
-        *check_texts(checked),
+        *check_parts(checked),
         *check_table(benchmark.task, checked),
         *explained(check_audio(benchmark.task, checked, facts)),
         *check_copies(checked, copies),
@@ -171,6 +175,17 @@ def check_columns(benchmark: Benchmark, table: DataFrame) -> None:
     if len(table) == 0:
         msg = f"the table of benchmark '{benchmark.name}' has no utterances; check the corpus"
         raise SerbenchError(msg)
+
+
+def _refuse_types(benchmark: Benchmark, table: DataFrame) -> None:
+    """Refuse a table with columns that hold something else than names or numbers.
+
+    Raises:
+        SerbenchError: which columns do, and what they must hold.
+    """
+    if wrong := [f"- {finding.message}" for finding in check_types(table)]:
+        first = f"the table of benchmark '{benchmark.name}' cannot be used:"
+        raise SerbenchError("\n".join([first, *wrong]))
 
 
 def _with_known(benchmark: Benchmark, table: DataFrame, findings: list[Finding]) -> list[Finding]:

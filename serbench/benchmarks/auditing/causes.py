@@ -10,43 +10,67 @@ from pathlib import Path
 
 from serbench.benchmarks.tasks.findings import Finding
 
-_BACKSLASHES = (
-    "paths of another system, with \\ where / is meant; write them with /, as by "
-    "`sed -i 's|\\\\|/|g'` with the table's name"
-)
+_BACKSLASHES = "paths of another system, with \\ where / is meant"
 _CASE = "names that differ in capital and small letters alone, such as .WAV for .wav"
 _UNICODE = (
     "names that differ in Unicode form alone: one composed, the other with accents of their own, "
     "as macOS writes them"
 )
-_AS_THERE = "; write them as the files are called"
+_REMEDY = "; write them as the files are called"
+
+Folders = dict[Path, list[str]]
+"""The names in those folders that were looked at."""
 
 
 def explained(findings: Iterable[Finding]) -> Iterator[Finding]:
     """Yield the findings, the missing files among them with their cause if there is one."""
-    folders: dict[Path, list[str]] = {}
+    folders: Folders = {}
     for finding in findings:
-        cause, there = "", None
-        if finding.kind == "missing" and finding.path is not None:
-            cause, there = _cause(finding.path, folders)
-        if cause:
-            message = f"audio file '{finding.path}' is called '{there}' here: {cause}"
+        path = finding.path
+        lost = finding.kind == "missing" and path is not None and not path.exists()
+        there = actual(path, folders) if lost and path else None
+        if path and there:
+            cause = _cause(str(path), str(there)) + _REMEDY
+            called = there.name if there.parent == path.parent else there
+            message = f"audio file '{path}' is called '{called}' here: {cause}"
             finding = dataclasses.replace(finding, message=message, cause=cause)
         yield finding
 
 
-def _cause(path: Path, folders: dict[Path, list[str]]) -> tuple[str, str | None]:
-    """Return why a file is not found by its name, and by which it is."""
-    if "\\" in str(path) and (other := Path(str(path).replace("\\", "/"))).exists():
-        return _BACKSLASHES, os.path.normpath(other)
-    if path.parent not in folders:
-        folders[path.parent] = os.listdir(path.parent) if path.parent.is_dir() else []  # noqa: PTH208
-    names = folders[path.parent]
-    wanted = unicodedata.normalize("NFC", path.name)
-    for name in names:
-        if unicodedata.normalize("NFC", name) == wanted:
-            return _UNICODE + _AS_THERE, name
-    for name in names:
-        if unicodedata.normalize("NFC", name).casefold() == wanted.casefold():
-            return _CASE + _AS_THERE, name
-    return "", None
+def actual(path: Path, folders: Folders) -> Path | None:
+    """Return the path of a file that is not found by its name, as it is on this machine.
+
+    Args:
+        path: absolute, perhaps of another system.
+        folders: filled with those that are looked at.
+    """
+    here = Path(os.path.normpath(str(path).replace("\\", "/")))
+    found = Path(here.anchor)
+    for part in here.parts[1:]:
+        name = part if (found / part).exists() else _like(part, _names(found, folders))
+        if name is None:
+            return None
+        found /= name
+    return found
+
+
+def _names(folder: Path, folders: Folders) -> list[str]:
+    if folder not in folders:
+        folders[folder] = os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208
+    return folders[folder]
+
+
+def _like(wanted: str, names: Iterable[str]) -> str | None:
+    """Return which of some names is meant: in another Unicode form before another case."""
+    plain = {name: unicodedata.normalize("NFC", name) for name in names}
+    composed = unicodedata.normalize("NFC", wanted)
+    same = [name for name, form in plain.items() if form == composed]
+    like = [name for name, form in plain.items() if form.casefold() == composed.casefold()]
+    return next(iter(same + like), None)
+
+
+def _cause(given: str, there: str) -> str:
+    if "\\" in given:
+        return _BACKSLASHES
+    one, other = (unicodedata.normalize("NFC", os.path.normpath(path)) for path in (given, there))
+    return _UNICODE if one == other else _CASE

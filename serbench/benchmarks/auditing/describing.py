@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from serbench.benchmarks import Task
 from serbench.benchmarks.auditing.agreement import RATERS, Agreement, agreement
-from serbench.benchmarks.reading.layout import COLUMNS
+from serbench.benchmarks.reading.layout import COLUMNS, RESERVED
 from serbench.benchmarks.reading.names import unknown
+from serbench.benchmarks.splitting.splits import natural
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-_ADDED = ("recording", "rate", "copy", "overlap", "row", "seconds", RATERS)
+_ADDED = (*RESERVED, RATERS)
+_TITLES = ("durations, s", "labels", "agreement of raters", "speakers")
 _MOST = 12  # values of a column that says something of people
 
 
@@ -29,15 +31,20 @@ def tables(table: DataFrame, task: Task) -> Mapping[str, DataFrame]:
     found = {"durations, s": _durations(table, task)}
     for column in task.columns:
         if column in task.scales:
-            found[column] = _spread(table[column].astype(float), column)
+            found[quoted(column, _TITLES)] = _spread(table[column].astype(float), column)
         elif table[column].nunique() <= _MOST:
             found["labels"] = _labels(table, column)
     if (agreed := agreement(table, task)) is not None:
         found["agreement of raters"] = _agreement(agreed)
     found["speakers"] = _speakers(table, task)
     for column in demographics(table):
-        found[column] = _people(table, column)
+        found[quoted(column, _TITLES)] = _people(table, column)
     return found
+
+
+def quoted(name: str, own: Collection[str]) -> str:
+    """Return what a corpus calls something, in quotes where a table calls something else so."""
+    return f"'{name}'" if name in own else name
 
 
 def demographics(table: DataFrame) -> list[str]:
@@ -86,7 +93,7 @@ def _labels(table: DataFrame, column: str) -> DataFrame:
         {
             "label": list(rows.groups),
             "n": rows.size().to_numpy(),
-            "%": (100 * rows.size() / len(table)).to_numpy(),
+            "%": (100 * rows.size() / rows.size().sum()).to_numpy(),
             "minutes": (rows["seconds"].sum() / 60).to_numpy(),
             "speakers": rows["speaker"].nunique().to_numpy(),
         }
@@ -115,13 +122,15 @@ def _speakers(table: DataFrame, task: Task) -> DataFrame:
         "n": rows.size().to_numpy(),
         "minutes": (rows["seconds"].sum() / 60).to_numpy(),
     }
+    own = [*columns]
     for scale in task.scales:
-        columns[scale] = rows[scale].mean().to_numpy()
+        columns[quoted(scale, own)] = rows[scale].mean().to_numpy()
     if 0 < len(task.classes) <= _MOST:
         counts = pd.crosstab(known["speaker"], known[task.columns[0]])
-        counts = counts.reindex(columns=[*task.classes], fill_value=0)
-        columns |= {label: counts[label].to_numpy() for label in task.classes}
-    return pd.DataFrame(columns)
+        # of whom nothing is labelled, nothing is counted
+        counts = counts.reindex(index=list(rows.groups), columns=[*task.classes], fill_value=0)
+        columns |= {quoted(label, own): counts[label].to_numpy() for label in task.classes}
+    return _naturally(pd.DataFrame(columns))
 
 
 def _people(table: DataFrame, column: str) -> DataFrame:
@@ -129,11 +138,17 @@ def _people(table: DataFrame, column: str) -> DataFrame:
 
     known = table[~unknown(table["speaker"])].fillna({column: "not given"})
     rows = known.groupby(column)
-    return pd.DataFrame(
-        {
-            column: [str(value) for value in rows.groups],
-            "speakers": rows["speaker"].nunique().to_numpy(),
-            "n": rows.size().to_numpy(),
-            "minutes": np.round((rows["seconds"].sum() / 60).to_numpy(), 2),
-        }
-    )
+    cells: dict[str, object] = {
+        "speakers": rows["speaker"].nunique().to_numpy(),
+        "n": rows.size().to_numpy(),
+        "minutes": np.round((rows["seconds"].sum() / 60).to_numpy(), 2),
+    }
+    names = [str(value) for value in rows.groups]
+    return _naturally(pd.DataFrame({quoted(column, cells): names, **cells}))
+
+
+def _naturally(rows: DataFrame) -> DataFrame:
+    """Return rows in the natural order of their first cells: s2 before s10."""
+    names = rows[rows.columns[0]].astype(str)
+    place = {name: number for number, name in enumerate(natural(names))}
+    return rows.iloc[np.argsort(names.map(place), kind="stable")].reset_index(drop=True)

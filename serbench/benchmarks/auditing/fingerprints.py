@@ -3,12 +3,15 @@
 After Haitsma and Kalker, "A Highly Robust Audio Fingerprinting System" (ISMIR 2002): every 16 ms
 one word of 32 bits, each the sign of how the energy of a band differs from its neighbour's, and
 that difference from the word before. Two takes of one sentence agree in half of the bits; a copy
-that was cut otherwise, made louder or went through a codec keeps most of them.
+that was cut otherwise, made louder or went through a codec keeps most of them. Of sound that
+repeats itself (tones, pulses) they say little, as every recording of its kind has them: such a one
+is a copy only if it is nearer to the other than to itself a period later.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +33,11 @@ _BATCH = 64  # frames at once
 # Of two aligned recordings: words that overlap, and bits that differ. Among the 8,777 clips of
 # CREMA-D, EmoDB and EmoTale copies differ in at most 0.19 of the bits, others in 0.37 or more.
 _OVERLAP, _DIFFERENT = 25, 0.3
+# What repeats itself is like others of its kind: a tone differs from itself a period later as
+# little as from another one. In speech a third of the bits do at any later time, or more (in that
+# of these corpora; 0.28 in the worst of 750 clips). A copy is nearer than that by the margin.
+_MARGIN = 0.1
+_LATER, _ALIKE = 8, 12  # words: from which time on, and how many at least are compared
 _CROWD = 20  # recordings with one word, beyond which it says nothing
 
 
@@ -77,13 +85,16 @@ def _pieces(frames: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
 
 def _energies(frames: NDArray[np.float32], rate: int) -> NDArray[np.float64]:
     """Return (T, 33) energies of bands that are equally wide on a logarithmic scale."""
+    from scipy.fft import rfft  # of many frames several times as fast as numpy's
+
     size = frames.shape[1]
-    spectrum = np.abs(np.fft.rfft(frames * np.hanning(size).astype(np.float32), axis=1)) ** 2
     edges = np.geomspace(_LOW, _HIGH, _BITS + 2) * size / rate
-    sums = np.concatenate([np.zeros((len(frames), 1)), np.cumsum(spectrum, axis=1)], axis=1)
     # between two bins: as much of the next one as belongs to the band
     whole, part = np.divmod(edges, 1)
     places = np.minimum(whole.astype(int), size // 2)
+    spectrum = rfft(frames * np.hanning(size).astype(np.float32), axis=1)
+    spectrum = np.abs(spectrum[:, : places[-1] + 1]) ** 2
+    sums = np.concatenate([np.zeros((len(frames), 1)), np.cumsum(spectrum, axis=1)], axis=1)
     upto = sums[:, places] + part * spectrum[:, places]
     energies: NDArray[np.float64] = np.diff(upto, axis=1)
     return energies
@@ -103,7 +114,22 @@ def near_copies(prints: Sequence[Words]) -> list[Copy]:
         pair = min(first, second), max(first, second)
         if copy and (pair not in best or copy.different < best[pair].different):
             best[pair] = copy
-    return list(best.values())
+    repeats = cache(lambda number: _repeats(prints[number]))
+    return [
+        copy
+        for copy in best.values()
+        if copy.different + _MARGIN <= min(repeats(copy.first), repeats(copy.second))
+    ]
+
+
+def _repeats(words: Words) -> float:
+    """Return the share of bits that differ between a recording and itself some time later.
+
+    It is the smallest at any time; 1 where the recording is too short to tell.
+    """
+    later = range(_LATER, len(words) - _ALIKE + 1)
+    shares = (_share(words[by:], words[: len(words) - by], _ALIKE) for by in later)
+    return min((share for share, _ in shares), default=1.0)
 
 
 def _candidates(prints: Sequence[Words]) -> Iterator[tuple[int, int, int]]:
@@ -132,11 +158,16 @@ def _compared(prints: Sequence[Words], first: int, second: int, offset: int) -> 
     one = prints[first][max(0, offset) :]
     other = prints[second][max(0, -offset) :]
     length = min(len(one), len(other))
-    one, other = one[:length], other[:length]
-    loud = (one != 0) & (other != 0)
-    if loud.sum() < _OVERLAP:
-        return None
-    different = float(np.bitwise_count(one[loud] ^ other[loud]).mean()) / _BITS
+    different, loud = _share(one[:length], other[:length], _OVERLAP)
     if different > _DIFFERENT:
         return None
-    return Copy(first, second, offset * HOP, float(loud.sum()) * HOP, different)
+    return Copy(first, second, offset * HOP, loud * HOP, different)
+
+
+def _share(one: Words, other: Words, least: int) -> tuple[float, int]:
+    """Return the share of bits that differ, and in how many words; 1 where these are too few."""
+    loud = (one != 0) & (other != 0)
+    count = int(loud.sum())
+    if count < least:
+        return 1.0, count
+    return float(np.bitwise_count(one[loud] ^ other[loud]).mean()) / _BITS, count

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from pandas import DataFrame, Series
 
 from serbench.benchmarks import SHAREABLE, Fold, Protocol, Rows, Task
-from serbench.benchmarks.reading.names import alike, unknown
+from serbench.benchmarks.reading.names import LEFT_OUT, as_one, known_people, unknown
 from serbench.benchmarks.splitting import enrolling
 from serbench.benchmarks.splitting.enrolling import Unit
 from serbench.benchmarks.splitting.hashes import parts
 from serbench.benchmarks.splitting.sentences import sentence
 from serbench.benchmarks.tasks.findings import Finding, Severity, named
 from serbench.errors import SerbenchError, hidden
+from serbench.progress import Progress, Silent, each
 
 FEW = 3
 """Speakers of a validation part, below which their choice is worth a warning."""
@@ -49,7 +50,7 @@ class _Values(NamedTuple):
 
 
 def sound_folds(
-    table: DataFrame, protocol: Protocol, task: Task
+    table: DataFrame, protocol: Protocol, task: Task, progress: Progress | None = None
 ) -> tuple[list[Fold], list[Finding]]:
     """Return the folds of a protocol, and the doubts about them.
 
@@ -57,12 +58,13 @@ def sound_folds(
         table: the utterances.
         protocol: how to split them.
         task: what is predicted.
+        progress: where the work is shown.
 
     Raises:
         SerbenchError: `audit_folds` finds errors.
     """
     folds = protocol.split(table, task)
-    findings = audit_folds(table, folds, protocol, task)
+    findings = audit_folds(table, folds, protocol, task, progress)
     errors = [finding.message for finding in findings if finding.severity == "error"]
     if errors:
         raise SerbenchError("\n".join(["the folds of this protocol cannot be used:", *errors]))
@@ -70,7 +72,11 @@ def sound_folds(
 
 
 def audit_folds(
-    table: DataFrame, folds: Sequence[Fold], protocol: Protocol, task: Task
+    table: DataFrame,
+    folds: Sequence[Fold],
+    protocol: Protocol,
+    task: Task,
+    progress: Progress | None = None,
 ) -> list[Finding]:
     """Check the folds of a protocol; whatever is an error must stop a run.
 
@@ -89,6 +95,7 @@ def audit_folds(
         folds: row numbers of this table.
         protocol: the one that made the folds.
         task: what is predicted.
+        progress: advances by one a fold.
 
     Returns:
         Errors first, then warnings, each in the order of the folds.
@@ -97,16 +104,19 @@ def audit_folds(
         message = f"protocol '{protocol.name}' gives no folds; use another one"
         return [Finding("no_folds", "error", message)]
     findings = [*_names(folds)]
-    table = table.assign(speaker=_known_people(table["speaker"]))
+    table = table.assign(speaker=known_people(table["speaker"]))
+    if "session" in table:
+        table = table.assign(session=as_one(table["session"]))
     apart = [_values(table, column, protocol) for column in _kept_apart(table, protocol)]
     # to look for the labels of 1,400 folds takes seconds by numbers, minutes by words
     words = {
         c: table[c].astype("category") for c in task.columns if table[c].dtype.kind not in "fi"
     }
     labelled = table.assign(**words)
-    for fold in folds:
+    for fold in each(progress or Silent(), "check folds", folds):
         rows = parts(fold)
         findings += _empty(fold.name, rows)
+        findings += _empty(fold.name, [(f"its test {name}", r) for name, r in fold.tests.items()])
         for values in apart:
             findings += _shared(table["utterance"], fold.name, rows, values)
         findings += _lacking(labelled, fold.name, rows, task)
@@ -179,8 +189,7 @@ def few_speakers(table: DataFrame, folds: Sequence[Fold]) -> list[Finding]:
         table: the utterances.
         folds: row numbers of this table.
     """
-    people = table["speaker"].mask(unknown(table["speaker"]))
-    codes, names = pd.factorize(people)
+    codes, names = pd.factorize(known_people(table["speaker"]))
     counts = [_there(codes[fold.valid], len(names)).sum() for fold in folds]
     few = [count for count in counts if count < FEW]
     if not few:
@@ -213,18 +222,9 @@ def unknown_speakers(table: DataFrame, folds: Sequence[Fold], protocol: Protocol
     message = (
         f"{nobody[placed].sum()} of {placed.sum()} utterances have an unknown speaker: "
         f"{'' if 'speaker' in protocol.shares else apart}they are in no figure by speaker; "
-        "name them"
+        f"name them, or leave them out ({LEFT_OUT})"
     )
     return [Finding("unknown_speakers", "warning", message)]
-
-
-def _known_people(speakers: Series) -> Series:
-    """Return one spelling of each name that is written in several ways, and nothing for nobody."""
-    spelling = {
-        name: " = ".join(names) for names in alike(speakers.dropna().unique()) for name in names
-    }
-    people: Series = speakers.mask(unknown(speakers)).replace(spelling)
-    return people
 
 
 def _names(folds: Sequence[Fold]) -> Iterator[Finding]:

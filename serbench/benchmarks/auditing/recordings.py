@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -187,13 +188,12 @@ def _describe(file: AudioFile, start: Seconds, end: Seconds, channel: float) -> 
 
 
 def _load(cache: Path, progress: Progress) -> DataFrame:
-    """Return what is remembered; a cache that cannot be read is as good as none."""
-    usable(cache, "measurements in", progress.tell)
-    try:
-        return pd.read_parquet(cache, columns=[*_KEYS, *Measured._fields])
-    except (OSError, ValueError, KeyError):
-        empty = {**dict.fromkeys(_KEYS, float), **dict.fromkeys(_STATS, int), "path": str}
-        return DataFrame({c: pd.Series(dtype=t) for c, t in (empty | _dtypes()).items()})
+    """Return what is remembered; a cache that cannot be read is told, and as good as none."""
+    read = partial(pd.read_parquet, columns=[*_KEYS, *Measured._fields])
+    if usable(cache, "measurements in", progress.tell, read):
+        return read(cache)
+    empty = {**dict.fromkeys(_KEYS, float), **dict.fromkeys(_STATS, int), "path": str}
+    return DataFrame({c: pd.Series(dtype=t) for c, t in (empty | _dtypes()).items()})
 
 
 def _learn(known: DataFrame, wanted: DataFrame, found: dict[int, Measured]) -> DataFrame:

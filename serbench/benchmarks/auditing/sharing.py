@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from pandas import DataFrame, Series
 
 from serbench.benchmarks import Fold, Rows, Task
-from serbench.benchmarks.auditing.describing import demographics
-from serbench.benchmarks.reading.names import unknown
+from serbench.benchmarks.auditing.describing import demographics, quoted
+from serbench.benchmarks.reading.names import as_one, known_people
 from serbench.benchmarks.splitting.hashes import parts
 from serbench.benchmarks.splitting.sentences import sentence
+from serbench.progress import Progress, Silent, each
 
 WHAT = {
     "speaker": "speakers",
@@ -25,6 +26,7 @@ WHAT = {
 }
 """Columns that parts may share values of, and what these are called."""
 
+_OWN = ("fold", "train", "valid", "test", "unlabelled", "speakers", "labels")
 _PAIRS = (("test", "train"), ("test", "valid"), ("valid", "train"))
 
 
@@ -43,57 +45,68 @@ class Shared(NamedTuple):
     share: float
 
 
-def shared(table: DataFrame, folds: Sequence[Fold]) -> list[Shared]:
+def shared(
+    table: DataFrame, folds: Sequence[Fold], progress: Progress | None = None
+) -> list[Shared]:
     """Return what each part shares with another, for all columns that say anything.
 
     Args:
         table: of a `CorpusAudit`.
         folds: row numbers of this table.
+        progress: advances by one a fold.
     """
     codes = {what: found for what in WHAT if (found := _codes(table, what)) is not None}
     shares: dict[tuple[str, str, str], list[float]] = {}
-    for fold in folds:
+    for fold in each(progress or Silent(), "compare parts of folds", folds):
         rows = dict(parts(fold))
         for what, own in codes.items():
-            each = {part: own[numbers] for part, numbers in rows.items()}
-            there = {part: _there(values, own.max(initial=0)) for part, values in each.items()}
+            held = {part: own[numbers] for part, numbers in rows.items()}
+            there = {part: _there(values, own.max(initial=0)) for part, values in held.items()}
             for part, other in _PAIRS:
-                share = float(there[other][each[part]].mean()) if len(each[part]) else 0.0
+                share = float(there[other][held[part]].mean()) if len(held[part]) else 0.0
                 shares.setdefault((what, part, other), []).append(share)
     return [Shared(*key, float(np.mean(values))) for key, values in shares.items()]
 
 
-def shares(table: DataFrame, folds: Sequence[Fold]) -> dict[str, float]:
+def shares(
+    table: DataFrame, folds: Sequence[Fold], progress: Progress | None = None
+) -> dict[str, float]:
     """Return the same for a record: "text: test in train" to a share; what is 0 is left out."""
     return {
-        f"{each.what}: {each.part} in {each.other}": round(each.share, 4)
-        for each in shared(table, folds)
-        if each.share > 0
+        f"{found.what}: {found.part} in {found.other}": round(found.share, 4)
+        for found in shared(table, folds, progress)
+        if found.share > 0
     }
 
 
 def imbalance(table: DataFrame, folds: Sequence[Fold], task: Task) -> list[Mapping[str, object]]:
     """Return one row a fold: its parts, its speakers, and how its test part differs in make-up.
 
+    Of several tests each has its size, by its name; so has what is predicted and not scored.
     `labels` is the largest difference between the share of a label (of a third of the values) in
     the test part and in the corpus, in percentage points; by their names, the same of gender, age
     group and whatever else the corpus says of people.
     """
     strata = task.strata(table)
     told = {column: pd.factorize(table[column])[0] for column in demographics(table)}
-    people = table["speaker"].mask(unknown(table["speaker"]))
+    people = known_people(table["speaker"])
     return [
         {
             "fold": fold.name,
             "train": len(fold.train),
             "valid": len(fold.valid),
             "test": len(fold.test),
+            **{name: len(rows) for name, rows in fold.tests.items()},
+            **({"unlabelled": len(fold.unlabelled)} if len(fold.unlabelled) else {}),
             "speakers": "/".join(
                 str(people.iloc[rows].nunique()) for rows in (fold.train, fold.valid, fold.test)
             ),
             "labels": max(_difference(codes, fold.test) for codes in strata),
         }
-        | {column: _difference(codes, fold.test) for column, codes in told.items()}
+        | {
+            quoted(column, (*_OWN, *fold.tests)): _difference(codes, fold.test)
+            for column, codes in told.items()
+        }
         for fold in folds
     ]
 
@@ -104,7 +117,9 @@ def _codes(table: DataFrame, what: str) -> NDArray[np.int64] | None:
         return None
     values: Series = table[what]
     if what == "speaker":
-        values = values.mask(unknown(values))
+        values = known_people(values)
+    if what == "session":
+        values = as_one(values)
     if what == "text":
         values = values.map(sentence, na_action="ignore")
     codes = pd.factorize(values.mask(values == ""))[0].astype(np.int64)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isnan
 from typing import TYPE_CHECKING
+
+import numpy as np
+from pandas import NA
 
 from serbench.benchmarks import PARTS, Task, labelled
 from serbench.benchmarks.reading.names import alike
@@ -22,9 +26,8 @@ def check_table(task: Task, table: DataFrame) -> Iterator[Finding]:
     """Yield what is wrong with a table of utterances.
 
     Errors: "duplicate_id", "no_speaker", "unseen_character", "no_target", "unknown_label",
-    "off_scale". Warnings:
-    "alike_speakers", "empty_class", "one_speaker_class". One finding speaks of all utterances with
-    the same problem.
+    "off_scale". Warnings: "alike_speakers", "alike_sessions", "empty_class", "one_speaker_class".
+    One finding speaks of all utterances with the same problem.
 
     Args:
         task: what is predicted.
@@ -42,10 +45,10 @@ def check_table(task: Task, table: DataFrame) -> Iterator[Finding]:
     yield from task.audit(labelled(table))
 
 
-def check_texts(table: DataFrame) -> Iterator[Finding]:
-    """Yield, as errors "not_text", which columns hold something else than texts, such as numbers.
+def check_types(table: DataFrame) -> Iterator[Finding]:
+    """Yield, as errors "not_text" and "not_number", columns of which nothing else can be said.
 
-    They may say nothing, save for the id and the path; that nobody speaks is found by itself.
+    Texts may say nothing, save for the id and the path; that nobody speaks is found by itself.
 
     Args:
         table: of a benchmark.
@@ -53,21 +56,45 @@ def check_texts(table: DataFrame) -> Iterator[Finding]:
     for column in (*_NEEDED, *_OPTIONAL):
         values = table[column]
         right = values.map(lambda value: isinstance(value, str)).astype(bool)
-        if column == "split":
-            right &= values.astype(str).str.fullmatch(PARTS)
         if column in (*_OPTIONAL, "speaker"):
-            right |= values.isna()
+            right |= values.map(_is_missing).astype(bool)
         if not right.all():
-            what = (
-                "'train', 'valid', 'test' (or 'test1', ...), 'unlabelled'"
-                if column == "split"
-                else "a text"
-            )
-            what += " or None" if column in _OPTIONAL else ""
-            rows = table[~right]
-            first = rows[column].tolist()[0]
-            message = f"'{column}' is {first!r} in {some(rows)}; it must be {what}"
-            yield Finding("not_text", "error", message)
+            yield _other("not_text", column, table[~right], _wanted(column))
+    for column in ("start", "end"):
+        right = table[column].map(_is_number).astype(bool)
+        if not right.all():
+            yield _other("not_number", column, table[~right], "a number, NaN if unknown")
+
+
+def check_parts(table: DataFrame) -> Iterator[Finding]:
+    """Yield, as an error "not_text", that `split` names other parts than there are.
+
+    Args:
+        table: of a benchmark.
+    """
+    right = table["split"].isna() | table["split"].astype(str).str.fullmatch(PARTS).eq(True)
+    if not right.all():
+        yield _other("not_text", "split", table[~right], _wanted("split"))
+
+
+def _wanted(column: str) -> str:
+    parts = "'train', 'valid', 'test' (or 'test1', ...), 'unlabelled'"
+    what = parts if column == "split" else "a text"
+    return f"{what} or None" if column in _OPTIONAL else what
+
+
+def _other(kind: str, column: str, rows: DataFrame, wanted: str) -> Finding:
+    first = rows[column].tolist()[0]
+    message = f"'{column}' is {first!r} in {some(rows)}; it must be {wanted}"
+    return Finding(kind, "error", message)
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or value is NA or (isinstance(value, float) and isnan(value))
+
+
+def _is_number(value: object) -> bool:
+    return value is None or isinstance(value, int | float | np.number)
 
 
 def _unseen(column: str, table: DataFrame) -> Iterator[Finding]:
@@ -79,13 +106,15 @@ def _unseen(column: str, table: DataFrame) -> Iterator[Finding]:
 
 
 def _alike(table: DataFrame) -> Iterator[Finding]:
-    for names in alike(table["speaker"].dropna().astype(str).unique()):
-        written = ", ".join(ascii(name) if not name.isascii() else repr(name) for name in names)
-        message = (
-            f"{len(names)} speakers may be one: {written} differ in case, blanks, leading zeros or "
-            f"Unicode form alone; give them one name, as with [values.speaker] in benchmark.toml"
-        )
-        yield Finding("alike_speakers", "warning", message)
+    for column in table.columns.intersection(["speaker", "session"]):
+        for names in alike(table[column].dropna().astype(str).unique()):
+            written = ", ".join(ascii(name) if not name.isascii() else repr(name) for name in names)
+            message = (
+                f"{len(names)} {column}s may be one: {written} differ in case, blanks, "
+                "needless zeros or Unicode form alone; give them one name, as with "
+                f"[values.{column}] in benchmark.toml"
+            )
+            yield Finding(f"alike_{column}s", "warning", message)
 
 
 def _lines(table: DataFrame) -> Iterator[Finding]:

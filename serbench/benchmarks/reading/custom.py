@@ -26,7 +26,8 @@ The TOML file::
     A = "anger"                     #   means something, such as Test1 = "test" in [values.split]
 
     [protocol]                      # optional: the default protocol with its options
-    name = "speaker_folds"          #   (`serbench list protocols`); without: speaker_folds
+    name = "speaker_folds"          #   (`serbench list protocols`); without: speaker_folds;
+                                    #   or above, in one line: protocol = {name = "...", k = 5}
     k = 5
     balance = ["gender"]
 
@@ -63,7 +64,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from serbench import bounds, plugins
 from serbench.benchmarks import (
@@ -76,7 +77,7 @@ from serbench.benchmarks import (
     Task,
 )
 from serbench.benchmarks.reading import custom_table
-from serbench.benchmarks.reading.layout import COLUMNS
+from serbench.benchmarks.reading.layout import COLUMNS, RESERVED
 from serbench.benchmarks.splitting import protocols
 from serbench.errors import SerbenchError, unknown
 
@@ -93,6 +94,11 @@ _PROTOCOLS: dict[str, Callable[..., Protocol]] = {
     "random_clips": protocols.random_clips,
 }
 _NEEDS = {"leave_one_session_out": "session", "corpus_split": "split", "sentence_folds": "text"}
+
+
+def _named(protocol: Any) -> Any:
+    """Return a protocol's name alone as a table with it."""
+    return {"name": protocol} if isinstance(protocol, str) else protocol
 
 
 class _Description(BaseModel):
@@ -116,7 +122,9 @@ class _Description(BaseModel):
     columns: dict[str, str] = Field(default_factory=dict)
     values: dict[str, dict[str, str]] = Field(default_factory=dict)
     channel: Annotated[int, Field(ge=1)] | str | None = None
-    protocol: dict[str, Any] = Field(default_factory=lambda: {"name": "speaker_folds"})
+    protocol: Annotated[dict[str, Any], BeforeValidator(_named)] = Field(
+        default_factory=lambda: {"name": "speaker_folds"}
+    )
     known_defects: dict[str, str] = Field(default_factory=dict)
 
 
@@ -129,33 +137,40 @@ def read_benchmark(path: Path) -> Benchmark:
     description = _describe(path)
     if taken(description.name):
         raise _error(path, f"'name': '{description.name}' is taken by a benchmark; choose another")
-    task = _task(path, description)
-    _check_columns(path, description, task)
-    audio = path.parent / description.audio
-    if not audio.is_dir():
-        raise _error(
-            path, f"'audio': folder '{audio}' does not exist; name the folder of the files"
-        )
-    table = path.parent / description.table
-    layout = custom_table.Layout(
-        table,
-        audio.absolute(),
-        description.columns,
-        task,
-        description.values,
-        description.channel,
-    )
+    layout = _layout(path, description)
     return Benchmark(
         name=description.name,
         version=description.version,
-        task=task,
-        read=partial(_read, layout),
+        task=layout.task,
+        read=partial(_read, path, layout),
         protocols=_protocols(path, description, custom_table.columns(layout)),
         folder=None,
         licence=description.licence,
         citation=description.citation,
         obtain=description.obtain or f"described in {path}",
         known_defects=description.known_defects,
+    )
+
+
+def layout_of(path: Path) -> custom_table.Layout:
+    """Return where the table of a TOML file lies and what its columns mean.
+
+    Raises:
+        SerbenchError: as `read_benchmark` says.
+    """
+    return _layout(path, _describe(path))
+
+
+def _layout(path: Path, description: _Description) -> custom_table.Layout:
+    task = _task(path, description)
+    _check_columns(path, description, task)
+    return custom_table.Layout(
+        path.parent / description.table,
+        (path.parent / description.audio).absolute(),
+        description.columns,
+        task,
+        description.values,
+        description.channel,
     )
 
 
@@ -172,12 +187,19 @@ def files(path: Path) -> dict[str, Path]:
         SerbenchError: one of them is missing, or the description is wrong.
     """
     table = path.parent / _describe(path).table
-    if not table.is_file():
-        raise _error(path, f"'table': file '{table}' does not exist; name the CSV file")
+    try:
+        bounds.regular(table, bounds.TABLE)
+    except FileNotFoundError as error:
+        raise _error(path, f"'table': '{table}' does not exist; name the CSV file") from error
+    except OSError as error:
+        raise _error(path, f"'table': '{table}': {error.strerror}; name the CSV file") from error
     return {"description": path, "table": table}
 
 
-def _read(layout: custom_table.Layout, _: Path | None) -> DataFrame:
+def _read(path: Path, layout: custom_table.Layout, _: Path | None) -> DataFrame:
+    if not layout.audio.is_dir():
+        what = "is no folder" if layout.audio.exists() else "does not exist"
+        raise _error(path, f"'audio': folder '{layout.audio}' {what}; name the folder of the files")
     return custom_table.read_table(layout)
 
 
@@ -201,11 +223,19 @@ def _describe(path: Path) -> _Description:
 def _sentence(problem: Mapping[str, Any]) -> str:
     """Return what one error of pydantic means."""
     key = ".".join(str(part) for part in problem["loc"])
+    section, *inner = map(str, problem["loc"])
+    if inner and inner[0] in _Description.model_fields:
+        return _below(inner[0], section)
     if problem["type"] == "extra_forbidden":
         return str(unknown("key", key, _Description.model_fields))
     if problem["type"] == "missing":
         return f"'{key}' is missing; add it"
     return f"'{key}': {problem['msg']}, not {reprlib.repr(problem['input'])}"
+
+
+def _below(key: str, section: str) -> str:
+    """Return what is wrong with a key of the file that stands in one of its sections."""
+    return f"'{key}' stands below [{section}] and so belongs to it; write it above [{section}]"
 
 
 def _task(path: Path, description: _Description) -> Task:
@@ -235,8 +265,10 @@ def _check_columns(path: Path, description: _Description, task: Task) -> None:
     for key in ("columns", "values"):
         for column in getattr(description, key):
             if column not in known:
-                raise _error(path, f"'{key}': {unknown('column', column, known)}")
-    clash = [c for c in task.columns if c in (*COLUMNS, *custom_table.RESERVED)]
+                misplaced = column in _Description.model_fields
+                told = f"'{key}': {unknown('column', column, known)}"
+                raise _error(path, _below(column, key) if misplaced else told)
+    clash = [c for c in task.columns if c in (*COLUMNS, *RESERVED)]
     if clash:
         raise _error(path, f"'dimensions': '{clash[0]}' means something else; use another name")
 
@@ -249,6 +281,8 @@ def _protocols(
     default = options.pop("name", None)
     if not isinstance(default, str):
         raise _error(path, "'protocol' has no 'name'; `serbench list protocols` shows the names")
+    if below := [key for key in options if key in _Description.model_fields]:
+        raise _error(path, _below(below[0], "protocol"))
     if default not in _PROTOCOLS:
         raise _error(path, f"'protocol': {unknown('protocol', default, _PROTOCOLS)}")
     possible = {k: v for k, v in _PROTOCOLS.items() if _NEEDS.get(k) in (None, *columns)}

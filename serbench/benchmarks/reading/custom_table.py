@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import reprlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -14,17 +15,15 @@ import pandas as pd
 from pandas import DataFrame, Series
 
 from serbench import bounds
-from serbench.benchmarks import Task
+from serbench.benchmarks import UNLABELLED, Task
 from serbench.benchmarks.reading.layout import CHANNEL, COLUMNS, as_table
 from serbench.benchmarks.reading.names import as_texts
 from serbench.errors import SerbenchError, unknown
 
-# Columns that serbench adds.
-RESERVED = ("row", "recording", "seconds", "rate", "copy", "overlap", CHANNEL)
 # Words for what serbench calls otherwise, in small letters; what is not here stays as it is.
 _GENDERS = {"f": "female", "m": "male"} | {name: name for name in ("female", "male")}
 _SPLITS = {"development": "valid", "dev": "valid", "validation": "valid", "val": "valid"}
-_SPLITS |= {part: part for part in ("train", "valid", "test")}
+_SPLITS |= {part: part for part in ("train", "valid", "test", UNLABELLED)}
 _SHOWN = 10
 
 
@@ -60,7 +59,7 @@ def columns(layout: Layout) -> set[str]:
     Raises:
         SerbenchError: the file cannot be read, or lacks a column that it needs.
     """
-    header = next(_rows(layout.table), (1, []))[1]
+    header = next(rows_of(layout.table), (1, []))[1]
     _check_header(layout, header)
     return {c for c in layout.meaningful if layout.names.get(c, c) in header}
 
@@ -90,7 +89,7 @@ def read_table(layout: Layout) -> DataFrame:
         meant["gender"] = Series(said, texts.index, dtype=object)
     if "split" in meant:
         meant["split"] = _splits(there["split"], meant["split"], problems)
-    meant.setdefault("utterance", meant["path"])
+    meant.setdefault("utterance", _ids(meant))
     for column in ("path", "utterance"):
         empty = meant[column].isna()
         problems += [f"row {row}: no {column}" for row in meant[column].index[empty]]
@@ -99,6 +98,16 @@ def read_table(layout: Layout) -> DataFrame:
     meant["path"] = meant["path"].map(lambda path: os.path.join(layout.audio, path))  # noqa: PTH118
     rows = as_table({**meant, **others, "row": texts.index.to_numpy()}).reset_index(drop=True)
     return as_texts(rows)
+
+
+def _ids(meant: Mapping[str, Series]) -> Series:
+    """Return the paths, with the seconds of a segment where a file has several."""
+    paths = meant["path"]
+    if "start" not in meant or "end" not in meant:
+        return paths
+    several = paths.duplicated(keep=False) & paths.notna()
+    told = [f"{a:.12g}-{b:.12g}" for a, b in zip(meant["start"], meant["end"], strict=True)]
+    return paths.mask(several, paths + ":" + Series(told, paths.index).str.replace("nan", ""))
 
 
 def _channels(layout: Layout, texts: DataFrame, problems: list[str]) -> dict[str, Series]:
@@ -112,7 +121,7 @@ def _channels(layout: Layout, texts: DataFrame, problems: list[str]) -> dict[str
 
 def _texts(layout: Layout) -> DataFrame:
     """Return all cells as texts, None where empty; the index is the row of the file."""
-    rows = _rows(layout.table)
+    rows = rows_of(layout.table)
     header = next(rows, (1, []))[1]
     _check_header(layout, header)
     filled = [(number, cells) for number, cells in rows if any(cells)]
@@ -131,19 +140,28 @@ def _texts(layout: Layout) -> DataFrame:
     return texts.where(texts != "", None)
 
 
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield number and cells of each row, the header first, blanks around cells removed."""
+def separator_of(text: str) -> str:
+    """Return what the header of a table has most of outside quotes: comma, semicolon or tab."""
+    return max(",;\t", key=re.sub('"[^"]*"', "", text.partition("\n")[0]).count)
+
+
+def rows_of(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield number and cells of each row, the header first, blanks around cells removed.
+
+    Raises:
+        SerbenchError: the file cannot be read, or is no such table.
+    """
     cells_read = 0
     try:
         bounds.regular(path, bounds.TABLE)
         with path.open(encoding="utf-8-sig", newline="") as file:
-            first = file.readline()
-            separator = max(",;\t", key=first.count)
+            separator = separator_of(file.readline())
             file.seek(0)
             reader = csv.reader(file, delimiter=separator, strict=True)
-            line = 0
+            line = columns = 0
             for number, cells in enumerate(reader, 1):
-                _check_lines(path, number, line + 1, cells, first.count(separator))
+                columns = columns or len(cells)
+                _check_lines(path, number, line + 1, cells, columns - 1)
                 line = reader.line_num
                 cells_read += max(len(cells), 1)
                 bounds.bound(f"table '{path}'", cells_read, bounds.CELLS)
@@ -181,7 +199,13 @@ def _check_header(layout: Layout, header: list[str]) -> None:
     names = {column: layout.names.get(column, column) for column in needed | {**layout.values}}
     if isinstance(layout.channel, str):
         names["channel"] = layout.channel
-    if header and not {*names.values()} & {*header}:
+    if not header:
+        msg = (
+            f"table '{layout.table}' is empty, or its first row is; that row names the columns, "
+            f"such as {', '.join(names.values())}, and each other one is an utterance"
+        )
+        raise SerbenchError(msg)
+    if not {*names.values()} & {*header}:
         # it may be any file, whose content is nobody's business
         msg = (
             f"table '{layout.table}' has none of the columns {', '.join(names.values())}; name the "
@@ -210,7 +234,7 @@ def _numbers(name: str, cells: Series, problems: list[str]) -> Series:
 def _splits(name: str, cells: Series, problems: list[str]) -> Series:
     values = cells.map(lambda cell: cell and _SPLITS.get(cell.lower()))
     for word, rows in cells[values.isna() & cells.notna()].groupby(cells, sort=False):
-        what = unknown(f"part '{name}'", str(word), ("train", "valid", "test"))
+        what = unknown(f"part '{name}'", str(word), ("train", "valid", "test", UNLABELLED))
         problems.append(
             f"{len(rows)} rows from row {rows.index[0]} on: {what}; empty if it is in none, or say "
             f'what it means in benchmark.toml, under [values.split]: "{word}" = "test"'

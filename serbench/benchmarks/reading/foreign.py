@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping
+from functools import reduce
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from serbench.errors import SerbenchError, brief
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-    from pyarrow import RecordBatch, Schema
+    from pyarrow import DataType, RecordBatch, Schema
 
     from serbench.progress import Progress
 
@@ -109,7 +110,7 @@ def _rows(file: Path, folder: Path) -> Iterator[DataFrame]:
     audio, names = _audio_column(file, schema), _class_labels(schema)
     done = 0
     for batch in batches:
-        table = batch.to_pandas()
+        table = batch.to_pandas(types_mapper=_whole)
         paths = [
             _written(cell, folder / f"{done + i:06d}", file) for i, cell in enumerate(table[audio])
         ]
@@ -117,6 +118,16 @@ def _rows(file: Path, folder: Path) -> Iterator[DataFrame]:
             table[column] = [_named(value, known) for value in table[column]]
         yield table.drop(columns=audio).assign(path=paths)
         done += len(table)
+
+
+def _whole(kind: DataType) -> Any:
+    """Return what keeps whole numbers whole: empty cells would make floats of them."""
+    import pandas as pd
+    import pyarrow as pa
+
+    if not pa.types.is_integer(kind):
+        return None
+    return pd.UInt64Dtype() if pa.types.is_unsigned_integer(kind) else pd.Int64Dtype()
 
 
 def _opened(file: Path) -> tuple[Schema, Iterator[RecordBatch]]:
@@ -149,7 +160,9 @@ def _audio_column(file: Path, schema: Schema) -> str:
 
 def _named(value: Any, names: list[str]) -> str | None:
     """Return the name of a numbered class; there is none for -1 and where nothing is said."""
-    return names[int(value)] if value is not None and value >= 0 else None
+    from pandas import isna
+
+    return None if isna(value) or value < 0 else names[int(value)]
 
 
 def _written(cell: Mapping[str, Any] | None, path: Path, file: Path) -> str:
@@ -200,17 +213,38 @@ def _audformat(root: Path) -> DataFrame:
         _copy_without_code(root, Path(folder))
         database = audformat.Database.load(folder)
         parts = [table.get(map=_joined(table)) for table in database.tables.values()]
-    if any(audformat.is_segmented_index(part) for part in parts):
-        parts = [part.set_axis(audformat.utils.to_segmented_index(part.index)) for part in parts]
-    joined = parts[0]
-    for part in parts[1:]:
-        joined = joined.combine_first(part)
+    segmented = [audformat.is_segmented_index(part) for part in parts]
+    files = _combined([part for part, of in zip(parts, segmented, strict=True) if not of])
+    joined = _combined([part for part, of in zip(parts, segmented, strict=True) if of])
+    joined = _of_segments(joined, files) if any(segmented) else files
     rows: DataFrame = joined.reset_index().rename(columns={"file": "path"})
     for column in ("start", "end"):
         if column in rows:
             rows[column] = pd.to_timedelta(rows[column]).dt.total_seconds()
     rows["path"] = [str((root / path).absolute()) for path in rows["path"].astype(str)]
     return rows
+
+
+def _of_segments(segments: DataFrame, files: DataFrame) -> DataFrame:
+    """Return segments with what is said of their files; a file without any stays whole."""
+    import pandas as pd
+    from audformat.utils import to_segmented_index
+
+    if not len(files):
+        return segments
+    of_each = segments.index.get_level_values("file")
+    rest = files[~files.index.isin(of_each)]
+    known = segments.combine_first(files.reindex(of_each).set_axis(segments.index))
+    return pd.concat([known, rest.set_axis(to_segmented_index(rest.index))])
+
+
+def _combined(parts: list[DataFrame]) -> DataFrame:
+    """Return tables of one kind of index side by side; where several say something, the first."""
+    import pandas as pd
+
+    if not parts:
+        return pd.DataFrame()
+    return reduce(lambda one, other: one.combine_first(other), parts)
 
 
 def _copy_without_code(root: Path, folder: Path) -> None:

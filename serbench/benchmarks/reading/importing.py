@@ -17,6 +17,7 @@ from serbench.benchmarks import NAME
 from serbench.benchmarks.auditing.agreement import RATERS
 from serbench.benchmarks.reading import custom, foreign
 from serbench.benchmarks.reading.fetching import fetched
+from serbench.benchmarks.reading.manifests import HEARD
 from serbench.errors import SerbenchError, unknown
 
 if TYPE_CHECKING:
@@ -154,6 +155,8 @@ def _described(
     yield 'table = "utterances.csv"'
     if inside:
         yield 'audio = "audio"'
+    if HEARD in table:
+        yield f'channel = "{HEARD}"'
     yield from _task(table, predicted)
     yield from ("", "[protocol]", f'name = "{"corpus_split" if split else "speaker_folds"}"')
 

@@ -10,11 +10,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pandas import DataFrame, Series
+from pandas import CategoricalDtype, DataFrame, Series
 
 from serbench.benchmarks import UNKNOWN
 
-_ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
+# Leading zeros: those after a decimal point count.
+_ZEROS = re.compile(r"(?<![0-9])(?<![0-9][.,])0+(?=[0-9])")
+_POINT = re.compile(r"^([0-9]+)\.0+$")
+LEFT_OUT = "`--set benchmark.unknown=dropped` where the benchmark has that option"
+"""How utterances of unknown speakers are left out."""
 _TEXTS = ("utterance", "path", "speaker", "session", "gender", "text", "split")
 
 
@@ -48,14 +52,33 @@ def alike(names: Iterable[str]) -> list[list[str]]:
 
 
 def bare(name: str) -> str:
-    """Return what is left of a name without Unicode's forms, case, blanks around, leading zeros."""
-    folded = unicodedata.normalize("NFKC", str(name)).casefold().strip()
-    return _ZEROS.sub("", unicodedata.normalize("NFKC", folded))
+    """Return what is left of a name without Unicode's forms, case, needless blanks and zeros.
+
+    Blanks around it go, and of several in a row all but one; so do leading zeros, and the zeros
+    after the point that a table of numbers gives a whole one.
+
+    >>> bare(" Ses  01"), bare("ses 1"), bare("1.05"), bare("7.0")
+    ('ses 1', 'ses 1', '1.05', '7')
+    """
+    folded = " ".join(unicodedata.normalize("NFKC", str(name)).casefold().split())
+    whole = _POINT.sub(r"\1", unicodedata.normalize("NFKC", folded))
+    return _ZEROS.sub("", whole)
+
+
+def as_one(names: Series) -> Series:
+    """Return the names with one spelling for those that are `alike`: "S01 = s1" for both."""
+    groups = alike(names.dropna().astype(str).unique())
+    return names.replace({name: " = ".join(group) for group in groups for name in group})
 
 
 def unknown(speakers: Series) -> Series:
     """Return (N,) whether nobody knows who speaks."""
     return speakers == UNKNOWN
+
+
+def known_people(speakers: Series) -> Series:
+    """Return the names of speakers, those that are `alike` as one, and nothing for nobody."""
+    return as_one(speakers.mask(unknown(speakers)))
 
 
 def speaker_numbers(speakers: Series) -> NDArray[np.int64]:
@@ -65,6 +88,8 @@ def speaker_numbers(speakers: Series) -> NDArray[np.int64]:
 
 
 def _texts(values: Series) -> Series:
+    if isinstance(values.dtype, CategoricalDtype):
+        values = values.astype(object)
     if values.dtype != object and not _is_number(values.iloc[0] if len(values) else ""):
         return values
     return Series([_text(value) for value in values], values.index, dtype=object)

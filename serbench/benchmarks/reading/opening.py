@@ -144,8 +144,14 @@ def open_audio(path: Path) -> Iterator[AudioFile]:
     """
     try:
         size = bounds.regular(path, bounds.AUDIO)
-    except OSError as error:
+    except FileNotFoundError as error:
         msg = f"audio file '{path}' does not exist; get it again or correct its path"
+        raise AudioError("missing", msg) from error
+    except IsADirectoryError as error:
+        msg = f"'{path}' is a folder, not an audio file; correct its path"
+        raise AudioError("missing", msg) from error
+    except OSError as error:
+        msg = f"audio file '{path}' cannot be opened ({error.strerror}); get leave to read it"
         raise AudioError("missing", msg) from error
     except SerbenchError as error:
         raise AudioError("unreadable", str(error)) from error

@@ -6,18 +6,25 @@ column `corpus` says where a row comes from. What a label means is said by the u
 
 from __future__ import annotations
 
-import difflib
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serbench.benchmarks import Benchmark, Classification, Regression, Task
-from serbench.benchmarks.reading.layout import COLUMNS, as_table
+from serbench.benchmarks import (
+    UNLABELLED,
+    Benchmark,
+    Classification,
+    Protocol,
+    Regression,
+    Task,
+)
+from serbench.benchmarks.reading.layout import COLUMNS, LEFT_OUT, as_table, only
+from serbench.benchmarks.reading.names import as_texts
+from serbench.benchmarks.reading.names import unknown as unknown_speakers
+from serbench.benchmarks.reading.targets import Union, check_targets
 from serbench.benchmarks.splitting import protocols
 from serbench.errors import SerbenchError, unknown
 
@@ -27,37 +34,6 @@ if TYPE_CHECKING:
 _APART = ("utterance", "speaker", "session")
 # Names of benchmarks in the name of one that is made of them.
 _NAMED = 3
-
-
-@dataclass(frozen=True)
-class _Union:
-    """Corpora by what the column `corpus` calls them; their targets' names to those they get.
-
-    Attributes:
-        tested: what is tested.
-        trained: what is learnt from; empty: the protocol decides.
-        renamed: corpus to target to its name here; "" leaves it out.
-        rescale: whether numbers are brought to the scale of the first one, linearly.
-    """
-
-    tested: Mapping[str, Benchmark]
-    trained: Mapping[str, Benchmark]
-    renamed: Mapping[str, Mapping[str, str]]
-    rescale: bool
-
-    @property
-    def all(self) -> dict[str, Benchmark]:
-        """All corpora, those that are tested first."""
-        return {**self.tested, **self.trained}
-
-    def targets(self, corpora: Iterable[str]) -> list[str]:
-        """Return the labels or dimensions of some corpora, by the names that they get."""
-        names = [
-            self.renamed[corpus].get(target, target)
-            for corpus in corpora
-            for target in self.all[corpus].task.outputs
-        ]
-        return [name for name in dict.fromkeys(names) if name]
 
 
 def unite(
@@ -79,8 +55,9 @@ def unite(
     Raises:
         SerbenchError: the corpora have other tasks, or targets or scales that nobody reconciled.
     """
+    renamed = tuple(renamed)
     renames = _renames({**tested, **trained}, renamed)
-    union = _Union(tested, trained, renames, rescale)
+    union = Union(tested, trained, renames, rescale, renamed)
     members = list(union.all.values())
     return Benchmark(
         name="_to_".join(_called(side) for side in (trained, tested) if side),
@@ -104,17 +81,23 @@ def _called(side: Mapping[str, Benchmark]) -> str:
     return "_and_".join(names) if len(names) <= _NAMED else f"{len(names)}_corpora"
 
 
-def _protocols(union: _Union) -> dict[str, Any]:
+def _protocols(union: Union) -> dict[str, Any]:
     if union.trained:
         return {"across_corpora": partial(protocols.across_corpora, tests=tuple(union.tested))}
     return {
-        "leave_one_corpus_out": protocols.leave_one_corpus_out,
+        "leave_one_corpus_out": partial(_left_out, union),
         "speaker_folds": partial(protocols.speaker_folds, balance=("corpus",)),
         "leave_one_speaker_out": protocols.leave_one_speaker_out,
         "sentence_folds": partial(protocols.sentence_folds, balance=("corpus",)),
         "speaker_dependent_random": protocols.speaker_dependent_random,
         "random_clips": protocols.random_clips,
     }
+
+
+def _left_out(union: Union) -> Protocol:
+    """Return `leave_one_corpus_out`, for which every label must be taught by another corpus."""
+    check_targets(union)
+    return protocols.leave_one_corpus_out()
 
 
 def _renames(members: Mapping[str, Benchmark], given: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -137,7 +120,7 @@ def _renames(members: Mapping[str, Benchmark], given: Iterable[str]) -> dict[str
     return found
 
 
-def _task(union: _Union) -> Task:
+def _task(union: Union) -> Task:
     kinds = {corpus: m.task.kind for corpus, m in union.all.items()}
     if len(set(kinds.values())) > 1:
         told = ", ".join(f"{corpus}: {kind}" for corpus, kind in kinds.items())
@@ -145,7 +128,8 @@ def _task(union: _Union) -> Task:
         raise SerbenchError(msg)
     first = next(iter(union.tested.values())).task
     targets = tuple(union.targets(union.tested))
-    _check_targets(union)
+    if union.trained or isinstance(first, Regression):
+        check_targets(union)
     if isinstance(first, Regression):
         _check_scales(union)
         return Regression(targets, first.low, first.high, min_utterances=first.min_utterances)
@@ -155,46 +139,7 @@ def _task(union: _Union) -> Task:
     raise SerbenchError(msg)
 
 
-def _check_targets(union: _Union) -> None:
-    """Refuse targets that one side alone has, with the setting that says what they are."""
-    alone = {corpus: names for corpus in union.all if (names := _alone(union, corpus))}
-    if not alone:
-        return
-    tested = union.targets(union.tested)
-    same = {
-        f"{corpus}.{name}": near[0]
-        for corpus, names in alone.items()
-        if corpus in union.trained
-        for name in names
-        if (near := difflib.get_close_matches(name, set(tested) - {name}, 1, 0.5))
-    }
-    left = [n for names in alone.values() for n in names if n not in same.values()]
-    left = [n for n in dict.fromkeys(left) if all(f"{c}.{n}" not in same for c in alone)]
-    lines = [*(f"{old}={new}" for old, new in same.items()), *(f"{name}=" for name in left)]
-    told = "; ".join(f"{corpus} alone has {', '.join(names)}" for corpus, names in alone.items())
-    msg = (
-        f"what is learnt and what is tested have other names: {told}. Say what is the same and "
-        f"what is left out: --set 'benchmark.map={json.dumps(lines, ensure_ascii=False)}'"
-    )
-    raise SerbenchError(msg)
-
-
-def _alone(union: _Union, corpus: str) -> list[str]:
-    """Return which targets of a corpus the other side does not have.
-
-    A row needs a number for each dimension, but a label needs only be taught by one corpus.
-    """
-    own, tested = union.targets([corpus]), union.targets(union.tested)
-    if isinstance(union.all[corpus].task, Regression):
-        every = [set(union.targets([other])) for other in union.all]
-        return [name for name in own if not all(name in names for names in every)]
-    if not union.trained:
-        return []
-    other = union.targets(union.trained) if corpus in union.tested else tested
-    return [name for name in own if name not in other]
-
-
-def _check_scales(union: _Union) -> None:
+def _check_scales(union: Union) -> None:
     ends = {corpus: m.task.ends for corpus, m in union.all.items()}
     if len(set(ends.values())) > 1 and not union.rescale:
         told = ", ".join(f"{c}: {e[0]:g} to {e[1]:g}" for c, e in ends.items() if e)
@@ -205,7 +150,7 @@ def _check_scales(union: _Union) -> None:
         raise SerbenchError(msg)
 
 
-def _read(root: Path | None, *, union: _Union) -> DataFrame:
+def _read(root: Path | None, *, union: Union) -> DataFrame:
     """Return the rows of all corpora that have a target here."""
     task = _task(union)
     parts = [_rows(corpus, m, root, union, task) for corpus, m in union.all.items()]
@@ -215,17 +160,26 @@ def _read(root: Path | None, *, union: _Union) -> DataFrame:
     }
     for column in ("start", "end", *task.scales):
         joined[column] = joined[column].astype(np.float64)
-    return as_table(joined)
+    table = as_table(joined)
+    for corpus, part in zip(union.all, parts, strict=True):
+        left = part.attrs.get(LEFT_OUT, {})
+        table.attrs[LEFT_OUT] = table.attrs.get(LEFT_OUT, {}) | {
+            f"{corpus} {word}": count for word, count in left.items()
+        }
+    return table
 
 
-def _rows(
-    corpus: str, member: Benchmark, root: Path | None, union: _Union, task: Task
-) -> DataFrame:
+def _rows(corpus: str, member: Benchmark, root: Path | None, union: Union, task: Task) -> DataFrame:
     folder = None if member.folder is None or root is None else root / member.folder
-    table = member.read(folder).assign(corpus=corpus, split=None)
+    # what a corpus keeps back without labels teaches nobody, and nothing of it can be scored
+    table = as_texts(member.read(folder)).reset_index(drop=True)
+    taught = table["split"] != UNLABELLED
+    table = only(table, taught, table["split"]).assign(corpus=corpus, split=None)
     for column in _APART:
-        known = table[column].notna()
-        table[column] = (f"{member.name}/" + table[column].astype(str)).where(known, None)
+        kept = table[column].isna()
+        if column == "speaker":
+            kept |= unknown_speakers(table[column])  # nobody is nobody in all corpora
+        table[column] = table[column].where(kept, f"{member.name}/" + table[column].astype(str))
     renamed = union.renamed[corpus]
     if isinstance(member.task, Regression):
         ends = task.ends or (0.0, 1.0)
@@ -235,7 +189,7 @@ def _rows(
         return table
     (column,) = member.task.columns
     labels = table[column].map(lambda label: renamed.get(label, label), na_action="ignore")
-    return table.assign(**{task.columns[0]: labels})[labels.ne("")].reset_index(drop=True)
+    return only(table.assign(**{task.columns[0]: labels}), labels.ne(""), table[column])
 
 
 def _scaled(values: Any, task: Regression, low: float, high: float) -> Any:

@@ -41,6 +41,11 @@ Shared = Literal["speaker", "session", "recording"]
 _EVERYTHING = frozenset({"speaker", "session", "recording"})
 
 
+def _apart(sessions: str) -> frozenset[str]:
+    """Return what parts share: sessions, unless these are apart."""
+    return frozenset() if sessions == "apart" else frozenset({"session"})
+
+
 @factory
 def leave_one_session_out() -> Protocol:
     """Each session is tested once, the next one validates: the usual five folds of IEMOCAP.
@@ -73,7 +78,7 @@ def leave_one_speaker_out(
             "apart" and "shared" are the same.
         balance: columns of the table to balance over the five sets as well, such as "gender".
     """
-    shares = frozenset[str]() if sessions == "apart" else frozenset({"session"})
+    shares = _apart(sessions)
     split = partial(splits.leave_one_speaker_out, sessions=sessions, balance=balance)
     return Protocol("leave_one_speaker_out", split, shares)
 
@@ -97,7 +102,7 @@ def speaker_folds(
         sessions: "apart" keeps all speakers that share a session in one fold; "shared" ignores
             sessions, which the audit and every table show.
     """
-    shares = frozenset[str]() if sessions == "apart" else frozenset({"session"})
+    shares = _apart(sessions)
     split = partial(splits.speaker_folds, k=k, balance=balance, sessions=sessions)
     return Protocol("speaker_folds", split, shares)
 
@@ -130,20 +135,23 @@ def equal_amounts(
         sessions: as of `speaker_folds`.
         draw: seed of who and what is drawn.
     """
-    folds = speaker_folds(k=k, balance=balance, sessions=sessions)
+    shares = _EVERYTHING if dependent else _apart(sessions)
 
     def split(table: DataFrame, task: Task) -> list[Fold]:
+        folds = splits.speaker_folds(
+            table, task, k=k, balance=balance, sessions=sessions, called="equal_amounts"
+        )
         return equal.equal_amounts(
             table,
             task,
-            folds.split(table, task),
+            folds,
             speakers=speakers,
             clips=clips,
             dependent=dependent,
             draw=draw,
         )
 
-    return Protocol("equal_amounts", split, _EVERYTHING if dependent else folds.shares)
+    return Protocol("equal_amounts", split, shares)
 
 
 @factory
@@ -172,7 +180,7 @@ def sentence_folds(
             tested are trained on, said by others; "speakers", those who are tested are trained on,
             too, as in random clips. The audit and every table show the last.
     """
-    shares = frozenset[str]() if sessions == "apart" else frozenset({"session"})
+    shares = _apart(sessions)
     shares = _EVERYTHING if knows == "speakers" else shares
     apart = frozenset({"text"}) if knows == "nothing" else frozenset[str]()
     split = partial(

@@ -7,7 +7,7 @@ rows does not matter.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Literal
 
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from pandas import DataFrame
 
 from serbench.benchmarks import UNKNOWN, UNLABELLED, Chosen, Fold, Rows, Task
+from serbench.benchmarks.reading.layout import RESERVED
+from serbench.benchmarks.reading.names import LEFT_OUT
 from serbench.benchmarks.splitting import sentences as said
 from serbench.benchmarks.splitting.balance import balanced_folds
 from serbench.errors import SerbenchError, unknown
@@ -27,6 +29,8 @@ Names = NDArray[np.object_]
 
 # Sets of speakers of which leave_one_speaker_out takes one to validate.
 _SPEAKER_SETS = 5
+# Columns that say nothing of a corpus: every table has them, or serbench adds them.
+_UNTOLD = ("utterance", "path", "start", "end", *RESERVED)
 
 
 def leave_one_session_out(table: DataFrame, task: Task) -> list[Fold]:
@@ -82,13 +86,14 @@ def speaker_folds(
     k: int,
     balance: tuple[str, ...],
     sessions: Literal["apart", "shared"],
+    called: str = "speaker_folds",
 ) -> list[Fold]:
-    """Test each of k balanced sets of speakers, validate on the next."""
+    """Test each of k balanced sets of speakers, validate on the next; `called` by messages."""
     table, order = _in_id_order(table)
-    speakers = _speakers(table, "speaker_folds")
+    speakers = _speakers(table, called)
     group = _groups(table, speakers, apart=sessions == "apart")
-    _check_groups("speaker_folds", k, speakers, group)
-    number = _balanced("speaker_folds", table, task, balance, group, k)
+    _check_groups(called, k, speakers, group)
+    number = _balanced(called, table, task, balance, group, k)
     return _rotated(order, number, k)
 
 
@@ -269,10 +274,10 @@ def _column(table: DataFrame, name: str, protocol: str, remedy: str) -> Names:
     """Return a column as text, or refuse a table that does not have it for every utterance."""
     missing = table[name].isna() if name in table else np.ones(len(table), dtype=np.bool_)
     if missing.all():
-        there = ", ".join(c for c in table.columns if table[c].notna().any())
+        told = [c for c in table if c not in _UNTOLD and table[c].notna().any()]
         msg = (
             f"protocol '{protocol}' needs the column '{name}', which this corpus does not have; "
-            f"it has {there}; {remedy}"
+            f"it has {', '.join(map(str, told))}; {remedy}"
         )
         raise SerbenchError(msg)
     if missing.any():
@@ -293,7 +298,7 @@ def _speakers(table: DataFrame, protocol: str) -> Names:
         raise SerbenchError(
             f"protocol '{protocol}' makes folds of speakers, but {nobody.sum()} of {len(table)} "
             f"utterances have an unknown one, such as '{first}': they may be anybody, tested or "
-            f"trained on; take them out of the table, or {remedy}"
+            f"trained on; take them out of the table ({LEFT_OUT}), or {remedy}"
         )
     return speakers
 
@@ -369,7 +374,7 @@ def _too_few(protocol: str, needed: int, what: str, there: list[str], remedy: st
     return SerbenchError(msg)
 
 
-def natural(values: Names) -> list[str]:
+def natural(values: Iterable[str]) -> list[str]:
     """Return the different values in the order that people expect: 2 before 10."""
     return sorted(set(values), key=lambda text: (_numbers_apart(text), text))
 

@@ -71,7 +71,7 @@ def absent(values: Series) -> Series:
 
 def some(rows: DataFrame) -> str:
     """Return how many utterances these are, the first few ids, and their rows if known."""
-    ids = ", ".join(rows["utterance"].astype(str).head(_SHOWN))
+    ids = ", ".join(map(str, rows["utterance"].head(_SHOWN)))  # some may be none
     more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
     plural = "s" if len(rows) > 1 else ""
     return f"{len(rows)} utterance{plural} ({ids}{more}{_numbers(rows)})"
@@ -92,7 +92,7 @@ def speakers_of(rows: DataFrame) -> str:
 def _numbers(rows: DataFrame) -> str:
     if "row" not in rows:
         return ""
-    numbers = ", ".join(rows["row"].astype(str).head(_SHOWN))
+    numbers = ", ".join(map(str, rows["row"].head(_SHOWN)))
     return f"; row{'s' if len(rows) > 1 else ''} {numbers}{', ...' if len(rows) > _SHOWN else ''}"
 
 

@@ -16,6 +16,7 @@ from serbench.encoders.pretraining.pseudo_labels import Extractor, Labels, Quant
 from serbench.encoders.pretraining.schedule import Settings
 from serbench.encoders.pretraining.trainer import Trainer
 from serbench.encoders.pretraining.work import Work
+from serbench.encoders.tensors import read_tensors
 from serbench.errors import SerbenchError
 
 if TYPE_CHECKING:
@@ -90,8 +91,8 @@ def label(
     place = work.folder / name
     centres, codes = place / "centres.safetensors", place / "labels.safetensors"
     tell = work.progress.tell
-    fitted = usable(centres, "clusters in", tell)
-    if not (usable(codes, "labels in", tell) and fitted):
+    fitted = usable(centres, "clusters in", tell, Quantizer.load)
+    if not (usable(codes, "labels in", tell, read_tensors) and fitted):
         made = quantizer
         if made is None:
             made = Quantizer.load(centres) if fitted else _fit(work, extract, clusters)

@@ -256,7 +256,9 @@ class Trainer:
         """Take up the folder's state, and drop the log of updates that will be made again."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path, tell = self.folder / "state.safetensors", self.progress.tell
-        if usable(path, "state in", tell) and usable(self._best, "best model in", tell):
+        if usable(path, "state in", tell, read_tensors) and usable(
+            self._best, "best model in", tell, read_tensors
+        ):
             digest = self.settings.digest
             self.reached = checkpoint.load(path, self.model, self._optimizer, digest)
         else:

@@ -102,8 +102,8 @@ def begin(
             f"{folder} holds a training that was stopped; --resume goes on with it, or give "
             "another folder with --out"
         )
-    if begun and usable(note, "training under way with", tell):
-        _check(folder, json.loads(note.read_text()), asked)
+    if begun and usable(note, "training under way with", tell, _read):
+        _check(folder, _read(note), asked)
         return under_way
     for path in others:
         path.unlink()
@@ -111,6 +111,10 @@ def begin(
     with kept(note) as fresh:
         fresh.write_text(json.dumps(dict(asked), indent=1, sort_keys=True) + "\n")
     return under_way
+
+
+def _read(note: Path) -> dict[str, Any]:
+    return dict(json.loads(note.read_text()))
 
 
 def _check(folder: Path, before: Mapping[str, Any], asked: Mapping[str, Any]) -> None:

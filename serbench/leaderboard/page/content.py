@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from serbench.digests import digest_json
 from serbench.leaderboard import reports
 from serbench.leaderboard.page import flags
 from serbench.leaderboard.table import Board, Row, Spread
@@ -21,15 +23,31 @@ def plain(boards: Sequence[Board], marks: Mapping[str, str]) -> list[dict[str, A
         boards: to show.
         marks: what must be said of some rows, by the digests of their results.
     """
-    return [_board(number, board, marks) for number, board in enumerate(boards, start=1)]
+    names = [*map(_anchor, boards)]
+    several = Counter(names)  # of one setting, where results do not agree on what is true
+    return [
+        # boards of one setting that do not agree on what is true
+        _board(
+            f"{name}-{digest_json(board.title)[:4]}" if several[name] > 1 else name, board, marks
+        )
+        for name, board in zip(names, boards, strict=True)
+    ]
 
 
-def _board(number: int, board: Board, marks: Mapping[str, str]) -> dict[str, Any]:
+def _anchor(board: Board) -> str:
+    """Return what the address of a board ends with, the same whatever other boards there are."""
+    plain = [each.model_dump(mode="json") for each in (board.benchmark, board.protocol)]
+    same = [*plain, board.split, board.rows[0].result.transductive]
+    name = re.sub(r"[^a-z0-9]+", "-", board.benchmark.name.lower()).strip("-")
+    return f"{name}-{digest_json(same)[:8]}"
+
+
+def _board(anchor: str, board: Board, marks: Mapping[str, str]) -> dict[str, Any]:
     corpus, task, *split = board.title.split(" · ")
     known = [row.intervals.get(board.columns[0].key) for row in board.rows]
     speakers = [interval.speakers for interval in known if interval is not None]
     return {
-        "id": f"{re.sub(r'[^a-z0-9]+', '-', board.benchmark.name.lower()).strip('-')}-{number}",
+        "id": anchor,
         "corpus": corpus,
         "task": task,
         "split": " · ".join(split),

@@ -45,6 +45,11 @@ FLAGS: Mapping[str, Flag] = {
         "truth not verified", "warn",
         "Sent in. Its scores were computed here, its truths were not compared with the corpus.",
     ),
+    "unnamed": Flag(
+        "name not verified", "warn",
+        "Sent in. What it is called is its own word: its recipe is of an older format, or the runs "
+        "that it was made of are not here.",
+    ),
     "verified": Flag("sent in, verified", "info", "Sent in; its truths are those of the corpus."),
     "unsummed": Flag("no checksum", "warn", "An older record: a change would not be noticed."),
     "packaged": Flag(
@@ -85,9 +90,10 @@ def of_row(row: Row, mark: str = "") -> list[str]:
         "contaminated": contaminated(result),
         "incomplete": not result.complete,
         "mismatch": row.standing.measured.mismatch is not None,
-        "oracle": result.corrected is not None and result.corrected.oracle,
-        "unverified": "not verified" in mark,
-        "verified": bool(mark) and "not verified" not in mark,
+        "oracle": result.saw_truths,
+        "unverified": "truth not verified" in mark,
+        "unnamed": "its own word" in mark,
+        "verified": bool(mark) and "truth not verified" not in mark,
         "unsummed": not result.checksum,
     }
     return [name for name, holds in said.items() if holds] + [*_origins(result)]

@@ -61,6 +61,7 @@ def page(boards: Sequence[Board], *, title: str, marks: Mapping[str, str], writt
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
+    boards = sorted(boards, key=lambda board: board.benchmark.synthetic)  # people first
     style = (_HERE / "parts" / "style.css").read_text(encoding="utf-8")
     script = _script()
     shown = content.plain(boards, marks)

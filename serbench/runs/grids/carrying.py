@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from serbench.durable import SUMS, replacing
+from serbench.durable import SUMS, replacing, same
 
 _LAST = (SUMS, ".json")  # what says that all else is there
 
@@ -32,12 +32,12 @@ def _counts(file: Path) -> bool:
 
 
 def write(root: Path, name: str, content: bytes) -> None:
-    """Write a file that was carried, unless it is there.
+    """Write a file that was carried, unless it is there as it is.
 
     Raises:
         SerbenchError: it cannot be written.
     """
-    if not (root / name).is_file():
+    if not same(root / name, content):
         with replacing(root / name) as fresh:
             fresh.write_bytes(content)
 

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
-from importlib.util import find_spec
+from collections.abc import Callable, Mapping
+from math import ceil, floor
 from typing import TYPE_CHECKING, Any
 
 from serbench.errors import SerbenchError, brief
@@ -19,85 +14,10 @@ if TYPE_CHECKING:
     from serbench.runs.grids.nodes import Expected
     from serbench.runs.grids.sweep import Size
 
-_ANSWER = 5.0  # seconds in which the head of a cluster takes a connection
 _LOOKED_AT = 300.0  # seconds in which a node must tell what it has
 _PATIENCE = 60.0  # seconds without any node that could do a task
 _GIB = 2**30
-
-
-@contextmanager
-def connected(address: str | None) -> Iterator[None]:
-    """Be a driver of a Ray cluster inside; what it runs for this driver ends with it.
-
-    Args:
-        address: "host:port", "auto", or None: one that runs here, else a new one of this machine.
-
-    Raises:
-        SerbenchError: nobody answers there, or it is of another version.
-    """
-    asked = reached(address)
-    import ray
-
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told of what runs here
-    before = signal.getsignal(signal.SIGTERM)
-    # what Ray says of processes that died would stand in what is printed
-    with redirect_stdout(sys.stderr):
-        try:
-            _join(asked)
-            signal.signal(signal.SIGTERM, before)
-            yield
-        finally:
-            ray.shutdown()
-
-
-def reached(address: str | None) -> str | None:
-    """Return the address of a cluster that is meant, after a knock at it.
-
-    Raises:
-        SerbenchError: nobody answers there, or Ray is not installed.
-    """
-    if find_spec("ray") is None:
-        raise SerbenchError("Ray is not installed; pip install 'serbench[ray]'")
-    asked = address or os.environ.get("RAY_ADDRESS")
-    if asked and asked != "auto":
-        _answers(asked)
-    return asked
-
-
-def _join(asked: str | None) -> None:
-    import ray
-
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    try:
-        ray.init(address=asked or "auto", **quiet)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        if asked or not isinstance(error, ConnectionError):
-            msg = f"no Ray cluster of use at '{asked or 'this machine'}' ({brief(error)})"
-            raise SerbenchError(f"{msg}; `ray status` there tells more") from error
-        ray.init(address="local", include_dashboard=False, **quiet)
-
-
-def _answers(address: str) -> None:
-    """Refuse an address at which nobody takes connections; Ray itself would try for minutes.
-
-    Raises:
-        SerbenchError: it is no address, or nobody does.
-    """
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or "/" in host:
-        msg = (
-            f"--address '{address}' is no HOST:PORT; give that of the cluster's head, as "
-            "`ray start --head` prints it, or auto on one of its nodes"
-        )
-        raise SerbenchError(msg)
-    try:
-        socket.create_connection((host, int(port)), _ANSWER).close()
-    except (OSError, OverflowError) as error:
-        msg = (
-            f"nobody answers at {address} ({brief(error)}); start a cluster with `ray start --head "
-            "--port 6379` and give its address, or leave --address out for this machine alone"
-        )
-        raise SerbenchError(msg) from error
+_STEPS = 10_000  # of a GPU, in which Ray counts
 
 
 class Cluster:
@@ -112,6 +32,7 @@ class Cluster:
         device: torch device of the tasks.
         memory: GiB that each task asks for.
         tell: shows a line.
+        jobs: small tasks at once; if there are fewer GPUs, these share them.
     """
 
     def __init__(
@@ -121,10 +42,11 @@ class Cluster:
         device: str,
         memory: float | None,
         tell: Callable[[str], object],
+        jobs: int | None = None,
     ) -> None:
         import ray
 
-        self._expected, self._tell = (expected, mark), tell
+        self._expected, self._tell, self._jobs = (expected, mark), tell, jobs
         self.shared = True
         self._gpu = device.startswith("cuda")
         self._memory = {} if memory is None else {"memory": int(memory * _GIB)}
@@ -186,12 +108,18 @@ class Cluster:
         return options
 
     def _asks(self, size: Size) -> Mapping[str, float]:
-        """Return what a task of a size needs: one processor, one GPU, or all those of a node."""
+        """Return what a task needs: a GPU or a part of one, one processor, or all of a node."""
         if self._gpu:
-            return {"CPU": 1, "GPU": 1, **self._memory}
+            return {"CPU": 1, "GPU": self._part() if size == "small" else 1, **self._memory}
         processors = [has["CPU"] for has in self._alive() if has.get("CPU")]
         all_of_one = min(processors, default=1)
         return {"CPU": 1 if size == "small" else all_of_one, **self._memory}
+
+    def _part(self) -> float:
+        """Return how much of a GPU is a small task's, in the steps that Ray knows."""
+        there = sum(has.get("GPU", 0) for has in self._alive())
+        together = ceil(self._jobs / there) if self._jobs and there else 1
+        return floor(_STEPS / together) / _STEPS
 
     def _able(self, size: Size) -> bool:
         return self.places(size) > 0

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from serbench.errors import SerbenchError
+from serbench.errors import SerbenchError, counted
 from serbench.leaderboard import store
 from serbench.leaderboard.reading import BrokenResultError
 from serbench.leaderboard.remembered import standing_of
@@ -16,6 +16,7 @@ from serbench.runs.identity import changes, described
 from serbench.runs.job import Job
 
 if TYPE_CHECKING:
+    from serbench.leaderboard.record import Result
     from serbench.progress import Progress
     from serbench.runs.corpus import Prepared
     from serbench.runs.grids.plan import Plan
@@ -59,46 +60,59 @@ def compared(plan: Plan, results: Path, corpora: Corpora) -> Iterator[str]:
     """Compare finished runs with the data that are here, and yield what is to be told of that.
 
     Those that are broken or of other data are put into `plan.changed`: they are no results of this
-    grid.
+    grid. Those that are incomplete go back to what is to do.
     """
     broken = 0
+    begun: list[int] = []
     unknown: dict[str, int] = {}
     known: dict[str, str | None] = {}
     for number in plan.finished:
         recipe = recipes.resolve(plan.grid.raw(number))
         try:
-            if (changed := _changed(recipe, results, corpora, known)) is not None:
+            stored = _stored(recipe, results)
+            if not stored.complete:
+                begun.append(number)
+            elif (changed := _changed(stored, recipe, corpora, known)) is not None:
                 plan.changed[number] = changed
         except BrokenResultError as error:
             plan.changed[number], broken = str(error), broken + 1
         except SerbenchError as error:
             unknown[str(error)] = unknown.get(str(error), 0) + 1
     for reason, count in unknown.items():
-        yield f"{count} finished runs are not compared with their data: {reason}"
+        yield f"not compared with their data: {counted(count, 'finished run')}: {reason}"
+    if begun:
+        plan.resume(begun)
+        yield f"incomplete, and to go on: {counted(len(begun), 'result')}"
     if broken:
-        yield f"broken: {broken} results, whose runs count as failed"
+        yield f"broken, which counts as failed: {counted(broken, 'result')}"
     if other := len(plan.changed) - broken:
-        yield f"of other data: {other} finished runs, which count as failed"
+        yield f"of other data, which counts as failed: {counted(other, 'finished run')}"
+
+
+def _stored(recipe: Recipe, results: Path) -> Result:
+    """Return the record of a finished run.
+
+    Raises:
+        BrokenResultError: its files are missing or damaged.
+    """
+    name = recipes.make_benchmark(recipe.benchmark).name
+    return standing_of(store.place(results, name, recipe.digest())).result
 
 
 def _changed(
-    recipe: Recipe, results: Path, corpora: Corpora, known: dict[str, str | None]
+    stored: Result, recipe: Recipe, corpora: Corpora, known: dict[str, str | None]
 ) -> str | None:
     """Return why a finished run does not count; None: it does.
 
     Args:
+        stored: its record.
         recipe: of the run.
-        results: folder of the result files.
         corpora: what is here.
         known: what was found of a corpus and a split before; grows.
 
     Raises:
-        BrokenResultError: its files are missing or damaged.
         SerbenchError: its corpus is not here.
     """
-    digest = recipe.digest()
-    name = recipes.make_benchmark(recipe.benchmark).name
-    stored = standing_of(store.place(results, name, digest)).result
     then = (stored.benchmark, stored.split)
     prepared = corpora.of(recipe)
     key = " ".join([_key(recipe), *(each.model_dump_json() for each in then)])
@@ -109,9 +123,9 @@ def _changed(
     if (found := known[key]) is None:
         return None
     return (
-        f"there is a result of this recipe, {digest[:8]}, but of other data: not the same {found}. "
-        f"`serbench show {digest[:8]}` shows it; --results FOLDER computes those of the data here "
-        "elsewhere, `serbench run --overwrite always` in its place"
+        f"there is a result of this recipe, {stored.digest[:8]}, but of other data: not the same "
+        f"{found}. `serbench show {stored.digest[:8]}` shows it; --results FOLDER computes those "
+        "of the data here elsewhere, `serbench run --overwrite always` in its place"
     )
 
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+from array import array
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serbench import plugins
-from serbench.errors import SerbenchError
+from serbench.errors import SerbenchError, counted
 from serbench.runs import recipe as recipes
+from serbench.runs.grids.plan import impossible
+from serbench.runs.grids.shared import Made
 
 if TYPE_CHECKING:
     from serbench.runs.corpus import Prepared
     from serbench.runs.grids.corpora import Corpora
     from serbench.runs.grids.plan import Plan
+    from serbench.runs.grids.shared import Together
     from serbench.runs.recipe import Part, Recipe
 
 _SAMPLED = 100  # results that tell how long a run takes
@@ -28,16 +33,27 @@ def told(plan: Plan, results: Path) -> Iterator[str]:
     axes = " x ".join(f"{len(values)} {key}" for key, values in grid.axes.items())
     rows = [f"{len(grid.rows)} rows"] * (len(grid.rows) > 1)
     factors = " x ".join([*([axes] if axes else []), *rows])
-    yield f"{len(grid)} runs" + f": {factors}" * bool(factors)
+    yield counted(len(grid), "run") + f": {factors}" * bool(factors)
     doubled = f", {plan.doubled} are another one once more" if plan.doubled else ""
     yield f"finished: {len(plan.finished)}{doubled}; to do: {plan.count}"
     if plan.count:
-        most = max(map(len, plan.groups.values()))
-        yield (
-            f"prepared (adapted, fine-tuned, encoded) once for several: {len(plan.groups)} times, "
-            f"for up to {most} runs each"
-        )
+        yield from _prepared(plan)
         yield f"training: {_time(plan, results)}"
+
+
+def _prepared(plan: Plan) -> Iterator[str]:
+    """Yield how often something is made that runs share, and for how many runs at most."""
+    runs = Counter[Made]()
+    for together, numbers in plan.groups.items():
+        runs.update(dict.fromkeys(together.made, len(numbers)))
+    if runs:
+        kinds = Counter(made.folder for made in runs)
+        weights = f"weights at most {counted(kinds['checkpoints'], 'time')} (adapted, fine-tuned)"
+        kept = [weights] * ("checkpoints" in kinds) + [
+            f"features {counted(kinds['features'], 'time')}"
+        ]
+        most = counted(max(runs.values()), "run")
+        yield f"made once for all runs that share it: {', '.join(kept)}; for up to {most}"
 
 
 def _time(plan: Plan, results: Path) -> str:
@@ -47,7 +63,7 @@ def _time(plan: Plan, results: Path) -> str:
     if not took:
         return "nothing is known of the time before the first result"
     hours = plan.count * sum(took) / len(took) / 3600
-    return f"about {hours:.1f} h on one process, as {len(took)} results here took"
+    return f"about {hours:.1f} h on one process, as {counted(len(took), 'result')} here took"
 
 
 def _trained(file: Path) -> float | None:
@@ -61,26 +77,40 @@ def checked(plan: Plan, corpora: Corpora) -> Iterator[str]:
     """Look at every corpus that is needed, and yield what its features will take on disk.
 
     Raises:
-        SerbenchError: a corpus is missing or broken.
+        SerbenchError: corpora are missing or broken, or weights; each is named with its runs.
     """
     from serbench.training.store import room
 
-    space, unknown = 0.0, set[str]()
-    for number in plan.leaders():
-        recipe = recipes.resolve(plan.grid.raw(number))
-        prepared = corpora.of(recipe)
-        for part in recipe.upstreams:
-            size = _size(part, recipe, prepared)
-            space += size or 0.0
-            unknown |= {part.name} if size is None else set()
+    sizes: dict[tuple[str, ...], float | None] = {}
+    wrong: dict[str, array[int]] = {}
+    for together, numbers in plan.groups.items():
+        recipe = recipes.resolve(plan.grid.raw(numbers[0]))
+        try:
+            sizes |= _sizes(recipe, together, corpora.of(recipe))
+        except SerbenchError as error:
+            wrong.setdefault(str(error), array("I")).extend(numbers)
+    if wrong:
+        raise impossible(plan.grid, wrong)
+    space = sum(size or 0.0 for size in sizes.values())
+    unknown = {name for (name, *_), size in sizes.items() if size is None}
     more = f", and those of {', '.join(sorted(unknown))}, not known yet" if unknown else ""
     yield f"features: at most {room(space)}{more}"
 
 
+def _sizes(
+    recipe: Recipe, together: Together, prepared: Prepared
+) -> dict[tuple[str, ...], float | None]:
+    """Return the bytes of the features of each upstream, by its name and what they are of."""
+    found = {}
+    for part, made in zip(recipe.upstreams, together.features, strict=False):  # none if it learns
+        size, times = _size(part, recipe, prepared), len(prepared.folds) if made.folds else 1
+        key = (part.name, *made.of, *made.folds, prepared.split.recordings)
+        found[key] = None if size is None else size * times
+    return found
+
+
 def _size(part: Part, recipe: Recipe, prepared: Prepared) -> float | None:
     """Return the bytes of the features; None if weights must be fetched or adapted to know."""
-    if recipe.training.finetune:
-        return 0.0
     plugin = plugins.find("upstreams", part.name)
     weights = part.options.get("weights")
     here = weights is None or "weights" in part.contents

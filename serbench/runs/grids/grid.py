@@ -13,8 +13,9 @@
     fusion = "early"
 
 A table without a name, such as `[rows.training]`, changes what it says of what all runs share; one
-with a name, such as an upstream, takes the place of another. Lists of the command line take the
-place of what a file says of their keys, anywhere in it.
+with a name, such as an upstream, takes the place of another, of which it keeps nothing but which
+layers are read unless it says that itself. Lists of the command line take the place of what a file
+says of their keys, anywhere in it.
 
 A run is made anew from its number whenever it is needed: a grid of any size takes no memory.
 """
@@ -22,7 +23,6 @@ A run is made anew from its number whenever it is needed: a grid of any size tak
 from __future__ import annotations
 
 import copy
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ from typing import Any
 
 from serbench.errors import SerbenchError, unknown
 from serbench.runs import recipe as recipes
-from serbench.runs.settings import assign
+from serbench.runs.settings import assign, in_place_of, put
 
 MOST = 1_000_000
 """Runs that a grid may have."""
@@ -76,14 +76,10 @@ class Grid:
         """
         cell = self.cell(number)
         base = cell.pop("recipe", self.shared.get("recipe"))
-        raw = dict(recipes.read_recipe(recipes.path_of(base))) if base else {}
-        shared = {key: value for key, value in self.shared.items() if key != "recipe"}
-        for layer in (_layer(shared), cell):
-            # what is assigned into must be this run's own
-            raw |= copy.deepcopy({key: value for key, value in layer.items() if "." not in key})
-            assign(
-                raw, [f"{key}={json.dumps(value)}" for key, value in layer.items() if "." in key]
-            )
+        raw = _read(base) if base is not None else {}
+        shared = _layer({key: value for key, value in self.shared.items() if key != "recipe"})
+        _lay(raw, shared, {})
+        _lay(raw, cell, shared)
         assign(raw, self.settings)
         return raw
 
@@ -97,6 +93,18 @@ class Grid:
         yield from range(1, len(self) + 1)
 
 
+def _read(base: Any) -> dict[str, Any]:
+    """Return the recipe that a run starts from.
+
+    Raises:
+        SerbenchError: there is none of that name.
+    """
+    if not isinstance(base, str):
+        msg = f"grid key 'recipe' must be a name or the path of a .toml file, not {_short(base)}"
+        raise SerbenchError(f"{msg}; `serbench list recipes` shows the names")
+    return dict(recipes.read_recipe(recipes.path_of(base)))
+
+
 def _layer(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is laid on a recipe, with the keys dotted of tables that take no other's place.
 
@@ -105,11 +113,57 @@ def _layer(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     laid: dict[str, Any] = {}
     for key, value in values.items():
-        if isinstance(value, Mapping) and value and "name" not in value:
+        if _nameless(value):
             laid |= {f"{key}.{inner}": each for inner, each in _layer(value).items()}
         else:
             laid[key] = value
     return laid
+
+
+def _nameless(value: Any) -> bool:
+    return isinstance(value, Mapping) and bool(value) and "name" not in value
+
+
+def _lay(raw: dict[str, Any], layer: Mapping[str, Any], below: Mapping[str, Any]) -> None:
+    """Write keys into a recipe, whole parts before what is inside them.
+
+    Args:
+        raw: the recipe; changed.
+        layer: keys, dotted ones too, and values.
+        below: what lies under it; what that says inside of a part holds for whatever comes in its
+            place, too, unless this says otherwise itself.
+    """
+    for key in sorted(layer, key=lambda key: key.count(".")):
+        for place in _places(raw, key):
+            value = copy.deepcopy(layer[key])  # what is written into is this run's own
+            put(raw, place, in_place_of(raw.get(key), value) if key == "upstream" else value)
+        inside = {inner: value for inner, value in below.items() if inner.startswith(f"{key}.")}
+        for inner, value in inside.items():
+            for place in _places(raw, inner):
+                if not _said(raw, place):
+                    put(raw, place, copy.deepcopy(value))
+
+
+def _places(raw: Mapping[str, Any], key: str) -> Iterator[str]:
+    """Yield where a key is: of several parts in each, unless it says in which."""
+    part, _, inner = key.partition(".")
+    parts = raw.get(part)
+    if inner and isinstance(parts, list) and not inner.split(".")[0].isdecimal():
+        yield from (f"{part}.{number}.{inner}" for number in range(1, len(parts) + 1))
+    else:
+        yield key
+
+
+def _said(raw: Any, key: str) -> bool:
+    """Whether a recipe says something of a key, be it that what it is inside of is off."""
+    for inner in key.split("."):
+        if isinstance(raw, list) and inner.isdecimal():
+            raw = dict(enumerate(raw, start=1)).get(int(inner))
+        elif isinstance(raw, Mapping) and inner in raw:
+            raw = raw[inner]
+        else:
+            return raw is False
+    return True
 
 
 def _short(value: Any) -> str:
@@ -138,7 +192,7 @@ def made(raw: Mapping[str, Any], axes: Mapping[str, Any], settings: Sequence[str
     """
     shared = {key: value for key, value in raw.items() if key not in ("grid", "rows")}
     all_axes = {**_table("grid", raw.get("grid", {})), **axes}
-    shared = {key: value for key, value in shared.items() if key not in axes}
+    shared = _less(shared, axes)
     rows = raw.get("rows", [{}])
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         raise SerbenchError("grid key 'rows' must be tables, each under a line [[rows]]")
@@ -149,11 +203,16 @@ def made(raw: Mapping[str, Any], axes: Mapping[str, Any], settings: Sequence[str
         if not isinstance(values, list) or not values:
             msg = f"grid key '{key}' must be a list of the values it takes, not {values!r}"
             raise SerbenchError(msg)
-    rows = [{key: value for key, value in row.items() if key not in axes} for row in rows]
+    rows = [_less(row, axes) for row in rows]
     grid = Grid(shared, all_axes, rows, settings)
     if len(grid) > MOST:
         raise SerbenchError(f"the grid has {len(grid)} runs, more than {MOST}; take some away")
     return grid
+
+
+def _less(values: Mapping[str, Any], axes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values without those whose place axes take: not tables that say more of any part."""
+    return {k: v for k, v in values.items() if k not in axes or (_nameless(v) and "test" not in v)}
 
 
 def _table(key: str, value: Any) -> Mapping[str, Any]:

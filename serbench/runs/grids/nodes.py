@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import chdir
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,6 +31,7 @@ class Expected(NamedTuple):
         corpora: what each is, as in a recipe, and the digest of its table and files.
         data: folder of the corpora; None: `SERBENCH_DATA`.
         environment: variables that hold where nothing else is said.
+        folder: that paths are relative to, where it is there.
     """
 
     versions: Mapping[str, str]
@@ -37,6 +39,7 @@ class Expected(NamedTuple):
     corpora: Sequence[tuple[Any, str]]
     data: Path | None
     environment: Mapping[str, str]
+    folder: Path = Path()
 
 
 def expected(plan: Plan, data: Path | None) -> Expected:
@@ -53,7 +56,7 @@ def expected(plan: Plan, data: Path | None) -> Expected:
     taken = {key: value for key, value in os.environ.items() if key.startswith(_TAKEN)}
     if _THREADS in os.environ:
         taken[_THREADS] = os.environ[_THREADS]
-    return Expected(devices.versions(), _code(), corpora, data, taken)
+    return Expected(devices.versions(), _code(), corpora, data, taken, Path.cwd())
 
 
 def settle(environment: Mapping[str, str]) -> None:
@@ -78,7 +81,8 @@ def look(wanted: Expected, mark: str) -> Looked:
         mark: name of a file in its `SERBENCH_HOME`.
     """
     settle(wanted.environment)
-    found = [*_other_code(wanted), *_other_corpora(wanted), *_no_room()]
+    with chdir(wanted.folder if wanted.folder.is_dir() else Path()):
+        found = [*_other_code(wanted), *_other_corpora(wanted), *_no_room()]
     return Looked(found, (home() / mark).is_file())
 
 

@@ -9,27 +9,33 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from serbench.errors import brief
+from serbench.durable import writable
+from serbench.errors import SerbenchError, brief
 from serbench.home import home
+from serbench.leaderboard import store
+from serbench.remotes import publish
 from serbench.runs.grids.carrying import files, write
 from serbench.runs.grids.cells import SENT
-from serbench.runs.grids.cluster import Cluster, connected
+from serbench.runs.grids.cluster import Cluster
+from serbench.runs.grids.joining import connected
 from serbench.runs.grids.served import Given, served
 from serbench.runs.workers import Done, Heard, Task
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
     from serbench.runs.grids.cells import Where
     from serbench.runs.grids.nodes import Expected
     from serbench.runs.grids.sweep import Size
 
-_TRIES = 5  # of a task whose process dies; that a node dies does not count
+_TRIES = 5  # of a task whose process dies, that get no further; that a node dies does not count
 _LOOK = 1.0  # seconds between looks at the nodes
 _HELD = 16  # things in the object store, for the next task that needs them
 _MARK = ".sweep-"
@@ -37,9 +43,26 @@ _FORGOTTEN = 86_400.0  # seconds after which a mark is that of a driver that was
 _AHEAD = 2  # tasks for each place, so that none is free while the next is sent
 
 
-class _Try(NamedTuple):
+@dataclass
+class _Try:
+    """A task that is under way.
+
+    number: how many times its process died and it got no further, and 1.
+    furthest: lines that the try told of that got furthest.
+    told: lines of this try.
+    sent: files of results whose records are still to come, by their paths in the results folder.
+    """
+
     task: Task
-    number: int
+    number: int = 1
+    furthest: int = 0
+    told: int = 0
+    sent: dict[str, bytes] = field(default_factory=dict)
+
+    def again(self, *, lost: bool) -> _Try:
+        """Return the next try, after one that was lost with its node or with its process."""
+        counts = not lost and self.told <= self.furthest
+        return _Try(self.task, self.number + counts, max(self.told, self.furthest))
 
 
 class OnRay(AbstractContextManager["OnRay"]):
@@ -79,10 +102,15 @@ class OnRay(AbstractContextManager["OnRay"]):
         import ray
 
         with ExitStack() as stack:
-            stack.enter_context(connected(self._address))
+            stack.enter_context(connected(self._address, self._tell))
             stack.enter_context(_marked(self.where))
             self._cluster = Cluster(
-                self._expected, self.where.mark, self.where.device, self._memory, self._tell
+                self._expected,
+                self.where.mark,
+                self.where.device,
+                self._memory,
+                self._tell,
+                self._most,
             )
             self._cluster.first_look()
             self._served = ray.remote(max_retries=0, num_returns="streaming")(served)
@@ -117,7 +145,7 @@ class OnRay(AbstractContextManager["OnRay"]):
         looked = time.monotonic()
         while True:
             for task in islice(tasks, max(0, self._room(size) - len(under_way))):
-                self._send(_Try(task, 1), size, under_way)
+                self._send(_Try(task), size, under_way)
             if not under_way:
                 return
             ready, _ = ray.wait([*under_way], timeout=_LOOK)
@@ -149,22 +177,24 @@ class OnRay(AbstractContextManager["OnRay"]):
         """Take what a task says next, and return how it ended if it did."""
         import ray
 
-        task, number = under_way[stream]
+        attempt = under_way[stream]
+        task = attempt.task
         try:
             kind, value = ray.get(next(stream))
         except (ray.exceptions.RayError, StopIteration) as error:
             del under_way[stream]
             if isinstance(error, ray.exceptions.RayTaskError):
                 return Done(task, error=f"{task.name}: {brief(error.cause or error)}")
-            lost = isinstance(error, ray.exceptions.NodeDiedError)
-            if not lost and number == _TRIES:
+            following = attempt.again(lost=isinstance(error, ray.exceptions.NodeDiedError))
+            if following.number > _TRIES:
                 return Done(task, error=_ended(task, error))
-            self._send(_Try(task, number + (not lost)), size, under_way)
+            self._send(following, size, under_way)
             return None
         if kind in ("tell", "note"):
+            attempt.told += kind == "tell"
             hear(Heard(task, kind, value))
         elif kind == "file":
-            self._keep(*value)
+            self._keep(attempt, *value)
         else:
             del under_way[stream]
             if kind == "done":
@@ -172,16 +202,28 @@ class OnRay(AbstractContextManager["OnRay"]):
             if kind == "failed":
                 return Done(task, error=value)
             self._cluster.leave_out(*value)
-            self._send(_Try(task, number), size, under_way)
+            self._send(attempt.again(lost=True), size, under_way)
         return None
 
-    def _keep(self, name: str, content: bytes) -> None:
-        """Write a file that a node sent."""
-        if name.startswith(f"{SENT}/"):
-            _, _, name = name.split("/", 2)
-            write(self.where.results, name, content)
-        else:
+    def _keep(self, attempt: _Try, name: str, content: bytes) -> None:
+        """Write a file that a node sent; those of a result together, when its record is there."""
+        if not name.startswith(f"{SENT}/"):
             write(home(), name, content)
+            return
+        _, _, name = name.split("/", 2)
+        attempt.sent[name] = content
+        if name.endswith(".json"):
+            own = [each for each in attempt.sent if each.startswith(name.removesuffix("json"))]
+            results = self.where.results
+            self._put(results / name, {results / each: attempt.sent.pop(each) for each in own})
+
+    def _put(self, record: Path, contents: Mapping[Path, bytes]) -> None:
+        """Keep a result, and put it where its folder has its likeness, or say that it will be."""
+        store.put(record, contents)
+        try:
+            publish(record)
+        except SerbenchError as error:
+            self._tell(f"warning: {error}")
 
     def _parcel(self, path: str) -> list[tuple[str, Any]]:
         """Return the files of what a task needs, as they are in the object store; not if all share.
@@ -205,17 +247,21 @@ class OnRay(AbstractContextManager["OnRay"]):
 def _ended(task: Task, error: BaseException) -> str:
     first = brief(error).split(". ")[0]
     return (
-        f"{task.name}: its process was ended {_TRIES} times, at last: {first}; if memory is short, "
-        "ask for more with --memory"
+        f"{task.name}: its process was ended {_TRIES} times and got no further, at last: {first}; "
+        "if memory is short, ask for more with --memory"
     )
 
 
 @contextmanager
 def _marked(where: Where) -> Iterator[None]:
-    """Leave a mark in the driver's folders, by which nodes know whether they are theirs, too."""
+    """Leave a mark in the driver's folders, by which nodes know whether they are theirs, too.
+
+    Raises:
+        SerbenchError: one cannot be written to.
+    """
     marks = [folder / where.mark for folder in (home(), where.results)]
     for mark in marks:
-        mark.parent.mkdir(parents=True, exist_ok=True)
+        writable(mark.parent)
         for old in mark.parent.glob(f"{_MARK}*"):  # of drivers that were killed
             if time.time() - old.stat().st_mtime > _FORGOTTEN:
                 old.unlink(missing_ok=True)

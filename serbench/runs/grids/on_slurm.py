@@ -164,7 +164,12 @@ class OnSlurm(AbstractContextManager["OnSlurm"]):
                 time.sleep(_LOOK)
 
     def _submit(self, batch: Batch, tries: int) -> None:
-        self._under_way.append(_Job(self._executor.submit(batch), batch, tries))
+        try:
+            handle = self._executor.submit(batch)
+        except Exception as error:  # submitit's own, with what sbatch says
+            msg = f"SLURM takes no job: {brief(error)}; see --slurm, and `sinfo` for partitions"
+            raise SerbenchError(msg) from error
+        self._under_way.append(_Job(handle, batch, tries))
 
     def _outcomes(self, job: _Job, hear: Callable[[Heard], None]) -> Iterator[Done]:
         """Yield how the tasks of a job ended, unless it died: then it is tried again."""

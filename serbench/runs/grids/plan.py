@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from serbench.errors import SerbenchError
+from serbench.errors import SerbenchError, counted
 from serbench.runs import recipe as recipes
-from serbench.runs.conditioning import head_like
+from serbench.runs.grids.shared import Sharing, Together
 from serbench.runs.remembering import remembering
 
 if TYPE_CHECKING:
@@ -38,16 +39,43 @@ class Plan:
     finished: array[int] = field(default_factory=partial(array, "I"))
     changed: dict[int, str] = field(default_factory=dict)
     doubled: int = 0
-    groups: dict[tuple[Any, ...], array[int]] = field(default_factory=dict)
+    groups: dict[Together, array[int]] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
         """How many runs are to do."""
         return sum(map(len, self.groups.values()))
 
+    def add(self, number: int, together: Together) -> None:
+        """Put a run to what is to do."""
+        self.groups.setdefault(together, array("I")).append(number)
+
+    def resume(self, numbers: Collection[int]) -> None:
+        """Put finished runs back to what is to do."""
+        gone, sharing = {*numbers}, Sharing()
+        self.finished = array("I", [each for each in self.finished if each not in gone])
+        with remembering():
+            for number in numbers:
+                self.add(number, sharing.of(recipes.resolve(self.grid.raw(number))))
+
     def leaders(self) -> Iterator[int]:
         """Yield the first run of each group."""
         yield from (numbers[0] for numbers in self.groups.values())
+
+    def lots(self) -> Iterator[Sequence[Together]]:
+        """Yield what is prepared, in lots: nothing is made in two places of one lot.
+
+        What has fewer upstreams comes first, so that those of a fusion are there if others ask for
+        them, too.
+        """
+        after: dict[tuple[str, ...], int] = {}
+        lots: dict[int, list[Together]] = defaultdict(list)
+        for together in sorted(self.groups, key=lambda each: len(each.upstreams)):
+            keys = [made.key for made in together.made]
+            place = max((after.get(key, 0) for key in keys), default=0)
+            lots[place].append(together)
+            after |= dict.fromkeys(keys, place + 1)
+        yield from (lots[place] for place in sorted(lots))
 
 
 def plan(grid: Grid, results: Path) -> Plan:
@@ -64,7 +92,7 @@ def plan(grid: Grid, results: Path) -> Plan:
     seen: set[int] = set()
     wrong: dict[str, array[int]] = {}
     shelves: dict[int, set[int]] = {}
-    needs: dict[int, str] = {}
+    sharing = Sharing()
     with remembering():
         for number in grid.numbers():
             try:
@@ -78,10 +106,10 @@ def plan(grid: Grid, results: Path) -> Plan:
             elif digest in _shelf(results, recipe, shelves):
                 made.finished.append(number)
             else:
-                made.groups.setdefault(_together(recipe, needs), array("I")).append(number)
+                made.add(number, sharing.of(recipe))
             seen.add(digest)
     if wrong:
-        raise _wrong(grid, wrong)
+        raise impossible(grid, wrong)
     return made
 
 
@@ -95,33 +123,8 @@ def _shelf(results: Path, recipe: Recipe, shelves: dict[int, set[int]]) -> set[i
     return shelves[key]
 
 
-def _together(recipe: Recipe, needs: dict[int, str]) -> tuple[Any, ...]:
-    """Return what is the same where corpus, adaptation, fine-tuning and encoding are the same.
-
-    While recipes are remembered, equal parts are the same object.
-
-    Args:
-        recipe: of a run.
-        needs: what heads use of time, by the part; grows.
-    """
-    head = recipe.downstream
-    if id(head) not in needs:
-        needs[id(head)] = head_like(head).needs
-    of_folds = recipe.finetune or any(
-        part.options.get("adapt_on") == "train" for part in recipe.upstreams
-    )
-    return (
-        *(id(part) for part in (recipe.benchmark, *recipe.upstreams)),
-        id(recipe.protocol) if of_folds else None,
-        recipe.finetune and recipe.finetune.model_dump_json(),
-        recipe.precision,
-        recipe.leave_out_broken,
-        recipe.training.finetune or needs[id(head)],
-    )
-
-
-def _wrong(grid: Grid, wrong: Mapping[str, array[int]]) -> SerbenchError:
-    """Return the error for runs that mean nothing."""
+def impossible(grid: Grid, wrong: Mapping[str, array[int]]) -> SerbenchError:
+    """Return the error for runs that cannot be made, by what is wrong with them."""
     lines = []
     for message, numbers in list(wrong.items())[:_SHOWN]:
         more = f" and {len(numbers) - 1} more" if len(numbers) > 1 else ""
@@ -130,5 +133,7 @@ def _wrong(grid: Grid, wrong: Mapping[str, array[int]]) -> SerbenchError:
         lines.append(f"and {len(wrong) - _SHOWN} other problems")
     bad = sum(map(len, wrong.values()))
     return SerbenchError(
-        "\n".join([f"{bad} of {len(grid)} runs cannot be made; nothing was started:", *lines])
+        "\n".join(
+            [f"{bad} of {counted(len(grid), 'run')} cannot be made; nothing was started:", *lines]
+        )
     )

@@ -62,8 +62,9 @@ def _work(work: Callable[[Progress], Cell], given: Given, said: Queue[tuple[str,
         if apart:
             _fetch(given)
         cell = work(Told(_seldom(said)))
+        given_it = {path for path, pieces in given.needs if pieces}
         for path in cell.made:
-            if apart or path.startswith(f"{SENT}/"):
+            if (apart and path not in given_it) or path.startswith(f"{SENT}/"):
                 _send(path, said)
         said.put(("done", cell))
     except BaseException as error:  # whatever it is, somebody waits for a word

@@ -15,12 +15,14 @@ from serbench.digests import digest_json
 from serbench.home import home
 from serbench.runs import recipe as recipes
 from serbench.runs.grids import cells
+from serbench.runs.grids.noted import note, noted
 from serbench.runs.workers import Done, Heard, Task
 
 if TYPE_CHECKING:
     from serbench.progress import Progress, Step
     from serbench.runs.grids.cells import Where
     from serbench.runs.grids.plan import Plan
+    from serbench.runs.grids.shared import Together
 
 Size = Literal["shared", "small", "large"]
 """Of tasks: what runs share (all cores), small runs (a core each), and large ones (all cores)."""
@@ -102,6 +104,9 @@ class _Group(NamedTuple):
     made: tuple[str, ...]
 
 
+_There = defaultdict[tuple[str, ...], tuple[str, ...]]
+"""Paths in `SERBENCH_HOME` of what was made, by the key of a `Made`."""
+
 _Work = Iterable[tuple[int, Task]]
 """Tasks, each with the number of the run that it is of."""
 
@@ -127,20 +132,40 @@ class _Sweep:
 
     def _prepared(self) -> list[_Group]:
         """Make what runs share, and return the groups of runs for which that went well."""
-        groups = {numbers[0]: numbers for numbers in self.plan.groups.values()}
-        ready = []
-        work = (
-            (first, Task(self._name(first), partial(cells.prepare, self._raw(first), self.where)))
-            for first in groups
-        )
-        with self.progress.step("prepare", len(groups)) as step:
-            for first, done in self._each(work, len(groups), "shared", step):
-                step.advance()
-                if done.error is None:
-                    ready.append(_Group(groups[first], done.value.folds, done.value.made))
-                for number in groups[first] if done.error else ():
-                    self._failed(number, done)
+        ready: list[_Group] = []
+        there: _There = defaultdict(tuple)
+        with self.progress.step("prepare", len(self.plan.groups)) as step:
+            for lot in self.plan.lots():
+                ready += self._made(lot, there, step)
         return ready
+
+    def _made(self, lot: Sequence[Together], there: _There, step: Step) -> Iterator[_Group]:
+        """Make what runs share, of which nothing is made twice, and yield what went well.
+
+        Args:
+            lot: what is prepared.
+            there: what was made before, by what it is; grows.
+            step: advances by one for each of the lot.
+        """
+        groups = {self.plan.groups[together][0]: together for together in lot}
+        work = ((first, self._preparing(first, each, there)) for first, each in groups.items())
+        for first, done in self._each(work, len(lot), "shared", step):
+            step.advance()
+            together, cell = groups[first], done.value
+            if done.error is None:
+                for made in together.made:
+                    there[made.key] += made.among(cell.made)
+                    note(made, there[made.key])
+                yield _Group(self.plan.groups[together], cell.folds, cell.made)
+            for number in self.plan.groups[together] if done.error else ():
+                self._failed(number, done)
+
+    def _preparing(self, first: int, together: Together, there: _There) -> Task:
+        needs = dict.fromkeys(
+            path for made in together.made for path in there[made.key] or noted(made)
+        )
+        work = partial(cells.prepare, self._raw(first), self.where)
+        return Task(self._name(first), work, tuple(needs))
 
     def _done(self, runs: Mapping[int, _Group], size: _Run, step: Step) -> dict[int, _Group]:
         """Do runs, and return those that are not done as they are large."""
@@ -243,15 +268,16 @@ class _Sweep:
     def _failed(self, number: int, done: Done) -> None:
         """Keep what a run said before it failed, and say that it did."""
         path: Path | None = self.logs / f"row-{number}.log"
-        text = "\n".join([done.task.name, *self.said[done.task.name], f"error: {done.error}", ""])
+        name, task = self._name(number), done.task.name
+        of = task if task.startswith(name) else f"{name}, prepared together with {task}"
+        text = "\n".join([of, *self.said[task], f"error: {done.error}", ""])
         try:
             self.logs.mkdir(parents=True, exist_ok=True)
             (self.logs / f"row-{number}.log").write_text(text, encoding="utf-8")
         except OSError:
             path = None
-        name = self._name(number)
         reason = str(done.error)
-        for named in (f"{name}: ", f"{name}, ", f"{done.task.name}: "):
+        for named in (f"{name}: ", f"{name}, ", f"{task}: "):
             reason = reason.removeprefix(named)
         self.report.failed.append(Failed(name, reason, path))
         with suppress(IndexError):

@@ -20,7 +20,7 @@ TURNS = 8
 LETTERS = "AHSNUFDC"
 
 
-def grow(root: Path, *, seconds: float = 0.2, loud: bool = False) -> None:
+def grow(root: Path, *, seconds: float = 30, loud: bool = False) -> None:
     """Write eight turns a speaker, and three of Test3; the emotions of each are all eight."""
     for part in ("Audios", "Labels"):
         (root / part).mkdir(parents=True)

@@ -380,7 +380,7 @@ def calls(path: Path) -> list[str]:
             )
             found += [] if safe else ["torch.load"]
         elif isinstance(node, ast.keyword) and node.arg == "allow_pickle":
-            found.append("allow_pickle")
+            found += [] if ast.unparse(node.value) == "False" else ["allow_pickle"]
     return found
 
 

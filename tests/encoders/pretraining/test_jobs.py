@@ -46,6 +46,7 @@ from ...damage import HARM  # noqa: TID252
 QUICK = HubertOptions(
     clusters=8, updates=30, batch_seconds=8, head_updates=10, valid_share=0.25, unmasked=1.0
 )
+BRIEF = replace(QUICK, updates=4, head_updates=2)
 ADAPTED = AdaptationOptions(
     epochs=12, peak=3e-4, batch_seconds=3, clusters=6, head_updates=5, valid_share=0.2
 )
@@ -68,6 +69,16 @@ class Killed(Silent):
 
     def note(self, text):
         pass
+
+
+class Told(Silent):
+    """Keeps what is told."""
+
+    def __init__(self) -> None:
+        self.lines = list[str]()
+
+    def tell(self, text):
+        self.lines.append(text)
 
 
 class Nothing:
@@ -167,26 +178,36 @@ def test_a_folder_with_other_files_is_left_alone(audio, start):
     assert (start.folder / "model.safetensors").read_bytes() == before
 
 
-def test_weights_that_a_kill_left_half_written_are_written_again(trained, audio, start, tmp_path):
-    with pytest.raises(KeyboardInterrupt):
-        run(hubert_job.pretrain, audio, tmp_path, QUICK, start, Killed(20), minutes=0)
+def test_weights_that_a_kill_left_half_written_are_written_again(brief, audio, start, tmp_path):
+    whole, cut = brief
+    shutil.copytree(cut, tmp_path, dirs_exist_ok=True)
     (tmp_path / "config.json").write_text("{")
     (tmp_path / "model.safetensors").write_bytes(b"half")
-    run(hubert_job.pretrain, audio, tmp_path, QUICK, start, resume=True)
+    run(hubert_job.pretrain, audio, tmp_path, BRIEF, start, resume=True)
     assert harm(tmp_path) is None
-    ours, theirs = (read_tensors(f / "model.safetensors") for f in (tmp_path, trained))
+    ours, theirs = (read_tensors(f / "model.safetensors") for f in (tmp_path, whole))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
-@pytest.mark.parametrize("how", HARM)
-def test_a_training_under_way_whose_note_is_damaged_begins_anew(
-    trained, audio, start, tmp_path, how
-):
+@pytest.fixture(scope="module")
+def brief(audio, start, tmp_path_factory) -> tuple[Path, Path]:
+    """Return a training of few updates, whole, and the same killed."""
+    whole, cut = (tmp_path_factory.mktemp(name) for name in ("whole", "cut"))
+    run(hubert_job.pretrain, audio, whole, BRIEF, start)
     with pytest.raises(KeyboardInterrupt):
-        run(hubert_job.pretrain, audio, tmp_path, QUICK, start, Killed(20), minutes=0)
+        run(hubert_job.pretrain, audio, cut, BRIEF, start, Killed(2), minutes=0)
+    return whole, cut
+
+
+@pytest.mark.parametrize("how", HARM)
+def test_a_training_under_way_whose_note_is_damaged_begins_anew(brief, audio, start, tmp_path, how):
+    whole, cut = brief
+    shutil.copytree(cut, tmp_path, dirs_exist_ok=True)
     how(tmp_path / "training" / "asked.json")
-    run(hubert_job.pretrain, audio, tmp_path, QUICK, start, resume=True)
-    ours, theirs = (read_tensors(f / "model.safetensors") for f in (tmp_path, trained))
+    told = Told()
+    run(hubert_job.pretrain, audio, tmp_path, BRIEF, start, told, resume=True)
+    assert "damaged and made anew: training under way" in told.lines[0]
+    ours, theirs = (read_tensors(f / "model.safetensors") for f in (tmp_path, whole))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 

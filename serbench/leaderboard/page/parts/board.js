@@ -10,6 +10,16 @@ const keyOf = (sort) => {
   return (row) => row.values[sort][0];
 };
 
+// What all rows of a board have in common is said once, above them.
+const told = (row) => (row.differs ? row.differs.split(", ") : []);
+
+function common(board) {
+  const [first, ...others] = board.rows;
+  board.common ??= others.length
+    ? told(first).filter((each) => others.every((row) => told(row).includes(each))) : [];
+  return board.common;
+}
+
 function showBoard(board) {
   Object.assign(state, { board, query: "", upstream: "", downstream: "", remark: "", sort: null, shown: STEP, picked: [] });
   for (const link of document.querySelectorAll("[data-board]")) {
@@ -21,6 +31,7 @@ function showBoard(board) {
   byId("board").replaceChildren(
     el("div", { class: "head" }, el("h2", { id: "board-title" }, board.corpus), flagsOf(board.flags)),
     el("p", { class: "sub" }, `${board.task} · ${board.split}. Ranked by ${headOf(ranking)}.${over}`),
+    ...(common(board).length ? [el("p", { class: "sub" }, "All rows: ", el("span", { class: "setting" }, common(board).join(", ")))] : []),
     tools(board),
     el("p", { class: "count-line", id: "count", role: "status" }),
     el("div", { class: "scroll", role: "region", "aria-labelledby": "board-title", tabindex: "0", id: "table" }),
@@ -114,7 +125,7 @@ function heading(board, range) {
     el("th", { role: "columnheader", scope: "col", class: "pick" }, el("span", { class: "unseen" }, "compare")),
     sorter("rank", "#", false, { class: "number" }),
     sorter("system", "system", false),
-    el("th", { role: "columnheader", scope: "col", class: "plot" }, el("span", { class: "unseen" }, `${headOf(board.columns[0])} with its interval, drawn`), axis(range)),
+    el("th", { role: "columnheader", scope: "col", class: "plot" }, el("span", { class: "unseen" }, `${headOf(board.columns[0])} with its interval, drawn`), axis(range, drawnWidth(board))),
     board.columns.map((column, i) => sorter(i, headOf(column), true, { class: "number" })),
     sorter("seeds", "seeds", true, { class: "number" })));
 }
@@ -123,6 +134,7 @@ function line(board, row, before, range, best) {
   const top = row.rank === 1;
   const apart = before && before.rank !== row.rank && (!state.sort || state.sort.key === "rank");
   const picked = state.picked.includes(row);
+  const own = told(row).filter((each) => !common(board).includes(each));
   const classes = [top && "top", apart && "apart", picked && "picked"].filter(Boolean).join(" ");
   return el("tr", { role: "row", class: classes || null, "data-digest": row.digest },
     el("td", { role: "cell", class: "pick" }, el("input", { type: "checkbox", checked: picked, "aria-label": `Compare ${nameOf(row)}, ${row.digest.slice(0, 8)}`,
@@ -131,9 +143,9 @@ function line(board, row, before, range, best) {
     el("th", { role: "rowheader", scope: "row", class: "system" },
       el("button", { type: "button", class: "open", onclick: () => openDetail(board, row) }, `${row.upstream} + ${row.downstream}`),
       row.weights === "-" ? null : el("span", { class: "weights" }, row.weights),
-      row.differs ? el("span", { class: "differs" }, row.differs) : null,
-      flagsOf(row.flags.filter((flag) => !board.flags.includes(flag)))),
-    el("td", { role: "cell", class: "plot" }, whisker(row, range, best, top)),
+      flagsOf(row.flags.filter((flag) => !board.flags.includes(flag))),
+      own.length ? el("span", { class: "differs" }, own.join(", ")) : null),
+    el("td", { role: "cell", class: "plot" }, whisker(row, range, best, top, drawnWidth(board))),
     board.columns.map((column, i) => cell(column, row, i)),
     el("td", { role: "cell", class: "number", "data-label": "seeds" }, String(row.seeds)));
 }

@@ -1,7 +1,8 @@
 async function openDetail(board, row) {
-  remember(`${board.id}/${row.digest.slice(0, 12)}`);
+  remember(row.digest.slice(0, 12));
   if (tooOld()) return;
   const found = await detailOf(board, row);
+  const known = [...row.notes.map((note) => board.notes[note - 1]), ...found.about];
   const place = row.rank == null ? "Not ranked" : `Rank ${row.rank}`;
   openDrawer(`${place} · ${board.corpus} · ${board.task}`,
     el("h2", { id: "drawer-title" }, `${row.upstream} + ${row.downstream}`),
@@ -9,8 +10,7 @@ async function openDetail(board, row) {
     row.differs ? el("p", { class: "differs" }, row.differs) : null,
     flagsOf([...new Set([...board.flags, ...row.flags])]),
     el("dl", { class: "tiles" }, board.columns.map((column, i) => tile(column, row, i))),
-    section("What to know", el("ul", { class: "small" },
-      [...row.notes.map((note) => board.notes[note - 1]), ...found.about].map((text) => el("li", {}, text)))),
+    section("What to know", known.length ? el("ul", { class: "small" }, known.map((text) => el("li", {}, text))) : null),
     section("Folds", foldsOf(board, found)),
     section("Speakers", speakersOf(found)),
     pictureOf(board, found),

@@ -16,11 +16,15 @@ function rangeOf(rows) {
   return [least - room, most + room];
 }
 
-function whisker(row, range, best, top) {
+// How wide the column of the whiskers is drawn: less beside many columns of numbers.
+const drawnWidth = (board) => (board.columns.length > 5 ? 200 : 340);
+
+function whisker(row, range, best, top, width) {
   const mean = row.values[0][0];
-  const node = draw("svg", { viewBox: "0 0 240 26", "aria-hidden": "true", class: top ? "top" : "", preserveAspectRatio: "xMidYMid meet" });
+  const node = draw("svg", { viewBox: `0 0 ${width} 26`, "aria-hidden": "true", class: top ? "top" : "", preserveAspectRatio: "xMidYMid meet" });
   if (mean == null) return node;
-  const at = scale(...range, 4, 236);
+  const at = scale(...range, 4, width - 4);
+  node.append(...ticks(...range).map((tick) => draw("line", { class: "grid", x1: at(tick), x2: at(tick), y1: 0, y2: 26 })));
   if (best != null) node.append(draw("line", { class: "guide", x1: at(best), x2: at(best), y1: 0, y2: 26 }));
   const interval = row.ends[0];
   if (interval && interval[0] != null) {
@@ -31,14 +35,14 @@ function whisker(row, range, best, top) {
   return node;
 }
 
-function axis(range) {
-  const at = scale(...range, 4, 236);
+function axis(range, width) {
+  const at = scale(...range, 4, width - 4);
   const marks = ticks(...range).map((tick) => [
     draw("line", { class: "axis", x1: at(tick), x2: at(tick), y1: 18, y2: 23 }),
     draw("text", { x: at(tick), y: 14, "text-anchor": "middle" }, String(tick)),
   ]);
-  return draw("svg", { viewBox: "0 0 240 26", "aria-hidden": "true" }, marks,
-    draw("line", { class: "axis", x1: 4, x2: 236, y1: 23, y2: 23 }));
+  return draw("svg", { viewBox: `0 0 ${width} 26`, "aria-hidden": "true" }, marks,
+    draw("line", { class: "axis", x1: 4, x2: width - 4, y1: 23, y2: 23 }));
 }
 
 function figure(width, height, title, ...children) {

@@ -1,15 +1,18 @@
-// The address says what is shown: #board, or #board/digest for the details of a row.
+// The address says what is shown: #board, #corpus for its first board, or #digest for the details of
+// a row, wherever it is.
 function remember(place) {
   history.replaceState(null, "", `#${place}`);
 }
 
 function goTo(address) {
   // names and digests have no letter that an address would escape
-  const [name, digest] = address.slice(1).split("/");
-  const board = BOARDS.find((each) => each.id === name);
+  const name = address.slice(1).split("/").at(-1); // older addresses had a board before the digest
+  const own = (row) => name.length >= 8 && row.digest.startsWith(name);
+  const board = BOARDS.find((each) => each.id === name) ?? BOARDS.find((each) => each.rows.some(own))
+    ?? BOARDS.find((each) => each.id.startsWith(`${name}-`));
   if (!board) return false;
   if (state.board !== board) showBoard(board);
-  const row = digest && board.rows.find((each) => each.digest.startsWith(digest));
+  const row = board.rows.find(own);
   if (row) openDetail(board, row);
   return true;
 }

@@ -1,0 +1,213 @@
+"""What a recipe implies of the record that has it: what follows from it is not taken on trust.
+
+Of a part that is somebody's own code, nothing is known here, and so nothing is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from serbench import benchmarks, plugins
+from serbench.errors import SerbenchError
+from serbench.leaderboard.builtin import ORIGIN, SEVERAL, own_benchmark, own_plugin, recorded
+from serbench.leaderboard.identity import CORRECTED, FUSED
+from serbench.leaderboard.record import Encoder, Result
+
+if TYPE_CHECKING:
+    from serbench.benchmarks import Benchmark, Protocol
+
+
+def unlike(result: Result) -> Iterator[str]:
+    """Yield in what a record differs from what its recipe implies, a sentence each."""
+    parts: tuple[Callable[[Result], Iterator[str]], ...]
+    parts = _seeds, _benchmark, _protocol, _upstreams, _heard
+    if _derived(result):
+        parts = _shares, *([_steps] if CORRECTED in result.recipe else [])
+    yield from dict.fromkeys(sentence for part in parts for sentence in _followed(part, result))
+
+
+def _followed(part: Callable[[Result], Iterator[str]], result: Result) -> Iterator[str]:
+    try:
+        yield from part(result)
+    except SerbenchError as error:
+        yield f"its recipe cannot be followed: {error}"
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        yield f"its recipe is not whole ({type(error).__name__}: {error})"
+
+
+def _derived(result: Result) -> bool:
+    return bool({FUSED, CORRECTED} & result.recipe.keys())
+
+
+def foreign(result: Result) -> bool:
+    """Return whether an upstream of a run is somebody's own code, or nobody knows whose."""
+    parts: Any = result.recipe.get("upstreams")
+    return not isinstance(parts, list) or not all(map(_is_own, parts))
+
+
+def _is_own(part: Mapping[str, Any]) -> bool:
+    return bool(part.get("origin", ORIGIN) == ORIGIN)
+
+
+def _seeds(result: Result) -> Iterator[str]:
+    if "seeds" not in result.recipe:
+        yield "its recipe is not whole: it does not say which seeds"
+
+
+def _benchmark(result: Result) -> Iterator[str]:
+    said = result.benchmark
+    part: Any = result.recipe.get("benchmark")
+    if isinstance(part, dict) and part["name"] == SEVERAL:
+        if plugins.builtin("benchmarks", said.name):
+            yield f"its recipe is of several corpora, not of the benchmark '{said.name}'"
+        return
+    if isinstance(part, dict) and not _is_own(part) and plugins.builtin("benchmarks", part["name"]):
+        yield f"its recipe says that '{part['name']}' is of other code, which cannot have that name"
+    made = _known(result)
+    if made is None:
+        return
+    for key, own in recorded(made):
+        if getattr(said, key) != own:
+            what = f"{key} {own}" if isinstance(own, str | bool) else f"another {key}"
+            yield f"its recipe is of another benchmark than the record: '{made.name}' has {what}"
+
+
+def _known(result: Result) -> Benchmark | None:
+    """Return the built-in benchmark of a result, or None; of older recipes nothing is known."""
+    asked = _derived(result) or "benchmark" in result.recipe
+    return own_benchmark(result) if asked else None
+
+
+def _protocol(result: Result) -> Iterator[str]:
+    part, said = result.recipe.get("protocol"), result.protocol
+    enrolled = None if said.enrolled is None else said.enrolled.model_dump(mode="json")
+    if isinstance(part, dict):
+        own = _known(result) is not None
+        if part.get("options", {}) != said.options or (own and part["name"] != said.name):
+            yield f"its recipe is of another protocol than the record: '{part['name']}'"
+            return
+        if result.recipe.get("enrol") != enrolled:
+            yield "its recipe enrols otherwise than the record says"
+    yield from _shares(result)
+
+
+def _shares(result: Result) -> Iterator[str]:
+    """Yield where a record says otherwise what the parts of its folds share, and what they do not.
+
+    What a protocol of somebody's own code shares, only that code knows.
+    """
+    said = result.protocol
+    protocol = _splits(result, _known(result))
+    if protocol is None:
+        return
+    own = tuple(sorted(protocol.shares)), tuple(sorted(protocol.apart))
+    if own != (said.shares, tuple(sorted(said.apart))):
+        yield (
+            f"with its options protocol '{said.name}' shares {_listed(own[0])} and keeps apart "
+            f"{_listed(own[1])}, and the record says {_listed(said.shares)} and "
+            f"{_listed(said.apart)}"
+        )
+
+
+def _splits(result: Result, made: Benchmark | None) -> Protocol | None:
+    said = result.protocol
+    options: dict[str, Any] = {**said.options}
+    if made is not None and said.name in made.protocols:
+        return made.protocols[said.name](**options)
+    part = result.recipe.get("benchmark")
+    foreign = isinstance(part, dict) and not str(part["name"]).endswith((".toml", SEVERAL))
+    if made is None and (foreign or said.name not in benchmarks.protocols.names()):
+        return None
+    found: Protocol = benchmarks.protocols.make(said.name, **options)
+    return found
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return " and ".join(names) or "nothing"
+
+
+def _upstreams(result: Result) -> Iterator[str]:
+    parts: Any = result.recipe.get("upstreams")
+    if not isinstance(parts, list):
+        return  # an older recipe
+    if len(parts) != len(result.encoders):
+        yield f"its recipe has {len(parts)} upstreams, and the record {len(result.encoders)}"
+        return
+    for part, encoder in zip(parts, result.encoders, strict=True):
+        if encoder.finetuned is not None and not result.recipe.get("finetune"):
+            yield f"its recipe does not fine-tune '{part['name']}', and the record says so"
+        # one of another package cannot have the name of a built-in one
+        if part.get("origin", ORIGIN) == ORIGIN or plugins.builtin("upstreams", part["name"]):
+            plugin = own_plugin("upstreams", part["name"])
+            yield from _adapted(plugin, part, encoder)
+            yield from _published(plugin, part, encoder)
+
+
+def _adapted(plugin: plugins.Plugin, part: Mapping[str, Any], encoder: Encoder) -> Iterator[str]:
+    """Yield where a record says otherwise whether, and on what, an upstream was adapted."""
+    said, adapts = encoder.adaptation, _adapts(plugin, part)
+    if said is None:
+        if adapts:
+            yield f"its recipe adapts '{plugin.name}', and the record says that nothing was"
+        return
+    if adapts is False:
+        yield f"its recipe does not adapt '{plugin.name}', and the record says so"
+    elif said.on == "before":
+        if adapts:
+            yield f"its recipe adapts '{plugin.name}' in the run, and the record says before"
+    else:
+        on = part["options"].get("adapt_on", "all")
+        if (said.on, said.transductive) != (on, on == "all"):
+            heard = "transductive" if said.transductive else "not transductive"
+            yield (
+                f"its recipe adapts '{plugin.name}' on {on}, and the record says {said.on}, {heard}"
+            )
+
+
+def _adapts(plugin: plugins.Plugin, part: Mapping[str, Any]) -> bool | None:
+    """Return whether a run adapts an upstream; None: weights of one's own may come adapted.
+
+    One that has the sizes of another upstream adapts these; one with sizes of its own trains anew.
+    """
+    weights = part["options"].get("weights")
+    if not plugin.adapted_by or (weights in plugin.sizes and "SIZES_OF" not in plugin.constants):
+        return False
+    if weights == "corpus" or weights in plugin.sizes:
+        return True
+    return None
+
+
+def _published(plugin: plugins.Plugin, part: Mapping[str, Any], encoder: Encoder) -> Iterator[str]:
+    """Yield where weights have another published id than those that the recipe names."""
+    weights, said = part["options"].get("weights"), encoder.provenance.get("id", "")
+    local = "weights" in part.get("contents", ())
+    known = plugin.sizes[weights]["id"] if weights in plugin.sizes else weights
+    if not local and isinstance(known, str) and "/" in known:
+        if said != known:
+            yield f"its recipe is of the weights '{known}', and the record says '{said}'"
+    elif "/" in said and not said.startswith(f"{plugin.name}/"):
+        yield f"its recipe is of no published weights, and the record says '{said}'"
+
+
+def _heard(result: Result) -> Iterator[str]:
+    """Yield where a record says otherwise whether training was led by those who are tested."""
+    training = result.recipe.get("training")
+    weighting = training.get("weighting") if isinstance(training, dict) else None
+    asked = None if not weighting else "enrol" if result.recipe.get("enrol") else "test"
+    said = None if result.weighted is None else result.weighted.heard
+    if asked != said:
+        yield f"by its recipe the weighting of training hears {asked}, and the record says {said}"
+
+
+def _steps(result: Result) -> Iterator[str]:
+    """Yield whether a step looks at truths, and the record does not say so."""
+    steps: Any = result.recipe[CORRECTED]
+    for step in steps:
+        named = plugins.builtin("postprocessors", step["name"])
+        if step.get("origin", ORIGIN) != ORIGIN and not named:
+            continue
+        given = step.get("options", {})
+        made = plugins.make(own_plugin("postprocessors", step["name"]), options=given)
+        if made.oracle and (result.corrected is None or not result.corrected.oracle):
+            yield f"'{step['name']}' looks at the truths of the test part, and the record denies it"

@@ -1,0 +1,245 @@
+"""What a recipe implies is not taken on a record's word."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from pydantic_core import to_json
+
+from serbench.benchmarks import Classification
+from serbench.leaderboard import implied, store
+from serbench.leaderboard.builtin import own_benchmark, recorded
+from serbench.leaderboard.identity import corrected_by, digest_of
+from serbench.leaderboard.record import (
+    Adaptation,
+    BenchmarkRecord,
+    Corrected,
+    FineTuned,
+    Labels,
+    ProtocolRecord,
+    Result,
+)
+from serbench.leaderboard.verifying import verify
+from serbench.runs import recipe
+
+from .result_samples import classified, own_run, record, scored
+
+GOOD = classified(1.5)
+ASKED = {"upstream": "fbank", "downstream": "mean_pool"}
+RANDOM = {"name": "random_clips"}
+EVERYTHING = ("recording", "session", "speaker")
+HUBERT = {"id": "serbench/hubert-nano"}
+ADAPTED = Adaptation(
+    on="all", transductive=True, utterances=535, hours=0.4, checkpoints=("ab" * 32,)
+)
+
+
+@cache
+def emodb() -> BenchmarkRecord:
+    made = own_benchmark(_of({**ASKED, "benchmark": "emodb"}))
+    assert made is not None
+    return recorded(made)
+
+
+def _of(asked: dict[str, Any], **changes: Any) -> Result:
+    made = recipe.resolve(asked)
+    given = {"recipe": made.plain(), "digest": made.digest(), "labels": made.labels} | changes
+    return record(**given)
+
+
+def run(asked: dict[str, Any] | None = None, **changes: Any) -> Result:
+    """Return the record of an honest run on EmoDB, with fields changed."""
+    whole = {**ASKED, "benchmark": "emodb", **(asked or {})}
+    options = recipe.resolve(whole).plain()["protocol"]["options"]
+    name = whole.get("protocol", {"name": "speaker_folds"})["name"]
+    split = ProtocolRecord(name=name, options=options)
+    return _of(whole, **{"benchmark": emodb(), "protocol": split} | changes)
+
+
+def tapt(**changes: Any) -> Result:
+    asked = {"upstream": {"name": "tapt_hubert", **changes.pop("options", {})}}
+    return run(asked, **{"provenance": HUBERT, "adaptation": ADAPTED} | changes)
+
+
+def leaking(**changes: Any) -> Result:
+    made = run({"protocol": RANDOM})
+    split = made.protocol.model_copy(update={"shares": EVERYTHING} | changes)
+    return made.model_copy(update={"protocol": split})
+
+
+@pytest.mark.parametrize("honest", [run, tapt, leaking])
+def test_an_honest_record_is_what_its_recipe_implies(honest) -> None:
+    assert [*implied.unlike(honest())] == []
+
+
+def test_who_adapted_to_the_training_part_may_say_so() -> None:
+    train = ADAPTED.model_copy(update={"on": "train", "transductive": False})
+    assert [*implied.unlike(tapt(options={"adapt_on": "train"}, adaptation=train))] == []
+
+
+def in_recipe(part: str, **changes: Any) -> Result:
+    made = run()
+    plain = made.recipe | {part: {**made.recipe[part], **changes}}  # type: ignore[dict-item]
+    return made.model_copy(update={"recipe": plain})
+
+
+def without(key: str) -> Result:
+    made = run()
+    return made.model_copy(update={"recipe": {k: v for k, v in made.recipe.items() if k != key}})
+
+
+def benchmark(**changes: Any) -> Result:
+    return run(benchmark=emodb().model_copy(update=changes))
+
+
+FORGED = {
+    "adaptation denied": (lambda: tapt(adaptation=None), "adapts 'tapt_hubert'"),
+    "not transductive": (
+        lambda: tapt(adaptation=ADAPTED.model_copy(update={"transductive": False})),
+        "adapts 'tapt_hubert' on all, and the record says all, not transductive",
+    ),
+    "adapted to the training part": (
+        lambda: tapt(
+            adaptation=ADAPTED.model_copy(update={"on": "train", "transductive": False})
+        ),
+        "adapts 'tapt_hubert' on all, and the record says train",
+    ),
+    "adapted before": (
+        lambda: tapt(
+            adaptation=ADAPTED.model_copy(update={"on": "before", "transductive": False})
+        ),
+        "the record says before",
+    ),
+    "never adapted": (lambda: run(adaptation=ADAPTED), "does not adapt 'fbank'"),
+    "fine-tuned": (
+        lambda: run(
+            finetuned=FineTuned(on="train", utterances=1, hours=1.0, checkpoints=(), training=())
+        ),
+        "does not fine-tune",
+    ),
+    "weights of another": (
+        lambda: tapt(provenance={"id": "openai/whisper-large-v3"}),
+        "of the weights 'serbench/hubert-nano', and the record says 'openai/whisper-large-v3'",
+    ),
+    "no weights": (lambda: run(provenance={"id": "openai/whisper-large-v3"}), "no published"),
+    "speakers apart": (lambda: leaking(shares=()), "shares recording and session and speaker"),
+    "sentences apart": (lambda: leaking(apart=("text",)), "the record says"),
+    "another corpus": (lambda: in_recipe("benchmark", name="iemocap"), "of another benchmark"),
+    "no such corpus": (lambda: in_recipe("benchmark", name="nosuch"), "no benchmark 'nosuch'"),
+    "another case": (lambda: in_recipe("benchmark", name="EmoDB"), "'emodb' does"),
+    "a file": (lambda: in_recipe("benchmark", name="./evil.py"), "no benchmark './evil.py'"),
+    "several corpora": (lambda: in_recipe("benchmark", name="across"), "of several corpora"),
+    "other code": (lambda: in_recipe("benchmark", origin="file"), "cannot have that name"),
+    "unknown option": (
+        lambda: in_recipe("benchmark", options={"task": "x"}), "no option of benchmark 'emodb'"
+    ),
+    "another version": (lambda: benchmark(version="2"), "'emodb' has version 1"),
+    "synthetic": (lambda: benchmark(synthetic=True), "'emodb' has synthetic False"),
+    "fewer labels": (
+        lambda: benchmark(task=Classification(("anger", "boredom"))), "another task"
+    ),
+    "another protocol": (lambda: in_recipe("protocol", name="random_clips"), "another protocol"),
+    "other options": (lambda: in_recipe("protocol", options={"k": 10}), "another protocol"),
+    "enrolled": (
+        lambda: run().model_copy(update={"recipe": run().recipe | {"enrol": {"amount": 1.0}}}),
+        "enrols otherwise",
+    ),
+    "seeds unsaid": (lambda: without("seeds"), "does not say which seeds"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_what_a_recipe_implies_is_compared(name) -> None:
+    made, said = FORGED[name]
+    told = [*implied.unlike(made())]
+    assert told
+    assert said in " ".join(told)
+
+
+def test_no_file_that_a_record_names_is_run(tmp_path: Path) -> None:
+    evil = tmp_path / "evil.py"
+    evil.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\ndef make(): pass\n")
+    for made in (
+        in_recipe("benchmark", name=str(evil)),
+        run().model_copy(
+            update={"recipe": run().recipe | {"upstreams": [{"name": str(evil), "options": {}}]}}
+        ),
+    ):
+        assert any("comes with serbench" in each for each in implied.unlike(made))
+    assert not (tmp_path / "ran").exists()
+
+
+def corrected(before: Result, *steps: str, **changes: Any) -> Result:
+    parts = [{"name": step, "options": {}, "origin": "serbench"} for step in steps]
+    plain = corrected_by(parts, before.digest)
+    head = " > ".join([before.labels.downstream, *steps])
+    made = {
+        "recipe": plain,
+        "digest": digest_of(plain),
+        "labels": before.labels.model_copy(update={"downstream": head}),
+        "corrected": Corrected(digest=before.digest, steps=steps),
+    }
+    return before.model_copy(update=made | changes)
+
+
+def test_a_step_that_looks_at_truths_is_known_by_its_name() -> None:
+    assert [*implied.unlike(corrected(run(), "pldc"))] == []
+    assert "looks at the truths" in " ".join(implied.unlike(corrected(run(), "oracle")))
+
+
+def kept(result: Result, root: Path) -> Path:
+    return store.save(scored(result, GOOD), GOOD, root)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"seeds": (0,)}, None),
+        ({"protocol": ProtocolRecord(name="speaker_folds", options={"k": 3})}, "another benchmark"),
+        ({"provenance": HUBERT}, "its upstreams are not those"),
+        ({"adaptation": ADAPTED}, "its upstreams are not those"),
+    ],
+)
+def test_a_corrected_run_is_as_the_run_that_is_there(changes, said, tmp_path: Path) -> None:
+    kept(own_run(), tmp_path)
+    found = verify(kept(corrected(own_run(), "pldc", **changes), tmp_path), lambda _: None)
+    assert found.unsure == ""
+    assert said in " ".join(found.problems) if said else found.problems == ()
+
+
+def test_a_run_that_is_not_what_its_recipe_implies_vouches_for_nobody(tmp_path: Path) -> None:
+    kept(own_run(protocol=ProtocolRecord(name="speaker_folds", options={"k": 7})), tmp_path)
+    found = verify(kept(corrected(own_run(), "pldc"), tmp_path), lambda _: None)
+    assert "the runs that it was made of are not here" in found.unsure
+
+
+def test_a_fused_record_of_a_built_in_corpus_that_it_is_not_is_noticed() -> None:
+    other = benchmark(version="2")
+    told = [*implied.unlike(corrected(other, "pldc"))]
+    assert told == [
+        "its recipe cannot be followed: benchmark 'emodb' has no such version and task as the "
+        "record says"
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seconds": {"train": -3.0}},
+        {"seconds": {"train": 1e300}},
+        {"parameters": {"upstream": -5}},
+        {"unknown_speakers": -1},
+        {"known_defects": -4},
+        {"shared": {"text: test in train": 2.0}},
+        {"created": "9999-12-31T23:59:59Z"},
+        {"labels": Labels(upstream="a", downstream="b").model_dump() | {"upstream": "A" * 5000}},
+    ],
+)
+def test_what_nobody_can_have_counted_is_no_record(changes) -> None:
+    plain = record().model_dump(mode="json") | changes
+    with pytest.raises(ValidationError):
+        Result.model_validate_json(to_json(plain))
