@@ -10,6 +10,7 @@ import typer
 from serbench.durable import makeable
 from serbench.errors import SerbenchError
 from serbench.home import home
+from serbench.remotes import check_urls
 from serbench.runs.settings import assign
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def checked(engines: Engines, where: Where) -> None:
             raise SerbenchError(f"--{option} means nothing without --engine {owner}")
     for folder in (home(), where.results):
         makeable(folder)
+    check_urls(where.results)
     if engines.engine == "ray":
         from serbench.runs.grids.joining import reached
 

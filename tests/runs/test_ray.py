@@ -217,6 +217,8 @@ def test_what_a_node_has_otherwise_is_told(
     (corpus.parent / "0.wav").unlink()
     (missing,) = look(here, "mark").lacks
     assert "0.wav" in missing
+    monkeypatch.setenv("SERBENCH_STORE", "file:///proc/none")
+    assert look(here, "mark").lacks[-1].startswith("'file:///proc/none' cannot be used")
     monkeypatch.setenv("SERBENCH_HOME", str(corpus / "a file is in the way"))
     assert "is in the way of a folder" in look(here, "mark").lacks[-1]
 
