@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -48,6 +49,7 @@ def sweep(
 ) -> None:
     """Do all runs of a grid that have no result yet; interrupted, the same command goes on."""
     from serbench.cli.terminal import Terminal
+    from serbench.progress import Keeping
     from serbench.runs.grids import costs
     from serbench.runs.grids.cells import Where
     from serbench.runs.grids.corpora import Corpora, compared
@@ -59,7 +61,7 @@ def sweep(
     made = _grid(grid, listed)
     checked(engines, where)
     planned = plan(made, where.results)
-    corpora = Corpora(where.data, terminal)
+    corpora = Corpora(where.data, audits := Keeping(terminal))
     for line in (
         *costs.told(planned, where.results),
         *costs.checked(planned, corpora),
@@ -70,7 +72,7 @@ def sweep(
         return
     with engine_of(engines, planned, where, count, terminal.tell) as engine:
         report = sweep(planned, engine, terminal)
-    _summary(report)
+    _summary(report, audits.told)
     _board(results)
     if report.failed:
         raise typer.Exit(_FAILED)
@@ -102,17 +104,35 @@ def _grid(file: Path | None, listed: Listed) -> Grid:
     return grid.made(grid.read(file) if file else {}, axes, settings)
 
 
-def _summary(report: Report) -> None:
-    """Say what became of the runs, and on stderr why some have no result."""
+def _summary(report: Report, known: Sequence[str]) -> None:
+    """Say what became of the runs, and on stderr what they warned of and why some have no result.
+
+    Args:
+        report: of the sweep.
+        known: warnings that were told before.
+    """
     counts = f"{report.done} done, {len(report.failed)} failed, {report.skipped} skipped"
     skipped = " (finished before)" if report.skipped else ""
     doubled = f"; {report.doubled} are another one once more" if report.doubled else ""
     typer.echo(f"{counts}{skipped}{doubled}")
-    for each in report.failed[:_SHOWN]:
-        more = f"; log: {each.log}" if each.log else ""
-        typer.echo(f"failed: {each.name}: {each.reason}{more}", err=True)
-    if len(report.failed) > _SHOWN:
-        typer.echo(f"failed: {len(report.failed) - _SHOWN} more, likewise in the logs", err=True)
+    warned = [(text, count) for text, count in report.warnings.most_common() if text not in known]
+    _first(
+        [text + (f" ({count} times)" if count > 1 else "") for text, count in warned],
+        "warning: {} more of other words",
+    )
+    logs = [f"; log: {each.log}" if each.log else "" for each in report.failed]
+    _first(
+        [f"failed: {e.name}: {e.reason}{log}" for e, log in zip(report.failed, logs, strict=True)],
+        "failed: {} more, likewise in the logs",
+    )
+
+
+def _first(lines: Sequence[str], rest: str) -> None:
+    """Print the first few lines on stderr, and how many there are more."""
+    for line in lines[:_SHOWN]:
+        typer.echo(line, err=True)
+    if len(lines) > _SHOWN:
+        typer.echo(rest.format(len(lines) - _SHOWN), err=True)
 
 
 def _board(results: Path) -> None:

@@ -27,6 +27,7 @@ from serbench.runs.grids.sweep import Report, sweep
 from serbench.runs.run import run_recipe
 from serbench.runs.workers import Done
 
+from ..commands import serbench  # noqa: TID252
 from .results_of import contents
 
 SHARED: dict[str, Any] = {
@@ -337,6 +338,53 @@ def test_the_log_of_a_row_names_it_and_the_one_that_was_prepared_for_all(
     first, second = (each.log.read_text().splitlines()[0] for each in report.failed if each.log)
     assert first == "row 1 (seeds=0)"
     assert second == "row 2 (seeds=1), prepared together with row 1 (seeds=0)"
+
+
+def test_what_runs_warn_of_that_went_well_is_in_the_summary_equal_lines_once(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SERBENCH_STORE", f"file://{tmp_path}/store")
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "features").touch()  # so that the store takes files, but no features
+    twice = (corpus.parent / "7.wav").read_bytes()
+    (corpus.parent / "15.wav").write_bytes(twice)  # of which the driver warns
+    given = ["--upstream", "fbank,mfcc", "--downstream", "mean_pool", "--benchmark", str(corpus)]
+    short = ["--set", "training.learning_rates=[1e-3]", "--set", "training.epochs=1"]
+    ended = serbench("sweep", *given, *short, "--jobs", "1", cwd=tmp_path)
+    assert ended.stdout.count("2 done, 0 failed, 0 skipped") == 1, ended.stderr
+    warnings = [line for line in ended.stderr.splitlines() if line.startswith("warning: ")]
+    said = f"warning: 'file://{tmp_path}/store' takes no files (Not a directory); what was made is"
+    assert f"{said} in '{tmp_path}/home' alone (2 times)" == warnings.pop()
+    assert warnings, "of the audit"
+    assert len(warnings) == len({*warnings}), "which were told once"
+
+
+def test_sweeps_of_other_grids_and_results_do_not_share_logs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "home"))
+
+    class Refusing:
+        apart, jobs = False, 1
+
+        def __init__(self, results: Path) -> None:
+            self.where = Where(None, results, tmp_path)
+
+        def each(self, tasks, *_: object):
+            for task in tasks:
+                yield Done(task, error="it is broken; mend it")
+
+    def log(head: str, results: str) -> Path:
+        grid = grids.made({"upstream": "fbank", "downstream": head, "seeds": [0]}, {})
+        planned = plan(grid, tmp_path / results)
+        (failed,) = sweep(planned, Refusing(tmp_path / results), Silent()).failed
+        assert failed.log
+        return failed.log
+
+    heads = ("mlp", "mean_pool", "mlp"), ("one", "one", "two")
+    assert len({log(*each) for each in zip(*heads, strict=True)}) == 3
+    assert log("mlp", "one") == log("mlp", "one"), "the same command has the same"
 
 
 @pytest.mark.slow
