@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -60,22 +62,36 @@ def sweep(
     count, terminal = jobs_of(jobs), Terminal()
     made = _grid(grid, listed)
     checked(engines, where)
-    planned = plan(made, where.results)
     corpora = Corpora(where.data, audits := Keeping(terminal))
-    for line in (
-        *costs.told(planned, where.results),
-        *costs.checked(planned, corpora),
-        *compared(planned, where.results, corpora),
-    ):
-        typer.echo(line)
+    with _printing_aside():
+        planned = plan(made, where.results)
+        # incomplete results go back to what is to do, whose corpora are looked at then
+        standing = [*compared(planned, where.results, corpora)]
+    _echo(*costs.told(planned, where.results), *standing)
+    with _printing_aside():
+        space = [*costs.checked(planned, corpora)]
+    _echo(*space)
     if dry_run:
         return
-    with engine_of(engines, planned, where, count, terminal.tell) as engine:
+    with (
+        _printing_aside(),
+        engine_of(engines, planned, where, count, terminal.tell) as engine,
+    ):
         report = sweep(planned, engine, terminal)
     _summary(report, audits.told)
     _board(results)
     if report.failed:
         raise typer.Exit(_FAILED)
+
+
+def _printing_aside() -> AbstractContextManager[object]:
+    """Let what plugins print go to stderr: it is none of what was asked for."""
+    return redirect_stdout(sys.stderr)
+
+
+def _echo(*lines: str) -> None:
+    for line in lines:
+        typer.echo(line)
 
 
 def _whole(path: Path | None) -> Path | None:
@@ -91,7 +107,7 @@ def _grid(file: Path | None, listed: Listed) -> Grid:
     from serbench.runs.grids import grid
 
     lists = {key: getattr(listed, key) for key in _AXES}
-    axes = {key: [each.strip() for each in text.split(",")] for key, text in lists.items() if text}
+    axes = {key: _values(key, text) for key, text in lists.items() if text is not None}
     settings = [*(listed.set_ or [])]
     if not (file or axes or settings):
         msg = (
@@ -102,6 +118,19 @@ def _grid(file: Path | None, listed: Listed) -> Grid:
     if listed.seeds is not None:
         settings.append(f"seeds={[*range(listed.seeds)]}")
     return grid.made(grid.read(file) if file else {}, axes, settings)
+
+
+def _values(key: str, text: str) -> list[str]:
+    """Return the values of a list with commas.
+
+    Raises:
+        SerbenchError: one is empty.
+    """
+    values = [value.strip() for value in text.split(",")]
+    if "" in values:
+        msg = f"--{key} '{text}' has no name where one should be; see `serbench list {key}s`"
+        raise SerbenchError(msg)
+    return values
 
 
 def _summary(report: Report, known: Sequence[str]) -> None:

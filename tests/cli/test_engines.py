@@ -40,6 +40,10 @@ def test_an_option_of_another_engine_and_an_engine_that_is_not_here_are_refused(
     ("given", "said"),
     [
         ((), "there is no grid; give a file"),
+        (("--upstream", "fbank,,mfcc"), "--upstream 'fbank,,mfcc' has no name where one should be"),
+        (("--benchmark", ""), "--benchmark '' has no name where one should be"),
+        (("--memory", "0"), "--memory '0' is no amount of memory; give GiB from 0.1 on"),
+        (("--memory", "nan"), "--memory 'nan' is no amount of memory"),
         (("nosuch.toml",), "grid file 'nosuch.toml' does not exist"),
         (("--upstream", "nosuch", "--device", "cudda"), "device 'cudda' cannot be used"),
         (("--upstream", "nosuch", "--results", "/proc/none/x"), "cannot write '/proc/none/x'"),
