@@ -56,10 +56,13 @@ def results_folder(given: str | Path, tell: Callable[[str], object] = lambda tex
         return Path(given)
     url = str(given).rstrip("/")
     root = home() / "results" / hashlib.sha256(url.encode()).hexdigest()[:16]
-    if not (root / _NOTE).is_file():
-        with _reached(url, _OTHER_RESULTS):  # nothing is left here of a URL that is none
+    remedy = _OTHER_RESULTS
+    if (root / _NOTE).is_file():
+        remedy += f", such as '{root}', which has what was there last"
+    else:
+        with _reached(url, remedy):  # nothing is left here of a URL that is none
             _Place.at(url).found()
-    with _noted(root, url) as (place, seen):
+    with _noted(root, url, remedy) as (place, seen):
         if lost := _pull(place, root, seen):
             tell(
                 f"warning: {len(lost)} files of results are not at '{url}' any more; they are kept "
@@ -288,14 +291,16 @@ def _here(path: Path) -> tuple[int, int]:
 
 
 @contextmanager
-def _noted(root: Path, url: str | None = None) -> Iterator[tuple[_Place, dict[str, _Seen]]]:
+def _noted(
+    root: Path, url: str | None = None, remedy: str = _KEPT
+) -> Iterator[tuple[_Place, dict[str, _Seen]]]:
     """Give the likeness of a folder and what both had in common, alone, and note it afterwards."""
     note = root / _NOTE
     with locked(root / ".remote.lock", lambda _: None, "looks at the same results"):
         about = json.loads(note.read_text()) if note.is_file() else {"url": url, "seen": {}}
         seen = {name: _Seen(there, tuple(here)) for name, (there, here) in about["seen"].items()}
         try:
-            with _reached(about["url"]):
+            with _reached(about["url"], remedy):
                 yield _Place.at(about["url"]), seen
         finally:
             with replacing(note) as fresh:
@@ -358,7 +363,7 @@ def _push(place: _Place, root: Path, seen: dict[str, _Seen], paths: Iterable[Pat
 
 
 @contextmanager
-def _reached(url: str, remedy: str = _KEPT, what: str = "cannot be reached") -> Iterator[None]:
+def _reached(url: str, remedy: str, what: str = "cannot be reached") -> Iterator[None]:
     """Say in one sentence what is wrong with a URL, whatever its file system raises.
 
     Args:

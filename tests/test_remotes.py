@@ -158,6 +158,24 @@ def test_of_a_url_that_is_of_no_use_nothing_is_left_and_nothing_is_said_to_be_ke
     assert not home.exists()
 
 
+def test_a_url_that_answers_no_more_is_told_with_the_folder_that_is_like_it(
+    at, memory, monkeypatch
+) -> None:
+    at("first")
+    folder = remotes.results_folder(URL)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr(type(memory), "find", refuse)
+    with pytest.raises(SerbenchError) as caught:
+        remotes.results_folder(URL)
+    assert str(caught.value) == (
+        f"'{URL}' cannot be reached (ConnectionError: no route); give --results a URL that can "
+        f"be, or a folder of this machine, such as '{folder}', which has what was there last"
+    )
+
+
 @pytest.mark.parametrize("url", ["file://rel/x", "local://rel/x", "rel/x"])
 def test_a_relative_url_is_refused_with_the_whole_one(
     at, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

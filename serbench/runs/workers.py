@@ -133,10 +133,11 @@ class Pool:
 
     Args:
         gpus: as those of `Processes`.
+        short: what to do where memory is short; empty: what helps on this machine.
     """
 
-    def __init__(self, gpus: Sequence[str] = ()) -> None:
-        self._places = gpus or (None,)
+    def __init__(self, gpus: Sequence[str] = (), short: str = "") -> None:
+        self._places, self._short = gpus or (None,), short
         self._workers: list[_Worker] = []
 
     def each(
@@ -144,6 +145,7 @@ class Pool:
     ) -> Iterator[Done]:
         """Yield how each task ended, as they end; no more of them at once than `most`."""
         coming = iter(tasks)
+        short = self._short or ("give fewer --jobs" if most > 1 else "take a machine with more")
         while True:
             for worker in self._free(most):
                 if (task := next(coming, None)) is None:
@@ -152,7 +154,7 @@ class Pool:
             busy = [worker for worker in self._workers if worker.task]
             ready = connection.wait([worker.pipe for worker in busy]) if busy else []
             for worker in busy:
-                if worker.pipe in ready and (done := worker.answer(hear, most)):
+                if worker.pipe in ready and (done := worker.answer(hear, short)):
                     yield done
             if not busy:
                 return
@@ -219,18 +221,18 @@ class _Worker:
         with suppress(OSError):  # one that is dead is found so by who waits for it
             self.pipe.send_bytes(pickle.dumps(task.work))
 
-    def answer(self, hear: Callable[[Heard], None], most: int) -> Done | None:
+    def answer(self, hear: Callable[[Heard], None], short: str) -> Done | None:
         """Return how the task ended; None: it is still at work, or begins once more.
 
         Args:
             hear: is told what it says.
-            most: tasks there may be at once.
+            short: what to do where memory is short.
         """
         assert self.task is not None
         try:
             kind, value = pickle.loads(self.pipe.recv_bytes())
         except (EOFError, OSError):
-            return self._died(most)
+            return self._died(short)
         if kind not in ("done", "failed"):
             self._told += kind == "tell"
             hear(Heard(self.task, kind, value))
@@ -238,7 +240,7 @@ class _Worker:
         task, self.task = self.task, None
         return Done(task, value) if kind == "done" else Done(task, error=value)
 
-    def _died(self, most: int) -> Done | None:
+    def _died(self, short: str) -> Done | None:
         """Put a new process in the place of one that is no more, and let it try the same task."""
         assert self.task is not None
         self.process.join()
@@ -251,23 +253,18 @@ class _Worker:
             self.give(task, self.tries + (not further), furthest)
             return None
         error = f"{task.name}: its process was ended {_TRIES} times and got no further, at last "
-        return Done(task, error=error + _ending(code, most))
+        return Done(task, error=error + _ending(code, short))
 
 
-def _ending(code: int, most: int) -> str:
-    """Return how a process ended, and what may help.
+def _ending(code: int, short: str) -> str:
+    """Return how a process ended, by the code of which those below zero are signals.
 
-    Args:
-        code: that it ended with; one below zero is of a signal.
-        most: tasks there may be at once.
+    Who lacks memory is killed, which other signals do not tell of.
     """
     if code >= 0:
         return f"with code {code}"
     told = f"by signal {-code}, {signal.Signals(-code).name}"
-    if -code != signal.SIGKILL:
-        return told
-    fewer = "give fewer --jobs" if most > 1 else "take a machine with more"
-    return f"{told}; if memory is short, {fewer}"
+    return told + f"; if memory is short, {short}" * (-code == signal.SIGKILL)
 
 
 def _start_tracker() -> None:

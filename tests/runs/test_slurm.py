@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from serbench.progress import Silent
 from serbench.runs import recipe
 from serbench.runs.grids import grid as grids
 from serbench.runs.grids.cells import Where
-from serbench.runs.grids.on_slurm import OnSlurm
+from serbench.runs.grids.on_slurm import Batch, OnSlurm
 from serbench.runs.grids.plan import plan
 from serbench.runs.grids.sweep import sweep
 from serbench.runs.run import run_recipe
+from serbench.runs.workers import Task
 
 from ..commands import serbench  # noqa: TID252
 from .results_of import contents
@@ -42,6 +44,19 @@ def test_jobs_of_a_queue_give_the_bits_of_one_machine_and_say_which_run_failed(
     assert (report.done, len(report.failed)) == (1, 1)
     assert "smaller learning rates" in report.failed[0].reason
     assert contents(tmp_path / "slurm") == contents(tmp_path / "alone")
+
+
+def test_a_job_that_lacks_memory_is_told_what_slurm_can_be_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dies = "import os, signal\ndef die(progress):\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+    (tmp_path / "dying.py").write_text(dies)
+    monkeypatch.syspath_prepend(tmp_path)
+    import dying  # type: ignore[import-not-found]
+
+    ((done, _),) = Batch([Task("it", dying.die)], "small", Where(None, tmp_path, tmp_path))()
+    del sys.modules["dying"]
+    assert str(done.error).endswith("; if memory is short, ask for more with --slurm mem_gb=GIB")
 
 
 def test_a_job_that_slurm_does_not_take_is_told_in_one_sentence_and_nothing_is_lost(
