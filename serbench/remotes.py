@@ -229,7 +229,7 @@ class _Place(NamedTuple):
         with tempfile.NamedTemporaryFile() as file:
             name = f".try.{Path(file.name).name}"
             self.upload(Path(file.name), name)
-        self.files.rm_file(f"{self.root}/{name}")
+        self.files.rm(f"{self.root}/{name}")
 
     def upload(self, path: Path, name: str) -> None:
         """Put a file there, whole or not at all."""
