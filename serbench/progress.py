@@ -69,6 +69,24 @@ class Within:
         yield self._step
 
 
+class Keeping:
+    """Shows work elsewhere, and keeps the lines that were told.
+
+    Attributes:
+        told: these lines.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self.step = progress.step
+        self.told: list[str] = []
+        self._tell = progress.tell
+
+    def tell(self, text: str) -> None:
+        """Print one line that stays, and keep it."""
+        self.told.append(text)
+        self._tell(text)
+
+
 class Quiet:
     """A piece of work that nobody watches."""
 
@@ -91,4 +109,4 @@ class Silent:
         """Say nothing."""
 
 
-__all__ = ["Named", "Progress", "Quiet", "Silent", "Step", "Within", "each"]
+__all__ = ["Keeping", "Named", "Progress", "Quiet", "Silent", "Step", "Within", "each"]

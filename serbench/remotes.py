@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,6 +26,10 @@ SHARED = "SERBENCH_STORE"
 """Environment variable: the URL of what is made once for many runs."""
 
 _NOTE = ".remote.json"
+_LOCAL = ("file", "local")
+_OTHER_RESULTS = "give --results a URL that can be, or a folder of this machine"
+_OTHER_STORE = f"give {SHARED} a URL that can be, or unset it to do without"
+_KEPT = "what is finished is kept on this machine, and goes there when a command names it again"
 
 
 class _Seen(NamedTuple):
@@ -51,7 +56,13 @@ def results_folder(given: str | Path, tell: Callable[[str], object] = lambda tex
         return Path(given)
     url = str(given).rstrip("/")
     root = home() / "results" / hashlib.sha256(url.encode()).hexdigest()[:16]
-    with _noted(root, url) as (place, seen):
+    remedy = _OTHER_RESULTS
+    if (root / _NOTE).is_file():
+        remedy += f", such as '{root}', which has what was there last"
+    else:
+        with _reached(url, remedy):  # nothing is left here of a URL that is none
+            _Place.at(url).found()
+    with _noted(root, url, remedy) as (place, seen):
         if lost := _pull(place, root, seen):
             tell(
                 f"warning: {len(lost)} files of results are not at '{url}' any more; they are kept "
@@ -59,6 +70,36 @@ def results_folder(given: str | Path, tell: Callable[[str], object] = lambda tex
             )
         _push(place, root, seen, _files(root))
     return root
+
+
+def check_urls(results: Path) -> None:
+    """Refuse URLs, of results and of the shared store, that take no file; nothing is left there.
+
+    Args:
+        results: folder of the result files, as `results_folder` gave it.
+
+    Raises:
+        SerbenchError: a file cannot be written there, or not be removed.
+    """
+    note = results / _NOTE
+    if note.is_file():
+        _try(json.loads(note.read_text())["url"], _OTHER_RESULTS)
+    check_store()
+
+
+def check_store() -> None:
+    """Refuse a shared store that takes no file, if one is named.
+
+    Raises:
+        SerbenchError: a file cannot be written there, or not be removed.
+    """
+    if url := _store():
+        _try(url, _OTHER_STORE)
+
+
+def _try(url: str, remedy: str) -> None:
+    with _reached(url, remedy, "cannot be used"):
+        _Place.at(url).check()
 
 
 def publish(path: Path) -> None:
@@ -99,7 +140,7 @@ def fetch(folder: Path, last: str, tell: Callable[[str], object]) -> bool:
     """
     if (url := _shared(folder)) is None:
         return False
-    with _reached(url):
+    with _reached(url, f"{_OTHER_STORE}; what is finished is kept, the same command goes on"):
         place = _Place.at(url)
         found = place.found()
         whole = any(Path(name).name == last for name in found)
@@ -122,7 +163,8 @@ def share(folder: Path, tell: Callable[[str], object]) -> None:
     if (url := _shared(folder)) is None:
         return
     try:
-        with _reached(url):
+        # named without the folder, so that what is told of several is the same
+        with _reached(_store(), f"what was made is in '{home()}' alone", "takes no files"):
             place = _Place.at(url)
             for path in _last(_files(folder)):
                 place.upload(path, path.relative_to(folder).as_posix())
@@ -130,8 +172,12 @@ def share(folder: Path, tell: Callable[[str], object]) -> None:
         tell(f"warning: {error}")
 
 
+def _store() -> str:
+    return os.environ.get(SHARED, "").rstrip("/")
+
+
 def _shared(folder: Path) -> str | None:
-    url = os.environ.get(SHARED, "").rstrip("/")
+    url = _store()
     return f"{url}/{folder.relative_to(home()).as_posix()}" if url else None
 
 
@@ -143,8 +189,18 @@ class _Place(NamedTuple):
 
     @classmethod
     def at(cls, url: str) -> _Place:
+        """Return the place of a URL.
+
+        Raises:
+            SerbenchError: it is relative, and so another one in each folder.
+        """
         import fsspec
 
+        scheme, _, path = url.rpartition("://")
+        if scheme in ("", *_LOCAL) and not Path(path).expanduser().is_absolute():
+            whole = (scheme or "file", Path(path).absolute().as_posix())
+            msg = f"'{url}' is relative; write the path in full, such as '{'://'.join(whole)}'"
+            raise SerbenchError(msg)
         files, root = fsspec.core.url_to_fs(url)
         files.invalidate_cache()
         return cls(files, root.rstrip("/"))
@@ -158,12 +214,29 @@ class _Place(NamedTuple):
         names = {path[len(self.root) :].lstrip("/"): about for path, about in listed.items()}
         return {name: _version(about) for name, about in names.items() if _plain(name)}
 
+    @property
+    def _is_local(self) -> bool:
+        return "file" in self.files.protocol
+
+    def check(self) -> None:
+        """Write a file there and remove it; a folder of this machine is not made for it."""
+        if self._is_local:
+            root = Path(self.root)
+            there = next(each for each in (root, *root.parents) if each.exists())
+            with tempfile.TemporaryFile(dir=there) as probe:
+                probe.write(bytes(4096))
+            return
+        with tempfile.NamedTemporaryFile() as file:
+            name = f".try.{Path(file.name).name}"
+            self.upload(Path(file.name), name)
+        self.files.rm(f"{self.root}/{name}")
+
     def upload(self, path: Path, name: str) -> None:
         """Put a file there, whole or not at all."""
         there = f"{self.root}/{name}"
         folder, _, last = there.rpartition("/")
         self.files.makedirs(folder, exist_ok=True)
-        if "file" not in self.files.protocol:  # an object store has all of a file, or nothing
+        if not self._is_local:  # an object store has all of a file, or nothing
             self.files.put_file(str(path), there)
             return
         fresh = Path(folder, f".{last}.{os.getpid()}")
@@ -218,14 +291,16 @@ def _here(path: Path) -> tuple[int, int]:
 
 
 @contextmanager
-def _noted(root: Path, url: str | None = None) -> Iterator[tuple[_Place, dict[str, _Seen]]]:
+def _noted(
+    root: Path, url: str | None = None, remedy: str = _KEPT
+) -> Iterator[tuple[_Place, dict[str, _Seen]]]:
     """Give the likeness of a folder and what both had in common, alone, and note it afterwards."""
     note = root / _NOTE
     with locked(root / ".remote.lock", lambda _: None, "looks at the same results"):
         about = json.loads(note.read_text()) if note.is_file() else {"url": url, "seen": {}}
         seen = {name: _Seen(there, tuple(here)) for name, (there, here) in about["seen"].items()}
         try:
-            with _reached(about["url"]):
+            with _reached(about["url"], remedy):
                 yield _Place.at(about["url"]), seen
         finally:
             with replacing(note) as fresh:
@@ -288,16 +363,23 @@ def _push(place: _Place, root: Path, seen: dict[str, _Seen], paths: Iterable[Pat
 
 
 @contextmanager
-def _reached(url: str) -> Iterator[None]:
-    """Say in one sentence that a URL cannot be reached, whatever its file system raises."""
+def _reached(url: str, remedy: str, what: str = "cannot be reached") -> Iterator[None]:
+    """Say in one sentence what is wrong with a URL, whatever its file system raises.
+
+    Args:
+        url: is named.
+        remedy: closes the sentence.
+        what: the URL is or does.
+    """
     try:
         yield
     except SerbenchError:
         raise
     except Exception as error:
-        reason = str(error) if isinstance(error, ImportError | ValueError) else brief(error)
-        msg = (
-            f"'{url}' cannot be reached ({reason}); what is finished is kept on this machine, "
-            "and goes there when a command names it again"
-        )
-        raise SerbenchError(msg) from error
+        raise SerbenchError(f"'{url}' {what} ({_reason(error)}); {remedy}") from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    return str(error) if isinstance(error, ImportError | ValueError) else brief(error)

@@ -147,6 +147,89 @@ def test_a_url_that_nothing_here_knows_is_one_sentence(at, url: str) -> None:
         remotes.results_folder(url)
 
 
+@pytest.mark.parametrize("url", ["s3://lab/results", "nonsense://lab", "file://lab/results"])
+def test_of_a_url_that_is_of_no_use_nothing_is_left_and_nothing_is_said_to_be_kept(
+    at, url: str
+) -> None:
+    home = at("first")
+    with pytest.raises(SerbenchError, match=f"'{url}'") as caught:
+        remotes.results_folder(url)
+    assert "is kept" not in str(caught.value)
+    assert not home.exists()
+
+
+def test_a_url_that_answers_no_more_is_told_with_the_folder_that_is_like_it(
+    at, memory, monkeypatch
+) -> None:
+    at("first")
+    folder = remotes.results_folder(URL)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr(type(memory), "find", refuse)
+    with pytest.raises(SerbenchError) as caught:
+        remotes.results_folder(URL)
+    assert str(caught.value) == (
+        f"'{URL}' cannot be reached (ConnectionError: no route); give --results a URL that can "
+        f"be, or a folder of this machine, such as '{folder}', which has what was there last"
+    )
+
+
+@pytest.mark.parametrize("url", ["file://rel/x", "local://rel/x", "rel/x"])
+def test_a_relative_url_is_refused_with_the_whole_one(
+    at, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at("first")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(remotes.SHARED, url)
+    scheme = url.split("://")[0] if ":" in url else "file"
+    with pytest.raises(SerbenchError) as caught:
+        remotes.check_store()
+    whole = f"{scheme}://{tmp_path}/rel/x"
+    assert str(caught.value) == f"'{url}' is relative; write the path in full, such as '{whole}'"
+    monkeypatch.setenv(remotes.SHARED, whole)
+    remotes.check_store()
+    assert not (tmp_path / "rel").exists()
+
+
+@pytest.mark.parametrize("act", ["put_file", "rm_file"])
+def test_a_url_that_takes_no_file_is_refused_and_a_trial_leaves_none(
+    at, memory, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    at("first")
+    folder = remotes.results_folder(URL)
+    monkeypatch.setenv(remotes.SHARED, "memory://lab/store")
+    remotes.check_urls(folder)
+    assert not memory.store
+
+    def refuse(_: object, path: str, *there: str) -> None:
+        raise PermissionError(13, "Permission denied", "/a/bucket")
+
+    monkeypatch.setattr(type(memory), act, refuse)
+    said = r"cannot be used \(Permission denied\); give .* a URL that can be, or"
+    with pytest.raises(SerbenchError, match=f"'{URL}' {said} a folder of this machine"):
+        remotes.check_urls(folder)
+    with pytest.raises(SerbenchError, match=f"'memory://lab/store' {said} unset it"):
+        remotes.check_store()
+
+
+def test_what_a_store_does_not_take_is_told_in_equal_words(at, memory, monkeypatch) -> None:
+    monkeypatch.setenv(remotes.SHARED, "memory://lab/store")
+    home, told = at("first"), list[str]()
+
+    def refuse(_: object, path: str, there: str) -> None:
+        raise PermissionError(13, "Permission denied", there)
+
+    monkeypatch.setattr(type(memory), "put_file", refuse)
+    for name in ("abc", "def"):
+        (home / "features" / name).mkdir(parents=True)
+        (home / "features" / name / "index.json").write_text("{}")
+        remotes.share(home / "features" / name, told.append)
+    said = "'memory://lab/store' takes no files (Permission denied)"
+    assert told == [f"warning: {said}; what was made is in '{home}' alone"] * 2
+
+
 def test_a_path_is_left_as_it_is(tmp_path: Path) -> None:
     assert remotes.results_folder(str(tmp_path)) == tmp_path
 

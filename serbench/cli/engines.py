@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
@@ -10,6 +11,7 @@ import typer
 from serbench.durable import makeable
 from serbench.errors import SerbenchError
 from serbench.home import home
+from serbench.remotes import check_urls
 from serbench.runs.settings import assign
 
 if TYPE_CHECKING:
@@ -18,6 +20,25 @@ if TYPE_CHECKING:
     from serbench.runs.grids.on_ray import OnRay
     from serbench.runs.grids.on_slurm import OnSlurm
     from serbench.runs.grids.plan import Plan
+
+
+_LEAST_MEMORY = 0.1  # GiB
+
+
+def _memory(text: str) -> float:
+    """Return the GiB that `--memory` asks for.
+
+    Raises:
+        SerbenchError: it is no amount that a task could do with.
+    """
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = math.nan
+    if not _LEAST_MEMORY <= amount < math.inf:
+        msg = f"--memory '{text}' is no amount of memory; give GiB from {_LEAST_MEMORY} on, as in 8"
+        raise SerbenchError(msg)
+    return amount
 
 
 class Engines(NamedTuple):
@@ -32,7 +53,8 @@ class Engines(NamedTuple):
         typer.Option(metavar="HOST:PORT", help="Head of the Ray cluster [one here, or a new one]."),
     ] = None
     memory: Annotated[
-        float | None, typer.Option(min=0.1, help="GiB that each task asks Ray for [nothing].")
+        float | None,
+        typer.Option(parser=_memory, metavar="GIB", help="What each task asks Ray for [nothing]."),
     ] = None
     slurm: Annotated[
         list[str] | None,
@@ -52,6 +74,7 @@ def checked(engines: Engines, where: Where) -> None:
             raise SerbenchError(f"--{option} means nothing without --engine {owner}")
     for folder in (home(), where.results):
         makeable(folder)
+    check_urls(where.results)
     if engines.engine == "ray":
         from serbench.runs.grids.joining import reached
 

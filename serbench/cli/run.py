@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -109,16 +111,17 @@ def run(
         recipe = recipes.resolve(raw_of(asked))
         if others:
             check_shared(recipe)
-        outcome = run_recipe(
-            recipe,
-            data=data,
-            results=results,
-            overwrite="always" if again else overwrite.value,
-            device=device,
-            threads=threads,
-            jobs=1 if others else jobs_of(jobs),
-            progress=Terminal(),
-        )
+        with redirect_stdout(sys.stderr):  # what plugins print is none of what was asked for
+            outcome = run_recipe(
+                recipe,
+                data=data,
+                results=results,
+                overwrite="always" if again else overwrite.value,
+                device=device,
+                threads=threads,
+                jobs=1 if others else jobs_of(jobs),
+                progress=Terminal(),
+            )
         show(outcome)
 
 

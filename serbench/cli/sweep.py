@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -48,6 +51,7 @@ def sweep(
 ) -> None:
     """Do all runs of a grid that have no result yet; interrupted, the same command goes on."""
     from serbench.cli.terminal import Terminal
+    from serbench.progress import Keeping
     from serbench.runs.grids import costs
     from serbench.runs.grids.cells import Where
     from serbench.runs.grids.corpora import Corpora, compared
@@ -58,22 +62,36 @@ def sweep(
     count, terminal = jobs_of(jobs), Terminal()
     made = _grid(grid, listed)
     checked(engines, where)
-    planned = plan(made, where.results)
-    corpora = Corpora(where.data, terminal)
-    for line in (
-        *costs.told(planned, where.results),
-        *costs.checked(planned, corpora),
-        *compared(planned, where.results, corpora),
-    ):
-        typer.echo(line)
+    corpora = Corpora(where.data, audits := Keeping(terminal))
+    with _printing_aside():
+        planned = plan(made, where.results)
+        # incomplete results go back to what is to do, whose corpora are looked at then
+        standing = [*compared(planned, where.results, corpora)]
+    _echo(*costs.told(planned, where.results), *standing)
+    with _printing_aside():
+        space = [*costs.checked(planned, corpora)]
+    _echo(*space)
     if dry_run:
         return
-    with engine_of(engines, planned, where, count, terminal.tell) as engine:
+    with (
+        _printing_aside(),
+        engine_of(engines, planned, where, count, terminal.tell) as engine,
+    ):
         report = sweep(planned, engine, terminal)
-    _summary(report)
+    _summary(report, audits.told)
     _board(results)
     if report.failed:
         raise typer.Exit(_FAILED)
+
+
+def _printing_aside() -> AbstractContextManager[object]:
+    """Let what plugins print go to stderr: it is none of what was asked for."""
+    return redirect_stdout(sys.stderr)
+
+
+def _echo(*lines: str) -> None:
+    for line in lines:
+        typer.echo(line)
 
 
 def _whole(path: Path | None) -> Path | None:
@@ -89,7 +107,7 @@ def _grid(file: Path | None, listed: Listed) -> Grid:
     from serbench.runs.grids import grid
 
     lists = {key: getattr(listed, key) for key in _AXES}
-    axes = {key: [each.strip() for each in text.split(",")] for key, text in lists.items() if text}
+    axes = {key: _values(key, text) for key, text in lists.items() if text is not None}
     settings = [*(listed.set_ or [])]
     if not (file or axes or settings):
         msg = (
@@ -102,17 +120,48 @@ def _grid(file: Path | None, listed: Listed) -> Grid:
     return grid.made(grid.read(file) if file else {}, axes, settings)
 
 
-def _summary(report: Report) -> None:
-    """Say what became of the runs, and on stderr why some have no result."""
+def _values(key: str, text: str) -> list[str]:
+    """Return the values of a list with commas.
+
+    Raises:
+        SerbenchError: one is empty.
+    """
+    values = [value.strip() for value in text.split(",")]
+    if "" in values:
+        msg = f"--{key} '{text}' has no name where one should be; see `serbench list {key}s`"
+        raise SerbenchError(msg)
+    return values
+
+
+def _summary(report: Report, known: Sequence[str]) -> None:
+    """Say what became of the runs, and on stderr what they warned of and why some have no result.
+
+    Args:
+        report: of the sweep.
+        known: warnings that were told before.
+    """
     counts = f"{report.done} done, {len(report.failed)} failed, {report.skipped} skipped"
     skipped = " (finished before)" if report.skipped else ""
     doubled = f"; {report.doubled} are another one once more" if report.doubled else ""
     typer.echo(f"{counts}{skipped}{doubled}")
-    for each in report.failed[:_SHOWN]:
-        more = f"; log: {each.log}" if each.log else ""
-        typer.echo(f"failed: {each.name}: {each.reason}{more}", err=True)
-    if len(report.failed) > _SHOWN:
-        typer.echo(f"failed: {len(report.failed) - _SHOWN} more, likewise in the logs", err=True)
+    warned = [(text, count) for text, count in report.warnings.most_common() if text not in known]
+    _first(
+        [text + (f" ({count} times)" if count > 1 else "") for text, count in warned],
+        "warning: {} more of other words",
+    )
+    logs = [f"; log: {each.log}" if each.log else "" for each in report.failed]
+    _first(
+        [f"failed: {e.name}: {e.reason}{log}" for e, log in zip(report.failed, logs, strict=True)],
+        "failed: {} more, likewise in the logs",
+    )
+
+
+def _first(lines: Sequence[str], rest: str) -> None:
+    """Print the first few lines on stderr, and how many there are more."""
+    for line in lines[:_SHOWN]:
+        typer.echo(line, err=True)
+    if len(lines) > _SHOWN:
+        typer.echo(rest.format(len(lines) - _SHOWN), err=True)
 
 
 def _board(results: Path) -> None:

@@ -282,10 +282,28 @@ def _checked(label: str, option: Option, value: Any) -> Any:
         reason = error.errors()[0]["msg"]
         msg = f"option '{option.name}' of {label}: {reason}, not {reprlib.repr(value)}"
         raise SerbenchError(msg) from error
+    if is_switch(value, found):
+        msg = f"option '{option.name}' of {label} takes numbers, not {reprlib.repr(value)}"
+        raise SerbenchError(msg)
     if beyond := _out_of_bounds(found):
         msg = f"option '{option.name}' of {label}: {beyond}, not {reprlib.repr(value)}"
         raise SerbenchError(msg)
     return found
+
+
+def is_switch(given: Any, found: Any) -> bool:
+    """Whether true or false was given where numbers are meant: pydantic takes them for 1 and 0.
+
+    Args:
+        given: a value, or several.
+        found: what pydantic made of it.
+
+    >>> is_switch(True, 1), is_switch([2, True], (2, 1)), is_switch(True, True), is_switch(1, 1)
+    (True, True, False, False)
+    """
+    if isinstance(given, list | tuple) and isinstance(found, tuple):
+        return any(map(is_switch, given, found))
+    return isinstance(given, bool) and isinstance(found, int | float) and found is not given
 
 
 def _out_of_bounds(value: Any) -> str | None:

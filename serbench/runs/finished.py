@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from serbench.durable import kept, usable
+from serbench.home import home
 from serbench.leaderboard.record import Fit
 
 if TYPE_CHECKING:
@@ -50,6 +52,17 @@ def find(state: Path, fold: int, seed: int, tell: Callable[[str], object]) -> Tr
     if not (whole and all(usable(file, "trial", tell, pd.read_parquet) for file in files)):
         return None
     return Trial(_read_fit(path), Tables(*map(pd.read_parquet, files)))
+
+
+def kept_of_runs() -> Counter[str]:
+    """Return how many finished trials are kept of runs that have no result, by their digests.
+
+    Of these the first 32 digits, as they name the folders.
+    """
+    counts = Counter[str]()
+    for state in (home() / "runs").glob("*-*"):
+        counts[state.name.split("-")[0]] += len([*state.glob("????-??????????.json")])
+    return counts
 
 
 def _read_fit(path: Path) -> Fit:

@@ -22,6 +22,7 @@ from pydantic import (
 from serbench.errors import SerbenchError, hidden, unknown
 from serbench.leaderboard.identity import FORMAT, corrected_by, digest_of, identity_of, labels_of
 from serbench.leaderboard.record import Enrolled, Labels
+from serbench.plugins import is_switch
 from serbench.training.settings import Precision, Seed, Stage, Training
 
 ACROSS = "across"
@@ -237,9 +238,21 @@ def validated(model: type[M], what: str, values: Mapping[str, Any]) -> M:
         if key not in model.model_fields:
             raise unknown(f"{what} key", key, model.model_fields)
     try:
-        return model.model_validate(dict(values))
+        made = model.model_validate(dict(values))
     except ValidationError as error:
         raise SerbenchError(f"{what} {_said(error.errors()[0])}") from error
+    for key, value in values.items():
+        if _is_switch(value, getattr(made, key)):
+            msg = f"{what} key '{key}' takes numbers, not {reprlib.repr(value)}"
+            raise SerbenchError(msg)
+    return made
+
+
+def _is_switch(given: Any, made: Any) -> bool:
+    """Whether true or false was given where numbers are meant, in a table of settings, too."""
+    if isinstance(given, Mapping) and isinstance(made, BaseModel):
+        return any(_is_switch(value, getattr(made, key)) for key, value in given.items())
+    return is_switch(given, made)
 
 
 def _said(error: ErrorDetails) -> str:

@@ -205,7 +205,8 @@ def _sound(
     if reason is None:
         return table
     job.progress.tell(
-        f"{reason}: they are not kept, and no post-processor that looks at them can correct the run"
+        f"warning: {reason}: they are not kept, and no post-processor that looks at them can "
+        "correct the run"
     )
     return None
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from serbench.errors import SerbenchError
+from serbench.remotes import check_urls
 from serbench.runs import result as results_of
 from serbench.runs.adapting import adapt
 from serbench.runs.corpus import prepare_for
@@ -66,6 +67,7 @@ def run_recipe(
     stored = None if job.anew else results_of.find(job, results)
     check_places(job, results)
     if stored is None or not stored.result.complete:
+        check_urls(results)
         job.announce()
     with job.blaming():
         outcome = _of_these_data(job, data, results, stored)

@@ -133,10 +133,11 @@ class Pool:
 
     Args:
         gpus: as those of `Processes`.
+        short: what to do where memory is short; empty: what helps on this machine.
     """
 
-    def __init__(self, gpus: Sequence[str] = ()) -> None:
-        self._places = gpus or (None,)
+    def __init__(self, gpus: Sequence[str] = (), short: str = "") -> None:
+        self._places, self._short = gpus or (None,), short
         self._workers: list[_Worker] = []
 
     def each(
@@ -144,6 +145,7 @@ class Pool:
     ) -> Iterator[Done]:
         """Yield how each task ended, as they end; no more of them at once than `most`."""
         coming = iter(tasks)
+        short = self._short or ("give fewer --jobs" if most > 1 else "take a machine with more")
         while True:
             for worker in self._free(most):
                 if (task := next(coming, None)) is None:
@@ -152,7 +154,7 @@ class Pool:
             busy = [worker for worker in self._workers if worker.task]
             ready = connection.wait([worker.pipe for worker in busy]) if busy else []
             for worker in busy:
-                if worker.pipe in ready and (done := worker.answer(hear)):
+                if worker.pipe in ready and (done := worker.answer(hear, short)):
                     yield done
             if not busy:
                 return
@@ -190,7 +192,8 @@ class _Worker:
         self.gpu = gpu
         self.task: Task | None = None
         self.tries = 0
-        self._told = self._furthest = 0  # lines of this try, and of the one that got furthest
+        self._told = 0  # lines of this try
+        self._furthest: int | None = None  # lines of the try that got furthest, of those before
         self._begun = False
 
     def begin(self) -> None:
@@ -206,25 +209,30 @@ class _Worker:
     def end(self) -> None:
         if self._begun:
             self._begun = False
-            self.pipe.close()
             self.process.kill()
             self.process.join()
             self.process.close()
+            self.pipe.close()
 
-    def give(self, task: Task, tries: int = 1, furthest: int = 0) -> None:
+    def give(self, task: Task, tries: int = 1, furthest: int | None = None) -> None:
         if not self._begun:
             self.begin()
         self.task, self.tries, self._told, self._furthest = task, tries, 0, furthest
         with suppress(OSError):  # one that is dead is found so by who waits for it
             self.pipe.send_bytes(pickle.dumps(task.work))
 
-    def answer(self, hear: Callable[[Heard], None]) -> Done | None:
-        """Return how the task ended; None: it is still at work, or begins once more."""
+    def answer(self, hear: Callable[[Heard], None], short: str) -> Done | None:
+        """Return how the task ended; None: it is still at work, or begins once more.
+
+        Args:
+            hear: is told what it says.
+            short: what to do where memory is short.
+        """
         assert self.task is not None
         try:
             kind, value = pickle.loads(self.pipe.recv_bytes())
         except (EOFError, OSError):
-            return self._died()
+            return self._died(short)
         if kind not in ("done", "failed"):
             self._told += kind == "tell"
             hear(Heard(self.task, kind, value))
@@ -232,24 +240,31 @@ class _Worker:
         task, self.task = self.task, None
         return Done(task, value) if kind == "done" else Done(task, error=value)
 
-    def _died(self) -> Done | None:
+    def _died(self, short: str) -> Done | None:
         """Put a new process in the place of one that is no more, and let it try the same task."""
         assert self.task is not None
         self.process.join()
         code, task, self.task = self.process.exitcode or 0, self.task, None
         self.end()
-        further = self._told > self._furthest  # what it finished is kept: it told of more
+        before, told = self._furthest, self._told
+        further = before is not None and told > before  # what it finished is kept: it told of more
         if further or self.tries < _TRIES:
-            self.give(task, self.tries + (not further), max(self._told, self._furthest))
+            furthest = told if before is None else max(told, before)
+            self.give(task, self.tries + (not further), furthest)
             return None
-        how = (
-            f"by signal {-code}, {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
-        )
-        error = (
-            f"{task.name}: its process was ended {_TRIES} times and got no further, at last {how}; "
-            "if memory is short, give fewer --jobs"
-        )
-        return Done(task, error=error)
+        error = f"{task.name}: its process was ended {_TRIES} times and got no further, at last "
+        return Done(task, error=error + _ending(code, short))
+
+
+def _ending(code: int, short: str) -> str:
+    """Return how a process ended, by the code of which those below zero are signals.
+
+    Who lacks memory is killed, which other signals do not tell of.
+    """
+    if code >= 0:
+        return f"with code {code}"
+    told = f"by signal {-code}, {signal.Signals(-code).name}"
+    return told + f"; if memory is short, {short}" * (-code == signal.SIGKILL)
 
 
 def _start_tracker() -> None:
@@ -266,8 +281,13 @@ def _serve(pipe: Connection, gpu: str | None) -> None:
     """Do what comes through a pipe, until it is closed; the other side decides about Ctrl-C."""
 
     def say(kind: str, value: Any) -> None:
-        pipe.send_bytes(pickle.dumps((kind, value)))
+        said = pickle.dumps((kind, value))
+        try:
+            pipe.send_bytes(said)
+        except OSError:  # nobody hears it any more
+            os._exit(1)
 
+    os.dup2(2, 1)  # what plugins print is none of what a command was asked for
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if gpu is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from serbench.cli import app
 from serbench.cli.engines import Engines, checked
 from serbench.errors import SerbenchError
 from serbench.runs.grids.cells import Where
+
+without_s3fs = pytest.mark.skipif(find_spec("s3fs") is not None, reason="s3fs is here")
 
 
 @pytest.mark.parametrize(
@@ -37,6 +40,10 @@ def test_an_option_of_another_engine_and_an_engine_that_is_not_here_are_refused(
     ("given", "said"),
     [
         ((), "there is no grid; give a file"),
+        (("--upstream", "fbank,,mfcc"), "--upstream 'fbank,,mfcc' has no name where one should be"),
+        (("--benchmark", ""), "--benchmark '' has no name where one should be"),
+        (("--memory", "0"), "--memory '0' is no amount of memory; give GiB from 0.1 on"),
+        (("--memory", "nan"), "--memory 'nan' is no amount of memory"),
         (("nosuch.toml",), "grid file 'nosuch.toml' does not exist"),
         (("--upstream", "nosuch", "--device", "cudda"), "device 'cudda' cannot be used"),
         (("--upstream", "nosuch", "--results", "/proc/none/x"), "cannot write '/proc/none/x'"),
@@ -49,6 +56,33 @@ def test_a_sweep_that_cannot_start_is_refused_before_its_plan_is_made(
 ) -> None:
     done = CliRunner().invoke(app, ["sweep", *given, "--dry-run"])
     assert said in str(done.exception)
+
+
+@pytest.mark.parametrize("command", ["run", "sweep"])
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        pytest.param("s3://lab/store", "Install s3fs", marks=without_s3fs),
+        ("nonsense://lab", "Protocol not known"),
+        ("file:///proc/none", "No such file or directory"),
+        ("file:///dev/null/x", "Not a directory"),
+    ],
+)
+def test_urls_that_take_no_file_are_told_before_anything_starts(
+    command: str, url: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in ("results", "store"):
+        monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / f"{command} {key}"))
+        given = ["--upstream", "fbank", "--downstream", "mlp", "--data", str(tmp_path)]
+        if key == "results":
+            given += ["--results", url]
+        else:
+            monkeypatch.setenv("SERBENCH_STORE", url)
+            given += ["--results", str(tmp_path / "results")]
+        done = CliRunner().invoke(app, [command, *given, "--benchmark", "emodb"])
+        assert f"'{url}' " in str(done.exception)
+        assert why in str(done.exception)
+        assert "emodb" not in done.output
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import resource
+import subprocess
 import sys
 import time
 from datetime import date
@@ -20,13 +22,14 @@ from serbench.runs import recipe
 from serbench.runs.grids import grid as grids
 from serbench.runs.grids.cells import Where
 from serbench.runs.grids.corpora import Corpora, compared
-from serbench.runs.grids.costs import checked
+from serbench.runs.grids.costs import checked, told
 from serbench.runs.grids.local import Local
-from serbench.runs.grids.plan import plan
+from serbench.runs.grids.plan import Plan, plan
 from serbench.runs.grids.sweep import Report, sweep
 from serbench.runs.run import run_recipe
 from serbench.runs.workers import Done
 
+from ..commands import serbench  # noqa: TID252
 from .results_of import contents
 
 SHARED: dict[str, Any] = {
@@ -72,6 +75,7 @@ def test_an_unknown_name_in_row_73_is_told_before_anything_starts(tmp_path: Path
     [
         ({"grid": {"upstrem": ["fbank"]}}, "no grid key 'upstrem'; did you mean 'upstream'?"),
         ({"grid": {"upstream": "fbank"}}, "must be a list of the values"),
+        ({"grid": {"upstream": []}}, "'upstream' is an empty list; give the values it takes"),
         ({"grid": []}, "must be a table of lists"),
         ({"rows": {}}, "must be tables, each under a line"),
         ({"grid": {"training.epochs": [*range(1001)], "seeds": [[0]] * 1000}}, "more than 1000000"),
@@ -86,13 +90,18 @@ def test_what_is_no_grid_is_refused(raw: dict[str, Any], said: str) -> None:
     ("key", "value", "said"),
     [
         ("training.epochs", date(2020, 1, 1), "epochs' must be a valid integer"),
+        ("training.epochs", True, "epochs' takes numbers, not True"),
+        ("training.learning_rates", [1e-3, True], "learning_rates' takes numbers, not"),
+        ("training.weighting", {"seed": True}, "weighting' takes numbers, not"),
+        ("seeds", [3, True], "'seeds' takes numbers, not"),
+        ("downstream", {"name": "mlp", "dropout": True}, "'dropout' .* takes numbers, not True"),
         ("training.learning_rates", [math.inf], "learning_rates' must be a finite number"),
         ("training.clip_norm", math.inf, "clip_norm' must be a finite number"),
         ("finetune", {"learning_rates": [math.nan]}, "learning_rates' must be"),
         ("recipe", date(2020, 1, 1), "'recipe' must be a name or the path"),
     ],
 )
-def test_a_date_and_a_number_that_is_not_finite_are_told_with_their_row(
+def test_what_is_no_number_and_one_that_is_not_finite_are_told_with_their_row(
     key: str, value: Any, said: str, tmp_path: Path
 ) -> None:
     grid = grids.made({"upstream": "fbank", "downstream": "mlp", "grid": {key: [value]}}, {})
@@ -155,8 +164,8 @@ def test_a_finished_run_of_other_data_is_no_result_of_the_grid(
             soundfile.write(corpus.parent / "0.wav", 0.9 * wave, rate)
         planned = plan(grids.made(raw | {"benchmark": str(corpus)}, {}), results)
         assert len(planned.finished) == 1
-        told = [*compared(planned, results, Corpora(None, Silent()))]
-        assert len(planned.changed) == len(told) == found
+        lines = [*compared(planned, results, Corpora(None, Silent()))]
+        assert len(planned.changed) == len(lines) == found
     with Local(Where(None, results, Path.cwd()), 1) as engine:
         report = sweep(planned, engine, Silent())
     assert (report.done, report.skipped, len(report.failed)) == (1, 0, 1)
@@ -231,6 +240,27 @@ def test_a_table_without_a_name_holds_for_each_plugin_that_an_axis_names(axes) -
     ]
 
 
+def test_what_a_setting_replaces_is_neither_an_axis_nor_in_a_name(tmp_path: Path) -> None:
+    folds = {"name": "speaker_folds", "k": 5}
+    upstreams = ["fbank", {"name": "hubert", "layers": "all"}]
+    raw = {
+        "downstream": "mlp",
+        "grid": {"upstream": upstreams, "training.epochs": [20, 50]},
+        "rows": [{"training": {"batch": 4, "epochs": 7}}, {"seeds": [1], "protocol": folds}],
+    }
+    settings = ["training.epochs=5", "seeds=[3]", "protocol.k=4", "upstream.layers=last"]
+    grid = grids.made(raw, {}, settings)
+    assert [grid.name(number) for number in grid.numbers()] == [
+        "row 1 (upstream=fbank, training.batch=4)",
+        "row 2 (upstream=hubert layers=last, training.batch=4)",
+        "row 3 (upstream=fbank, protocol=speaker_folds k=4)",
+        "row 4 (upstream=hubert layers=last, protocol=speaker_folds k=4)",
+    ]
+    assert next(iter(told(Plan(grid), tmp_path))) == "4 runs: 2 upstream x 2 rows"
+    named = grids.made(raw, {}, ["upstream.name=mfcc", "training={}"])
+    assert named.name(1) == "row 1 (upstream=mfcc)"
+
+
 @pytest.mark.parametrize("key", ["upstream.layers", "upstream"])
 def test_an_axis_inside_of_several_upstreams_is_set_in_each(key: str) -> None:
     value = "last" if "." in key else {"layers": "last"}
@@ -262,12 +292,18 @@ def test_a_broken_result_is_no_finished_run(
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
     bare.with_suffix(".parquet").unlink()
     planned = plan(grids.made(SHARED | {"benchmark": str(corpus)}, {}), results)
-    (told,) = compared(planned, results, Corpora(None, Silent()))
-    assert told == "broken, which counts as failed: 2 results"
+    (line,) = compared(planned, results, Corpora(None, Silent()))
+    assert line == "broken, which counts as failed: 2 results"
     with Local(Where(None, results, Path.cwd()), 1) as engine:
         report = sweep(planned, engine, Silent())
     assert (report.done, report.skipped, len(report.failed)) == (0, 2, 2)
-    assert all("repeat the run with --again" in each.reason for each in report.failed)
+    told_to_delete = {each.reason.split("delete '")[1].split("'")[0] for each in report.failed}
+    assert told_to_delete == {str(cut), str(bare)}
+    assert "--again" not in "".join(each.reason for each in report.failed)
+    for record in (cut, bare):
+        record.unlink()
+    again = swept(SHARED, corpus, results, jobs=1)
+    assert (again.done, again.skipped, again.failed) == (2, 2, [])
 
 
 def test_corpora_that_are_missing_are_told_with_their_runs_before_anything_starts(
@@ -297,12 +333,21 @@ def test_a_run_whose_result_is_incomplete_goes_on(
     planned = plan(
         grids.made(SHARED | {"benchmark": str(corpus), "grid": axes}, {}), tmp_path / "part"
     )
-    (told,) = compared(planned, tmp_path / "part", Corpora(None, Silent()))
-    assert told == "incomplete, and to go on: 1 result"
+    (line,) = compared(planned, tmp_path / "part", Corpora(None, Silent()))
+    assert line == "incomplete, and to go on: 1 result"
     with Local(Where(None, tmp_path / "part", Path.cwd()), 1) as engine:
         report = sweep(planned, engine, Silent())
     assert (report.done, report.skipped, len(report.failed)) == (1, 0, 0)
     assert contents(tmp_path / "part") == contents(whole)
+
+    (corpus.parent / "0.wav").unlink()
+    store.save(part, some, tmp_path / "third")
+    given = ["--benchmark", str(corpus), "--upstream", "fbank", "--downstream", "mlp"]
+    given += ["--set", "training.learning_rates=[1e-3]", "--set", "training.epochs=1"]
+    ended = serbench("sweep", *given, "--results", tmp_path / "third")
+    assert "finished: 0; to do: 1" in ended.stdout
+    assert ended.returncode == 2
+    assert "1 of 1 run cannot be made; nothing was started" in ended.stderr, "nor is its corpus"
 
 
 def test_a_run_whose_process_was_ended_is_named_once(tmp_path: Path, monkeypatch) -> None:
@@ -337,6 +382,53 @@ def test_the_log_of_a_row_names_it_and_the_one_that_was_prepared_for_all(
     first, second = (each.log.read_text().splitlines()[0] for each in report.failed if each.log)
     assert first == "row 1 (seeds=0)"
     assert second == "row 2 (seeds=1), prepared together with row 1 (seeds=0)"
+
+
+def test_what_runs_warn_of_that_went_well_is_in_the_summary_equal_lines_once(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SERBENCH_STORE", f"file://{tmp_path}/store")
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "features").touch()  # so that the store takes files, but no features
+    twice = (corpus.parent / "7.wav").read_bytes()
+    (corpus.parent / "15.wav").write_bytes(twice)  # of which the driver warns
+    given = ["--upstream", "fbank,mfcc", "--downstream", "mean_pool", "--benchmark", str(corpus)]
+    short = ["--set", "training.learning_rates=[1e-3]", "--set", "training.epochs=1"]
+    ended = serbench("sweep", *given, *short, "--jobs", "1", cwd=tmp_path)
+    assert ended.stdout.count("2 done, 0 failed, 0 skipped") == 1, ended.stderr
+    warnings = [line for line in ended.stderr.splitlines() if line.startswith("warning: ")]
+    said = f"warning: 'file://{tmp_path}/store' takes no files (Not a directory); what was made is"
+    assert f"{said} in '{tmp_path}/home' alone (2 times)" == warnings.pop()
+    assert warnings, "of the audit"
+    assert len(warnings) == len({*warnings}), "which were told once"
+
+
+def test_sweeps_of_other_grids_and_results_do_not_share_logs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "home"))
+
+    class Refusing:
+        apart, jobs = False, 1
+
+        def __init__(self, results: Path) -> None:
+            self.where = Where(None, results, tmp_path)
+
+        def each(self, tasks, *_: object):
+            for task in tasks:
+                yield Done(task, error="it is broken; mend it")
+
+    def log(head: str, results: str) -> Path:
+        grid = grids.made({"upstream": "fbank", "downstream": head, "seeds": [0]}, {})
+        planned = plan(grid, tmp_path / results)
+        (failed,) = sweep(planned, Refusing(tmp_path / results), Silent()).failed
+        assert failed.log
+        return failed.log
+
+    heads = ("mlp", "mean_pool", "mlp"), ("one", "one", "two")
+    assert len({log(*each) for each in zip(*heads, strict=True)}) == 3
+    assert log("mlp", "one") == log("mlp", "one"), "the same command has the same"
 
 
 @pytest.mark.slow
@@ -391,3 +483,33 @@ def test_a_head_that_fails_costs_none_of_those_who_share_its_features(
     assert report.done == 1
     (failed,) = report.failed
     assert "raising" in failed.reason
+
+
+LOUD = """
+from serbench.downstreams import mean_pool
+
+print("loaded")
+
+
+def make(dim):
+    print("of a head", end=" ")
+    return mean_pool.make(dim)
+"""
+
+
+@pytest.mark.parametrize("command", ["run", "sweep"])
+def test_what_a_head_prints_is_not_in_what_a_command_prints(
+    command: str, corpus: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "loud.py").write_text(LOUD)
+    given = ["--upstream", "fbank", "--downstream", "./loud.py", "--benchmark", corpus.name]
+    short = ["--set", "training.learning_rates=[1e-3]", "--set", "training.epochs=1"]
+    line = [sys.executable, "-m", "serbench", command, *given, *short, "--jobs", "1"]
+    home = {"SERBENCH_HOME": str(tmp_path / "home")}
+    ended = subprocess.run(
+        line, cwd=tmp_path, env=os.environ | home, capture_output=True, text=True, timeout=300
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "of a head" in ended.stderr
+    assert "of a head" not in ended.stdout
+    assert "loaded" not in ended.stdout

@@ -192,6 +192,15 @@ def test_small_runs_share_gpus_if_there_are_more_of_them(jobs: int | None, part:
     assert gpus.places("small") >= (jobs or 2)
 
 
+def test_a_try_counts_unless_its_node_died_or_it_got_further_than_one_before() -> None:
+    attempt = _Try(Task("row 1", print))
+    died = (2, False, 2), (2, False, 3), (3, False, 3), (0, True, 3), (3, False, 4)
+    for told, lost, number in died:
+        attempt.told = told
+        attempt = attempt.again(lost=lost)
+        assert attempt.number == number
+
+
 def test_what_a_node_has_otherwise_is_told(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,6 +226,8 @@ def test_what_a_node_has_otherwise_is_told(
     (corpus.parent / "0.wav").unlink()
     (missing,) = look(here, "mark").lacks
     assert "0.wav" in missing
+    monkeypatch.setenv("SERBENCH_STORE", "file:///proc/none")
+    assert look(here, "mark").lacks[-1].startswith("'file:///proc/none' cannot be used")
     monkeypatch.setenv("SERBENCH_HOME", str(corpus / "a file is in the way"))
     assert "is in the way of a folder" in look(here, "mark").lacks[-1]
 

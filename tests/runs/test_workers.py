@@ -60,8 +60,55 @@ def step(folder, progress):
 def always_die(progress):
     os.kill(os.getpid(), signal.SIGKILL)
 
+def starts(marker, progress):
+    with marker.open("a") as file:
+        file.write("x")
+    progress.tell("it begins")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def end_by(how, progress):
+    os.kill(os.getpid(), how)
+
+def leave_at_once(progress):
+    os._exit(3)
+
+def chatter(progress):
+    while True:
+        progress.tell("still here")
+
 def whose(progress):
     return os.environ.get("CUDA_VISIBLE_DEVICES")
+"""
+CLOSED = """
+import pickle, sys
+from multiprocessing import get_context
+from serbench.runs.workers import _serve
+import chores
+if __name__ == "__main__":
+    context = get_context("spawn")
+    pipe, other = context.Pipe()
+    process = context.Process(target=_serve, args=(other, None))
+    process.start()
+    other.close()
+    pipe.send_bytes(pickle.dumps(chores.chatter))
+    pipe.recv_bytes()
+    pipe.close()
+    process.join(30)
+    print(process.exitcode)
+"""
+PRINTED = """
+import os
+from serbench.runs.workers import Task, over_processes
+import loud
+if __name__ == "__main__":
+    print([done.value for done in over_processes([Task("loud", loud.loud)], 1)])
+"""
+LOUD = """
+import os
+def loud(progress):
+    print("of a plugin", end=" ", flush=True)
+    os.write(1, b"of its library")
+    return "done"
 """
 PARENT = """
 import sys, time
@@ -125,6 +172,49 @@ def test_a_task_that_gets_further_is_tried_as_often_as_it_dies(chores: Any, tmp_
     task = Task("stepwise", partial(chores.step, tmp_path / "steps"))
     (done,) = over_processes([task], 1)
     assert done.value == "there"
+
+
+def test_a_task_that_dies_in_one_place_is_started_as_often_as_is_said(
+    chores: Any, tmp_path: Path
+) -> None:
+    (done,) = over_processes([Task("it", partial(chores.starts, tmp_path / "marker"))], 1)
+    assert "it: its process was ended 3 times and got no further" in str(done.error)
+    assert len((tmp_path / "marker").read_text()) == 3
+
+
+@pytest.mark.parametrize(
+    ("work", "most", "said"),
+    [
+        ("always_die", 2, "by signal 9, SIGKILL; if memory is short, give fewer --jobs"),
+        ("always_die", 1, "by signal 9, SIGKILL; if memory is short, take a machine with more"),
+        ("segfault", 2, "by signal 11, SIGSEGV"),
+        ("leave_at_once", 2, "with code 3"),
+    ],
+)
+def test_memory_is_blamed_where_it_may_be_and_jobs_where_there_are_several(
+    chores: Any, work: str, most: int, said: str
+) -> None:
+    known = {"segfault": partial(chores.end_by, signal.SIGSEGV)}
+    task = Task("it", known[work] if work in known else getattr(chores, work))
+    (done,) = over_processes([task], most)
+    assert str(done.error).endswith(f"got no further, at last {said}")
+
+
+def test_a_process_that_nobody_hears_any_more_ends_without_a_word(
+    chores: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "parent.py").write_text(CLOSED)
+    command = [sys.executable, "parent.py"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (ended.stdout, ended.stderr) == ("1\n", "")
+
+
+def test_what_a_task_prints_is_no_output_of_the_command(tmp_path: Path) -> None:
+    (tmp_path / "parent.py").write_text(PRINTED)
+    (tmp_path / "loud.py").write_text(LOUD)
+    command = [sys.executable, "parent.py"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (ended.stdout, ended.stderr) == ("['done']\n", "of a plugin of its library")
 
 
 def test_processes_share_gpus_in_turn(chores: Any) -> None:

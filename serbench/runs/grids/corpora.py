@@ -75,7 +75,7 @@ def compared(plan: Plan, results: Path, corpora: Corpora) -> Iterator[str]:
             elif (changed := _changed(stored, recipe, corpora, known)) is not None:
                 plan.changed[number] = changed
         except BrokenResultError as error:
-            plan.changed[number], broken = str(error), broken + 1
+            plan.changed[number], broken = _mended(error), broken + 1
         except SerbenchError as error:
             unknown[str(error)] = unknown.get(str(error), 0) + 1
     for reason, count in unknown.items():
@@ -97,6 +97,15 @@ def _stored(recipe: Recipe, results: Path) -> Result:
     """
     name = recipes.make_benchmark(recipe.benchmark).name
     return standing_of(store.place(results, name, recipe.digest())).result
+
+
+def _mended(error: BrokenResultError) -> str:
+    """Return what is wrong with a result, with what a sweep can do: it has no --again."""
+    if "--again" not in error.remedy:
+        return str(error)
+    record = error.path.with_name(f"{error.path.name.split('.')[0]}.json")
+    remedy = f"delete '{record}' (at the URL, too, if --results is one): the sweep makes it anew"
+    return str(error).removesuffix(error.remedy) + remedy
 
 
 def _changed(

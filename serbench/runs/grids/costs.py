@@ -36,6 +36,11 @@ def told(plan: Plan, results: Path) -> Iterator[str]:
     yield counted(len(grid), "run") + f": {factors}" * bool(factors)
     doubled = f", {plan.doubled} are another one once more" if plan.doubled else ""
     yield f"finished: {len(plan.finished)}{doubled}; to do: {plan.count}"
+    if plan.begun:
+        yield (
+            f"begun: {counted(plan.begun, 'run')}, with {counted(plan.trials, 'finished trial')}, "
+            "which are taken if they are of the same data, weights and versions"
+        )
     if plan.count:
         yield from _prepared(plan)
         yield f"training: {_time(plan, results)}"
@@ -62,8 +67,19 @@ def _time(plan: Plan, results: Path) -> str:
     took = [seconds for file in files if (seconds := _trained(file)) is not None]
     if not took:
         return "nothing is known of the time before the first result"
-    hours = plan.count * sum(took) / len(took) / 3600
-    return f"about {hours:.1f} h on one process, as {counted(len(took), 'result')} here took"
+    seconds = plan.count * sum(took) / len(took)
+    return f"about {_long(seconds)} on one process, as {counted(len(took), 'result')} here took"
+
+
+def _long(seconds: float) -> str:
+    """Return a time in the unit in which it has few digits.
+
+    >>> _long(0.2), _long(59), _long(400), _long(9000)
+    ('1 s', '59 s', '7 min', '2.5 h')
+    """
+    if seconds < 100:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def _trained(file: Path) -> float | None:
@@ -93,8 +109,9 @@ def checked(plan: Plan, corpora: Corpora) -> Iterator[str]:
         raise impossible(plan.grid, wrong)
     space = sum(size or 0.0 for size in sizes.values())
     unknown = {name for (name, *_), size in sizes.items() if size is None}
-    more = f", and those of {', '.join(sorted(unknown))}, not known yet" if unknown else ""
-    yield f"features: at most {room(space)}{more}"
+    known = [f"at most {room(space)}"] * (space > 0)
+    more = [f"those of {', '.join(sorted(unknown))}, not known yet"] * bool(unknown)
+    yield f"features: {', and '.join([*known, *more]) or 'none to make'}"
 
 
 def _sizes(

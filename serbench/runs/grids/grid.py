@@ -25,7 +25,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,8 @@ class Grid:
         for key in reversed([*self.axes]):
             found, choice = divmod(found, len(self.axes[key]))
             cell = _layer({key: self.axes[key][choice]}) | cell
-        return cell | _layer(self.rows[place])
+        cell |= _layer(self.rows[place])
+        return {key: value for key, value in cell.items() if not self._is_replaced(key)}
 
     def raw(self, number: int) -> dict[str, Any]:
         """Return the recipe of a run, as `recipe.resolve` takes it.
@@ -85,12 +86,26 @@ class Grid:
 
     def name(self, number: int) -> str:
         """Return how messages call a run: "row 73 (upstream=hubert, benchmark=emodb)"."""
-        told = ", ".join(f"{key}={_short(value)}" for key, value in self.cell(number).items())
+        cell = self.cell(number).items()
+        told = ", ".join(f"{key}={_short(self._changed(key, value))}" for key, value in cell)
         return f"row {number}" + (f" ({told})" if told else "")
 
     def numbers(self) -> Iterator[int]:
         """Yield the numbers of all runs."""
         yield from range(1, len(self) + 1)
+
+    def _is_replaced(self, key: str) -> bool:
+        """Whether a setting takes the place of what a run says of a key."""
+        return any(f"{key}.".startswith(f"{setting.split('=')[0]}.") for setting in self.settings)
+
+    def _changed(self, key: str, value: Any) -> Any:
+        """Return what a run says of a key with what settings change inside of it."""
+        changed = {key: {"name": value} if isinstance(value, str) else copy.deepcopy(value)}
+        for setting in self.settings:
+            inner, equals, _ = setting.partition("=")
+            if equals and inner.startswith(f"{key}.") and _said(changed, inner):
+                assign(changed, [setting])
+        return changed[key]
 
 
 def _read(base: Any) -> dict[str, Any]:
@@ -200,11 +215,17 @@ def made(raw: Mapping[str, Any], axes: Mapping[str, Any], settings: Sequence[str
         if key.split(".")[0] not in (*recipes.KEYS, *_OWN):
             raise unknown("grid key", key, (*recipes.KEYS, *_OWN))
     for key, values in all_axes.items():
-        if not isinstance(values, list) or not values:
+        if not isinstance(values, list):
             msg = f"grid key '{key}' must be a list of the values it takes, not {values!r}"
+            raise SerbenchError(msg)
+        if not values:
+            msg = f"grid key '{key}' is an empty list; give the values it takes, or leave it out"
             raise SerbenchError(msg)
     rows = [_less(row, axes) for row in rows]
     grid = Grid(shared, all_axes, rows, settings)
+    # of an axis whose values a setting replaces, all would be the same run
+    kept = {key: values for key, values in all_axes.items() if not grid._is_replaced(key)}
+    grid = replace(grid, axes=kept)
     if len(grid) > MOST:
         raise SerbenchError(f"the grid has {len(grid)} runs, more than {MOST}; take some away")
     return grid

@@ -21,16 +21,17 @@ class Local(AbstractContextManager["Local"]):
     Args:
         where: the data and the results.
         jobs: small runs at once; None: as many as there are cores, or GPUs.
+        short: as that of `Pool`.
     """
 
     apart = False
 
-    def __init__(self, where: Where, jobs: int | None = None) -> None:
+    def __init__(self, where: Where, jobs: int | None = None, short: str = "") -> None:
         self.where = where
         self._gpus = gpus(where.device)
         usual = len(self._gpus) or (cores() if where.device == "cpu" else 1)
         self.jobs = jobs or usual
-        self._pool = Pool(self._gpus)
+        self._pool = Pool(self._gpus, short)
 
     def __enter__(self) -> Self:
         return self

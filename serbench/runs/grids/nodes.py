@@ -13,6 +13,7 @@ from serbench.digests import digest_path, digest_rows, rows_of
 from serbench.durable import writable
 from serbench.errors import SerbenchError
 from serbench.home import home
+from serbench.remotes import check_store
 
 if TYPE_CHECKING:
     from serbench.runs.grids.plan import Plan
@@ -109,6 +110,7 @@ def _other_corpora(wanted: Expected) -> Iterator[str]:
 def _no_room() -> Iterator[str]:
     try:
         writable(home())
+        check_store()
     except SerbenchError as error:
         yield str(error)
 

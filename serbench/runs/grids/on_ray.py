@@ -48,21 +48,22 @@ class _Try:
     """A task that is under way.
 
     number: how many times its process died and it got no further, and 1.
-    furthest: lines that the try told of that got furthest.
+    furthest: lines that the try told of that got furthest, of those before; None: there was none.
     told: lines of this try.
     sent: files of results whose records are still to come, by their paths in the results folder.
     """
 
     task: Task
     number: int = 1
-    furthest: int = 0
+    furthest: int | None = None
     told: int = 0
     sent: dict[str, bytes] = field(default_factory=dict)
 
     def again(self, *, lost: bool) -> _Try:
         """Return the next try, after one that was lost with its node or with its process."""
-        counts = not lost and self.told <= self.furthest
-        return _Try(self.task, self.number + counts, max(self.told, self.furthest))
+        further = self.furthest is not None and self.told > self.furthest
+        furthest = max(self.told, self.furthest or 0)
+        return _Try(self.task, self.number + (not lost and not further), furthest)
 
 
 class OnRay(AbstractContextManager["OnRay"]):

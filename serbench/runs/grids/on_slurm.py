@@ -29,6 +29,7 @@ _TRIES = 3  # of a job that ends before its tasks
 _JOBS = 8
 _MOST = 16  # small tasks of a job for each of its processors
 _LOOK = 1.0  # seconds between looks at the jobs
+_SHORT = "ask for more with --slurm mem_gb=GIB"
 _USUAL = {"cpus_per_task": 4, "timeout_min": 240}
 
 
@@ -54,7 +55,7 @@ class Batch:
             if each.kind == "tell":
                 heard[each.task.name].append(each._replace(task=Task(each.task.name, _nothing)))
 
-        with Local(self.where) as engine:
+        with Local(self.where, short=_SHORT) as engine:
             ended = [*engine.each(iter(self.tasks), len(self.tasks), self.size, hear)]
         return [
             (done._replace(task=Task(done.task.name, _nothing)), heard[done.task.name])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from serbench.errors import SerbenchError, counted
 from serbench.runs import recipe as recipes
+from serbench.runs.finished import kept_of_runs
 from serbench.runs.grids.shared import Sharing, Together
 from serbench.runs.remembering import remembering
 
@@ -33,6 +34,8 @@ class Plan:
             numbers.
         doubled: how many are another one once more.
         groups: the numbers of the runs to do, by what is prepared for them together.
+        begun: how many of these have finished trials.
+        trials: how many trials that are.
     """
 
     grid: Grid
@@ -40,6 +43,8 @@ class Plan:
     changed: dict[int, str] = field(default_factory=dict)
     doubled: int = 0
     groups: dict[Together, array[int]] = field(default_factory=dict)
+    begun: int = 0
+    trials: int = 0
 
     @property
     def count(self) -> int:
@@ -92,7 +97,7 @@ def plan(grid: Grid, results: Path) -> Plan:
     seen: set[int] = set()
     wrong: dict[str, array[int]] = {}
     shelves: dict[int, set[int]] = {}
-    sharing = Sharing()
+    sharing, kept = Sharing(), kept_of_runs()
     with remembering():
         for number in grid.numbers():
             try:
@@ -107,6 +112,8 @@ def plan(grid: Grid, results: Path) -> Plan:
                 made.finished.append(number)
             else:
                 made.add(number, sharing.of(recipe))
+                if kept and (trials := kept[recipe.trained.digest()[:32]]):
+                    made.begun, made.trials = made.begun + 1, made.trials + trials
             seen.add(digest)
     if wrong:
         raise impossible(grid, wrong)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -28,6 +28,9 @@ Size = Literal["shared", "small", "large"]
 """Of tasks: what runs share (all cores), small runs (a core each), and large ones (all cores)."""
 
 _Run = Literal["small", "large"]
+
+# How lines begin that are told of a task that went well, too.
+_WARNINGS = ("warning: ", "damaged and made anew: ")
 
 
 class Engine(Protocol):
@@ -70,12 +73,14 @@ class Report:
         skipped: how many were finished before.
         doubled: how many are another one once more.
         failed: those that have no result.
+        warnings: what others told, and how often.
     """
 
     done: int = 0
     skipped: int = 0
     doubled: int = 0
     failed: list[Failed] = field(default_factory=list)
+    warnings: Counter[str] = field(default_factory=Counter)
 
 
 def sweep(plan: Plan, engine: Engine, progress: Progress) -> Report:
@@ -118,7 +123,8 @@ class _Sweep:
         valid = len(plan.finished) - len(plan.changed)
         self.report = Report(skipped=valid, doubled=plan.doubled)
         self.said: dict[str, list[str]] = defaultdict(list)
-        self.logs = home() / "logs" / "sweeps" / digest_json([*map(str, plan.groups)])[:12]
+        which = digest_json([str(plan.grid), *map(str, self.where[:3])])
+        self.logs = home() / "logs" / "sweeps" / which[:12]
 
     def all(self) -> Report:
         for number, reason in self.plan.changed.items():
@@ -254,7 +260,9 @@ class _Sweep:
 
         for done in self.engine.each(tasks(), count, size, self._hear(step)):
             yield numbers.pop(done.task.name), done
-            self.said.pop(done.task.name, None)
+            said = self.said.pop(done.task.name, [])
+            if done.error is None and done.value.done:  # else it is in the log, or told once more
+                self.report.warnings.update(line for line in said if line.startswith(_WARNINGS))
 
     def _hear(self, step: Step) -> Callable[[Heard], None]:
         def hear(heard: Heard) -> None:
