@@ -21,7 +21,7 @@ def _run() -> None:
     import io
     import signal
 
-    from serbench.errors import SerbenchError
+    from serbench.errors import SerbenchError, no_memory
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -41,6 +41,10 @@ def _run() -> None:
         where = f"'{error.filename}': " if error.filename else ""
         text = f"error: {where}{error.strerror}; what is finished is kept, the same command goes on"
         sys.exit(_say(text, 2))
+    except (MemoryError, RuntimeError) as error:
+        if (full := no_memory(error)) is None:
+            raise
+        sys.exit(_say(f"error: {full}", 2))
     except SystemExit as end:
         if end.code in _ENDINGS:
             sys.exit(_ended(int(end.code)))

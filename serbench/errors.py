@@ -9,6 +9,12 @@ from collections.abc import Iterable
 # Of Unicode: control, format (bidirectional, too), surrogate, line and paragraph separator.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
+_FULL = ("out of memory", "can't allocate memory")
+_MORE_ROOM = (
+    "end other programs, or give fewer --jobs or smaller batches; what is finished is kept, the "
+    "same command goes on"
+)
+
 _JOINERS = "\u200c\u200d"  # belong to the spelling of Persian and of Indic words
 
 
@@ -55,6 +61,19 @@ def _escape(character: str) -> str:
 def brief(error: BaseException) -> str:
     """Return the kind of an error and the first line of its message."""
     return f"{type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}"
+
+
+def no_memory(error: BaseException) -> str | None:
+    """Return in one sentence that memory was short, of a GPU or the machine; None if it was not.
+
+    Torch has an error of its own for the first, and for a GPU that has no room for a process, and
+    none for the second.
+    """
+    text = str(error)
+    if not (isinstance(error, MemoryError) or any(each in text for each in _FULL)):
+        return None
+    what = brief(error).split(" GPU ")[0].rstrip(".")  # what others hold of it takes a page
+    return f"memory is short ({what}); {_MORE_ROOM}"
 
 
 def counted(count: int, noun: str) -> str:

@@ -19,7 +19,7 @@ from contextlib import closing, contextmanager, suppress
 from multiprocessing import connection, get_context, parent_process, resource_tracker
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from serbench.errors import SerbenchError, brief
+from serbench.errors import SerbenchError, brief, no_memory
 from serbench.plugins.blame import log
 from serbench.progress import Progress, Step, Within
 
@@ -321,6 +321,8 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         where = f"'{error.filename}': " if error.filename else ""
         return f"{where}{error.strerror}; what is finished is kept, the same command goes on"
+    if full := no_memory(error):
+        return full
     place = log("worker", error)
     return brief(error) + (f"; traceback: {place}" if place else "")
 
