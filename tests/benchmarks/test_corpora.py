@@ -241,7 +241,8 @@ def test_too_many_folds_for_four_speakers_are_told_how_many_there_can_be(data):
         protocols.make("speaker_folds").split(table, benchmark.task)
     folds = protocols.make("speaker_folds", k=4).split(table, benchmark.task)
     assert len(folds) == 4
-    assert few_speakers(table, folds)
+    (few,) = few_speakers(table, folds)
+    assert "fewer folds" not in few.message, "four speakers are too few for that"
 
 
 def test_dimensions_of_msp_improv(data):
@@ -281,11 +282,22 @@ def test_the_page_to_copy_reads_the_tree_to_copy(tmp_path):
         pages["benchmark"]["make"]().read(folder)
 
 
-@pytest.mark.parametrize("word", ["Anger", "", "angry", "anger "])
-def test_emotions_of_cameo_that_are_none_are_counted_and_told(word, tmp_path):
-    tree("cameo").grow(tmp_path)
-    table = tmp_path / "metadata.csv"
+def cameo_with(word, folder):
+    tree("cameo").grow(folder)
+    table = folder / "metadata.csv"
     table.write_text(table.read_text().replace("1_anger_0.wav,anger", f"1_anger_0.wav,{word}"))
+
+
+def test_what_cameo_calls_by_another_word_is_left_out_and_counted(tmp_path):
+    cameo_with("angry", tmp_path)
+    table = made("cameo").read(tmp_path)
+    assert table.attrs["left_out"] == {"calm": 30, "angry": 3}
+    assert not (table["emotion"] == "angry").any()
+
+
+@pytest.mark.parametrize("word", ["Anger", "", "anger "])
+def test_emotions_of_cameo_that_are_none_are_counted_and_told(word, tmp_path):
+    cameo_with(word, tmp_path)
     with pytest.raises(SerbenchError, match=rf"3 of 210 rows .*{word!r} of CaFE/1_anger_0\.wav"):
         made("cameo").read(tmp_path)
 

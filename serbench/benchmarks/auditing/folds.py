@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pandas import DataFrame, Series
 
 from serbench.benchmarks import SHAREABLE, Fold, Protocol, Rows, Task
-from serbench.benchmarks.reading.names import LEFT_OUT, as_one, known_people, unknown
+from serbench.benchmarks.reading.names import HOW_TO_DROP, as_one, known_people, unknown
 from serbench.benchmarks.splitting import enrolling
 from serbench.benchmarks.splitting.enrolling import Unit
 from serbench.benchmarks.splitting.hashes import parts
@@ -196,8 +196,10 @@ def few_speakers(table: DataFrame, folds: Sequence[Fold]) -> list[Finding]:
         return []
     message = (
         f"{len(few)} of {len(folds)} validation parts have fewer than {FEW} speakers: what is "
-        "chosen by them may suit nobody else; use fewer folds if there are more speakers"
+        "chosen by them may suit nobody else"
     )
+    if len(names) >= len(_PARTS) * FEW:
+        message += "; use fewer folds if there are more speakers"
     return [Finding("few_speakers", "warning", message)]
 
 
@@ -222,7 +224,7 @@ def unknown_speakers(table: DataFrame, folds: Sequence[Fold], protocol: Protocol
     message = (
         f"{nobody[placed].sum()} of {placed.sum()} utterances have an unknown speaker: "
         f"{'' if 'speaker' in protocol.shares else apart}they are in no figure by speaker; "
-        f"name them, or leave them out ({LEFT_OUT})"
+        f"name them, or leave them out ({HOW_TO_DROP})"
     )
     return [Finding("unknown_speakers", "warning", message)]
 

@@ -17,7 +17,7 @@ from serbench.benchmarks import UNKNOWN
 # Leading zeros: those after a decimal point count.
 _ZEROS = re.compile(r"(?<![0-9])(?<![0-9][.,])0+(?=[0-9])")
 _POINT = re.compile(r"^([0-9]+)\.0+$")
-LEFT_OUT = "`--set benchmark.unknown=dropped` where the benchmark has that option"
+HOW_TO_DROP = "`--set benchmark.unknown=dropped` where the benchmark has that option"
 """How utterances of unknown speakers are left out."""
 _TEXTS = ("utterance", "path", "speaker", "session", "gender", "text", "split")
 

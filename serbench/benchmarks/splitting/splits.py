@@ -18,7 +18,7 @@ from pandas import DataFrame
 
 from serbench.benchmarks import UNKNOWN, UNLABELLED, Chosen, Fold, Rows, Task
 from serbench.benchmarks.reading.layout import RESERVED
-from serbench.benchmarks.reading.names import LEFT_OUT
+from serbench.benchmarks.reading.names import HOW_TO_DROP
 from serbench.benchmarks.splitting import sentences as said
 from serbench.benchmarks.splitting.balance import balanced_folds
 from serbench.errors import SerbenchError, unknown
@@ -298,7 +298,7 @@ def _speakers(table: DataFrame, protocol: str) -> Names:
         raise SerbenchError(
             f"protocol '{protocol}' makes folds of speakers, but {nobody.sum()} of {len(table)} "
             f"utterances have an unknown one, such as '{first}': they may be anybody, tested or "
-            f"trained on; take them out of the table ({LEFT_OUT}), or {remedy}"
+            f"trained on; take them out of the table ({HOW_TO_DROP}), or {remedy}"
         )
     return speakers
 
