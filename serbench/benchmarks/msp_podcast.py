@@ -208,16 +208,19 @@ def _told(labels: Path, root: Path) -> DataFrame:
     if not files:
         corpus_folder("msp_podcast", root, [f"{labels.name}/{_LABELS[0]}"], OBTAIN)
     listed = _listed(root)
-    named = [] if listed is not None else ["Split_Set"]
-    columns = [*_SPOKEN, "EmoClass", *_DIMENSIONS.values(), *named]
-    told = read_rows(files[0], columns).replace("", None)
+    columns = [*_SPOKEN, "EmoClass", *_DIMENSIONS.values()]
+    if listed is None:
+        columns.append("Split_Set")
+    told = read_rows(files[0], columns, also=["Split_Set"]).replace("", None)
     rated = told.set_index("FileName")
     for column in _DIMENSIONS.values():
         told[column] = numbers(files[0], rated[column]).to_numpy()
     _check_letters(told, files[0])
     if listed is not None:
-        _check_same(told["FileName"].map(listed), files[0])
-        told["Split_Set"] = told["FileName"].map(listed)
+        parts = told["FileName"].map(listed)
+        if "Split_Set" in told:  # not in an older form of the table
+            _check_same(told, parts, files[0])
+        told["Split_Set"] = parts
         _check_listed(told, files[0])
         unrated = sorted(n for n, p in listed.items() if p.lower() == "test3")
         missing = [name for name in unrated if name not in set(told["FileName"])]
@@ -299,18 +302,14 @@ def _parts(path: Path) -> dict[str, str]:
     raise SerbenchError(f"'{path}': {said}, as of a download that was interrupted; get it again")
 
 
-def _check_same(listed: Series[str], path: Path) -> None:
-    """Refuse a list of parts that is of another release than the labels, if these say theirs."""
-    try:
-        own = read_rows(path, ["FileName", "Split_Set"])
-    except SerbenchError:
-        return  # an older form of the table
+def _check_same(told: DataFrame, listed: Series[str], path: Path) -> None:
+    """Refuse a list of parts that is of another release than the labels, which say theirs."""
     parts = [
-        side.str.lower().str.replace(" ", "").map(_PARTS) for side in (own["Split_Set"], listed)
+        side.str.lower().str.replace(" ", "").map(_PARTS) for side in (told["Split_Set"], listed)
     ]
     apart = parts[0].notna() & parts[1].notna() & parts[0].ne(parts[1])
     if apart.any():
-        first = own["FileName"][apart].iloc[0]
+        first = told["FileName"][apart].iloc[0]
         msg = (
             f"benchmark 'msp_podcast': {apart.sum()} turns are in another part by Partitions.txt "
             f"than by '{path}' (first: {first}), as of two releases; have both of one, or move "

@@ -239,12 +239,15 @@ def read_csv(path: Path, columns: Sequence[str], index: Sequence[str]) -> DataFr
     return table.loc[list(index)]
 
 
-def read_rows(path: Path, columns: Sequence[str], *, separator: str = ",") -> DataFrame:
+def read_rows(
+    path: Path, columns: Sequence[str], *, also: Sequence[str] = (), separator: str = ","
+) -> DataFrame:
     """Return columns of a corpus' table as texts, all its rows.
 
     Args:
         path: of the file.
         columns: that it has, in this order.
+        also: further ones, as far as it has them.
         separator: of its cells.
 
     Raises:
@@ -266,7 +269,8 @@ def read_rows(path: Path, columns: Sequence[str], *, separator: str = ",") -> Da
             f"{', '.join(map(str, table.columns[:20]))}{_parted(table, separator)}; get it again"
         )
         raise SerbenchError(msg)
-    return table[list(columns)]
+    there = [column for column in also if column in table]
+    return table[[*dict.fromkeys([*columns, *there])]]
 
 
 def numbers(path: Path, cells: Series) -> Series:
