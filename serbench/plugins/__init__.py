@@ -155,7 +155,10 @@ def validate(plugin: Plugin, options: Mapping[str, Any]) -> dict[str, Any]:
     part = _KEYS.get(plugin.kind, called(plugin.kind))
     for name, option in plugin.options.items():
         if option.default is REQUIRED and name not in options:
-            msg = f"{label} needs option '{name}'; give --set {part}.{name}=VALUE"
+            msg = (
+                f"{label} needs option '{name}'; give --set {part}.{name}=VALUE to a run, "
+                f"--set {name}=VALUE to a command that is about this alone"
+            )
             raise SerbenchError(msg)
     return {
         option.name: _checked(label, option, options.get(option.name, option.default))

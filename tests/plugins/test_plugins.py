@@ -104,7 +104,7 @@ def test_an_option_without_a_default_must_be_given(tmp_path: Path) -> None:
     ):
         plugins.make(plugin, options={})
     step = plugins.find("postprocessors", str(path))
-    with pytest.raises(SerbenchError, match=r"post-processor.*give --set postprocess\.size=VALUE"):
+    with pytest.raises(SerbenchError, match=r"post-.*--set postprocess\.size=.* --set size="):
         plugins.make(step, options={})
 
 
