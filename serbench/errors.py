@@ -90,9 +90,28 @@ def unknown(kind: str, name: str, known: Iterable[str], remedy: str = "") -> Ser
         known: the names that exist.
         remedy: a closing sentence, such as the command that lists them.
     """
+    guess, listed = _instead(name, known)
+    asked = f"no {kind} '{name}'{guess} There are: {listed}"
+    return SerbenchError(asked + (f"; {remedy}" if remedy else ""))
+
+
+def unknown_option(owner: str, name: str, known: Iterable[str]) -> SerbenchError:
+    """Return the error for an option that something does not have, as `unknown` does.
+
+    Args:
+        owner: what it was given to ("upstream 'mfcc'").
+        name: what the user wrote.
+        known: the options that it has.
+    """
+    guess, listed = _instead(name, known)
+    if not listed:
+        return SerbenchError(f"{owner} has no options; leave out '{name}'")
+    return SerbenchError(f"{owner} has no option '{name}'{guess} It has: {listed}")
+
+
+def _instead(name: str, known: Iterable[str]) -> tuple[str, str]:
+    """Return the near miss as the end of a sentence, and the first names that exist as a list."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    asked = f"no {kind} '{name}'"
     guess = f"; did you mean '{near[0]}'?" if near else "."
-    listed = f" There are: {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}"
-    return SerbenchError(asked + guess + listed + (f"; {remedy}" if remedy else ""))
+    return guess, f"{', '.join(names[:20])}{', ...' if len(names) > 20 else ''}"

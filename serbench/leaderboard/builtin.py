@@ -81,4 +81,6 @@ def own_plugin(kind: plugins.Kind, name: str) -> plugins.Plugin:
     if own == name:
         return plugins.find(kind, name)
     instead = f"; '{own}' does" if own else ""
-    raise SerbenchError(f"no {kind[:-1]} '{name[:_LONGEST]}' comes with serbench{instead}")
+    raise SerbenchError(
+        f"no {plugins.called(kind)} '{name[:_LONGEST]}' comes with serbench{instead}"
+    )

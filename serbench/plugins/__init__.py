@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from serbench.errors import SerbenchError, unknown
+from serbench.errors import SerbenchError, unknown, unknown_option
 from serbench.plugins import blame, describing, loading, sources
 from serbench.plugins.describing import REQUIRED, Option
 
@@ -31,7 +31,10 @@ Kind = Literal["upstreams", "downstreams", "benchmarks", "postprocessors"]
 KINDS: tuple[Kind, ...] = ("upstreams", "downstreams", "benchmarks", "postprocessors")
 # What a recipe says of a plugin beside its options; the second of an upstream alone.
 _TAKEN = ("name", "layers")
-_WHOLE = 2**63  # what whole numbers stay below, so that every reader of a record takes them
+# What one is called, where that is not the kind without its last letter, and its key in a recipe.
+_CALLED: dict[Kind, str] = {"postprocessors": "post-processor"}
+_KEYS: dict[Kind, str] = {"postprocessors": "postprocess"}
+_MOST = 2**63  # what numbers stay below, so that every reader of a record takes them
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,15 @@ def builtin(kind: Kind, name: str) -> str | None:
     return {own.casefold(): own for own in _builtin(kind)}.get(name.casefold())
 
 
+def called(kind: Kind) -> str:
+    """Return what one of a kind is called in a sentence."""
+    return _CALLED.get(kind, kind.removesuffix("s"))
+
+
+def _label(plugin: Plugin) -> str:
+    return f"{called(plugin.kind)} '{plugin.name}'"
+
+
 def find(kind: Kind, name: str) -> Plugin:
     """Return what is known of a plugin, without importing it.
 
@@ -97,14 +109,14 @@ def find(kind: Kind, name: str) -> Plugin:
     if name.endswith(".py"):
         path = Path(name).expanduser()
         if not path.is_file():
-            msg = f"{kind[:-1]} file '{name}' does not exist; give the path of a Python file"
+            msg = f"{called(kind)} file '{name}' does not exist; give the path of a Python file"
             raise SerbenchError(msg)
         code = sources.digest(sources.of_file(path))
         return _describe(kind, path.stem, path, "file", code)
     if name in _builtin(kind) and name not in _foreign(kind):
         return _own(kind, name)
     if name not in _foreign(kind):
-        raise unknown(kind[:-1], name, names(kind), f"or give the path of a file, ./{name}.py")
+        raise unknown(called(kind), name, names(kind), f"or give the path of a file, ./{name}.py")
     return _installed(kind, name)
 
 
@@ -115,14 +127,15 @@ def _installed(kind: Kind, name: str) -> Plugin:
         dists = [each.dist.name if each.dist else "a package" for each in (entry, *others)]
         taken = " of a built-in one" if name in _builtin(kind) else ""
         msg = (
-            f"{kind[:-1]} '{name}' of {' and '.join(dists)} has the name{taken or ' of another'}; "
-            "rename it or uninstall that package"
+            f"{called(kind)} '{name}' of {' and '.join(dists)} has the "
+            f"name{taken or ' of another'}; rename it or uninstall that package"
         )
         raise SerbenchError(msg)
     source = sources.module_file(entry)
     if source is None or entry.dist is None:
         msg = (
-            f"{kind[:-1]} '{name}' is announced as {entry.value}, which is not there; reinstall it"
+            f"{called(kind)} '{name}' is announced as {entry.value}, which is not there; "
+            "reinstall it"
         )
         raise SerbenchError(msg)
     code = sources.digest(sources.of_entry(entry))
@@ -135,13 +148,17 @@ def validate(plugin: Plugin, options: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         SerbenchError: an option that does not exist, or a value of the wrong type.
     """
-    label = f"{plugin.kind[:-1]} '{plugin.name}'"
+    label = _label(plugin)
     for key in options:
         if key not in plugin.options:
-            raise unknown(f"option of {label}", key, plugin.options)
+            raise unknown_option(label, key, plugin.options)
+    part = _KEYS.get(plugin.kind, called(plugin.kind))
     for name, option in plugin.options.items():
         if option.default is REQUIRED and name not in options:
-            msg = f"{label} needs option '{name}'; give --set {plugin.kind[:-1]}.{name}=VALUE"
+            msg = (
+                f"{label} needs option '{name}'; give --set {part}.{name}=VALUE to a run, "
+                f"--set {name}=VALUE to a command that is about this alone"
+            )
             raise SerbenchError(msg)
     return {
         option.name: _checked(label, option, options.get(option.name, option.default))
@@ -152,7 +169,7 @@ def validate(plugin: Plugin, options: Mapping[str, Any]) -> dict[str, Any]:
 def defaults(plugin: Plugin) -> dict[str, Any]:
     """Return the options of a plugin that need not be given, with what they then are."""
     own = {name: o.default for name, o in plugin.options.items() if o.default is not REQUIRED}
-    label = f"{plugin.kind[:-1]} '{plugin.name}'"
+    label = _label(plugin)
     return {name: _checked(label, plugin.options[name], value) for name, value in own.items()}
 
 
@@ -171,7 +188,7 @@ def blamed(plugin: Plugin) -> AbstractContextManager[None]:
     """Return in what an exception that comes out of a plugin of others becomes one sentence."""
     if not plugin.code:
         return nullcontext()
-    return blame.blamed(f"{plugin.kind[:-1]} '{plugin.name}'", lambda: files(plugin).values())
+    return blame.blamed(_label(plugin), lambda: files(plugin).values())
 
 
 def files(plugin: Plugin) -> dict[str, Path]:
@@ -189,7 +206,9 @@ def adapter(plugin: Plugin) -> Callable[..., dict[str, Any]]:
     """
     for name in plugin.adapted_by:
         if name not in plugin.options:
-            raise unknown(f"option of '{plugin.name}' (in ADAPTED_BY)", name, plugin.options)
+            raise unknown_option(
+                f"{_label(plugin)}, whose ADAPTED_BY names it,", name, plugin.options
+            )
     function: Callable[..., dict[str, Any]] | None = getattr(module(plugin), "adapt", None)
     if function is None:
         msg = f"{plugin.source} has the constant ADAPTED_BY but no function 'adapt'; define one"
@@ -219,9 +238,7 @@ def _found(plugin: Plugin) -> ModuleType:
     except ModuleNotFoundError as error:
         moved = "; serbench's modules have moved, CONTRIBUTING.md shows where"
         remedy = moved if (error.name or "").startswith("serbench") else "; install it"
-        msg = (
-            f"{plugin.kind[:-1]} '{plugin.name}' imports '{error.name}', which is not there{remedy}"
-        )
+        msg = f"{_label(plugin)} imports '{error.name}', which is not there{remedy}"
         raise SerbenchError(msg) from error
 
 
@@ -262,11 +279,11 @@ def _describe(
     code: str = "",
     entry: EntryPoint | None = None,
 ) -> Plugin:
-    tree = describing.parsed(f"{kind[:-1]} '{name}'", source)
+    tree = describing.parsed(f"{called(kind)} '{name}'", source)
     attribute = entry.attr if entry is not None else "make"
     functions = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == attribute]
     if not functions:
-        msg = f"{kind[:-1]} '{name}': {source} has no function '{attribute}'; define one"
+        msg = f"{called(kind)} '{name}': {source} has no function '{attribute}'; define one"
         raise SerbenchError(msg)
     doc = (ast.get_docstring(tree) or "").split("\n")[0]
     taken = _TAKEN if kind == "upstreams" else _TAKEN[:1]
@@ -312,6 +329,7 @@ def _out_of_bounds(value: Any) -> str | None:
         return next(filter(None, map(_out_of_bounds, value)), None)
     if isinstance(value, float) and not math.isfinite(value):
         return "give a finite number"
-    if isinstance(value, int) and not -_WHOLE < value < _WHOLE:
-        return "give a whole number of at most 18 digits"
+    if isinstance(value, int | float) and not abs(value) < _MOST:
+        whole = "whole " if isinstance(value, int) else ""
+        return f"give a {whole}number of at most 18 digits"
     return None

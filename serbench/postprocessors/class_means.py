@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from serbench.postprocessors import Values
 
 EDITION = 2
+_MOST = 1000  # rounds: EM has long come to rest by then
 Move = Literal["together", "each"]
 
 
@@ -40,10 +41,10 @@ class ClassMeans(PostProcessor):
     serves: ClassVar[frozenset[str]] = frozenset({"classification"})
 
     def __init__(self, move: Move, strength: float, rounds: int, calibrate: bool) -> None:
-        if not strength > 0 or rounds < 1:
+        if not strength > 0 or not 1 <= rounds <= _MOST:
             msg = (
                 f"post-processor 'class_means' has strength {strength:g} and {rounds} rounds; give "
-                "a strength above 0 and 1 round or more"
+                f"a strength above 0 and 1 to {_MOST} rounds"
             )
             raise SerbenchError(msg)
         self.move, self.strength, self.rounds = move, strength, rounds
@@ -159,7 +160,7 @@ def make(
             T3A and Emo-TTA: where all move alike that takes more utterances, and errs sooner.
         strength: utterances as which the training part counts (each of its means, for "each").
             Our choice.
-        rounds: of EM.
+        rounds: of EM, 1 to 1000.
         calibrate: by the temperature that fits the validation part.
 
     Raises:

@@ -219,7 +219,7 @@ def read_corpus(benchmark: Benchmark, data: Path | None) -> DataFrame:
     if root is None:
         msg = (
             f"benchmark '{benchmark.name}' needs its corpus; give --data DIR or set SERBENCH_DATA "
-            f"to the folder that holds '{benchmark.folder}'. {benchmark.obtain}"
+            f"to the folder that holds '{benchmark.folder}'; {benchmark.obtain}"
         )
         raise SerbenchError(msg)
     return _table_of(benchmark.name, benchmark.read(root / benchmark.folder))

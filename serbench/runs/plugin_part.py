@@ -30,7 +30,7 @@ def plugin_part(kind: plugins.Kind, name: str, options: Mapping[str, Any]) -> Pa
     for key, value in options.items():
         path = local_path(value) if _may_be_path(plugin, key, value) else None
         if path is not None:
-            contents[key] = _content(f"option '{key}' of {kind[:-1]} '{name}'", path)
+            contents[key] = _content(f"option '{key}' of {plugins.called(kind)} '{name}'", path)
     given = {
         "name": name,
         "options": options,
@@ -42,7 +42,7 @@ def plugin_part(kind: plugins.Kind, name: str, options: Mapping[str, Any]) -> Pa
         "contents": contents,
         "recommends": plugin.constants.get("TRAINING", {}) if plugin.code else {},
     }
-    return validated(Part, kind[:-1], given)
+    return validated(Part, plugins.called(kind), given)
 
 
 def plugin_of(kind: plugins.Kind, part: Part) -> plugins.Plugin:
@@ -53,7 +53,8 @@ def plugin_of(kind: plugins.Kind, part: Part) -> plugins.Plugin:
     """
     plugin = plugins.find(kind, part.name)
     if plugin.code != part.code:
-        msg = f"the code of {kind[:-1]} '{part.name}' has changed since this run began; start again"
+        what = f"{plugins.called(kind)} '{part.name}'"
+        msg = f"the code of {what} has changed since this run began; start again"
         raise SerbenchError(msg)
     return plugin
 

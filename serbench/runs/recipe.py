@@ -18,7 +18,7 @@ from serbench.runs.parts import ACROSS, Part, Recipe, validated
 from serbench.runs.plugin_part import plugin_part
 from serbench.runs.recipe_files import path_of, read_recipe, shipped, summary
 from serbench.runs.remembering import remembered
-from serbench.training.settings import FineTuning, Stage, Training
+from serbench.training.settings import FineTuning, Stage, Training, Weighting
 
 if TYPE_CHECKING:
     from serbench.benchmarks import Benchmark, Protocol
@@ -56,9 +56,9 @@ def resolve(raw: Mapping[str, Any]) -> Recipe:
     if not isinstance(given, Mapping):
         msg = f"recipe key 'training' must be a table of settings, not {given!r}"
         raise SerbenchError(msg)
-    if isinstance(given.get("finetune"), Mapping):
-        tuning = validated(FineTuning, "training.finetune", given["finetune"])
-        given = {**given, "finetune": tuning}
+    for key, table in (("finetune", FineTuning), ("weighting", Weighting)):
+        if isinstance(given.get(key), Mapping):
+            given = {**given, key: validated(table, f"training.{key}", given[key])}
     return validated(
         Recipe,
         "recipe",

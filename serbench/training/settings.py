@@ -9,7 +9,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    PositiveFloat,
     ValidationInfo,
     field_validator,
 )
@@ -19,7 +18,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MOST = 2**31
+# What no reader of a record would take for a number of a table.
+_LARGEST = 2**63
 Count = Annotated[int, Field(ge=1, lt=_MOST)]
+Positive = Annotated[float, Field(gt=0, lt=_LARGEST)]
 Seconds = Annotated[float, Field(gt=0, lt=1e9)]
 # As large as every library takes it.
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -89,15 +91,15 @@ class Learning(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    learning_rates: tuple[PositiveFloat, ...] = Field(default=(1e-3,), min_length=1)
+    learning_rates: tuple[Positive, ...] = Field(default=(1e-3,), min_length=1)
     batch: int = Field(default=32, ge=2, lt=_MOST)
     epochs: Count = 30
     patience: Count | None = None
     warmup: int = Field(default=0, ge=0, lt=_MOST)
     schedule: Literal["constant", "linear"] = "constant"
-    weight_decay: float = Field(default=0.0, ge=0)
-    clip_norm: PositiveFloat = 1.0
-    dimension_weights: tuple[PositiveFloat, ...] | None = None
+    weight_decay: float = Field(default=0.0, ge=0, lt=_LARGEST)
+    clip_norm: Positive = 1.0
+    dimension_weights: tuple[Positive, ...] | None = None
     standardize: bool = True
     average: Count = 1
 
@@ -120,7 +122,7 @@ class Weighting(BaseModel):
     components: Count = 10
     mixtures: Count = 1
     nearest: Count = 5
-    strength: float = Field(default=1.0, ge=0)
+    strength: float = Field(default=1.0, ge=0, lt=_LARGEST)
     seed: Seed = 0
 
 
@@ -141,7 +143,7 @@ class Training(Learning):
 
     refit: bool = False
     finetune: bool | FineTuning = False
-    upstream_rate: PositiveFloat | None = None
+    upstream_rate: Positive | None = None
     weighting: Weighting | None = None
 
     @field_validator("finetune")
@@ -186,7 +188,7 @@ class Stage(Learning, FineTuning):
     """
 
     epochs: Count = 10
-    upstream_rate: PositiveFloat | None = 5e-5
+    upstream_rate: Positive | None = 5e-5
     seed: Seed = 0
 
     @property

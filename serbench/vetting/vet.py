@@ -42,17 +42,18 @@ def vet(
     """
     if not plugin.code:
         return
-    what = [_EDITION, plugin.kind, version("serbench"), dict(identity), device.partition(":")[0]]
-    known = home() / "checked" / digest_json(what)
+    sound = [_EDITION, plugin.kind, version("serbench"), dict(identity), device.partition(":")[0]]
+    known = home() / "checked" / digest_json(sound)
     if known.is_file():
         return
-    kind, name = plugin.kind[:-1], plugin.name
-    progress.tell(f"{kind} '{name}' is checked on {device}, as its code is new here")
+    what = f"{plugins.called(plugin.kind)} '{plugin.name}'"
+    progress.tell(f"{what} is checked on {device}, as its code is new here")
     failures = failures_of(plugin, given, progress, device=device)
     if failures:
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
-        msg = f"{kind} '{name}' is not run: {failures[0]}{more}; `serbench check {kind}` says all"
+        command = f"serbench check {plugin.kind[:-1]}"
+        msg = f"{what} is not run: {failures[0]}{more}; `{command}` says all"
         raise SerbenchError(msg)
     with suppress(OSError):  # it is then checked again
         known.parent.mkdir(parents=True, exist_ok=True)
-        known.write_text(f"{kind} {name}, {plugin.origin}\n", encoding="utf-8")
+        known.write_text(f"{what}, {plugin.origin}\n", encoding="utf-8")

@@ -277,7 +277,7 @@ def test_other_rows_than_those_of_x_are_refused(table: DataFrame) -> None:
     ("name", "options", "message"),
     [
         ("speaker_fold", {}, "did you mean 'speaker_folds'?"),
-        ("speaker_folds", {"folds": 3}, "no option of protocol 'speaker_folds' 'folds'"),
+        ("speaker_folds", {"folds": 3}, "protocol 'speaker_folds' has no option 'folds'"),
         ("speaker_folds", {"k": 1}, "option 'k' of protocol 'speaker_folds'"),
         ("speaker_folds", {"valid": "merge"}, "did you mean 'merged'?"),
     ],

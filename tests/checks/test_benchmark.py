@@ -312,7 +312,7 @@ def test_the_caller_keeps_his_random_state(data: Path, tmp_path: Path) -> None:
 def test_an_unknown_benchmark_or_option_is_the_users_fault(tmp_path: Path) -> None:
     with pytest.raises(SerbenchError, match="no benchmark 'emodbb'; did you mean 'emodb'"):
         check_benchmark("emodbb")
-    with pytest.raises(SerbenchError, match="no option of benchmark 'mine' 'versoin'"):
+    with pytest.raises(SerbenchError, match="benchmark 'mine' has no option 'versoin'"):
         check_benchmark(written(tmp_path), {"versoin": "2"})
 
 

@@ -93,7 +93,7 @@ def test_a_broken_result_is_named_not_skipped(results: Path) -> None:
         ((*RUN, "--protocol", "loso"), "no protocol 'loso'"),
         ((*RUN, "--set", "training.epoch=3"), "did you mean 'epochs'?"),
         ((*RUN, "--set", "training.batch=0"), "training key 'batch'"),
-        ((*RUN, "--weights", "base"), "no option of upstream 'mfcc' 'weights'"),
+        ((*RUN, "--weights", "base"), "upstream 'mfcc' has no option 'weights'"),
         ((*RUN, "--benchmark", "emodb"), "SERBENCH_DATA"),
         ((*RUN, "--recipe", "suberb"), "did you mean 'superb'?"),
         ((*RUN, "--device", "gpu"), "device 'gpu' cannot be used"),

@@ -135,7 +135,7 @@ FORGED = {
     "several corpora": (lambda: in_recipe("benchmark", name="across"), "of several corpora"),
     "other code": (lambda: in_recipe("benchmark", origin="file"), "cannot have that name"),
     "unknown option": (
-        lambda: in_recipe("benchmark", options={"task": "x"}), "no option of benchmark 'emodb'"
+        lambda: in_recipe("benchmark", options={"task": "x"}), "benchmark 'emodb' has no option"
     ),
     "another version": (lambda: benchmark(version="2"), "'emodb' has version 1"),
     "synthetic": (lambda: benchmark(synthetic=True), "'emodb' has synthetic False"),

@@ -60,10 +60,11 @@ def test_validate_fills_defaults_and_converts(mine: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"mel": 3}, "no option of upstream 'mine' 'mel'; did you mean 'mels'?"),
+        ({"mel": 3}, "upstream 'mine' has no option 'mel'; did you mean 'mels'. It has: mels, "),
         ({"mels": "many"}, "option 'mels' of upstream 'mine': .* not 'many'"),
         ({"mode": "c"}, "option 'mode' .*'a' or 'b', not 'c'"),
         ({"rates": [0.1, float("inf")]}, "'rates' .*give a finite number, not .*inf"),
+        ({"rates": [1e300]}, "'rates' .*give a number of at most 18 digits, not .*1e.300"),
         ({"rates": [float("nan")]}, "'rates' .*give a finite number, not .*nan"),
         ({"mels": 2**63}, "'mels' .*a whole number of at most 18 digits, not 9223372036854775808"),
         ({"mels": -(10**400)}, "'mels'"),
@@ -102,6 +103,9 @@ def test_an_option_without_a_default_must_be_given(tmp_path: Path) -> None:
         SerbenchError, match=r"needs option 'size'; give --set upstream\.size=VALUE"
     ):
         plugins.make(plugin, options={})
+    step = plugins.find("postprocessors", str(path))
+    with pytest.raises(SerbenchError, match=r"post-.*--set postprocess\.size=.* --set size="):
+        plugins.make(step, options={})
 
 
 def test_a_miss_names_the_near_miss_and_the_rest() -> None:

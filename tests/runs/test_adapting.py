@@ -455,7 +455,10 @@ def test_foreign_upstreams_adapt_too(raw: dict[str, Any], tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (('("scale",)', '("scle",)'), "no option of 'mine' .in ADAPTED_BY. 'scle'.*mean 'scale'"),
+        (
+            ('("scale",)', '("scle",)'),
+            "'mine'.*ADAPTED_BY names it, has no option 'scle'.*mean 'scale'",
+        ),
         (("def adapt(", "def adopt("), "has the constant ADAPTED_BY but no function 'adapt'"),
     ],
 )

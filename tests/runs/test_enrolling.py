@@ -182,7 +182,7 @@ def test_classes_are_moved_by_what_is_enrolled(tmp_path: Path) -> None:
         (10**400, "is 1000.*0000; give a number of clips"),
         ({"amount": True, "aside": 3}, "is True; give a number of clips"),
         ({"clips": 3}, "enrol key 'clips'"),
-        (6, "nothing is left to score; set less aside with enrol.aside"),
+        (6, "nothing is left to score; enrol and set aside .enrol.aside. less"),
     ],
 )
 def test_what_cannot_be_enrolled_is_one_sentence(

@@ -146,7 +146,7 @@ def test_a_finished_run_is_corrected_without_training(
     ("steps", "message"),
     [
         ("em_prior", "'em_prior' corrects classification, not regression; leave it out"),
-        (["pldc", "plcd"], "no postprocessor 'plcd'; did you mean 'pldc'"),
+        (["pldc", "plcd"], "no post-processor 'plcd'; did you mean 'pldc'"),
         ({"name": "pldc", "k": 0}, "option 'k' of post-processor 'pldc' is 0; give 1 or more"),
         ([{"k": 2}], "`serbench list postprocessors` shows the names"),
     ],

@@ -194,9 +194,18 @@ def test_classes_get_other_priors_in_a_chain(labelled: Outcome) -> None:
     ("steps", "message"),
     [
         ("pldc", "'pldc' corrects regression, not classification"),
-        ("plcd", "no postprocessor 'plcd'; did you mean 'pldc'"),
+        ("plcd", "no post-processor 'plcd'; did you mean 'pldc'"),
+        (
+            {"name": "em_prior", "temperature": 2},
+            "'em_prior' has no option 'temp.*has: calibrate, s",
+        ),
+        ({"name": "em_prior", "strength": 1e300}, "'strength' .*a number of at most 18 digits"),
+        ({"name": "class_means", "rounds": 10**9}, "1000000000 rounds; give .* 1 to 1000 rounds"),
         ([], "no post-processor is given"),
-        ({"name": "em_prior", "strength": "much"}, "option 'strength' of postprocessor 'em_prior'"),
+        (
+            {"name": "em_prior", "strength": "much"},
+            "option 'strength' of post-processor 'em_prior'",
+        ),
         ({"k": 3}, "must be a name or a table with a name"),
     ],
 )

@@ -297,8 +297,11 @@ def test_a_recipe_survives_its_record() -> None:
         ({"benchmark": "dmo"}, r"no benchmark 'dmo'; did you mean 'demo'\?"),
         ({"benchmark": "./none.toml"}, r"none.toml"),
         ({"protocol": "speaker_fold"}, r"no protocol 'speaker_fold'; did you mean 'speaker_folds'"),
-        ({"protocol": {"name": "speaker_folds", "kk": 4}}, r"no option .* 'kk'; did you mean 'k'"),
+        ({"protocol": {"name": "speaker_folds", "kk": 4}}, r"has no option 'kk'; did you mean 'k'"),
         ({"protocol": {"name": "speaker_folds", "k": 2}}, r"option 'k' .* not 2"),
+        ({"training": {"weighting": {"method": "b2"}}}, "no training.weighting key 'method'"),
+        ({"training": {"weighting": {"strength": -1}}}, "training.weighting key 'strength' must"),
+        ({"training": {"clip_norm": 1e300}}, "'clip_norm' must be less than 92"),
         ({"training": {"epoch": 3}}, r"no training key 'epoch'; did you mean 'epochs'\?"),
         (
             {"training": {"batch": 1}},

@@ -167,7 +167,7 @@ def test_a_step_that_depends_on_more_than_it_is_given_corrects_nothing(
     """What a step remembers of another fold may be truths of those whom it corrects now."""
     path, said = step(tmp_path, body), BAD_STEPS[body]
     made = resolve({"upstream": "fbank", "downstream": "mlp", "postprocess": path})
-    told = f"postprocessor 'step' is not run: regression: .*{said}"
+    told = f"post-processor 'step' is not run: regression: .*{said}"
     with pytest.raises(SerbenchError, match=told):
         made_of(made.postprocess, Regression(("arousal",), 1, 5))
     assert any(re.search(said, each) for each in check_plugin("postprocessors", path, {}))
@@ -205,7 +205,7 @@ def test_sound_code_is_checked_once_and_again_when_it_changes(
     assert vetted("fbank") == []
     assert vetted(head(tmp_path), "downstreams") != []
     told = [vetted(step(tmp_path), "postprocessors") for _ in range(2)]
-    assert told == [["postprocessor 'step' is checked on cpu, as its code is new here"], []]
+    assert told == [["post-processor 'step' is checked on cpu, as its code is new here"], []]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU that CUDA can use here")

@@ -150,7 +150,7 @@ def enrolled_folds(
     """
     made = enrolling.enrol(table, folds, amount, unit, aside)
     told = [f"fold '{f.name}': nothing is left to score" for f in made if not len(f.test)]
-    told = [f"{each}; set less aside with enrol.aside" for each in told]
+    told = [f"{each}; enrol and set aside (enrol.aside) less" for each in told]
     told += _twice(table, made) if "recording" in table else []
     if told:
         raise SerbenchError("\n".join(["the folds cannot be used with this enrolment:", *told]))

@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, get_type_hints
 from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError, validate_call
 
 from serbench.benchmarks import Protocol
-from serbench.errors import SerbenchError, unknown
+from serbench.errors import SerbenchError, unknown, unknown_option
 
 P = ParamSpec("P")
 
@@ -30,11 +30,8 @@ def factory(build: Callable[P, Protocol]) -> Callable[P, Protocol]:
     @functools.wraps(build)
     def made(*args: P.args, **options: P.kwargs) -> Protocol:
         for option in options:
-            if not known:
-                msg = f"protocol '{name}' has no options; leave out '{option}'"
-                raise SerbenchError(msg)
             if option not in known:
-                raise unknown(f"option of protocol '{name}'", option, known)
+                raise unknown_option(f"protocol '{name}'", option, known)
         try:
             return checked(*args, **options)
         except ValidationError as error:
