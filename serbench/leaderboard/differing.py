@@ -99,10 +99,13 @@ def _between(recipes: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _short(keys: Iterable[str]) -> dict[str, str]:
-    """Return what each key is called: its last part, where no other has the same."""
-    every = dict.fromkeys(keys)
+    """Return what each key is called: its last part, or all as one sets it if others end so."""
+    every = {key: key.replace(".options.", ".") for key in keys}
     last = Counter(key.rpartition(".")[2] for key in every)
-    return {key: name if last[name := key.rpartition(".")[2]] == 1 else key for key in every}
+    return {
+        key: name if last[name := key.rpartition(".")[2]] == 1 else whole
+        for key, whole in every.items()
+    }
 
 
 def keys_apart(recipes: Sequence[dict[str, Any]]) -> list[str]:

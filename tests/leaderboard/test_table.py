@@ -382,8 +382,8 @@ def test_options_of_the_same_name_are_told_apart():
     two["downstream"]["name"] = "mlp2"
     shown = differing([record(labels=mlp, recipe=one), record(labels=mlp, recipe=two)])
     assert shown == [
-        "upstream.options.name=a, downstream.name=mlp",
-        "upstream.options.name=b, downstream.name=mlp2",
+        "upstream.name=a, downstream.name=mlp",
+        "upstream.name=b, downstream.name=mlp2",
     ]
 
 
