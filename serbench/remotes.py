@@ -50,8 +50,11 @@ def results_folder(given: str | Path, tell: Callable[[str], object] = lambda tex
         tell: shows a line.
 
     Raises:
-        SerbenchError: the URL cannot be reached.
+        SerbenchError: the URL cannot be reached, or it is neither a path nor a URL.
     """
+    if not str(given) or (str(given).partition(":")[0] in _LOCAL and "://" not in str(given)):
+        msg = f"--results '{given}' is no folder; give its path, or a URL such as file:///results"
+        raise SerbenchError(msg)
     if "://" not in str(given):
         return Path(given)
     url = str(given).rstrip("/")

@@ -176,6 +176,12 @@ def test_a_url_that_answers_no_more_is_told_with_the_folder_that_is_like_it(
     )
 
 
+@pytest.mark.parametrize("given", ["", "file:results", "local:results"])
+def test_what_is_neither_a_folder_nor_a_url_is_refused(given: str) -> None:
+    with pytest.raises(SerbenchError, match="is no folder; give its path, or a URL such as file:"):
+        remotes.results_folder(given)
+
+
 @pytest.mark.parametrize("url", ["file://rel/x", "local://rel/x", "rel/x"])
 def test_a_relative_url_is_refused_with_the_whole_one(
     at, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -78,6 +78,7 @@ def test_an_unknown_name_in_row_73_is_told_before_anything_starts(tmp_path: Path
         ({"grid": {"upstream": []}}, "'upstream' is an empty list; give the values it takes"),
         ({"grid": []}, "must be a table of lists"),
         ({"rows": {}}, "must be tables, each under a line"),
+        ({"rows": [{"seeds": [1]}, {"upstrem": "x"}]}, "no grid key in row 2 'upstrem'; did you"),
         ({"grid": {"training.epochs": [*range(1001)], "seeds": [[0]] * 1000}}, "more than 1000000"),
     ],
 )
@@ -92,7 +93,7 @@ def test_what_is_no_grid_is_refused(raw: dict[str, Any], said: str) -> None:
         ("training.epochs", date(2020, 1, 1), "epochs' must be a valid integer"),
         ("training.epochs", True, "epochs' takes numbers, not True"),
         ("training.learning_rates", [1e-3, True], "learning_rates' takes numbers, not"),
-        ("training.weighting", {"seed": True}, "weighting' takes numbers, not"),
+        ("training.weighting", {"seed": True}, "seed' takes numbers, not True"),
         ("seeds", [3, True], "'seeds' takes numbers, not"),
         ("downstream", {"name": "mlp", "dropout": True}, "'dropout' .* takes numbers, not True"),
         ("training.learning_rates", [math.inf], "learning_rates' must be a finite number"),
@@ -119,7 +120,7 @@ def test_a_sweep_does_what_single_runs_do_skips_it_next_time_and_survives_a_bad_
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "home"))
-    wrong = {"upstream": "fbank", "downstream": "mlp", "training.learning_rates": [1e30]}
+    wrong = {"upstream": "fbank", "downstream": "mlp", "training.learning_rates": [1e18]}
     raw = SHARED | {"rows": [{}, wrong]}
     report = swept(raw, corpus, tmp_path / "swept", jobs=2)
     assert (report.done, report.skipped) == (4, 0)
@@ -472,17 +473,58 @@ def make(dim):
 """
 
 
+# heads that only a process of the sweep cannot make, as one that is asked for a GPU of its own
+UNMADE = """
+import os, signal
+from multiprocessing import parent_process
+from serbench.downstreams import mean_pool
+
+
+def make(dim):
+    if parent_process():
+        {deed}
+    return mean_pool.make(dim)
+"""
+HEADS = {
+    "raising": RAISING,
+    "unmade": UNMADE.format(deed='raise RuntimeError("not here")'),
+    "dying": UNMADE.format(deed="os.kill(os.getpid(), signal.SIGKILL)"),
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
 def test_a_head_that_fails_costs_none_of_those_who_share_its_features(
+    name: str, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "home"))
+    (tmp_path / f"{name}.py").write_text(HEADS[name])
+    heads = [str(tmp_path / f"{name}.py"), "mean_pool"]
+    raw = SHARED | {"grid": {"seeds": [[0], [1]], "upstream": ["fbank"], "downstream": heads}}
+    report = swept(raw, corpus, tmp_path / "swept", jobs=1)
+    assert report.done == 2
+    assert len(report.failed) == 2
+    assert all(name in each.name for each in report.failed)
+
+
+def test_what_fails_under_two_heads_is_what_they_share_and_not_tried_under_more(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "home"))
-    (tmp_path / "raising.py").write_text(RAISING)
-    heads = [str(tmp_path / "raising.py"), "mean_pool"]
-    raw = SHARED | {"grid": {"upstream": ["fbank"], "downstream": heads}}
+    tried = tmp_path / "tried"
+    code = (
+        "from pathlib import Path\n\n\ndef make():\n"
+        f"    with Path({str(tried)!r}).open('a') as file:\n        file.write('x')\n"
+        "    raise RuntimeError('no weights')\n"
+    )
+    (tmp_path / "bare.py").write_text(code)
+    heads = ["mean_pool", *({"name": "mlp", "dropout": rate} for rate in (0.1, 0.2, 0.3))]
+    raw = SHARED | {"upstream": str(tmp_path / "bare.py"), "grid": {"downstream": heads}}
     report = swept(raw, corpus, tmp_path / "swept", jobs=1)
-    assert report.done == 1
-    (failed,) = report.failed
-    assert "raising" in failed.reason
+    assert (report.done, len(report.failed)) == (0, 4)
+    alone = tried.read_text()
+    tried.unlink()
+    swept(raw | {"grid": {"downstream": heads[:2]}}, corpus, tmp_path / "again", jobs=1)
+    assert tried.read_text() == alone
 
 
 LOUD = """

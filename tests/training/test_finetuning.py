@@ -272,11 +272,11 @@ def test_refit_starts_from_the_upstream_as_it_was_loaded() -> None:
 
 
 def test_a_rate_that_diverges_is_out() -> None:
-    tuned = train(Gated(), QUICK.model_copy(update={"learning_rates": (1e30, 3e-2)}))
-    assert tuned.valid_scores[1e30] == -math.inf
+    tuned = train(Gated(), QUICK.model_copy(update={"learning_rates": (1e18, 3e-2)}))
+    assert tuned.valid_scores[1e18] == -math.inf
     assert_same(tuned, train(Gated()))
     with pytest.raises(SerbenchError, match="not finite at each of the learning rates"):
-        train(Gated(), QUICK.model_copy(update={"learning_rates": (1e30,)}))
+        train(Gated(), QUICK.model_copy(update={"learning_rates": (1e18,)}))
 
 
 def test_clips_need_an_upstream() -> None:

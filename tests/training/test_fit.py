@@ -518,18 +518,18 @@ def test_an_epoch_of_odd_batches_alone_is_divergence() -> None:
 @pytest.mark.parametrize("task", [EMOTIONS, MOODS])
 def test_a_rate_that_diverges_is_out(task: Task) -> None:
     source, targets = (classes(), LABELS) if task is EMOTIONS else moods()
-    training = Training(learning_rates=(1e30, 1e-2), epochs=4)
+    training = Training(learning_rates=(1e18, 1e-2), epochs=4)
     step = Watched()
     fitted = train(source, targets, task=task, training=training, step=step)
     assert fitted.learning_rate == 1e-2
-    assert fitted.valid_scores[1e30] == -math.inf
+    assert fitted.valid_scores[1e18] == -math.inf
     assert np.isfinite(fitted.scores).all()
     assert step.done == 2 * 4
 
 
 def test_all_rates_diverging_is_told() -> None:
-    training = Training(learning_rates=(1e30, 1e35), epochs=3)
-    with pytest.raises(SerbenchError, match=r"'first'.*1e\+30.*learning_rates"):
+    training = Training(learning_rates=(1e18, 5e18), epochs=3)
+    with pytest.raises(SerbenchError, match=r"'first'.*1e\+18.*learning_rates"):
         train(classes(), training=training)
 
 

@@ -211,9 +211,11 @@ def made(raw: Mapping[str, Any], axes: Mapping[str, Any], settings: Sequence[str
     rows = raw.get("rows", [{}])
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         raise SerbenchError("grid key 'rows' must be tables, each under a line [[rows]]")
-    for key in (*shared, *all_axes, *(key for row in rows for key in row)):
-        if key.split(".")[0] not in (*recipes.KEYS, *_OWN):
-            raise unknown("grid key", key, (*recipes.KEYS, *_OWN))
+    tables = [("", [*shared, *all_axes]), *((f" in row {n}", row) for n, row in enumerate(rows, 1))]
+    for where, keys in tables:
+        for key in keys:
+            if key.split(".")[0] not in (*recipes.KEYS, *_OWN):
+                raise unknown(f"grid key{where}", key, (*recipes.KEYS, *_OWN))
     for key, values in all_axes.items():
         if not isinstance(values, list):
             msg = f"grid key '{key}' must be a list of the values it takes, not {values!r}"

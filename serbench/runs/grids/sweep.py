@@ -153,18 +153,48 @@ class _Sweep:
             there: what was made before, by what it is; grows.
             step: advances by one for each of the lot.
         """
-        groups = {self.plan.groups[together][0]: together for together in lot}
-        work = ((first, self._preparing(first, each, there)) for first, each in groups.items())
-        for first, done in self._each(work, len(lot), "shared", step):
-            step.advance()
-            together, cell = groups[first], done.value
-            if done.error is None:
+        waiting = {together: [*self.plan.groups[together]] for together in lot}
+        reasons: defaultdict[Together, set[str]] = defaultdict(set)
+        while waiting:
+            first = {numbers[0]: together for together, numbers in waiting.items()}
+            work = (
+                (number, self._preparing(number, each, there)) for number, each in first.items()
+            )
+            again: dict[Together, list[int]] = {}
+            for number, done in self._each(work, len(first), "shared", step):
+                together, cell = first[number], done.value
+                if done.error is not None:
+                    again[together] = self._others(waiting[together], done, reasons[together])
+                    continue
+                step.advance()
                 for made in together.made:
                     there[made.key] += made.among(cell.made)
                     note(made, there[made.key])
-                yield _Group(self.plan.groups[together], cell.folds, cell.made)
-            for number in self.plan.groups[together] if done.error else ():
-                self._failed(number, done)
+                yield _Group(waiting[together], cell.folds, cell.made)
+            waiting = {together: numbers for together, numbers in again.items() if numbers}
+            step.advance(len(again) - len(waiting))
+
+    def _others(self, numbers: Sequence[int], done: Done, reasons: set[str]) -> list[int]:
+        """Return the runs for which one of them prepares once more, and fail the others.
+
+        Whether it was the head of the run that prepared for all, or what they share, nobody knows:
+        those with other heads are tried once more, until a second head ends in the same words.
+
+        Args:
+            numbers: of the runs; the first prepared for all of them.
+            done: how that ended.
+            reasons: how it ended before; grows.
+        """
+        reason = str(done.error).replace(done.task.name, "")
+        head, known = self._head(numbers[0]), reason in reasons
+        others = [] if known else [each for each in numbers[1:] if self._head(each) != head]
+        reasons.add(reason)
+        for number in sorted({*numbers} - {*others}):
+            self._failed(number, done)
+        return others
+
+    def _head(self, number: int) -> object:
+        return recipes.resolve(self._raw(number)).downstream
 
     def _preparing(self, first: int, together: Together, there: _There) -> Task:
         needs = dict.fromkeys(
