@@ -177,7 +177,7 @@ def test_without_embeddings_the_remedy_is_said() -> None:
 
 @pytest.mark.parametrize("options", [{"strength": 0.0}, {"rounds": 0}])
 def test_options_out_of_range_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(SerbenchError, match="give a strength above 0 and 1 round or more"):
+    with pytest.raises(SerbenchError, match="give a strength above 0 and 1 to 1000 rounds"):
         class_means.make(**options)
 
 
