@@ -78,7 +78,10 @@ def test_a_speaker_of_few_clips_is_not_tested_and_this_is_said(
     (doubt,) = [each for each in doubts if each.kind == "too_few_to_enrol"]
     assert doubt.message.startswith("1 speaker has no more clips than are set aside and is not")
     assert "(e)" in doubt.message
-    with pytest.raises(SerbenchError, match="fold 'speaker e': nothing is left to score; enrol and set aside .* less"):
+    with pytest.raises(
+        SerbenchError,
+        match=r"'speaker e': nothing is left to score; enrol and set aside .* less",
+    ):
         enrolled_folds(table, folds, TASK, 2, "clips", 4)
 
 
