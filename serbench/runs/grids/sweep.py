@@ -16,6 +16,7 @@ from serbench.home import home
 from serbench.runs import recipe as recipes
 from serbench.runs.grids import cells
 from serbench.runs.grids.noted import note, noted
+from serbench.runs.remembering import remembering
 from serbench.runs.workers import Done, Heard, Task
 
 if TYPE_CHECKING:
@@ -186,8 +187,11 @@ class _Sweep:
             reasons: how it ended before; grows.
         """
         reason = str(done.error).replace(done.task.name, "")
-        head, known = self._head(numbers[0]), reason in reasons
-        others = [] if known else [each for each in numbers[1:] if self._head(each) != head]
+        others: list[int] = []
+        if reason not in reasons:
+            with remembering():
+                head = self._head(numbers[0])
+                others = [each for each in numbers[1:] if self._head(each) != head]
         reasons.add(reason)
         for number in sorted({*numbers} - {*others}):
             self._failed(number, done)
