@@ -16,9 +16,6 @@ Test3 is predicted by both. `--set benchmark.unknown=dropped` leaves out turns o
 
 from __future__ import annotations
 
-import json
-import re
-from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -33,14 +30,12 @@ from serbench.benchmarks import (
     Regression,
     Task,
 )
-from serbench.benchmarks.auditing.agreement import RATERS
+from serbench.benchmarks.reading import podcast_parts, podcast_raters
 from serbench.benchmarks.reading.layout import (
     as_table,
-    check_any,
     corpus_folder,
     numbers,
     only,
-    read_lines,
     read_rows,
 )
 from serbench.benchmarks.splitting import protocols
@@ -83,28 +78,7 @@ _EMOTIONS = {
     "S": "sadness",
     "U": "surprise",
 }
-_LIKE = "Test1; MSP-PODCAST_0001_0008.wav"
-_PLACED = re.compile(r"\s*(?P<part>[\w ]+?)\s*;\s*(?P<turn>\S+\.wav)\s*")
 _NONE = {"O": "other emotions", "X": "no agreement"}
-# What raters choose from, in the detailed labels.
-_CHOICES = {
-    "Angry": "anger",
-    "Contempt": "contempt",
-    "Disgust": "disgust",
-    "Fear": "fear",
-    "Happy": "happiness",
-    "Neutral": "neutral",
-    "Sad": "sadness",
-    "Surprise": "surprise",
-}
-_PARTS = {
-    "train": "train",
-    "validation": "valid",
-    "development": "valid",
-    "test1": "test1",
-    "test2": "test2",
-    "test3": UNLABELLED,
-}
 _SPOKEN = ("FileName", "SpkrID", "Gender")
 _LABELS = ("labels_consensus.csv", "labels_concensus.csv")  # as the older releases spell it
 _FOLDERS = {"Audios": ("Audios", "Audio"), "Labels": ("Labels", "label", "labels")}
@@ -168,7 +142,7 @@ def read(
         values = {d: told[column].astype(float) for d, column in _DIMENSIONS.items()}
         kept = silent | told[[*_DIMENSIONS.values()]].notna().all(axis=1)
     else:
-        values = {"emotion": told["EmoClass"].map(_EMOTIONS), **_shares(labels, told)}
+        values = {"emotion": told["EmoClass"].map(_EMOTIONS), **podcast_raters.shares(labels, told)}
         kept = silent | values["emotion"].notna()
     rated = kept.copy()
     if unknown == "dropped":
@@ -202,12 +176,10 @@ def _place(root: Path, what: str) -> Path:
 
 def _told(labels: Path, root: Path) -> DataFrame:
     """Return what the release tells of each turn, those without labels among them."""
-    import pandas as pd
-
     files = [labels / name for name in _LABELS if (labels / name).is_file()]
     if not files:
         corpus_folder("msp_podcast", root, [f"{labels.name}/{_LABELS[0]}"], OBTAIN)
-    listed = _listed(root)
+    listed = podcast_parts.listed(root, OBTAIN)
     columns = [*_SPOKEN, "EmoClass", *_DIMENSIONS.values()]
     if listed is None:
         columns.append("Split_Set")
@@ -217,18 +189,9 @@ def _told(labels: Path, root: Path) -> DataFrame:
         told[column] = numbers(files[0], rated[column]).to_numpy()
     _check_letters(told, files[0])
     if listed is not None:
-        parts = told["FileName"].map(listed)
-        if "Split_Set" in told:  # not in an older form of the table
-            _check_same(told, parts, files[0])
-        told["Split_Set"] = parts
-        _check_listed(told, files[0])
-        unrated = sorted(n for n, p in listed.items() if p.lower() == "test3")
-        missing = [name for name in unrated if name not in set(told["FileName"])]
-        _check_rated(told, {*listed} - {*unrated}, files[0])
-        more = pd.DataFrame({"FileName": missing, "SpkrID": UNKNOWN, "Split_Set": "Test3"})
-        told = pd.concat([told, more], ignore_index=True)
+        told = podcast_parts.placed(told, listed, files[0], [*_DIMENSIONS.values()])
     told["SpkrID"] = told["SpkrID"].fillna(UNKNOWN)
-    told["split"] = told["Split_Set"].str.lower().map(_PARTS)
+    told["split"] = told["Split_Set"].str.lower().map(podcast_parts.PARTS)
     if (lost := told["split"].isna()).any():
         first = told.loc[lost].iloc[0]
         empty = "an empty cell, as of a download that was interrupted: get it again"
@@ -254,123 +217,12 @@ def _check_letters(told: DataFrame, path: Path) -> None:
         raise SerbenchError(msg)
 
 
-def _check_listed(told: DataFrame, path: Path) -> None:
-    """Refuse a list of parts that ends too early: turns with labels are in none of them."""
-    lone = told[told["Split_Set"].isna()]
-    if len(lone):
-        msg = (
-            f"benchmark 'msp_podcast': {len(lone)} of {len(told)} turns of '{path}' are not listed "
-            f"in Partitions.txt (first: {lone.iloc[0]['FileName']}), as of a download that was "
-            "interrupted; get it again"
-        )
-        raise SerbenchError(msg)
-
-
-def _check_rated(told: DataFrame, expected: set[str], path: Path) -> None:
-    """Refuse a table of labels that ends too early: turns of the release have no labels in it."""
-    rated = told.dropna(subset=["EmoClass", *_DIMENSIONS.values()])
-    if lacking := sorted(expected - {*rated["FileName"]}):
-        msg = (
-            f"benchmark 'msp_podcast': {len(lacking)} of {len(expected)} turns that Partitions.txt "
-            f"lists have no labels in '{path}' (first: {lacking[0]}), as of a download that was "
-            "interrupted; get it again, or take them out of Partitions.txt"
-        )
-        raise SerbenchError(msg)
-
-
-def _listed(root: Path) -> dict[str, str] | None:
-    """Return the part of each turn as Partitions.txt has it, "Test1; NAME.wav", if it is there."""
-    for name in ("Partitions.txt", "partitions.txt"):
-        if (root / name).is_file():
-            return _parts(root / name)
-    return None
-
-
-def _parts(path: Path) -> dict[str, str]:
-    """Return the part of each turn, and refuse a list of which lines are cut off or contradict."""
-    lines = [line for line in read_lines(path) if line.strip()]
-    placed = [match for line in lines if (match := _PLACED.fullmatch(line))]
-    check_any("msp_podcast", placed, path, _LIKE, OBTAIN)
-    found = {(match["turn"], match["part"].replace(" ", "")) for match in placed}
-    doubled = [turn for turn, count in Counter(turn for turn, _ in found).items() if count > 1]
-    if odd := [line for line in lines if not _PLACED.fullmatch(line)]:
-        said = f'{len(odd)} lines are not like "{_LIKE}" (first: {odd[0]!r})'
-    elif doubled:
-        said = f"{len(doubled)} turns are in two parts (first: {doubled[0]})"
-    else:
-        return dict(found)
-    raise SerbenchError(f"'{path}': {said}, as of a download that was interrupted; get it again")
-
-
-def _check_same(told: DataFrame, listed: Series[str], path: Path) -> None:
-    """Refuse a list of parts that is of another release than the labels, which say theirs."""
-    parts = [
-        side.str.lower().str.replace(" ", "").map(_PARTS) for side in (told["Split_Set"], listed)
-    ]
-    apart = parts[0].notna() & parts[1].notna() & parts[0].ne(parts[1])
-    if apart.any():
-        first = told["FileName"][apart].iloc[0]
-        msg = (
-            f"benchmark 'msp_podcast': {apart.sum()} turns are in another part by Partitions.txt "
-            f"than by '{path}' (first: {first}), as of two releases; have both of one, or move "
-            "Partitions.txt away"
-        )
-        raise SerbenchError(msg)
-
-
 def _releases(files: Series[str], earlier: str) -> list[str]:
     """Return "earlier" for each turn of the earlier release, "this" for the others."""
     if not earlier:
         return ["this"] * len(files)
     known = set(read_rows(Path(earlier).expanduser(), ["FileName"])["FileName"])
     return ["earlier" if file in known else "this" for file in files]
-
-
-def _shares(labels: Path, told: DataFrame) -> dict[str, Any]:
-    """Return the share of the raters of each turn who chose each class; nothing if not told."""
-    import pandas as pd
-
-    chosen, files = _chosen(labels), told["FileName"]
-    if chosen is None:
-        return {}
-    expected = files[told["split"] != UNLABELLED]
-    if len(lacking := expected[~expected.isin(set(chosen["file"]))]):
-        msg = (
-            f"benchmark 'msp_podcast': {len(lacking)} of {len(expected)} turns have no rater in "
-            f"labels_detailed (first: {lacking.iloc[0]}); get it again, or take it out of "
-            f"'{labels}': there are then no shares of raters"
-        )
-        raise SerbenchError(msg)
-    counted = chosen[chosen["choice"].isin(_CHOICES)]
-    votes = pd.crosstab(counted["file"], counted["choice"].map(_CHOICES))
-    shares = votes.div(votes.sum(axis=1), axis=0)
-    shares = shares.reindex(index=files, columns=[*_EMOTIONS.values()], fill_value=0.0)
-    raters = votes.sum(axis=1).reindex(files, fill_value=0)
-    return {f"share:{label}": shares[label].to_numpy() for label in shares} | {
-        RATERS: raters.to_numpy()
-    }
-
-
-def _chosen(labels: Path) -> DataFrame | None:
-    """Return one row a rater and turn: `file`, `choice`."""
-    import pandas as pd
-
-    if (path := labels / "labels_detailed.csv").is_file():
-        table = read_rows(path, ["FileName", "EmoClass_Major"])
-        return table.rename(columns={"FileName": "file", "EmoClass_Major": "choice"})
-    if not (path := labels / "labels_detailed.json").is_file():
-        return None
-    try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        rows = [
-            (file, given["EmoClass_Major"][0])
-            for file, raters in told.items()
-            for given in raters.values()
-        ]
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        msg = f"'{path}' is not the table of raters of this corpus ({error}); get it again"
-        raise SerbenchError(msg) from error
-    return pd.DataFrame(rows, columns=["file", "choice"])
 
 
 def tran() -> Protocol:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from serbench.errors import SerbenchError
+from serbench.errors import SerbenchError, counted
 from serbench.leaderboard.comparable import groups, title
 from serbench.leaderboard.differing import differing
 from serbench.leaderboard.figures import chance, number
@@ -220,7 +220,8 @@ def _verdict(ranking: Line, folds: Difference) -> Iterator[str]:
     """Yield in words what the numbers come to."""
     found = ranking.difference
     if found.p != found.p:
-        yield f"Nothing can be said: {ranking.name} of {found.units} speaker is no sample."
+        people = counted(found.units, "speaker")
+        yield f"Nothing can be said: {ranking.name} of {people} is no sample."
         return
     better, worse = "AB" if found.value >= 0 else "BA"
     amount = f"{ranking.name} {abs(found.value):.3f}"

@@ -24,6 +24,11 @@ CORRECTED = "postprocess"
 _PARTS = ("downstream", "benchmark", "protocol")
 
 
+def is_derived(recipe: Mapping[str, Any]) -> bool:
+    """Whether a recipe is that of a result that was made of others: fused, or corrected."""
+    return FUSED in recipe or CORRECTED in recipe
+
+
 def digest_of(recipe: Mapping[str, Any], left_out: Iterable[str] = ()) -> str:
     """Return the SHA-256 (64 hex) that names a run: same digest, same result.
 
@@ -31,7 +36,7 @@ def digest_of(recipe: Mapping[str, Any], left_out: Iterable[str] = ()) -> str:
         recipe: as `Recipe.plain` gives it, or which runs were fused, and how.
         left_out: utterances that could not be used.
     """
-    if FUSED in recipe or CORRECTED in recipe:
+    if is_derived(recipe):
         return digest_json(dict(recipe))
     parts: dict[str, Any] = {name: identity_of(recipe[name]) for name in _PARTS}
     parts["upstreams"] = [identity_of(part) for part in recipe["upstreams"]]

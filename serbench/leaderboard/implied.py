@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from serbench import benchmarks, plugins
 from serbench.errors import SerbenchError
 from serbench.leaderboard.builtin import ORIGIN, SEVERAL, own_benchmark, own_plugin, recorded
-from serbench.leaderboard.identity import CORRECTED, FUSED
+from serbench.leaderboard.identity import CORRECTED, is_derived
 from serbench.leaderboard.record import Encoder, Result
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def unlike(result: Result) -> Iterator[str]:
     """Yield in what a record differs from what its recipe implies, a sentence each."""
     parts: tuple[Callable[[Result], Iterator[str]], ...]
     parts = _seeds, _benchmark, _protocol, _upstreams, _heard
-    if _derived(result):
+    if is_derived(result.recipe):
         parts = _shares, *([_steps] if CORRECTED in result.recipe else [])
     yield from dict.fromkeys(sentence for part in parts for sentence in _followed(part, result))
 
@@ -34,10 +34,6 @@ def _followed(part: Callable[[Result], Iterator[str]], result: Result) -> Iterat
         yield f"its recipe cannot be followed: {error}"
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         yield f"its recipe is not whole ({type(error).__name__}: {error})"
-
-
-def _derived(result: Result) -> bool:
-    return bool({FUSED, CORRECTED} & result.recipe.keys())
 
 
 def foreign(result: Result) -> bool:
@@ -75,7 +71,7 @@ def _benchmark(result: Result) -> Iterator[str]:
 
 def _known(result: Result) -> Benchmark | None:
     """Return the built-in benchmark of a result, or None; of older recipes nothing is known."""
-    asked = _derived(result) or "benchmark" in result.recipe
+    asked = is_derived(result.recipe) or "benchmark" in result.recipe
     return own_benchmark(result) if asked else None
 
 
@@ -116,8 +112,8 @@ def _splits(result: Result, made: Benchmark | None) -> Protocol | None:
     if made is not None and said.name in made.protocols:
         return made.protocols[said.name](**options)
     part = result.recipe.get("benchmark")
-    foreign = isinstance(part, dict) and not str(part["name"]).endswith((".toml", SEVERAL))
-    if made is None and (foreign or said.name not in benchmarks.protocols.names()):
+    elsewhere = isinstance(part, dict) and not str(part["name"]).endswith((".toml", SEVERAL))
+    if made is None and (elsewhere or said.name not in benchmarks.protocols.names()):
         return None
     found: Protocol = benchmarks.protocols.make(said.name, **options)
     return found
@@ -138,7 +134,7 @@ def _upstreams(result: Result) -> Iterator[str]:
         if encoder.finetuned is not None and not result.recipe.get("finetune"):
             yield f"its recipe does not fine-tune '{part['name']}', and the record says so"
         # one of another package cannot have the name of a built-in one
-        if part.get("origin", ORIGIN) == ORIGIN or plugins.builtin("upstreams", part["name"]):
+        if _is_own(part) or plugins.builtin("upstreams", part["name"]):
             plugin = own_plugin("upstreams", part["name"])
             yield from _adapted(plugin, part, encoder)
             yield from _published(plugin, part, encoder)
@@ -205,7 +201,7 @@ def _steps(result: Result) -> Iterator[str]:
     steps: Any = result.recipe[CORRECTED]
     for step in steps:
         named = plugins.builtin("postprocessors", step["name"])
-        if step.get("origin", ORIGIN) != ORIGIN and not named:
+        if not _is_own(step) and not named:
             continue
         given = step.get("options", {})
         made = plugins.make(own_plugin("postprocessors", step["name"]), options=given)

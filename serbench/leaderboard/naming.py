@@ -30,7 +30,7 @@ def misnamed(result: Result) -> str | None:
 
     Of recipes that an older serbench digested in another way nothing is said; those say no format.
     """
-    derived = {identity.FUSED, identity.CORRECTED} & result.recipe.keys()
+    derived = identity.is_derived(result.recipe)
     if not derived and "format" not in result.recipe:
         return None
     if not derived and result.recipe["format"] != identity.FORMAT:
@@ -38,7 +38,7 @@ def misnamed(result: Result) -> str | None:
         return f"its recipe has format {said}; this serbench writes and knows {identity.FORMAT}"
     try:
         digest = identity.digest_of(result.recipe, [each.utterance for each in result.left_out])
-        labels = _derived(result) if derived else identity.labels_of(result.recipe)
+        labels = _by_runs(result) if derived else identity.labels_of(result.recipe)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         return f"its recipe is not whole ({type(error).__name__}: {error})"
     if digest != result.digest:
@@ -67,7 +67,7 @@ def named(result: Result, folders: Sequence[Path]) -> Named:
         result: a record that is not `misnamed`.
         folders: where the records of the runs may lie that it was made of.
     """
-    if identity.FUSED in result.recipe or identity.CORRECTED in result.recipe:
+    if identity.is_derived(result.recipe):
         return _by_origin(result, folders)
     if "format" in result.recipe:
         return Named()
@@ -126,7 +126,7 @@ def run_of(result: Result, folders: Sequence[Path]) -> Result | None:
         result: the record; of a run it is itself.
         folders: where the records of runs may lie.
     """
-    if not {identity.FUSED, identity.CORRECTED} & result.recipe.keys():
+    if not identity.is_derived(result.recipe):
         return result
     origins = (_record(_believed(digest, folders)) for digest in origins_of(result))
     found = (run_of(each, folders) for each in origins if each is not None)
@@ -179,7 +179,7 @@ def _sound(found: Result, digest: str, folders: Sequence[Path]) -> bool:
     return not any(implied.unlike(found)) and named(found, folders) == Named()
 
 
-def _derived(result: Result) -> Labels:
+def _by_runs(result: Result) -> Labels:
     """Return what a fused or corrected result is called, by the runs that its record names."""
     recipe: Mapping[str, Any] = result.recipe
     if identity.CORRECTED in recipe:

@@ -58,7 +58,8 @@ def draw(table: DataFrame, benchmark: Benchmark, folder: Path) -> Iterator[Path]
         SerbenchError: the folder cannot be written to.
     """
     writable(folder)
-    plots = [*_plots(table, benchmark)]
+    # there may be nothing to draw, such as of speakers whom nobody knows
+    plots = [plot for plot in _plots(table, benchmark) if len(plot.values)]
     written = [benchmark.name, *(text for plot in plots for text in (plot.title, *plot.texts))]
     with lettered(written) as drawable:
         for name, plot in zip(_files(plot.title for plot in plots), plots, strict=True):
@@ -114,7 +115,7 @@ def _durations(axes: Any, plot: _Plot, drawable: Callable[[str], str]) -> None:
     _histogram(axes, plot._replace(title="seconds"), drawable)
     median = plot.values.median()
     axes.axvline(median, color="black", linestyle="--", label=f"median {median:.2f} s")
-    axes.legend(frameon=False)
+    axes.figure.legend(loc="outside lower center", frameon=False)  # where it hides no bars
 
 
 def _histogram(axes: Any, plot: _Plot, drawable: Callable[[str], str]) -> None:

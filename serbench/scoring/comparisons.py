@@ -48,7 +48,8 @@ class Difference(NamedTuple):
 def by_speakers(one: Shares, other: Shares) -> Difference:
     """Return the difference of two systems by the jackknife of the difference.
 
-    Of a mean of speakers, those are compared for whom both systems have a value.
+    Of a mean of speakers, those are compared for whom both systems have a value; if there is none,
+    the difference is NaN.
 
     Args:
         one: of a figure of one system.
@@ -61,7 +62,7 @@ def by_speakers(one: Shares, other: Shares) -> Difference:
     parts = one.parts - _aligned(one, other)
     error, count = standard_error(parts, one.weights)
     value = one.value - other.value
-    if np.abs(parts).max(initial=0.0) < _SAME:
+    if len(parts) and np.abs(parts).max() < _SAME:
         return Difference(0.0, 0.0, 0.0, 1.0, count)
     return _tested(value, error, count)
 

@@ -65,14 +65,15 @@ class Shares:
     left_out: tuple[str, ...] = ()
 
     def without(self, speakers: Sequence[str]) -> Shares:
-        """Return a mean of speakers without some of them."""
+        """Return a mean of speakers without some of them; NaN where nobody is left."""
         kept = ~np.isin(self.speakers, speakers)
         if kept.all():
             return self
         total = self.weights[kept].sum()
         parts, weights = self.parts[kept] / total, self.weights[kept] / total
         names = tuple(name for name, there in zip(self.speakers, kept, strict=True) if there)
-        return Shares(float(parts.sum()), names, parts, weights, self.left_out)
+        value = float(parts.sum()) if names else np.nan
+        return Shares(value, names, parts, weights, self.left_out)
 
 
 class Cell(NamedTuple):

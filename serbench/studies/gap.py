@@ -160,4 +160,6 @@ def _draw(figure: Figure, task: Task, pairs: Sequence[_Pair]) -> None:
             line(axes, counts, values, label, COLOURS[place])
         plain_log(axes, counts)
         tidy(axes, "training speakers", name)
-    panels[0].legend(frameon=False)
+    # above, where it hides no line and no band
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=2, frameon=False)

@@ -89,10 +89,8 @@ def _compared(here: Sequence[NDArray[Any]], there: Sequence[NDArray[Any]]) -> li
     if [array.shape for array in here] != [array.shape for array in there]:
         return ["in another process what comes out has another shape"]
     pairs = zip(here, there, strict=True)
-    worst = max(
-        (float(np.abs(b - a).max() / max(np.abs(a).max(), 1e-30)) for a, b in pairs if a.size),
-        default=0.0,
-    )
+    apart = [np.abs(b - a).max() / max(np.abs(a).max(), 1e-30) for a, b in pairs if a.size]
+    worst = float(np.max(apart, initial=0.0))  # Python's own max would pass over NaN
     if worst <= _ROUNDING:
         return []
     return [

@@ -71,6 +71,16 @@ def test_shares_of_raters_out_of_either_form_of_the_detailed_labels(root, tmp_pa
     assert again[columns].equals(table[columns])
 
 
+def test_raters_who_chose_nothing_are_no_table_of_raters(tmp_path):
+    root = tmp_path / tree.FOLDER
+    tree.grow(root)
+    (root / "Labels" / "labels_detailed.csv").unlink()
+    told = {"MSP-PODCAST_0000_0001.wav": {"WORKER1": {"EmoClass_Major": []}}}
+    (root / "Labels" / "labels_detailed.json").write_text(json.dumps(told))
+    with pytest.raises(SerbenchError, match="is not the table of raters of this corpus"):
+        split(root, task="classes")
+
+
 def test_an_older_release_is_read_by_its_own_names(root, tmp_path):
     older = tmp_path / tree.FOLDER
     tree.grow(older)

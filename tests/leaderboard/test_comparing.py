@@ -10,6 +10,7 @@ from rich.console import Console
 from scipy import stats
 from sklearn.metrics import recall_score
 
+from serbench.benchmarks import UNKNOWN
 from serbench.errors import SerbenchError
 from serbench.leaderboard.across import Systems, names_across, two_across, verdict_across
 from serbench.leaderboard.comparing import compare
@@ -67,6 +68,13 @@ def test_the_same_predictions_are_the_same():
     found = compare(GOOD, entry("again", GOOD.predictions.sample(frac=1, random_state=0)))
     assert found.verdict[0] == "A and B predict the same."
     assert all(line.difference.p == 1 for line in found.figures)
+
+
+def test_where_nobody_knows_who_speaks_nothing_is_said():
+    one, other = (each.predictions.assign(speaker=UNKNOWN) for each in (GOOD, POOR))
+    found = compare(entry("good", one), entry("poor", other))
+    assert found.verdict[0] == "Nothing can be said: UA of 0 speakers is no sample."
+    assert found.figures[0].difference.value > 0
 
 
 def test_systems_of_one_name_are_called_by_what_sets_them_apart():

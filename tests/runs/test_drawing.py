@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from serbench.benchmarks import Benchmark, Classification, Regression
+from serbench.benchmarks import UNKNOWN, Benchmark, Classification, Regression
 from serbench.benchmarks.auditing.describing import tables
 from serbench.benchmarks.auditing.sharing import imbalance
 from serbench.benchmarks.splitting import protocols
@@ -90,6 +90,20 @@ def test_counts_have_whole_numbers_at_their_ticks(drawn: dict[str, Figure]):
         marks = [mark for mark in figure.axes[0].get_yticks() if low <= mark <= high]
         assert len(marks) > 1, name
         assert all(float(mark).is_integer() for mark in marks), name
+
+
+def test_the_legend_of_durations_hides_no_bars(drawn: dict[str, Figure]):
+    figure = drawn["own-durations"]
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["median 2.50 s"]
+    assert legend.get_window_extent().y1 <= figure.axes[0].xaxis.label.get_window_extent().y0
+
+
+def test_of_speakers_whom_nobody_knows_nothing_is_drawn(tmp_path: Path):
+    table, benchmark = corpus()
+    paths = draw(table.assign(speaker=UNKNOWN), benchmark, tmp_path)
+    assert [path.stem for path in paths] == ["own-durations", "own-labels"]
 
 
 def test_tables_keep_columns_apart_that_are_called_like_their_own():

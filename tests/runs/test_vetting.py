@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,6 +17,7 @@ from serbench.errors import SerbenchError
 from serbench.progress import Silent
 from serbench.runs.postprocessing import made_of
 from serbench.runs.recipe import resolve
+from serbench.vetting.elsewhere import _compared
 from serbench.vetting.vet import vet
 
 ENCODER = """
@@ -295,3 +297,13 @@ def test_an_error_that_torch_raises_is_told_of_the_plugin_with_a_log(tmp_path: P
             r"mine\.py line \d+, in forward\).*; traceback: (\S+\.log)", str(caught.value)
         )
         assert "linear.py" in Path(told[1]).read_text()
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_nan_in_another_process_is_another_number_in_whichever_array(place: int) -> None:
+    here = [np.ones(3), np.ones(3)]
+    there = [each.copy() for each in here]
+    assert not _compared(here, there)
+    there[place][1] = np.nan
+    (said,) = _compared(here, there)
+    assert said.startswith("in another process it gives other numbers")

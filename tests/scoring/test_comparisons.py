@@ -16,7 +16,7 @@ from serbench.scoring.comparisons import (
     rank_intervals,
     shared_ranks,
 )
-from serbench.scoring.intervals import of_speakers
+from serbench.scoring.intervals import Shares, of_speakers
 
 from .calibration import Corpus, ranking, rejections
 
@@ -57,6 +57,21 @@ def test_identical_predictions_have_p_1():
 def test_the_same_difference_with_everybody_is_certain():
     values = np.random.default_rng(0).random(9)
     assert by_speakers(system(values + 0.25), system(values)).p == 0
+
+
+def test_of_nobody_for_whom_both_have_a_value_no_difference_is_known():
+    one, other = of_speakers([0.5], ["a"], ["b"]), of_speakers([0.3], ["b"], ["a"])
+    for pair in ((one, other), (of_speakers([], []), of_speakers([], []))):
+        found = by_speakers(*pair)
+        assert np.isnan(found[:4]).all()
+        assert (found.units, found.real) == (0, False)
+
+
+def test_systems_differ_also_where_nobody_knows_who_speaks():
+    nobody = np.array([])
+    found = by_speakers(Shares(0.5, (), nobody, nobody), Shares(0.3, (), nobody, nobody))
+    assert found.value == pytest.approx(0.2)
+    assert np.isnan([found.low, found.high, found.p]).all()
 
 
 def test_other_speakers_are_refused():
