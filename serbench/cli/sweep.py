@@ -108,15 +108,15 @@ def _grid(file: Path | None, listed: Listed) -> Grid:
 
     lists = {key: getattr(listed, key) for key in _AXES}
     axes = {key: _values(key, text) for key, text in lists.items() if text is not None}
-    settings = [*(listed.set_ or [])]
-    if not (file or axes or settings):
+    if not (file or axes or listed.set_):
         msg = (
             "there is no grid; give a file (docs/grids.md), or lists such as "
             "--upstream fbank,mfcc --downstream mean_pool,mlp --benchmark demo"
         )
         raise SerbenchError(msg)
-    if listed.seeds is not None:
-        settings.append(f"seeds={[*range(listed.seeds)]}")
+    seeds = [] if listed.seeds is None else [f"seeds={[*range(listed.seeds)]}"]
+    # as for a run, what --set says comes last
+    settings = [*seeds, *(listed.set_ or [])]
     return grid.made(grid.read(file) if file else {}, axes, settings)
 
 

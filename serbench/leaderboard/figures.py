@@ -16,6 +16,11 @@ def number(value: float) -> str:
     return "nan" if math.isnan(value) else f"{value:z.3f}"
 
 
+def signed(value: float) -> str:
+    """Return three decimals with their sign, zero's being a plus, or "nan"."""
+    return "nan" if math.isnan(value) else f"{value:+z.3f}"
+
+
 def chance(p: float) -> str:
     """Return "= 0.012", or "< 0.001" where three decimals would say that p is nothing."""
     return "< 0.001" if p < 0.001 else f"= {p:.3f}"

@@ -12,7 +12,7 @@ from rich.text import Text
 from serbench.leaderboard.across import Pair, verdict_across
 from serbench.leaderboard.comparing import Comparison, Line
 from serbench.leaderboard.correcting import Correction
-from serbench.leaderboard.figures import number
+from serbench.leaderboard.figures import number, signed
 from serbench.leaderboard.render import _grid
 
 
@@ -63,12 +63,12 @@ def _table(name: str, lines: Sequence[Line], headers: Sequence[str] = ("A", "B",
 
 def _cells(line: Line, tested: bool) -> list[str]:
     gap = line.difference
-    cells = [number(line.one), number(line.other), f"{gap.value:+z.3f}"]
+    cells = [number(line.one), number(line.other), signed(gap.value)]
     if not tested:
         return cells
     if math.isnan(gap.p):
         return [*cells, "", ""]
-    return [*cells, f"{gap.low:+z.3f} to {gap.high:+z.3f}", _p(gap.p)]
+    return [*cells, f"{signed(gap.low)} to {signed(gap.high)}", _p(gap.p)]
 
 
 def _p(p: float) -> str:

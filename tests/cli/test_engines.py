@@ -15,6 +15,8 @@ from serbench.runs.grids.cells import Where
 
 without_s3fs = pytest.mark.skipif(find_spec("s3fs") is not None, reason="s3fs is here")
 
+COMPLETE = ("--upstream", "fbank", "--downstream", "mlp", "--benchmark", "demo")
+
 
 @pytest.mark.parametrize(
     ("engines", "said"),
@@ -49,6 +51,8 @@ def test_an_option_of_another_engine_and_an_engine_that_is_not_here_are_refused(
         (("--upstream", "nosuch", "--results", "/proc/none/x"), "cannot write '/proc/none/x'"),
         (("--upstream", "nosuch", "--results", "/dev/null"), "'/dev/null' is in the way"),
         (("--upstream", "nosuch", "--results", "/dev/null/x"), "'/dev/null' is in the way"),
+        # --set comes last, as for a run, and what it says is not dropped for --seeds
+        ((*COMPLETE, "--seeds", "2", "--set", "seeds=3"), "'seeds' must be a list"),
     ],
 )
 def test_a_sweep_that_cannot_start_is_refused_before_its_plan_is_made(

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from serbench.leaderboard.figures import chance, number, with_spread
+from serbench.leaderboard.figures import chance, number, signed, with_spread
 from serbench.leaderboard.table import Spread
 
 
@@ -16,6 +16,14 @@ from serbench.leaderboard.table import Spread
 )
 def test_three_decimals(value: float, text: str) -> None:
     assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.25, "+0.250"), (-0.25, "-0.250"), (-0.0001, "+0.000"), (math.nan, "nan")],
+)
+def test_a_difference_has_its_sign(value: float, text: str) -> None:
+    assert signed(value) == text
 
 
 def test_no_chance_is_written_as_none() -> None:
