@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, TypeVar
 
@@ -57,16 +57,29 @@ class Named:
 
 
 class Within:
-    """Shows work in a step that is open, whatever it calls its own."""
+    """Shows work in a step that is open, whatever it calls its own.
 
-    def __init__(self, progress: Progress, step: Step) -> None:
-        self.tell = progress.tell
+    Args:
+        tell: prints one line that stays.
+        step: the one that is open.
+    """
+
+    def __init__(self, tell: Callable[[str], object], step: Step) -> None:
+        self._tell = tell
         self._step = step
 
     @contextmanager
     def step(self, title: str, total: float | None) -> Iterator[Step]:
-        """Open no other piece of work."""
-        yield self._step
+        """Open no other piece of work; one within this one counts something else, and is quiet."""
+        shown, self._step = self._step, Quiet()
+        try:
+            yield shown
+        finally:
+            self._step = shown
+
+    def tell(self, text: str) -> None:
+        """Print one line that stays."""
+        self._tell(text)
 
 
 class Keeping:

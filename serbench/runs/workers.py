@@ -15,7 +15,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
+from functools import partial
 from multiprocessing import connection, get_context, parent_process, resource_tracker
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -90,7 +91,7 @@ def spread(
         SerbenchError: one ended with an error; the others that are under way are stopped.
     """
     count, gpus, if_faster = processes
-    waiting, here = deque(tasks), Within(progress, step)
+    waiting, here = deque(tasks), Within(progress.tell, step)
     while waiting and (count == 1 or if_faster):
         start, task = time.monotonic(), waiting.popleft()
         task.work(here)
@@ -297,7 +298,7 @@ def _serve(pipe: Connection, gpu: str | None) -> None:
             work = pipe.recv_bytes()
         except (EOFError, OSError):
             return
-        say(*_outcome(work, Told(say)))
+        say(*_outcome(work, told(say)))
 
 
 def _end_with_parent() -> None:
@@ -327,24 +328,13 @@ def sentence(error: BaseException) -> str:
     return brief(error) + (f"; traceback: {place}" if place else "")
 
 
-class Told:
-    """Shows work to whoever is told of it.
+def told(say: Callable[[str, Any], None]) -> Progress:
+    """Return what shows work to whoever is told of it; the other side knows in which step it is.
 
     Args:
         say: is called with the kind of a `Heard` and its value.
     """
-
-    def __init__(self, say: Callable[[str, Any], None]) -> None:
-        self._say = say
-
-    @contextmanager
-    def step(self, title: str, total: float | None) -> Iterator[Step]:
-        """Open a piece of work; the other side knows in which it is."""
-        yield _ToldStep(self._say)
-
-    def tell(self, text: str) -> None:
-        """Print one line that stays."""
-        self._say("tell", text)
+    return Within(partial(say, "tell"), _ToldStep(say))
 
 
 class _ToldStep:

@@ -17,7 +17,7 @@ from serbench.progress import Progress
 from serbench.runs.grids.carrying import files, unpack
 from serbench.runs.grids.cells import SENT, Cell
 from serbench.runs.grids.nodes import settle
-from serbench.runs.workers import Told, sentence
+from serbench.runs.workers import sentence, told
 
 _NOTES = 1.0  # seconds between what is shown of a task
 _HELD = 2  # messages that wait to be sent: a file may be large
@@ -61,7 +61,7 @@ def _work(work: Callable[[Progress], Cell], given: Given, said: Queue[tuple[str,
         apart = not (home() / given.mark).is_file()
         if apart:
             _fetch(given)
-        cell = work(Told(_seldom(said)))
+        cell = work(told(_seldom(said)))
         given_it = {path for path, pieces in given.needs if pieces}
         for path in cell.made:
             if (apart and path not in given_it) or path.startswith(f"{SENT}/"):
