@@ -179,15 +179,17 @@ def _best(board: Board, marks: Mapping[str, str]) -> dict[str, Row]:
 def _unproven(row: Row, marks: Mapping[str, str]) -> bool:
     """Return whether nobody here knows that a row is what it says, its weights above all.
 
-    Of a row that was sent in, its truths must be verified, and its upstream be one of serbench's:
-    what code of somebody's own says of its weights is his word.
+    Of a row that was sent in, its truths must be verified, all clips be in it, as the hardest might
+    be called broken, and its upstream be one of serbench's: what code of somebody's own says of its
+    weights is his word.
     """
     if any(implied.unlike(row.result)):
         return True
     mark = marks.get(row.result.digest, "")
     if not mark:
         return False
-    return bool({"unverified", "unnamed"} & {*of_row(row, mark)}) or implied.foreign(row.result)
+    doubts = {"unverified", "unnamed", "partial"}
+    return bool(doubts & {*of_row(row, mark)}) or implied.foreign(row.result)
 
 
 def _entry(board: Board, row: Row, mark: str, where: DataSet, url: str | None) -> EvalResultEntry:
@@ -212,5 +214,7 @@ def _notes(board: Board, row: Row, mark: str) -> Iterator[str]:
     if interval is not None:
         yield f"95 % {ends(interval)} over {interval.speakers} speakers"
     yield from (called(row.result.labels), board.title)
+    seeds = len(row.result.seeds)
+    yield f"{seeds} training{'s' * (seeds > 1)} a fold"
     yield from (FLAGS[flag].words for flag in dict.fromkeys([*of_board(board), *of_row(row, mark)]))
     yield f"serbench result {row.result.digest[:12]}"

@@ -39,6 +39,8 @@ def to_latex(boards: Sequence[Board], names: Sequence[str] = ()) -> str:
 def escaped(text: str) -> str:
     """Return a text as LaTeX that shows it as it stands."""
     whole = "".join(_SPECIAL.get(letter, letter) for letter in " ".join(text.split()))
+    # after the end of a row or a rule, these would begin an argument of it
+    whole = re.sub(r"^[\[*]", r"{\g<0>}", whole)
     # two hyphens would make a dash, two such marks a quotation
     return re.sub(r"(?<!\\)([-'])(?=\1)", r"\1{}", whole)
 

@@ -111,10 +111,11 @@ def about_corpora(made: Matrix) -> Iterator[str]:
 
     whole, corpora = on_all(made), _corpora(made)
     if len(whole) < 2:
+        boards = f"{len(made.columns)} board{'s' * (len(made.columns) > 1)}"
         yield (
             f"Mean ranks with a critical difference need {CORPORA} corpora or more, one board of "
-            f"each, and two systems on all; here are {len(made.columns)} boards of {corpora} "
-            "corpora."
+            f"each, and two systems on all; here: {boards} of "
+            f"{corpora} {'corpus' if corpora == 1 else 'corpora'}."
         )
         return
     yield from diagram(whole, critical(made, whole), len(made.columns))

@@ -52,6 +52,7 @@ def complaints(text: str) -> list[str]:
         found += ["a paragraph ends in a group or in mathematics"] * (
             "\n\n" in token and bool(groups or maths)
         )
+    found += [f"an argument of {each}" for each in re.findall(r"(\\\\|\\midrule)\s*[\[*]", body)]
     found += ["{ too many"] * (groups > 0) + ["$ too many"] * maths + [f"open: {e}" for e in open_]
     return [*found, *_uneven(body)]
 

@@ -22,6 +22,7 @@ from serbench.leaderboard.evaluations import (
     evaluations,
     keep,
 )
+from serbench.leaderboard.record import LeftOut, Result
 from serbench.leaderboard.table import Board, Row
 from serbench.runs import recipe
 
@@ -129,6 +130,31 @@ def test_the_id_of_weights_is_believed_of_those_that_the_recipe_names() -> None:
 
     assert claimed("openai/whisper-large-v3") == {}
     assert claimed("serbench/hubert-nano") == {}, "what comes with the package is not on the hub"
+
+
+def test_clips_that_were_left_out_are_said_and_cost_what_was_sent_its_place() -> None:
+    board, row = place_of("best")
+    upstream = {"name": "hubert", "weights": "facebook/hubert-base-ls960"}
+    made = recipe.resolve({"upstream": upstream, "downstream": "ecapa"}).plain()
+    named = row.result.recipe | {"upstreams": made["upstreams"]}
+    whole = row.result.model_copy(update={"recipe": named})
+    left_out = (LeftOut(utterance="hard", reason="cannot be read"),)
+
+    def written(result: Result, mark: str) -> str:
+        rows = (replace(row, standing=replace(row.standing, result=result)),)
+        texts = evaluations(
+            [replace(board, rows=rows)],
+            {"emodb": DataSet("lab/emodb")},
+            marks={result.digest: mark} if mark else {},
+        )
+        return texts.get("facebook/hubert-base-ls960", "")
+
+    part = whole.model_copy(update={"left_out": left_out})
+    assert "clips left out" in written(part, "")
+    sent = "Added from elsewhere; truth verified here."
+    assert "clips left out" not in written(whole, sent)
+    assert "trainings a fold" in " ".join(written(whole, sent).split())
+    assert written(part, sent) == ""
 
 
 def test_what_is_no_score_any_more_is_removed(tmp_path: Path) -> None:

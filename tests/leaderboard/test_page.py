@@ -334,6 +334,29 @@ def test_a_corpus_has_an_address_and_people_come_first(
     assert "synthetic" in page.locator(".boards li").last.inner_text()
 
 
+def test_the_way_back_leads_through_what_was_shown(
+    visit: Callable[..., Page], published: Published
+):
+    page = visit()
+    first = page.locator("#board-title").inner_text()
+    page.locator(".boards a").last.click()
+    last = page.locator("#board-title").inner_text()
+    assert last != first
+    page.locator(".open").first.click()
+    page.wait_for_selector("#drawer .tiles")
+    page.go_back()
+    page.wait_for_selector("#drawer", state="hidden")
+    assert page.locator("#board-title").inner_text() == last
+    page.go_back()
+    page.wait_for_function(
+        "text => document.querySelector('#board-title').textContent === text", arg=first
+    )
+    page.go_forward()
+    page.go_forward()
+    page.wait_for_selector("#drawer .tiles")
+    assert page.locator("#board-title").inner_text() == last
+
+
 def test_an_old_browser_is_told_so(visit: Callable[..., Page]):
     page = visit()
     page.evaluate("delete window.DecompressionStream")

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -145,6 +145,7 @@ def test_latex_with_every_column_is_what_tex_reads(boards):
         ("$a", "$ too many"),
         ("a & b", "& outside of a table"),
         ("\\pm", "\\pm out of mathematics"),
+        ("a \\\\\n[3pt] b", "an argument of \\\\"),
         ("\\begin{tabular}{rl}\na \\\\\n\\end{tabular}", "2 columns, but {1} cells"),
     ],
 )
@@ -154,8 +155,10 @@ def test_what_reads_latex_finds_what_tex_would(wrong, complaint):
 
 @settings(deadline=None)
 @given(st.text(min_size=1))
+@example("[3pt] of a row")
+@example("*")
 def test_every_text_is_latex_that_shows_it(text):
-    assert complaints(escaped(text)) == []
+    assert complaints(f"before \\\\\n{escaped(text)}") == []
 
 
 def test_latex_obeys_no_name(boards):
@@ -240,7 +243,7 @@ def test_from_six_corpora_on_there_is_a_critical_difference(corpora):
     # of Demšar (2006): 2.343 for three systems
     assert f"critical difference {2.343 * np.sqrt(12 / 36):.2f}" in " ".join(text.split())
     (fewer,) = matrices(corpora[:5], "corpus")
-    assert "here are 5 boards of 5 corpora" in " ".join(fewer.sentences)
+    assert "here: 5 boards of 5 corpora" in " ".join(fewer.sentences)
 
 
 def test_what_is_set_otherwise_is_another_system_on_every_corpus():
@@ -283,7 +286,7 @@ def test_several_boards_of_one_corpus_are_one_corpus(corpora):
     (made,) = matrices(same, "corpus")
     assert len(made.columns) == 6
     assert on_all(made) == []
-    assert "here are 6 boards of 1 corpora" in " ".join(made.sentences)
+    assert "here: 6 boards of 1 corpora" in " ".join(made.sentences)
 
 
 def test_the_diagram_has_each_system_at_its_mean_rank(corpora):
@@ -298,7 +301,7 @@ def test_the_diagram_has_each_system_at_its_mean_rank(corpora):
     bars = [each for each in drawn if each.get("stroke-width") == "4"]
     assert len(bars) == len(found.groups)
     (fewer,) = matrices(corpora[:5], "corpus")
-    with pytest.raises(SerbenchError, match="here are 5 boards of 5 corpora"):
+    with pytest.raises(SerbenchError, match="here: 5 boards of 5 corpora"):
         to_diagram([fewer])
 
 

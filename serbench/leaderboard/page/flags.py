@@ -41,6 +41,10 @@ FLAGS: Mapping[str, Flag] = {
         "The record has other scores than its predictions give. Shown is what they give; no rank.",
     ),
     "oracle": Flag("saw test labels", "warn", "Corrected with labels of the test part: no rank."),
+    "partial": Flag(
+        "clips left out", "warn",
+        "Could not be read where it was computed, so that they are in no part of it.",
+    ),
     "unverified": Flag(
         "truth not verified", "warn",
         "Sent in. Its scores were computed here, its truths were not compared with the corpus.",
@@ -91,6 +95,7 @@ def of_row(row: Row, mark: str = "") -> list[str]:
         "incomplete": not result.complete,
         "mismatch": row.standing.measured.mismatch is not None,
         "oracle": result.saw_truths,
+        "partial": bool(result.left_out),
         "unverified": "truth not verified" in mark,
         "unnamed": "its own word" in mark,
         "verified": bool(mark) and "truth not verified" not in mark,

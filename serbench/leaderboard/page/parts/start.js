@@ -1,7 +1,7 @@
 // The address says what is shown: #board, #corpus for its first board, or #digest for the details of
-// a row, wherever it is.
+// a row, wherever it is; the browser's way back leads through what was shown.
 function remember(place) {
-  history.replaceState(null, "", `#${place}`);
+  if (location.hash !== `#${place}`) history.pushState(null, "", `#${place}`);
 }
 
 function goTo(address) {
@@ -43,7 +43,13 @@ for (const link of document.querySelectorAll("[data-board]")) {
     byId("board").scrollIntoView({ block: "start" });
   });
 }
-byId("drawer").addEventListener("close", () => remember(state.board.id));
+byId("drawer").addEventListener("close", () => {
+  if (!byId("drawer").open) remember(state.board.id); // the way back may have opened another by now
+});
 byId("drawer").addEventListener("click", (event) => { if (event.target === byId("drawer")) byId("drawer").close(); });
-window.addEventListener("hashchange", () => goTo(location.hash));
-if (!goTo(location.hash)) showBoard(BOARDS[0]);
+function follow() {
+  byId("drawer").close();
+  if (!goTo(location.hash)) showBoard(BOARDS[0]);
+}
+window.addEventListener("hashchange", follow);
+follow();
