@@ -286,7 +286,7 @@ def test_several_boards_of_one_corpus_are_one_corpus(corpora):
     (made,) = matrices(same, "corpus")
     assert len(made.columns) == 6
     assert on_all(made) == []
-    assert "here: 6 boards of 1 corpora" in " ".join(made.sentences)
+    assert "here: 6 boards of 1 corpus." in " ".join(made.sentences)
 
 
 def test_the_diagram_has_each_system_at_its_mean_rank(corpora):
