@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from serbench.errors import SerbenchError
 from serbench.leaderboard import store
+from serbench.leaderboard.intact import altered
 from serbench.leaderboard.reading import BrokenResultError, read_record
 from serbench.runs.identity import changes
 
@@ -17,6 +18,21 @@ if TYPE_CHECKING:
     from serbench.leaderboard.beside import Beside
     from serbench.leaderboard.record import Result
     from serbench.leaderboard.store import Entry
+
+
+def source(path: Path) -> Entry:
+    """Return a finished run that something is made of, as it was written.
+
+    Args:
+        path: of its record.
+
+    Raises:
+        SerbenchError: it is broken, or one of its tables was changed since.
+    """
+    entry = store.load_result(path)
+    if said := next(altered(path, entry.result), None):
+        raise SerbenchError(f"{said}; put the file back, or run its recipe again (--again)")
+    return entry
 
 
 def keep(

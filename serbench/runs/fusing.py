@@ -84,7 +84,8 @@ def fuse(
     start = time.monotonic()
     root = Path(results).expanduser()
     makeable(root)
-    members = _members([_load(store.look_up(root, fspath(run))) for run in runs])
+    paths = [store.look_up(root, fspath(run)) for run in runs]
+    members = _members([_run(path, derived.source(path)) for path in paths])
     task = members[0].result.benchmark.task
     predictions, validation = _fused(task, members, method)
     scores = score(task, predictions)
@@ -108,13 +109,12 @@ def fused_of(paths: Sequence[Path], method: Method) -> DataFrame:
     Raises:
         SerbenchError: they cannot be fused.
     """
-    members = _members([_load(path) for path in paths])
+    members = _members([_run(path, store.load_result(path)) for path in paths])
     return _fused(members[0].result.benchmark.task, members, method)[0]
 
 
-def _load(path: Path) -> _Run:
-    result, predictions = store.load_result(path)
-    return _Run(result, _ordered(predictions, result), path)
+def _run(path: Path, entry: Entry) -> _Run:
+    return _Run(entry.result, _ordered(entry.predictions, entry.result), path)
 
 
 def _ordered(predictions: DataFrame, result: Result) -> DataFrame:
@@ -138,8 +138,8 @@ def _members(runs: Sequence[_Run]) -> list[_Run]:
         raise SerbenchError(msg)
     first, *others = runs
     for place, run in enumerate(runs):
-        earlier = {digest for other in runs[:place] for digest in _inside(other.result)}
-        if twice := _inside(run.result) & earlier:
+        earlier = {digest for other in runs[:place] for digest in _inside(other)}
+        if twice := _inside(run) & earlier:
             msg = f"result {min(twice)[:8]} is given twice; a run is not fused with itself"
             raise SerbenchError(msg)
         _check_whole(run)
@@ -150,9 +150,16 @@ def _members(runs: Sequence[_Run]) -> list[_Run]:
     return sorted(runs, key=lambda run: (*_called(run.result.labels), run.result.digest))
 
 
-def _inside(result: Result) -> set[str]:
-    """Return the digests of a result and of those that were fused to it."""
-    return {result.digest, *(member.digest for member in result.members)}
+def _inside(run: _Run) -> set[str]:
+    """Return the digests of a result and of all that it was fused of, which lie beside it."""
+    found, waiting = {run.result.digest}, [run.result]
+    while waiting:
+        for member in waiting.pop().members:
+            found.add(member.digest)
+            path = run.path.with_name(f"{member.digest}.json")
+            if path.exists():
+                waiting.append(read_record(path))
+    return found
 
 
 def _check_whole(run: _Run) -> None:

@@ -75,7 +75,7 @@ def postprocess(
     parts = steps_of(steps)
     if not parts:
         raise SerbenchError("no post-processor is given; `serbench list postprocessors` names them")
-    return corrected(Finished(path, store.load_result(path)), parts, root)
+    return corrected(Finished(path, derived.source(path)), parts, root)
 
 
 def correct(run: Outcome, parts: Sequence[Part], results: Path, *, anew: bool = False) -> Outcome:
@@ -92,7 +92,7 @@ def correct(run: Outcome, parts: Sequence[Part], results: Path, *, anew: bool = 
     """
     if not parts:
         return run
-    return corrected(Finished(run.path, store.load_result(run.path)), parts, results, anew=anew)
+    return corrected(Finished(run.path, derived.source(run.path)), parts, results, anew=anew)
 
 
 @dataclass(frozen=True)

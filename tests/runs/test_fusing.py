@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -325,6 +326,26 @@ def test_a_run_is_not_fused_with_what_it_is_already_in(tmp_path: Path, two: list
     mean = serbench.fuse(*two, results=tmp_path)
     with pytest.raises(SerbenchError, match="is given twice; a run is not fused with itself"):
         serbench.fuse(mean.path, two[0], results=tmp_path)
+    third = kept(tmp_path, classified(0.0, (0, 1), 2), **labelled("fbank", "-"))
+    nested = serbench.fuse(mean.path, third, results=tmp_path)
+    with pytest.raises(SerbenchError, match=f"{two[0][:8]} is given twice"):
+        serbench.fuse(nested.path, two[0], results=tmp_path)
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".valid.parquet"])
+def test_nothing_is_made_of_a_table_that_was_changed(
+    tmp_path: Path, two: list[str], ending: str
+) -> None:
+    """A whole table of another run is read without an error, but is not the one of the record."""
+    first, other = (store.place(tmp_path, "emodb", digest) for digest in two)
+    first.with_suffix(ending).write_bytes(other.with_suffix(ending).read_bytes())
+    said = f"{two[0][:8]}{ending} was changed after it was written.*put the file back"
+    for make in (
+        partial(serbench.fuse, *two, method="stack"),
+        partial(serbench.postprocess, two[0], "em_prior"),
+    ):
+        with pytest.raises(SerbenchError, match=said):
+            make(results=tmp_path)
 
 
 def test_doubts_about_the_corpus_of_a_member_are_those_of_the_fusion(tmp_path: Path) -> None:
