@@ -17,7 +17,7 @@ from serbench.encoders.transformers import (
     unwarned_of_masks,
     write_preprocessor,
 )
-from serbench.encoders.weights import Weights
+from serbench.encoders.weights import CARD, Weights
 from serbench.errors import SerbenchError
 from serbench.upstreams import Clips, Features, Upstream, stack
 
@@ -77,6 +77,12 @@ class WaveformEncoder(Upstream):
         super().__init__()
         self.model: Any = load(weights)
         config, settings = self.model.config, weights.preprocessor()
+        if not settings and (weights.folder / CARD).is_file():
+            msg = (
+                f"weights '{weights.name}' have a {CARD}, but no preprocessor_config.json, which "
+                "is written with it and says whether waves are normalised; copy the whole folder"
+            )
+            raise SerbenchError(msg)
         # it would leave layers out of the list when the encoder is trained
         config.layerdrop = 0.0
         self.kernels = list(zip(config.conv_kernel, config.conv_stride, strict=True))

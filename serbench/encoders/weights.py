@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
 from serbench import bounds
 from serbench.durable import SUMS, harm
 from serbench.errors import SerbenchError, unknown
@@ -86,6 +88,25 @@ class Weights:
         return _read_json(file) if file.is_file() else {}
 
 
+class _Corpus(BaseModel):
+    name: str
+    hours: float
+    recordings: int
+
+
+class _Options(BaseModel):
+    recordings: list[str] = []
+    heard: list[str] = []
+
+
+class _Card(BaseModel):
+    """What is read of a card, whoever wrote it."""
+
+    base: dict[str, str] | None = None
+    corpora: list[_Corpus] = []
+    options: _Options = _Options()
+
+
 def find(name: str, revision: str | None, sizes: Sizes, *, text: bool = False) -> Weights:
     """Turn what the user wrote into a folder of weights, downloading it if it is a hub id.
 
@@ -147,13 +168,31 @@ def _from_package(name: str, revision: str | None, known: Mapping[str, str]) -> 
 
 def _card(folder: Path) -> dict[str, str]:
     """Return what the card beside weights that were trained here says of them."""
-    if not (folder / CARD).is_file():
-        return {}
-    card = _read_json(folder / CARD)
+    card = read_card(folder)
     told = {key: str(card[key]) for key in ("licence", "trained_on", "method") if card.get(key)}
     base = (card.get("base") or {}).get("trained_on")
     corpora = list(dict.fromkeys(text for text in (base, told.get("trained_on")) if text))
     return told | ({"trained_on": ", ".join(corpora)} if corpora else {})
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """Return the card beside weights; empty if there is none.
+
+    Raises:
+        SerbenchError: it is no card.
+    """
+    file = folder / CARD
+    if not file.is_file():
+        return {}
+    card = _read_json(file)
+    try:
+        _Card.model_validate(card)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        msg = f"{file}: {place}: {first['msg']}; put back the card that came with the weights"
+        raise SerbenchError(msg) from error
+    return card
 
 
 def _from_hub(name: str, revision: str | None, known: Mapping[str, str], text: bool) -> Weights:

@@ -6,7 +6,6 @@ in `checkpoints/<digest>`, named by the options that decide it and by the record
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from serbench.devices import has_bf16, rounds_as
 from serbench.digests import digest_json, digest_path, local_path
 from serbench.durable import SUMS, harm, seal
 from serbench.editions import ADAPTATION, installed
-from serbench.encoders.weights import HEARD, named, seen_by
+from serbench.encoders.weights import HEARD, named, read_card, seen_by
 from serbench.home import home
 from serbench.leaderboard import hearing, record
 from serbench.leaderboard.record import FineTuned
@@ -237,8 +236,6 @@ def seen(part: Part, what: str) -> list[str]:
 def _card(part: Part) -> dict[str, Any]:
     """Return the card beside the weights that a part is given; empty if there is none."""
     for key in part.contents:
-        path = Path(part.options[key]).expanduser() / "card.json"
-        if path.is_file():
-            card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if card := read_card(Path(part.options[key]).expanduser()):
             return card
     return {}

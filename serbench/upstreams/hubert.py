@@ -6,7 +6,7 @@ from typing import Literal
 
 from serbench.encoders.transformers import check_type
 from serbench.encoders.waveform import WaveformEncoder
-from serbench.encoders.weights import SPEAKERS, Weights, find
+from serbench.encoders.weights import CARD, SPEAKERS, Weights, find
 from serbench.errors import SerbenchError
 
 WEIGHTS = {
@@ -58,10 +58,17 @@ def find_weights(weights: str, revision: str | None, upstream: str) -> Weights:
         upstream: for whom, to say so in an error.
 
     Raises:
-        SerbenchError: they are not there, or of another model.
+        SerbenchError: they are not there, or of another model; or they were adapted, and nothing
+            beside them says to what.
     """
     found = find(weights, revision, WEIGHTS)
     check_type(found, upstream, {"hubert"})
+    if (found.folder / SPEAKERS).is_file() and not (found.folder / CARD).is_file():
+        msg = (
+            f"weights '{found.name}' have speaker embeddings, but no {CARD}, which says whose "
+            "audio they heard; copy the whole folder of the adaptation"
+        )
+        raise SerbenchError(msg)
     return found
 
 

@@ -222,6 +222,24 @@ def test_settings_that_describe_no_encoder(folder: Path, wrong: dict[str, object
     fails(folder, r"transformers cannot build what config.json says: ")
 
 
+@pytest.mark.parametrize(
+    ("wrong", "place"),
+    [
+        ({"base": "x"}, "base"),
+        ({"corpora": "demo"}, "corpora"),
+        ({"corpora": [1]}, "corpora.0"),
+        ({"corpora": [{}]}, "corpora.0.name"),
+        ({"corpora": [{"name": "demo", "recordings": "x", "hours": 1.0}]}, "corpora.0.recordings"),
+        ({"options": []}, "options"),
+        ({"options": {"recordings": 5}}, "options.recordings"),
+    ],
+)
+def test_a_card_that_is_none(folder: Path, wrong: dict[str, object], place: str) -> None:
+    (folder / "card.json").write_text(json.dumps(wrong))
+    with pytest.raises(SerbenchError, match=f"card.json: {place}: .*; put back the card"):
+        make(weights=str(folder))
+
+
 def test_no_tensors(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
     fails(folder, r"neither model.safetensors nor pytorch_model.bin")

@@ -411,6 +411,19 @@ def test_adapted_weights_that_are_damaged_are_made_anew(
     assert harm(file.parent) is None
 
 
+def test_adapted_weights_without_their_card_are_refused(once: Once, tmp_path: Path) -> None:
+    """Nothing else says whose audio they heard, and so that a run with them is transductive."""
+    before = Path(once.made.parts[0].options["weights"])
+    copy = Path(shutil.copytree(before, tmp_path / "copy"))
+    given = once.raw["upstream"] | {"weights": str(copy)}
+    known = adapted(once.raw | {"upstream": given}, Told(), once.corpus).record
+    assert known is not None and known.transductive
+    (copy / "card.json").unlink()
+    (copy / "SHA256SUMS").unlink()
+    with pytest.raises(SerbenchError, match=r"no card\.json, which says whose audio they heard"):
+        adapted(once.raw | {"upstream": given}, Told(), once.corpus)
+
+
 def test_own_weights_that_are_damaged_are_refused_and_named(
     pretrained_hubert: Path, tmp_path: Path
 ) -> None:

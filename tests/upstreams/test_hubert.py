@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from serbench.encoders.waveform import WaveformEncoder
-from serbench.encoders.weights import find
+from serbench.encoders.weights import PACKAGED, find
 from serbench.errors import SerbenchError
 from serbench.upstreams import Clips
 from serbench.upstreams.hubert import WEIGHTS, make
@@ -86,6 +86,15 @@ def test_without_a_preprocessor_the_layer_norm_models_normalize(
         upstream = make(weights=str(bare))
         assert upstream.normalize is normalizes
         assert upstream.sample_rate == 16_000
+
+
+def test_what_was_trained_here_and_lost_its_preprocessor_is_refused(tmp_path: Path) -> None:
+    folder = shutil.copytree(PACKAGED / "hubert_nano", tmp_path / "lost")
+    (folder / "SHA256SUMS").unlink(missing_ok=True)
+    make(weights=str(folder))
+    (folder / "preprocessor_config.json").unlink()
+    with pytest.raises(SerbenchError, match=r"no preprocessor_config\.json.*copy the whole folder"):
+        make(weights=str(folder))
 
 
 def test_reads_the_preprocessor_out_of_a_processor(

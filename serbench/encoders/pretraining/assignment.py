@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, Literal
 from serbench.encoders.pretraining.audio import Audio
 from serbench.encoders.pretraining.card import Card, Corpus
 from serbench.encoders.pretraining.work import Work, begin, digest_audio
-from serbench.encoders.weights import CARD, HEARD, RECORDINGS, Weights, named, seen_by
+from serbench.encoders.weights import HEARD, RECORDINGS, Weights, named, read_card, seen_by
 from serbench.progress import Progress
 from serbench.upstreams import Unlabelled
 
@@ -121,22 +120,13 @@ class Assignment:
 
     def _known(self, base: Weights | None) -> dict[str, list[str]]:
         """Return the recordings that were heard; what the weights before had seen still counts."""
-        before = _card_of(base)
+        before = read_card(base.folder) if base else {}
         own = [each.digest for each in self.audio.recordings if each.digest]
         known = {
             RECORDINGS: seen_by(before, RECORDINGS),
             HEARD: named([*own, *seen_by(before, HEARD)]),
         }
         return {what: recordings for what, recordings in known.items() if recordings}
-
-
-def _card_of(base: Weights | None) -> dict[str, Any]:
-    """Return the card of weights; empty if they have none."""
-    path = base.folder / CARD if base else None
-    if path is None or not path.is_file():
-        return {}
-    card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return card
 
 
 def digest_of(weights: Weights | None) -> str | None:
