@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from serbench.errors import SerbenchError, brief
 # encoder; an encoder in use never reads them
 UNUSED = ("masked_spec_embed", "pooler.")
 _SPARE = 2**26  # numbers that may be missing until `_require_whole` says which
+_LAYER = re.compile(r"(?:^|encoder\.)layers?\.\d+\.")  # a tensor of one, whatever its prefix
 _LAYERS = 1_000  # no encoder has as many, nor as many entries of a list
 # a full Whisper has its encoder below one of these
 WHISPER_PREFIX = {r"^(model\.)?encoder\.": ""}
@@ -62,6 +64,7 @@ def load(weights: Weights) -> Any:
     with _quiet(), torch.random.fork_rng(devices=[]):
         model, report = _fill(weights, tensors)
     _require_whole(weights, report)
+    _require_all_used(weights, report)
     return model.requires_grad_(False)
 
 
@@ -190,6 +193,17 @@ def _require_whole(weights: Weights, report: dict[str, Any]) -> None:
             f"weights '{weights.name}' do not fill the encoder that their config.json describes: "
             f"{len(names)} tensors are missing or of another size ({shown}); the files are cut "
             "short or of another model"
+        )
+        raise SerbenchError(msg)
+
+
+def _require_all_used(weights: Weights, report: dict[str, Any]) -> None:
+    """Refuse an encoder of fewer layers than the files have: its last one would be another."""
+    names = sorted(key for key in report["unexpected_keys"] if _LAYER.search(key))
+    if names:
+        msg = (
+            f"weights '{weights.name}' have more layers than their config.json says: {names[0]} "
+            "has no place in the encoder; give the config.json that came with them"
         )
         raise SerbenchError(msg)
 

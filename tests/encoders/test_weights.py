@@ -284,6 +284,22 @@ def test_a_pickle_runs_no_code(folder: Path, tmp_path: Path) -> None:
     assert sign.exists()
 
 
+@pytest.mark.parametrize("prefix", ["", "hubert."])
+def test_a_layer_too_many(folder: Path, prefix: str) -> None:
+    """Otherwise `last` would be another layer, and nobody would be told."""
+
+    def rename(tensors: dict[str, Tensor]) -> None:
+        for key in list(tensors):
+            tensors[prefix + key] = tensors.pop(key)
+
+    change(folder, rename)
+    file = folder / "config.json"
+    settings = json.loads(file.read_text())
+    layers = settings["num_hidden_layers"]
+    file.write_text(json.dumps(settings | {"num_hidden_layers": layers - 1}))
+    fails(folder, f"more layers than their config.json says: .*layers.{layers - 1}.* has no place")
+
+
 def test_a_layer_that_is_missing(folder: Path) -> None:
     change(folder, lambda tensors: tensors.pop("encoder.layers.1.attention.q_proj.weight"))
     fails(folder, r"1 tensors are missing or of another size \(encoder.layers.1.attention.q_proj")
