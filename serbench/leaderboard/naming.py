@@ -106,7 +106,7 @@ def _unlike(result: Result, runs: Sequence[Result], *, whole: bool) -> Iterator[
         which = f"the run {run.digest[:8]} that it was made of"
         if (run.benchmark, run.protocol) != (result.benchmark, result.protocol):
             yield f"{which} is on another benchmark or protocol"
-        elif run.split.hash != result.split.hash:
+        elif (run.split.hash, run.split.listed) != (result.split.hash, result.split.listed):
             yield f"{which} has other folds"
         if {*run.seeds} != {*result.seeds}:
             yield f"{which} has the seeds {some(run.seeds)}, and it has {some(result.seeds)}"

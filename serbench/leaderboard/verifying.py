@@ -90,6 +90,7 @@ def verify(
     name = named(found.result, around)
     said = (
         *altered(path, found.result),
+        *_unhashed(found.result),
         *name.problems,
         *unasked(found.result),
         *implied.unlike(found.result),
@@ -202,6 +203,19 @@ def _each(paths: Sequence[Path], one: Callable[[Path], Verdict]) -> Iterator[Ver
 
 def _some_of(one: Callable[[Path], Verdict], paths: Sequence[Path]) -> list[Verdict]:
     return [*map(one, paths)]
+
+
+def _unhashed(result: Result) -> Iterator[str]:
+    """Yield whether the hash of the split is not that of the folds; of several it cannot be told.
+
+    That of one fold is that of the split; of several the record lacks what they were hashed from.
+    """
+    folds = result.split.folds
+    if len(folds) == 1 and folds[0].hash != result.split.hash:
+        yield (
+            f"its split has the hash {result.split.hash[:8]}, but its one fold, "
+            f"'{folds[0].name}', has {folds[0].hash[:8]}, and the two must be equal"
+        )
 
 
 def _scores(each: Standing) -> Iterator[str]:
