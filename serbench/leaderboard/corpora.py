@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from serbench.leaderboard.naming import some
+from serbench.leaderboard.listing import some
 from serbench.leaderboard.record import FoldRecord, Result
 from serbench.leaderboard.standing import Standing
 

@@ -16,7 +16,8 @@ from serbench.leaderboard import implied, notes
 from serbench.leaderboard.comparable import Group, Rival, groups
 from serbench.leaderboard.corpora import Corpora, unlike_folds, unlike_truths
 from serbench.leaderboard.intact import altered
-from serbench.leaderboard.naming import named, run_of, some, unasked
+from serbench.leaderboard.listing import some
+from serbench.leaderboard.naming import named, run_of, unasked
 from serbench.leaderboard.reading import BrokenResultError
 from serbench.leaderboard.record import Result
 from serbench.leaderboard.remembered import computed, lean, standing_of

@@ -99,12 +99,13 @@ def test_an_older_record_may_know_less_of_its_folds() -> None:
 def test_the_hash_of_one_fold_is_that_of_the_split(tmp_path: Path) -> None:
     whole = GOOD.assign(fold="1")
     (merged, *_) = folds(test=len(GOOD), hash="12" * 8)
-    other = forged(split(folds=(merged,)))
+    trained = record().training[:1]
+    other = record(split=split(folds=(merged,)), training=trained)
     path = store.save(scored(other, whole), whole, tmp_path)
     assert verify(path, nowhere).problems == (
         "its split has the hash abababab, but its one fold, '1', has 12121212, and the two must be "
         "equal",
     )
-    honest = record(split=split(folds=(merged,), hash=merged.hash), recipe={"seeds": [0]})
+    honest = record(split=split(folds=(merged,), hash=merged.hash), training=trained)
     path = store.save(scored(honest, whole), whole, tmp_path)
     assert verify(path, nowhere).problems == ()
