@@ -187,7 +187,8 @@ def _unproven(row: Row, marks: Mapping[str, str]) -> bool:
     mark = marks.get(row.result.digest, "")
     if not mark:
         return False
-    return bool({"unverified", "unnamed"} & {*of_row(row, mark)}) or implied.foreign(row.result)
+    doubts = {"unverified", "unnamed", "unmade"} & {*of_row(row, mark)}
+    return bool(doubts) or implied.foreign(row.result)
 
 
 def _entry(board: Board, row: Row, mark: str, where: DataSet, url: str | None) -> EvalResultEntry:
