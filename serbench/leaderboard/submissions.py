@@ -158,16 +158,22 @@ def _taken(record: Path, root: Path, check: Callable[..., Verdict], here: list[S
     if not found.truth and (odds := _at_odds(found.standing, here)):
         return told._replace(problems=odds)
     here.append(found.standing)
+    place.with_suffix(ADDED).unlink(missing_ok=True)  # of another that lay here
+    _mark(
+        place, found
+    )  # before the record: no kill leaves a row that does not say where it is from
     for file in [record.with_suffix(".parquet"), *_rest(record), record]:
         with replacing(place.with_name(file.name)) as temporary:
             shutil.copyfile(file, temporary)
-    _mark(place, found)
     publish(place)
     return told
 
 
 def _there(record: Path, place: Path, found: Verdict) -> str:
-    """Return what is said of a result that is there already; what is known by now is noted."""
+    """Return what is said of a result that is there already; what is known by now is noted.
+
+    One without a mark is a run of one's own, and gets none, wherever it comes back from.
+    """
     if place.read_bytes() != record.read_bytes():
         return f"another result is at '{place}'; delete one"
     path = place.with_suffix(ADDED)
