@@ -158,10 +158,9 @@ def _taken(record: Path, root: Path, check: Callable[..., Verdict], here: list[S
     if not found.truth and (odds := _at_odds(found.standing, here)):
         return told._replace(problems=odds)
     here.append(found.standing)
-    place.with_suffix(ADDED).unlink(missing_ok=True)  # of another that lay here
-    _mark(
-        place, found
-    )  # before the record: no kill leaves a row that does not say where it is from
+    # marked before the record is there: no kill leaves a row that does not say where it is from
+    place.with_suffix(ADDED).unlink(missing_ok=True)  # what was known of another that lay here
+    _mark(place, found)
     for file in [record.with_suffix(".parquet"), *_rest(record), record]:
         with replacing(place.with_name(file.name)) as temporary:
             shutil.copyfile(file, temporary)
