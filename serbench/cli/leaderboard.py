@@ -260,7 +260,8 @@ def _tell(name: str, found: Verdict | Added) -> None:
             "ids and truths as in the corpus" if found.truth else f"truth not verified here{why}"
         )
         own = f"; what its row is called is its own word: {found.unsure}" if found.unsure else ""
-        typer.echo(f"{name}: verified; {known}{own}")
+        made = f"; its predictions could not be made again: {found.unmade}" if found.unmade else ""
+        typer.echo(f"{name}: verified; {known}{own}{made}")
     for problem in found.problems:
         typer.echo(f"{name}: {problem}", err=True)
 

@@ -34,7 +34,7 @@ def _other_setting(one: Result, other: Result) -> str | None:
     if (one.benchmark, one.protocol) != (other.benchmark, other.protocol):
         outputs = [", ".join(each.benchmark.task.outputs) for each in (one, other)]
         return f"one predicts {outputs[0]}, the other {outputs[1]}; take results on the same task"
-    if one.split.hash != other.split.hash:
+    if (one.split.hash, one.split.listed) != (other.split.hash, other.split.listed):
         return "their folds are not the same; run one again on the data of the other"
     sounds = [each.split.audio or each.split.recordings for each in (one, other)]
     # an older record does not say which recording an utterance is

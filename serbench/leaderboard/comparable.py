@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from serbench import plugins
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from serbench.benchmarks import Benchmark
 
-_FACTS = ("labels", "speakers", "tests")  # of an utterance, or of a split
+_FACTS = ("labels", "speakers", "tests", "folds", "truths")  # of an utterance, or of a split
 _NAMED = 3
 _ROUNDING = 1e-6
 _KINDS = {"hash": "split", "recordings": "set of audio"}  # of hashes in a record
@@ -29,6 +29,8 @@ _OTHER = {
     "labels": "other labels",
     "speakers": "other speakers",
     "tests": "other tests",
+    "folds": "other folds under the same hash of the split",
+    "truths": "other hashes of the truths of a fold",
 }
 
 
@@ -195,8 +197,16 @@ def _material(entry: Standing) -> _Material:
     split = entry.result.split.model_dump(exclude={"folds"})
     hashes = {_KINDS.get(key, key): value for key, value in split.items()}
     hashes["tests"] = _tested(entry)
+    hashes["folds"] = _digest(entry.result.split.listed)
+    truths = [tuple(sorted(fold.truths.items())) for fold in entry.result.split.folds]
+    hashes["truths"] = _digest(tuple(truths)) if all(truths) else ""
     known = {kind: value for kind, value in hashes.items() if value}
     return _Material(known, {entry.measured.facts}, [entry])
+
+
+@lru_cache(maxsize=1_000)
+def _digest(known: tuple[tuple[Any, ...], ...]) -> str:
+    return digest_json(known)
 
 
 def _tested(entry: Standing) -> str:
@@ -220,6 +230,8 @@ def _differences(one: _Material, other: _Material) -> dict[str, list[str]]:
     }
     if "split" in found:
         return {"split": []}
+    if not {"labels", "speakers"} <= both - found.keys():
+        found.pop("truths", None)  # nothing says that they should be equal
     if "audio" in both:
         # which tells of each utterance what the other tells of all together
         found.pop("set of audio", None)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from serbench.leaderboard.naming import some
+from serbench.leaderboard.listing import some
 from serbench.leaderboard.record import FoldRecord, Result
 from serbench.leaderboard.standing import Standing
 
@@ -66,7 +66,29 @@ def unlike_folds(each: Standing, corpus: Corpus) -> Iterator[str]:
         own = made.get(name)
         if own is None or (fold.hash, fold.truths.get("test")) != (own.hash, own.truths["test"]):
             yield f"fold '{name}' is not what the protocol makes of the corpus that is here"
+        else:
+            yield from _missized(fold, own)
     yield from _unshared(each.result, corpus)
+
+
+def _missized(said: FoldRecord, own: FoldRecord) -> Iterator[str]:
+    """Yield where the parts of a fold have other sizes than those of the fold made anew."""
+    for called, size in _sizes(own).items():
+        if (told := _sizes(said).get(called, 0)) != size:
+            yield (
+                f"fold '{own.name}' has {told} {called} utterances in the record, and {size} as "
+                "the protocol makes it of the corpus that is here"
+            )
+
+
+def _sizes(fold: FoldRecord) -> dict[str, int]:
+    """Return the sizes of the parts of a fold, which corrected tests weigh by, as they are called.
+
+    How many more utterances have no truth, older records do not say.
+    """
+    tests = {f"test '{name}'": size for name, size in fold.tests.items()}
+    parts = {"training": fold.train, "validation": fold.valid, "test": fold.test}
+    return parts | {"enrolled": fold.enrol} | tests
 
 
 def _unshared(result: Result, corpus: Corpus) -> Iterator[str]:

@@ -188,8 +188,8 @@ def _unproven(row: Row, marks: Mapping[str, str]) -> bool:
     mark = marks.get(row.result.digest, "")
     if not mark:
         return False
-    doubts = {"unverified", "unnamed", "partial"}
-    return bool(doubts & {*of_row(row, mark)}) or implied.foreign(row.result)
+    doubts = {"unverified", "unnamed", "unmade", "partial"} & {*of_row(row, mark)}
+    return bool(doubts) or implied.foreign(row.result)
 
 
 def _entry(board: Board, row: Row, mark: str, where: DataSet, url: str | None) -> EvalResultEntry:

@@ -13,6 +13,7 @@ from serbench.errors import SerbenchError
 from serbench.leaderboard.builtin import ORIGIN, SEVERAL, own_benchmark, own_plugin, recorded
 from serbench.leaderboard.identity import CORRECTED, is_derived
 from serbench.leaderboard.record import Encoder, Result
+from serbench.leaderboard.trainings import unlike as trainings
 
 if TYPE_CHECKING:
     from serbench.benchmarks import Benchmark, Protocol
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 def unlike(result: Result) -> Iterator[str]:
     """Yield in what a record differs from what its recipe implies, a sentence each."""
     parts: tuple[Callable[[Result], Iterator[str]], ...]
-    parts = _seeds, _benchmark, _protocol, _upstreams, _heard
+    parts = _seeds, _benchmark, _protocol, _upstreams, _heard, trainings
     if is_derived(result.recipe):
-        parts = _shares, *([_steps] if CORRECTED in result.recipe else [])
+        parts = _shares, trainings, *([_steps] if CORRECTED in result.recipe else [])
     yield from dict.fromkeys(sentence for part in parts for sentence in _followed(part, result))
 
 

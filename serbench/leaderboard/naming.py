@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from serbench.leaderboard import identity, implied
+from serbench.leaderboard.listing import some
 from serbench.leaderboard.reading import BrokenResultError, read_record
 from serbench.leaderboard.record import Labels, Result
-
-_SHOWN = 3
 
 
 class Named(NamedTuple):
@@ -52,12 +51,6 @@ def unasked(result: Result) -> Iterator[str]:
     asked = asked if isinstance(asked, list | tuple) else [asked]
     if len(asked) != len(result.seeds) or any(seed not in result.seeds for seed in asked):
         yield f"its recipe asks for the seeds {some(asked)}, but it has {some(result.seeds)}"
-
-
-def some(names: Sequence[object]) -> str:
-    """Return the first names of many, and how many more there are."""
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{', '.join(map(str, names[:_SHOWN]))}{more}"
 
 
 def named(result: Result, folders: Sequence[Path]) -> Named:
@@ -106,7 +99,7 @@ def _unlike(result: Result, runs: Sequence[Result], *, whole: bool) -> Iterator[
         which = f"the run {run.digest[:8]} that it was made of"
         if (run.benchmark, run.protocol) != (result.benchmark, result.protocol):
             yield f"{which} is on another benchmark or protocol"
-        elif run.split.hash != result.split.hash:
+        elif (run.split.hash, run.split.listed) != (result.split.hash, result.split.listed):
             yield f"{which} has other folds"
         if {*run.seeds} != {*result.seeds}:
             yield f"{which} has the seeds {some(run.seeds)}, and it has {some(result.seeds)}"

@@ -202,6 +202,22 @@ class Split(_Record):
     texts: str = ""
     folds: tuple[FoldRecord, ...]
 
+    @property
+    def listed(self) -> tuple[tuple[Any, ...], ...]:
+        """What equal hashes imply of each fold: its name, the sizes of its parts, its hash."""
+        return tuple(
+            (
+                each.name,
+                each.hash,
+                each.train,
+                each.valid,
+                each.test,
+                each.enrol,
+                *each.tests.items(),
+            )
+            for each in self.folds
+        )
+
 
 class LeftOut(_Record):
     """An utterance that the user told the run to go on without."""

@@ -47,6 +47,7 @@ _BYTES = 4 * 2**30  # of all files together, unpacked
 _PIECE = 2**20
 _MARK = 100  # bytes of a mark that are read
 _TRUTH, _NO_TRUTH, _NO_NAME = "verified", "not verified", "name not verified"
+_NOT_MADE = "predictions not made again"
 # what zipfile raises where an archive is not whole, is hostile, or is packed as nobody can read
 _DAMAGED = (
     *(zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError),
@@ -63,6 +64,7 @@ class Added(NamedTuple):
     digest: str = ""
     unsure: str = ""
     unknown: str = ""
+    unmade: str = ""
 
 
 def add(source: Path, root: Path, corpora: Corpora, *, remake: Remake | None = None) -> list[Added]:
@@ -119,7 +121,8 @@ def marks(root: Path) -> dict[str, str]:
 def _sentence(mark: set[str]) -> str:
     truth = f"truth {'' if _TRUTH in mark else 'not '}verified here"
     name = "; what its row is called is its own word" * (_NO_NAME in mark)
-    return f"Added from elsewhere; {truth}{name}."
+    made = "; its predictions could not be made again" * (_NOT_MADE in mark)
+    return f"Added from elsewhere; {truth}{name}{made}."
 
 
 def _read_mark(path: Path) -> set[str]:
@@ -134,7 +137,8 @@ def _mark(place: Path, found: Verdict) -> None:
     path = place.with_suffix(ADDED)
     truth = _TRUTH in _read_mark(path) if found.truth is None else found.truth
     known = truth and not found.problems
-    text = "\n".join([_TRUTH if known else _NO_TRUTH, *[_NO_NAME] * bool(found.unsure), ""])
+    doubts = [*[_NO_NAME] * bool(found.unsure), *[_NOT_MADE] * bool(found.unmade)]
+    text = "\n".join([_TRUTH if known else _NO_TRUTH, *doubts, ""])
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -143,7 +147,9 @@ def _taken(record: Path, root: Path, check: Callable[..., Verdict], here: list[S
     """Copy a result to where it belongs, if it verifies, no other is there and none contradicts."""
     name = f"{record.parent.name}/{record.name}"
     found = check(record, folders=[root / record.parent.name])
-    told = Added(name, found.problems, found.truth, record.stem, found.unsure, found.unknown)
+    told = Added(
+        name, found.problems, found.truth, record.stem, found.unsure, found.unknown, found.unmade
+    )
     if found.problems or found.standing is None:
         return told
     place = root / found.standing.result.benchmark.name / record.name
@@ -152,16 +158,21 @@ def _taken(record: Path, root: Path, check: Callable[..., Verdict], here: list[S
     if not found.truth and (odds := _at_odds(found.standing, here)):
         return told._replace(problems=odds)
     here.append(found.standing)
+    # marked before the record is there: no kill leaves a row that does not say where it is from
+    place.with_suffix(ADDED).unlink(missing_ok=True)  # what was known of another that lay here
+    _mark(place, found)
     for file in [record.with_suffix(".parquet"), *_rest(record), record]:
         with replacing(place.with_name(file.name)) as temporary:
             shutil.copyfile(file, temporary)
-    _mark(place, found)
     publish(place)
     return told
 
 
 def _there(record: Path, place: Path, found: Verdict) -> str:
-    """Return what is said of a result that is there already; what is known by now is noted."""
+    """Return what is said of a result that is there already; what is known by now is noted.
+
+    One without a mark is a run of one's own, and gets none, wherever it comes back from.
+    """
     if place.read_bytes() != record.read_bytes():
         return f"another result is at '{place}'; delete one"
     path = place.with_suffix(ADDED)

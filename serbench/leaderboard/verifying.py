@@ -15,8 +15,10 @@ from serbench.errors import SerbenchError
 from serbench.leaderboard import implied, notes
 from serbench.leaderboard.comparable import Group, Rival, groups
 from serbench.leaderboard.corpora import Corpora, unlike_folds, unlike_truths
+from serbench.leaderboard.identity import is_derived
 from serbench.leaderboard.intact import altered
-from serbench.leaderboard.naming import named, run_of, some, unasked
+from serbench.leaderboard.listing import some
+from serbench.leaderboard.naming import named, run_of, unasked
 from serbench.leaderboard.reading import BrokenResultError
 from serbench.leaderboard.record import Result
 from serbench.leaderboard.remembered import computed, lean, standing_of
@@ -25,8 +27,9 @@ from serbench.leaderboard.standing import Standing
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-Remake: TypeAlias = Callable[[Result, Sequence[Path]], "DataFrame | None"]
-"""From a record, and folders with the runs that it was made of, to what these come to, if known."""
+Remake: TypeAlias = Callable[[Result, Sequence[Path]], "DataFrame"]
+"""From a fused or corrected record, and folders with the runs that it was made of, to what these
+come to; raises SerbenchError where that cannot be made here."""
 
 _NAMED = 3
 _WORTH = 100  # results that a process of its own is worth starting for
@@ -44,6 +47,8 @@ class Verdict(NamedTuple):
         unsure: why what its row is called could not be verified; empty if it was.
         unknown: why the truth is not known; empty if it is.
         disputed: what other results say otherwise, where nothing here tells which side is right.
+        unmade: why predictions that were made of other runs could not be made again; empty if they
+            were, and for a run that was trained.
     """
 
     path: Path
@@ -53,6 +58,7 @@ class Verdict(NamedTuple):
     unsure: str = ""
     unknown: str = ""
     disputed: tuple[str, ...] = ()
+    unmade: str = ""
 
 
 def verify(
@@ -84,12 +90,13 @@ def verify(
         wrong = (
             [] if corpus is None else [*unlike_truths(found, corpus), *unlike_folds(found, corpus)]
         )
-        other = [] if remake is None else [*_remade(found, remake(found.result, around))]
+        other, unmade = _made_again(found, around, remake)
     except BrokenResultError as problem:
         return Verdict(path, (f"{problem.reason}; {problem.remedy}",))
     name = named(found.result, around)
     said = (
         *altered(path, found.result),
+        *_unhashed(found.result),
         *name.problems,
         *unasked(found.result),
         *implied.unlike(found.result),
@@ -98,7 +105,8 @@ def verify(
     )
     unknown = "" if corpus is None else corpus.unmade
     truth = None if corpus is None or unknown else not wrong
-    return Verdict(path, (*said, *wrong), truth, lean(found, path), name.unsure, unknown)
+    problems = (*said, *wrong)
+    return Verdict(path, problems, truth, lean(found, path), name.unsure, unknown, unmade=unmade)
 
 
 def _as_run(result: Result, folders: Sequence[Path]) -> Result:
@@ -112,10 +120,25 @@ def _as_run(result: Result, folders: Sequence[Path]) -> Result:
     )
 
 
-def _remade(each: Standing, made: DataFrame | None) -> Iterator[str]:
+def _made_again(
+    each: Standing, folders: Sequence[Path], remake: Remake | None
+) -> tuple[list[str], str]:
+    """Return how predictions that were made of runs are wrong, or why that cannot be seen."""
+    if not is_derived(each.result.recipe):
+        return [], ""
+    if remake is None:
+        return [], "nobody tried"
+    try:
+        made = remake(each.result, folders)
+    except BrokenResultError as error:
+        return [], f"{error.path.name[:8]}: {error.reason}"
+    except SerbenchError as error:
+        return [], str(error).partition("; ")[0]  # its remedies are for whoever has the runs
+    return [*_remade(each, made)], ""
+
+
+def _remade(each: Standing, made: DataFrame) -> Iterator[str]:
     """Yield how far predictions are from what the runs come to that they were made of."""
-    if made is None:
-        return
     import numpy as np
 
     from serbench.scoring.predictions import KEY, values
@@ -202,6 +225,19 @@ def _each(paths: Sequence[Path], one: Callable[[Path], Verdict]) -> Iterator[Ver
 
 def _some_of(one: Callable[[Path], Verdict], paths: Sequence[Path]) -> list[Verdict]:
     return [*map(one, paths)]
+
+
+def _unhashed(result: Result) -> Iterator[str]:
+    """Yield whether the hash of the split is not that of the folds; of several it cannot be told.
+
+    That of one fold is that of the split; of several the record lacks what they were hashed from.
+    """
+    folds = result.split.folds
+    if len(folds) == 1 and folds[0].hash != result.split.hash:
+        yield (
+            f"its split has the hash {result.split.hash[:8]}, but its one fold, "
+            f"'{folds[0].name}', has {folds[0].hash[:8]}, and the two must be equal"
+        )
 
 
 def _scores(each: Standing) -> Iterator[str]:

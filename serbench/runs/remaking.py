@@ -20,42 +20,48 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-def remade(result: Result, folders: Sequence[Path]) -> DataFrame | None:
+def remade(result: Result, folders: Sequence[Path]) -> DataFrame:
     """Return what comes of the runs that a result was made of, with the code that is here.
 
     Args:
-        result: the record.
+        result: the record of a fused or corrected result.
         folders: where these runs may lie.
 
     Returns:
-        Predictions for its test parts in any order. None for a run that was trained, where a run
-        or what has to lie beside it is missing, and where a step is not of serbench as it is here.
+        Predictions for its test parts in any order.
+
+    Raises:
+        SerbenchError: a run or what has to lie beside it is missing or not sound, or a step is not
+            of serbench as it is here.
     """
     recipe: Mapping[str, Any] = result.recipe
     runs = believed(result, folders)
     if not runs:
-        return None
-    try:
-        if FUSED in recipe:
-            return fused_of(runs, recipe[FUSED])
-        return _corrected(runs[0], recipe[CORRECTED])
-    except SerbenchError:
-        return None
+        raise SerbenchError("a run that it was made of is not here, or not sound; send it along")
+    if FUSED in recipe:
+        return fused_of(runs, recipe[FUSED])
+    return _corrected(runs[0], recipe[CORRECTED])
 
 
-def _corrected(run: Path, told: Sequence[Mapping[str, Any]]) -> DataFrame | None:
+def _corrected(run: Path, told: Sequence[Mapping[str, Any]]) -> DataFrame:
     """Return the corrected predictions of a run."""
     parts = _steps(told)
-    if parts is None:
-        return None
     entry = store.load_result(run)
     task = entry.result.benchmark.task
     return Finished(run, entry).material.corrected(task, made_of(parts, task)).tested
 
 
-def _steps(told: Sequence[Mapping[str, Any]]) -> tuple[Part, ...] | None:
-    """Return the steps of a recipe; None if one is not as it is here, or comes from elsewhere."""
-    if any(each.get("origin") != "serbench" or "contents" in each for each in told):
-        return None
+def _steps(told: Sequence[Mapping[str, Any]]) -> tuple[Part, ...]:
+    """Return the steps of a recipe.
+
+    Raises:
+        SerbenchError: one is not as it is here, or comes from elsewhere.
+    """
+    for each in told:
+        if each.get("origin") != "serbench" or "contents" in each:
+            raise SerbenchError(f"step '{each['name']}' is not of serbench, and not run")
     parts = steps_of([{"name": each["name"], **each.get("options", {})} for each in told])
-    return parts if [part.identity() for part in parts] == [*told] else None
+    for part, each in zip(parts, told, strict=True):
+        if part.identity() != each:
+            raise SerbenchError(f"step '{each['name']}' is not as it is in this serbench")
+    return parts

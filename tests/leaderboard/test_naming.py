@@ -73,7 +73,7 @@ def test_a_row_that_nothing_verifies_says_so_where_it_was_added(tmp_path: Path) 
     assert found.problems == ()
     assert "the runs that it was made of are not here" in found.unsure
     (mark,) = marks(tmp_path / "mine").values()
-    assert mark.endswith("what its row is called is its own word.")
+    assert "; what its row is called is its own word; its predictions could not be" in mark
 
 
 def test_a_fusion_is_called_by_runs_that_are_there(tmp_path: Path) -> None:

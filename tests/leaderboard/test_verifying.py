@@ -5,7 +5,11 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
+import signal
 import stat
+import subprocess
+import sys
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -199,6 +203,58 @@ def test_a_run_of_ones_own_takes_the_place_of_what_was_added(zipped, sound, tmp_
     add(zipped, mine, nowhere)
     store.save(store.load_result(sound).result, GOOD, mine)
     assert marks(mine) == {}
+
+
+ADDING = """
+import os, signal, sys
+from pathlib import Path
+from serbench.leaderboard.submissions import add
+
+source, root, left = sys.argv[1], sys.argv[2], int(sys.argv[3])
+
+def count(event, told):
+    global left
+    if event == "os.rename" and str(told[1]).startswith(root):
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(count)
+add(Path(source), Path(root), lambda _: None)
+"""
+
+
+def test_no_kill_leaves_a_row_that_does_not_say_that_it_was_added(zipped, tmp_path):
+    for renames in range(10):
+        mine = tmp_path / f"killed {renames}"
+        command = [sys.executable, "-c", ADDING, str(zipped), str(mine), str(renames)]
+        status = subprocess.run(command, check=False).returncode
+        assert {path.stem for path in mine.glob("*/*.json")} <= {*marks(mine)}
+        if not status:
+            break
+        assert status == -signal.SIGKILL
+        (again,) = add(zipped, mine, nowhere)
+        assert again.problems == ()
+        assert len(store.read_all(mine).entries) == len(marks(mine)) == 1
+    assert renames == 3, "mark, predictions, record"
+
+
+def test_a_run_of_ones_own_that_comes_back_is_not_marked(zipped, sound, tmp_path):
+    mine = tmp_path / "mine"
+    shutil.copytree(sound.parent, mine / sound.parent.name)
+    (found,) = add(zipped, mine, corpus(GOOD))
+    assert found.problems == ("it is there already",)
+    assert marks(mine) == {}
+
+
+def test_what_was_known_of_another_result_is_not_believed_of_a_new_one(zipped, tmp_path):
+    mine = tmp_path / "mine"
+    add(zipped, mine, corpus(GOOD))
+    for path in mine.glob("*/*.json"):
+        path.unlink()
+    (found,) = add(zipped, mine, nowhere)
+    assert found.problems == ()
+    assert "truth not verified here" in " ".join(marks(mine).values())
 
 
 def test_what_does_not_verify_is_not_taken(sound, tmp_path):

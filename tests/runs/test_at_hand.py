@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from serbench.digests import digest_rows, rows_of
 from serbench.leaderboard import store
 from serbench.leaderboard.verifying import verify
@@ -18,6 +20,15 @@ QUICK = {
     "downstream": "mean_pool",
     "training": {"epochs": 1, "learning_rates": [1e-3]},
 }
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return an honest result, and a folder for others."""
+    root = tmp_path_factory.mktemp("sound")
+    asked = recipe.resolve(QUICK)
+    outcome = run_recipe(asked, data=None, results=root / "honest", progress=Silent())
+    return outcome.path, root
 
 
 def without_its_errors(entry: store.Entry, root: Path) -> Path:
@@ -35,22 +46,41 @@ def without_its_errors(entry: store.Entry, root: Path) -> Path:
     return store.save(result.model_copy(update={"split": split, "scores": scores}), kept, root)
 
 
-def test_clips_that_were_left_out_of_a_test_are_noticed(tmp_path: Path) -> None:
-    outcome = run_recipe(
-        recipe.resolve(QUICK), data=None, results=tmp_path / "sound", progress=Silent()
-    )
+def test_clips_that_were_left_out_of_a_test_are_noticed(sound, tmp_path: Path) -> None:
+    path, _ = sound
     hand = AtHand(None)
-    assert verify(outcome.path, hand)[1:3] == ((), True)
+    assert verify(path, hand)[1:3] == ((), True)
 
-    found = verify(without_its_errors(store.load_result(outcome.path), tmp_path / "forged"), hand)
+    found = verify(without_its_errors(store.load_result(path), tmp_path / "forged"), hand)
     assert found.truth is False
     (said,) = found.problems
     assert said == "fold 'session 1' is not what the protocol makes of the corpus that is here"
 
     split = {"name": "no_such_protocol", "options": {}}
-    record = store.load_result(outcome.path).result
+    record = store.load_result(path).result
     lost = record.model_copy(update={"protocol": record.protocol.model_copy(update=split)})
     corpus = hand(lost)
     assert corpus is not None
     assert corpus.folds == ()
     assert "its folds cannot be made anew: no protocol 'no_such_protocol'" in corpus.unmade
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"train": 1}, "has 1 training utterances in the record, and {train} as the protocol"),
+        ({"valid": 0}, "has 0 validation utterances in the record, and {valid} as the protocol"),
+        ({"enrol": 2}, "has 2 enrolled utterances in the record, and 0 as the protocol"),
+    ],
+)
+def test_other_sizes_of_parts_than_the_protocol_makes_are_noticed(sound, changes, said) -> None:
+    path, root = sound
+    result, rows = store.load_result(path)
+    first, *others = result.split.folds
+    forged = first.model_copy(update=changes)
+    split = result.split.model_copy(update={"folds": (forged, *others)})
+    written = store.save(result.model_copy(update={"split": split}), rows, root / str(changes))
+    found = verify(written, AtHand(None))
+    assert found.truth is False
+    (told,) = found.problems
+    assert told.startswith(f"fold '{first.name}' {said.format(**first.model_dump())}")

@@ -86,7 +86,10 @@ def test_what_was_corrected_is_made_again_of_the_run(labelled: Outcome, tmp_path
     (problem,) = verify(path, lambda _: None, remake=remade).problems
     assert "of 880 predictions are not what comes of the runs" in problem
     (tmp_path / "demo" / f"{labelled.result.digest}.valid.parquet").unlink()
-    assert remade(made.result, [tmp_path / "demo"]) is None
+    found = verify(path, lambda _: None, remake=remade)
+    assert found.problems == ()
+    said = "it has no predictions for its validation parts"
+    assert found.unmade == f"{labelled.result.digest[:8]}: {said}"
 
 
 def test_the_command_line_says_what_was_before(

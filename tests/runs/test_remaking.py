@@ -12,7 +12,9 @@ import serbench
 from serbench.benchmarks import Classification
 from serbench.cli import app
 from serbench.leaderboard import beside, store
-from serbench.leaderboard.submissions import add
+from serbench.leaderboard.page.flags import of_row
+from serbench.leaderboard.submissions import add, marks
+from serbench.leaderboard.table import rank
 from serbench.leaderboard.verifying import verify
 from serbench.runs.remaking import remade
 from serbench.runs.result import Outcome
@@ -74,11 +76,37 @@ def test_a_fusion_is_what_its_runs_come_to(fused: Outcome, tmp_path: Path) -> No
     assert "3 of 120 predictions" in told.stderr
 
 
-def test_where_a_run_is_not_nothing_is_said(fused: Outcome, tmp_path: Path, runs) -> None:
+def test_where_a_run_is_missing_that_is_said(fused: Outcome, tmp_path: Path, runs) -> None:
+    assert verify(fused.path, nowhere, remake=remade).unmade == ""
+    assert verify(fused.path, nowhere).unmade == "nobody tried"
     store.place(tmp_path, "mine", runs[0]).unlink()
     found = verify(better(EMOTIONS, fused, tmp_path), nowhere, remake=remade)
     assert found.problems == ()
     assert "not here" in found.unsure
+    assert found.unmade == "a run that it was made of is not here, or not sound"
+
+
+def test_a_stack_without_what_it_learnt_on_is_not_called_verified_alone(runs, tmp_path) -> None:
+    stacked = better(EMOTIONS, serbench.fuse(*runs, method="stack", results=tmp_path), tmp_path)
+    for table in tmp_path.glob("*/*.valid.parquet"):
+        table.unlink()
+    why = "result {} has no predictions for its validation parts, of which a stack learns"
+    called = [why.format(digest[:8]) for digest in runs]
+    told = CliRunner().invoke(app, ["leaderboard", "verify", "--results", str(tmp_path)])
+    line = next(each for each in told.stdout.splitlines() if stacked.stem[:8] in each)
+    assert line.partition("its predictions could not be made again: ")[2] in called
+
+    theirs, mine = str(tmp_path), tmp_path / "mine" / "results"
+    CliRunner().invoke(app, ["leaderboard", "add", theirs, "--results", str(mine)])
+    said = marks(mine)
+    assert said[stacked.stem].endswith(
+        "not verified here; its predictions could not be made again."
+    )
+    assert not any("made again" in said[digest] for digest in runs)
+    boards = rank(store.read_all(mine).entries, marks=said)
+    assert any("could not be made again" in note for board in boards for note in board.notes)
+    (row,) = (r for board in boards for r in board.rows if r.result.digest == stacked.stem)
+    assert "unmade" in of_row(row, said[stacked.stem])
 
 
 def test_rounding_of_another_machine_is_no_forgery(fused: Outcome, tmp_path: Path) -> None:
@@ -100,5 +128,5 @@ def test_runs_that_are_here_are_believed_before_those_that_are_sent(runs, tmp_pa
 
 
 def test_a_run_is_made_of_none(runs: list[str], tmp_path: Path) -> None:
-    result = store.load_result(store.place(tmp_path, "mine", runs[0])).result
-    assert remade(result, [tmp_path / "mine"]) is None
+    found = verify(store.place(tmp_path, "mine", runs[0]), nowhere, remake=remade)
+    assert (found.problems, found.unmade) == ((), "")

@@ -54,6 +54,10 @@ FLAGS: Mapping[str, Flag] = {
         "Sent in. What it is called is its own word: its recipe is of an older format, or the runs "
         "that it was made of are not here.",
     ),
+    "unmade": Flag(
+        "not made again", "warn",
+        "Sent in. It is made of other results, of which its predictions could not be made again.",
+    ),
     "verified": Flag("sent in, verified", "info", "Sent in; its truths are those of the corpus."),
     "unsummed": Flag("no checksum", "warn", "An older record: a change would not be noticed."),
     "packaged": Flag(
@@ -98,6 +102,7 @@ def of_row(row: Row, mark: str = "") -> list[str]:
         "partial": bool(result.left_out),
         "unverified": "truth not verified" in mark,
         "unnamed": "its own word" in mark,
+        "unmade": "could not be made again" in mark,
         "verified": bool(mark) and "truth not verified" not in mark,
         "unsummed": not result.checksum,
     }
