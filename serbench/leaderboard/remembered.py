@@ -135,6 +135,7 @@ def _plain(measured: Measured) -> dict[str, Any]:
         "about": measured.about,
         "mismatch": measured.mismatch,
         "facts": measured.facts,
+        "predicted": measured.predicted,
         "picture": dict(measured.picture),
     }
 
@@ -146,6 +147,7 @@ def _measured(plain: Mapping[str, Any]) -> Measured:
         about=tuple(plain["about"]),
         mismatch=plain["mismatch"],
         facts=plain["facts"],
+        predicted=plain["predicted"],
         picture=plain["picture"],
     )
 

@@ -222,6 +222,15 @@ def _order(each: Standing) -> tuple[bool, float, str]:
 
 
 def _ranks(group: Sequence[Standing]) -> list[int]:
+    """Return the ranks of results, best first: those that predict the same count once."""
+    apart: dict[str, Standing] = {}
+    for each in group:
+        apart.setdefault(each.measured.predicted, each)
+    ranks = dict(zip(apart, _ranks_apart([*apart.values()]), strict=True))
+    return [ranks[each.measured.predicted] for each in group]
+
+
+def _ranks_apart(group: Sequence[Standing]) -> list[int]:
     from serbench.scoring.comparisons import shared_ranks
 
     if not group:
