@@ -1,4 +1,4 @@
-"""Copies of a result, under whatever digests: they move nobody's rank."""
+"""Copies of a result, under whatever digests: they move nobody's rank, and say what they are."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from collections.abc import Sequence
 import pandas as pd
 import pytest
 
+from serbench.leaderboard.cards import card
 from serbench.leaderboard.columns import COLUMNS
-from serbench.leaderboard.record import Result
+from serbench.leaderboard.export import to_markdown
+from serbench.leaderboard.page import content
+from serbench.leaderboard.page.flags import of_row
+from serbench.leaderboard.record import Corrected, Result
 from serbench.leaderboard.table import Board
 from serbench.scoring.predictions import digest_predicted
 
@@ -82,3 +86,41 @@ def test_another_prediction_has_another_digest(task, given, name) -> None:
 def test_how_sure_a_system_is_of_a_label_changes_no_figure_and_no_digest() -> None:
     surer = GOOD.assign(**{name: GOOD[name] ** 2 for name in EMOTIONS.numbers})
     assert digest_predicted(EMOTIONS, surer) == digest_predicted(EMOTIONS, GOOD)
+
+
+def test_rows_that_predict_the_same_name_each_other() -> None:
+    made = board("mid", 5)
+    digests = [row.result.digest[:8] for row in made.rows]
+    (note,) = made.notes
+    names = ", ".join(f"fbank + mean_pool ({digest})" for digest in digests[1:4])
+    assert note == f"The same predictions, which count once: {names} and 3 more."
+    assert [row.notes for row in made.rows] == [(), *[(1,)] * 6, ()]
+    assert ["copied" in of_row(row) for row in made.rows] == [False, *[True] * 6, False]
+    assert not board().notes
+
+
+def test_two_that_predict_the_same_are_named_by_note_and_mark_everywhere() -> None:
+    made = board("good", 1)
+    one, other = (row.result.digest[:8] for row in made.rows[:2])
+    said = (
+        f"The same predictions, which count once: fbank + mean_pool ({one}), "
+        f"fbank + mean_pool ({other})."
+    )
+    assert made.notes == (said,)
+    assert said in to_markdown([made])
+    assert said in card(made, made.rows[1], None)
+    assert "**same predictions**" in card(made, made.rows[1], None)
+    (plain,) = content.plain([made], {})
+    assert plain["notes"] == (said,)
+    assert [row[-1] for row in plain["rows"]] == [["copied"], ["copied"], [], []]
+
+
+def test_a_correction_that_changed_nothing_shares_the_rank_and_is_no_copy() -> None:
+    run = record(recipe={"id": "run"})
+    corrected = record(
+        recipe={"id": "corrected"}, corrected=Corrected(digest=run.digest, steps=("temperature",))
+    )
+    (made,) = ranked([(run, GOOD), (corrected, GOOD), (record(recipe={"id": "weak"}), WEAK)])
+    assert [row.rank for row in made.rows] == [1, 1, 2]
+    assert not any(row.copied for row in made.rows)
+    assert not any("same predictions" in note for note in made.notes)

@@ -40,6 +40,10 @@ FLAGS: Mapping[str, Flag] = {
         "scores disagree", "warn",
         "The record has other scores than its predictions give. Shown is what they give; no rank.",
     ),
+    "copied": Flag(
+        "same predictions", "warn",
+        "Another row of the board predicts the same of every utterance; a note names it.",
+    ),
     "oracle": Flag("saw test labels", "warn", "Corrected with labels of the test part: no rank."),
     "unverified": Flag(
         "truth not verified", "warn",
@@ -90,6 +94,7 @@ def of_row(row: Row, mark: str = "") -> list[str]:
         "contaminated": contaminated(result),
         "incomplete": not result.complete,
         "mismatch": row.standing.measured.mismatch is not None,
+        "copied": row.copied,
         "oracle": result.saw_truths,
         "unverified": "truth not verified" in mark,
         "unnamed": "its own word" in mark,
