@@ -119,7 +119,7 @@ def marks(root: Path) -> dict[str, str]:
 def _sentence(mark: set[str]) -> str:
     truth = f"truth {'' if _TRUTH in mark else 'not '}verified here"
     name = "; what its row is called is its own word" * (_NO_NAME in mark)
-    return f"Added from elsewhere; {truth}{name}."
+    return f"Added from elsewhere; scores recomputed, {truth}, not trained again{name}."
 
 
 def _read_mark(path: Path) -> set[str]:

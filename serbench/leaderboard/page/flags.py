@@ -48,14 +48,19 @@ FLAGS: Mapping[str, Flag] = {
     "oracle": Flag("saw test labels", "warn", "Corrected with labels of the test part: no rank."),
     "unverified": Flag(
         "truth not verified", "warn",
-        "Sent in. Its scores were computed here, its truths were not compared with the corpus.",
+        "Sent in. Its scores were recomputed here; its truths were not compared with the corpus, "
+        "and nobody trained it again.",
     ),
     "unnamed": Flag(
         "name not verified", "warn",
         "Sent in. What it is called is its own word: its recipe is of an older format, or the runs "
         "that it was made of are not here.",
     ),
-    "verified": Flag("sent in, verified", "info", "Sent in; its truths are those of the corpus."),
+    "recomputed": Flag(
+        "sent in, recomputed, not trained again", "info",
+        "Sent in. Its scores were recomputed here, and its truths are those of the corpus; nobody "
+        "trained it again.",
+    ),
     "unsummed": Flag("no checksum", "warn", "An older record: a change would not be noticed."),
     "packaged": Flag(
         "small demo weights", "info",
@@ -99,7 +104,7 @@ def of_row(row: Row, mark: str = "") -> list[str]:
         "oracle": result.saw_truths,
         "unverified": "truth not verified" in mark,
         "unnamed": "its own word" in mark,
-        "verified": bool(mark) and "truth not verified" not in mark,
+        "recomputed": bool(mark) and "truth not verified" not in mark,
         "unsummed": not result.checksum,
     }
     return [name for name, holds in said.items() if holds] + [*_origins(result)]
