@@ -43,7 +43,8 @@ def _corpus(result: Result) -> str:
 
 
 def _encoders(result: Result) -> Iterator[str]:
-    names = re.split(r"[+&]", result.labels.upstream)
+    # not within brackets, where the version of other code may have a plus
+    names = re.split(r"[+&](?![^(]*\))", result.labels.upstream)
     for number, encoder in enumerate(result.encoders):
         known = encoder.provenance
         if not known.get("id"):

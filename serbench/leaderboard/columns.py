@@ -32,12 +32,15 @@ def _ranks(board: Board) -> list[Value]:
 
     key = board.columns[0].key
     ranked = [row for row in board.rows if row.rank is not None and key in row.intervals]
-    found = rank_intervals([row.shares[key] for row in ranked]) if ranked else []
+    # those that predict the same count once
+    apart = {row.standing.measured.predicted: row.shares[key] for row in ranked}
+    found = rank_intervals([*apart.values()]) if apart else []
     texts = {
-        row.result.digest: f"{low}" if low == high else f"{low} to {high}"
-        for row, (low, high) in zip(ranked, found, strict=True)
+        predicted: f"{low}" if low == high else f"{low} to {high}"
+        for predicted, (low, high) in zip(apart, found, strict=True)
     }
-    return [texts.get(row.result.digest) for row in board.rows]
+    places = {row.result.digest: texts[row.standing.measured.predicted] for row in ranked}
+    return [places.get(row.result.digest) for row in board.rows]
 
 
 def _intervals(board: Board) -> list[Value]:

@@ -6,12 +6,15 @@ result and a board can see whether a record has the name that it should.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from serbench import plugins
 from serbench.digests import digest_json
-from serbench.leaderboard.record import LABEL, Labels
+from serbench.leaderboard.builtin import ORIGIN
+from serbench.leaderboard.record import LABEL, Labels, Result
 
 FORMAT = 3
 """Of what is digested; raised when a change of the code changes the numbers of any recipe."""
@@ -21,6 +24,10 @@ FUSED = "fuse"
 CORRECTED = "postprocess"
 """What the recipe of a corrected run has, and that of a run has not: the steps."""
 
+OTHER = "other code"
+"""What a label says of a part that has the name of a built-in one and is none."""
+
+_DIGEST = re.compile("[0-9a-f]{64}")
 _PARTS = ("downstream", "benchmark", "protocol")
 
 
@@ -79,14 +86,37 @@ def labels_of(recipe: Mapping[str, Any]) -> Labels:
     """
     upstreams, downstream = recipe["upstreams"], recipe["downstream"]
     weights = [_weights(part) for part in upstreams]
-    head, size = _stem(downstream["name"]), downstream["options"].get("size")
+    size = downstream["options"].get("size")
     # as in the table of Morais et al.: + is early fusion, & is late
     joined = "&" if recipe.get("fusion") == "late" else "+"
     return Labels(
-        upstream=joined.join(_stem(part["name"]) for part in upstreams),
+        upstream=joined.join(_called("upstreams", part) for part in upstreams),
         weights="-" if set(weights) == {"-"} else ", ".join(weights),
-        downstream=head if size is None else f"{head}.{size}",
+        downstream=_called("downstreams", downstream, "" if size is None else f".{size}"),
     )
+
+
+def relabelled(result: Result) -> Result:
+    """Return a run with the labels of today if its own only lack that a part is other code.
+
+    Those of an older serbench do, and those of before a built-in plugin came to have that name.
+    """
+    try:
+        labels, before = labels_of(result.recipe), labels_of(_as_own(result.recipe))
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return result  # what is wrong with the recipe, others say
+    unsaid = result.labels == before != labels
+    return result.model_copy(update={"labels": labels}) if unsaid else result
+
+
+def _as_own(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a recipe as if all of its code came with serbench."""
+
+    def own(part: Mapping[str, Any]) -> dict[str, Any]:
+        return {**part, "name": _stem(part["name"]), "origin": ORIGIN}
+
+    parts = {"upstreams": [*map(own, recipe["upstreams"])], "downstream": own(recipe["downstream"])}
+    return {**recipe, **parts}
 
 
 def fused_labels(members: Sequence[Labels], method: str) -> Labels:
@@ -109,6 +139,32 @@ def _joined(sign: str, names: Sequence[str]) -> str:
     """Return names with a sign between them; of more than a label holds, how many there are."""
     text = sign.join(names)
     return text if len(text) <= LABEL else f"{len(names)} encoders"
+
+
+def called_steps(parts: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return how the post-processors of a corrected run are called.
+
+    Args:
+        parts: their identities, as `corrected_by` takes them.
+    """
+    return [_called("postprocessors", part) for part in parts]
+
+
+def is_own(part: object) -> bool:
+    """Whether a part of a recipe, or its identity, is code that comes with serbench."""
+    if not isinstance(part, Mapping):
+        return False
+    return part.get("origin", ORIGIN) == ORIGIN and not str(part.get("name", "")).endswith(".py")
+
+
+def _called(kind: plugins.Kind, part: Mapping[str, Any], size: str = "") -> str:
+    """Return how a part is called: "cpc", "ecapa.full", "cpc (other code: wonder 1.0)"."""
+    said = str(part["name"])
+    name = _stem(said)
+    if is_own(part) or plugins.builtin(kind, name) is None:
+        return f"{name}{size}"
+    origin = "file" if said.endswith(".py") else str(part["origin"])
+    return f"{name}{size} ({OTHER}: {origin[:8] if _DIGEST.fullmatch(origin) else origin})"
 
 
 def corrected_labels(before: Labels, steps: Iterable[str]) -> Labels:

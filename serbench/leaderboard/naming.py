@@ -179,7 +179,7 @@ def _by_runs(result: Result) -> Labels:
         told = result.corrected
         if told is None or told.digest != recipe["of"]["digest"]:
             raise ValueError("it is not of the run that the record names")
-        steps = [*_steps(recipe[identity.CORRECTED])]
+        steps = identity.called_steps(recipe[identity.CORRECTED])
         if steps != [*told.steps]:
             raise ValueError("it has other steps than the record names")
         (before,) = origins_of(result).values()
@@ -188,10 +188,6 @@ def _by_runs(result: Result) -> Labels:
     if len(members) < 2 or members != [each.digest for each in result.members]:
         raise ValueError("it is not of the runs that the record names")
     return identity.fused_labels([each.labels for each in result.members], recipe[identity.FUSED])
-
-
-def _steps(parts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    yield from (str(part["name"]) for part in parts)
 
 
 def _otherwise(said: Labels, meant: Labels, what: str) -> str | None:

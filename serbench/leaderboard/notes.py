@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from serbench.leaderboard.hearing import HEARD_UNLABELLED, LABELLED, heard
 from serbench.leaderboard.identity import CORRECTED
-from serbench.leaderboard.record import Adaptation, Encoder, Result
+from serbench.leaderboard.record import Adaptation, Encoder, Labels, Result
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from serbench.scoring.scores import Scores, SpeakerSummary
 
 NAMED = 3
-"""How many utterances a sentence names before it only counts."""
+"""How many utterances, or rows, a sentence names before it only counts."""
 
 _MISSING = "nothing"
 # Of the scores in every record, and what each metric has in `by_fold` and `by_speaker`.
@@ -205,19 +205,18 @@ def _left_out(result: Result) -> str | None:
 def _fused(result: Result) -> str | None:
     if not result.members:
         return None
-    called = [
-        f"{each.labels.upstream} {each.labels.weights} + {each.labels.downstream}".replace(
-            " - ", " "
-        )
-        for each in result.members
-    ]
-    pairs = zip(called, result.members, strict=True)
-    named = ", ".join(f"{name} ({member.digest[:8]})" for name, member in pairs)
+    named = ", ".join(called(each.labels, each.digest) for each in result.members)
     said = f"{result.labels.downstream.capitalize()}, fused fold by fold: {named}."
     seen = [member.digest[:8] for member in result.members if member.oracle]
     if seen and result.corrected is None:
         said += f" Labels of the test part are in {' and '.join(seen)}: not ranked."
     return said
+
+
+def called(labels: Labels, digest: str) -> str:
+    """Return how a result is called in a sentence: "hubert nano + ecapa (3f2a9c1d)"."""
+    name = f"{labels.upstream} {labels.weights} + {labels.downstream}".replace(" - ", " ")
+    return f"{name} ({digest[:8]})"
 
 
 def _corrected(result: Result) -> str | None:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from serbench.errors import SerbenchError, hidden, shown
+from serbench.leaderboard.identity import relabelled
 from serbench.leaderboard.record import FORMAT, Result, sum_of
 from serbench.scoring import embedded
 from serbench.scoring import predictions as tables
@@ -76,7 +77,7 @@ def read_record(path: Path) -> Result:
         raise BrokenResultError(path, _said(*reason))
     _check_sum(path, plain)
     try:
-        return Result.model_validate_json(content)
+        return relabelled(Result.model_validate_json(content))
     except ValidationError as error:
         raise _invalid(path, error) from error
 

@@ -23,6 +23,7 @@ from serbench.editions import installed
 from serbench.errors import SerbenchError
 from serbench.home import home
 from serbench.leaderboard.beside import contained, place
+from serbench.leaderboard.identity import relabelled
 from serbench.leaderboard.reading import RECORD_BYTES
 from serbench.leaderboard.record import Result
 from serbench.leaderboard.standing import Measured, Standing, standing
@@ -49,7 +50,7 @@ def standing_of(path: Path) -> Standing:
     with contained(path):
         name, record = _name(path)
         if name and (known := _recall(name)):
-            result = Result.model_validate_json(record)
+            result = relabelled(Result.model_validate_json(record))
             return Standing(result, known, partial(_predictions, path))
     found = computed(path)
     if name and name == _name(path)[0]:  # nothing was changed while it was read
@@ -135,6 +136,7 @@ def _plain(measured: Measured) -> dict[str, Any]:
         "about": measured.about,
         "mismatch": measured.mismatch,
         "facts": measured.facts,
+        "predicted": measured.predicted,
         "picture": dict(measured.picture),
     }
 
@@ -146,6 +148,7 @@ def _measured(plain: Mapping[str, Any]) -> Measured:
         about=tuple(plain["about"]),
         mismatch=plain["mismatch"],
         facts=plain["facts"],
+        predicted=plain["predicted"],
         picture=plain["picture"],
     )
 

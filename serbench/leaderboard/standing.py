@@ -28,6 +28,7 @@ class Measured:
         about: what distinguishes the result from a sound and complete one.
         mismatch: how the scores of the record are not those of the predictions, or None.
         facts: digest of who speaks each utterance and what is true of it.
+        predicted: digest of what is predicted; equal for copies of a result.
         picture: what can be drawn of them (`scoring.pictures`).
     """
 
@@ -36,6 +37,7 @@ class Measured:
     about: tuple[str, ...]
     mismatch: str | None
     facts: str
+    predicted: str
     picture: Mapping[str, Any]
 
 
@@ -68,7 +70,7 @@ def measure(result: Result, predictions: DataFrame) -> Measured:
     # pandas is not imported to show what is stored
     from serbench.scoring.intervals import taken_apart
     from serbench.scoring.pictures import picture
-    from serbench.scoring.predictions import TEST, first_test
+    from serbench.scoring.predictions import TEST, digest_predicted, first_test
     from serbench.scoring.scores import score
 
     task = result.benchmark.task
@@ -81,8 +83,8 @@ def measure(result: Result, predictions: DataFrame) -> Measured:
     about = notes.about_predictions(result, predictions) + notes.about_record(result, scores)
     if unlike := notes.mismatch(result, scores):
         about.append(unlike)
-    known, drawn = _digest(task, predictions), picture(task, predictions)
-    return Measured(scores, shares, tuple(about), unlike, known, drawn)
+    digests = _digest(task, predictions), digest_predicted(task, predictions)
+    return Measured(scores, shares, tuple(about), unlike, *digests, picture(task, predictions))
 
 
 def facts(task: Task, predictions: DataFrame) -> DataFrame:

@@ -122,7 +122,7 @@ def _sentence(mark: set[str]) -> str:
     truth = f"truth {'' if _TRUTH in mark else 'not '}verified here"
     name = "; what its row is called is its own word" * (_NO_NAME in mark)
     made = "; its predictions could not be made again" * (_NOT_MADE in mark)
-    return f"Added from elsewhere; {truth}{name}{made}."
+    return f"Added from elsewhere; scores recomputed, {truth}, not trained again{name}{made}."
 
 
 def _read_mark(path: Path) -> set[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from serbench.leaderboard import notes
 from serbench.leaderboard.comparable import Group, groups
+from serbench.leaderboard.copies import copies
 from serbench.leaderboard.differing import Recommend, differing, machines_apart
 from serbench.leaderboard.record import BenchmarkRecord, ProtocolRecord, Result
 from serbench.leaderboard.standing import Standing, standing
@@ -49,6 +50,7 @@ class Row:
         differs: its settings that are not as recommended, or not those of rows with the same
             labels, "hidden=256"; else empty.
         notes: numbers of the board's notes that concern it.
+        copied: whether another row predicts the same (`copies`).
     """
 
     rank: int | None
@@ -57,6 +59,7 @@ class Row:
     seeds: int
     differs: str
     notes: tuple[int, ...]
+    copied: bool
 
     @property
     def result(self) -> Result:
@@ -116,6 +119,7 @@ class _Placed(NamedTuple):
     rank: int | None
     standing: Standing
     about: tuple[str, ...]
+    copied: bool
 
     @property
     def result(self) -> Result:
@@ -178,6 +182,7 @@ def _board(compared: Group, recommend: Recommend | None, marks: Mapping[str, str
                 seeds=each.scores.seeds,
                 differs=differs,
                 notes=tuple(sorted(numbers[sentence] for sentence in each.about)),
+                copied=each.copied,
             )
             for each, differs in zip(group, differences, strict=True)
         ),
@@ -204,15 +209,22 @@ def _placed(entries: Sequence[Standing], marks: Mapping[str, str]) -> list[_Plac
     """Return results, best first, those without a rank last."""
     ranked = sorted((each for each in entries if each.ranked), key=_order)
     others = sorted((each for each in entries if not each.ranked), key=_order)
-    ranks = [*_ranks(ranked), *[None] * len(others)]
+    ranks, placed = [*_ranks(ranked), *[None] * len(others)], [*ranked, *others]
+    copied = copies(placed)
     return [
-        _Placed(rank, each, (*each.measured.about, *_marked(each, marks)))
-        for rank, each in zip(ranks, [*ranked, *others], strict=True)
+        _Placed(
+            rank,
+            each,
+            (*each.measured.about, *_said(each, copied, marks)),
+            each.result.digest in copied,
+        )
+        for rank, each in zip(ranks, placed, strict=True)
     ]
 
 
-def _marked(each: Standing, marks: Mapping[str, str]) -> list[str]:
-    return [marks[each.result.digest]] if each.result.digest in marks else []
+def _said(each: Standing, *told: Mapping[str, str]) -> list[str]:
+    """Return what is said of a result by its digest."""
+    return [known[each.result.digest] for known in told if each.result.digest in known]
 
 
 def _order(each: Standing) -> tuple[bool, float, str]:
@@ -222,6 +234,15 @@ def _order(each: Standing) -> tuple[bool, float, str]:
 
 
 def _ranks(group: Sequence[Standing]) -> list[int]:
+    """Return the ranks of results, best first: those that predict the same count once."""
+    apart: dict[str, Standing] = {}
+    for each in group:
+        apart.setdefault(each.measured.predicted, each)
+    ranks = dict(zip(apart, _ranks_apart([*apart.values()]), strict=True))
+    return [ranks[each.measured.predicted] for each in group]
+
+
+def _ranks_apart(group: Sequence[Standing]) -> list[int]:
     from serbench.scoring.comparisons import shared_ranks
 
     if not group:

@@ -18,6 +18,8 @@ from serbench.errors import SerbenchError
 from serbench.leaderboard import store
 from serbench.leaderboard.beside import Beside
 from serbench.leaderboard.identity import (
+    CORRECTED,
+    called_steps,
     corrected_by,
     corrected_labels,
     digest_of,
@@ -181,7 +183,7 @@ def made_of(
 def _record(before: Result, parts: Sequence[Part], steps: Sequence[PostProcessor]) -> Result:
     """Return the record without what is computed."""
     recipe = corrected_by([part.identity() for part in parts], before.digest)
-    names = [Path(part.name).stem for part in parts]
+    names = called_steps(recipe[CORRECTED])
     corrected = Corrected(
         digest=before.digest,
         steps=tuple(names),

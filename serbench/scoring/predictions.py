@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from serbench.digests import digest_rows, rows_of
+from serbench.digests import digest_json, digest_rows, rows_of
 from serbench.errors import hidden
 from serbench.scoring.numbering import numbered, trials
 
@@ -204,6 +204,26 @@ def untrue(task: Task, predictions: DataFrame, hashes: Mapping[str, str]) -> str
                 "those that the record has the hash of: one of the two was changed"
             )
     return None
+
+
+def digest_predicted(task: Task, predictions: DataFrame) -> str:
+    """Return the SHA-256 (64 hex) of what was predicted, of all that is scored.
+
+    Neither the order of rows nor the numbers of seeds count: to train again with another seed what
+    has no chance in it, or to call a seed otherwise, predicts nothing new.
+
+    Args:
+        task: what is predicted.
+        predictions: without a `problem`.
+    """
+    scored = dict.fromkeys(name for each in task.measures for name in each.predictions)
+    columns = ("utterance", *scored)
+    lines = rows_of(*(predictions[name].tolist() for name in columns))
+    parts = (
+        [str(fold), digest_rows(lines[row] for row in rows)]
+        for (fold, _), rows in trials(predictions)
+    )
+    return digest_json(sorted(parts))
 
 
 def other_tests(predictions: DataFrame, promised: Mapping[str, Mapping[str, int]]) -> str | None:

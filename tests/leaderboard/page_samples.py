@@ -91,5 +91,6 @@ def results() -> dict[str, Made]:
 
 def boards(found: dict[str, Made]) -> tuple[list[Board], dict[str, str]]:
     """Return the boards of these results, and the mark of the one that was sent."""
-    marks = {found["sent"][0].digest: "Added from elsewhere; truth not verified here."}
+    said = "Added from elsewhere; scores recomputed, truth not verified here, not trained again."
+    marks = {found["sent"][0].digest: said}
     return table.rank(found.values(), marks=marks), marks

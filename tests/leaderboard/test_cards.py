@@ -103,19 +103,34 @@ def test_it_is_told_what_becomes_of_every_row() -> None:
 @pytest.mark.parametrize(
     "said",
     [
-        "truth not verified here.",
-        "truth verified here; what its row is called is its own word.",
-        "truth verified here.",  # by a recipe that does not say whose its encoder is
+        "truth not verified here, not trained again.",
+        "truth verified here, not trained again; what its row is called is its own word.",
+        # by a recipe that does not say whose its encoder is
+        "truth verified here, not trained again.",
     ],
 )
 def test_what_was_sent_and_is_not_known_to_be_so_is_not_on_the_hub(said: str) -> None:
     board, row = place_of("best")
-    mark = {row.result.digest: f"Added from elsewhere; {said}"}
+    mark = {row.result.digest: f"Added from elsewhere; scores recomputed, {said}"}
     where = {"emodb": DataSet("lab/emodb")}
     assert "facebook/hubert-base-ls960" not in evaluations(BOARDS, where, marks=mark)
     assert "1 not verified" in " ".join(account(BOARDS, where, mark))
     if "not verified" in said:
         assert "- **truth not verified**" in card(board, row, None, mark[row.result.digest])
+
+
+def test_what_was_sent_says_what_was_checked_and_what_was_not() -> None:
+    board, row = place_of("best")
+    raw = {"upstream": {"name": "hubert", "weights": "base"}, "downstream": "ecapa"}
+    plain = {key: recipe.resolve(raw).plain()[key] for key in ("upstreams", "seeds")}
+    made = row.result.model_copy(update={"recipe": plain})
+    row = replace(row, standing=replace(row.standing, result=made))
+    mark = "Added from elsewhere; scores recomputed, truth verified here, not trained again."
+    assert "- **sent in, recomputed, not trained again**: " in card(board, row, None, mark)
+    sent, where = replace(board, rows=(row,)), {"emodb": DataSet("lab/emodb")}
+    (text,) = evaluations([sent], where, marks={made.digest: mark}).values()
+    (entry,) = _loaded(text)
+    assert "sent in, recomputed, not trained again" in str(entry["notes"])
 
 
 def test_the_id_of_weights_is_believed_of_those_that_the_recipe_names() -> None:

@@ -80,7 +80,9 @@ def many(count: int) -> list[Standing]:
             )
             for key, each in known.measured.shares.items()
         }
-        measured = replace(known.measured, scores=scores, shares=shares)
+        measured = replace(
+            known.measured, scores=scores, shares=shares, predicted=changes["digest"]
+        )
         found.append(Standing(known.result.model_copy(update=changes), measured, known.load))
     return found
 

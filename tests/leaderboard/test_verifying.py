@@ -165,7 +165,10 @@ def test_what_verifies_is_taken_and_its_row_says_what_is_known(sound, zipped, tm
     assert entry.result.digest == sound.stem
     assert entry.predictions.equals(store.load_result(sound).predictions)
     (board,) = rank([entry], marks=marks(mine))
-    assert f"Added from elsewhere; truth not verified here{OWN_WORD}." in board.notes
+    assert (
+        "Added from elsewhere; scores recomputed, truth not verified here, not trained again"
+        f"{OWN_WORD}."
+    ) in board.notes
     (again,) = add(source, mine, nowhere)
     assert again.problems == ("it is there already",)
 
@@ -173,7 +176,9 @@ def test_what_verifies_is_taken_and_its_row_says_what_is_known(sound, zipped, tm
 def test_with_the_corpus_the_row_says_so(zipped, tmp_path):
     mine = tmp_path / "mine"
     add(zipped, mine, corpus(GOOD))
-    assert [*marks(mine).values()] == [f"Added from elsewhere; truth verified here{OWN_WORD}."]
+    (said,) = marks(mine).values()
+    checked = "scores recomputed, truth verified here, not trained again"
+    assert said == f"Added from elsewhere; {checked}{OWN_WORD}."
 
 
 def test_what_was_not_verified_is_once_the_corpus_is_there(zipped, tmp_path):

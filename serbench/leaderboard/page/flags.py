@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from serbench.leaderboard.columns import contaminated
 from serbench.leaderboard.comparable import disowned
+from serbench.leaderboard.identity import OTHER, is_own
 from serbench.leaderboard.record import Result
 from serbench.leaderboard.table import Board, Row
 
@@ -40,6 +41,10 @@ FLAGS: Mapping[str, Flag] = {
         "scores disagree", "warn",
         "The record has other scores than its predictions give. Shown is what they give; no rank.",
     ),
+    "copied": Flag(
+        "same predictions", "warn",
+        "Another row of the board predicts the same of every utterance; a note names it.",
+    ),
     "oracle": Flag("saw test labels", "warn", "Corrected with labels of the test part: no rank."),
     "partial": Flag(
         "clips left out", "warn",
@@ -47,7 +52,8 @@ FLAGS: Mapping[str, Flag] = {
     ),
     "unverified": Flag(
         "truth not verified", "warn",
-        "Sent in. Its scores were computed here, its truths were not compared with the corpus.",
+        "Sent in. Its scores were recomputed here; its truths were not compared with the corpus, "
+        "and nobody trained it again.",
     ),
     "unnamed": Flag(
         "name not verified", "warn",
@@ -58,7 +64,11 @@ FLAGS: Mapping[str, Flag] = {
         "not made again", "warn",
         "Sent in. It is made of other results, of which its predictions could not be made again.",
     ),
-    "verified": Flag("sent in, verified", "info", "Sent in; its truths are those of the corpus."),
+    "recomputed": Flag(
+        "sent in, recomputed, not trained again", "info",
+        "Sent in. Its scores were recomputed here, and its truths are those of the corpus; nobody "
+        "trained it again.",
+    ),
     "unsummed": Flag("no checksum", "warn", "An older record: a change would not be noticed."),
     "packaged": Flag(
         "small demo weights", "info",
@@ -98,12 +108,13 @@ def of_row(row: Row, mark: str = "") -> list[str]:
         "contaminated": contaminated(result),
         "incomplete": not result.complete,
         "mismatch": row.standing.measured.mismatch is not None,
+        "copied": row.copied,
         "oracle": result.saw_truths,
         "partial": bool(result.left_out),
         "unverified": "truth not verified" in mark,
         "unnamed": "its own word" in mark,
         "unmade": "could not be made again" in mark,
-        "verified": bool(mark) and "truth not verified" not in mark,
+        "recomputed": bool(mark) and "truth not verified" not in mark,
         "unsummed": not result.checksum,
     }
     return [name for name, holds in said.items() if holds] + [*_origins(result)]
@@ -111,9 +122,8 @@ def of_row(row: Row, mark: str = "") -> list[str]:
 
 def _origins(result: Result) -> Iterator[str]:
     """Yield where the weights are from, and what became of them."""
-    ids = [encoder.provenance.get("id", "") for encoder in result.encoders]
     said = {
-        "packaged": any(each.startswith("serbench/") for each in ids),
+        "packaged": any(_packaged(result)),
         "local": "./" in result.labels.weights,
         "adapted": any(encoder.adaptation for encoder in result.encoders),
         "finetuned": any(encoder.finetuned for encoder in result.encoders),
@@ -121,3 +131,14 @@ def _origins(result: Result) -> Iterator[str]:
         "corrected": result.corrected is not None,
     }
     yield from (name for name, holds in said.items() if holds)
+
+
+def _packaged(result: Result) -> Iterator[bool]:
+    """Yield of each encoder whether its weights come with serbench; other code only says so."""
+    parts = result.recipe.get("upstreams")
+    if isinstance(parts, list):
+        own = [is_own(part) for part in parts]
+    else:  # a result that was made of others, or an older one
+        own = [OTHER not in result.labels.upstream] * len(result.encoders)
+    for encoder, ours in zip(result.encoders, own, strict=False):
+        yield ours and encoder.provenance.get("id", "").startswith("serbench/")
