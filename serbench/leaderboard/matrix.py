@@ -128,13 +128,19 @@ def _corpora(made: Matrix) -> int:
 def on_all(made: Matrix) -> list[str]:
     """Return the systems that are on all corpora of a matrix; none if there are too few corpora.
 
-    Several boards of one corpus are no more corpora: they share its speakers.
+    Several boards of one corpus are no more corpora: they share its speakers. Nor are systems that
+    predict the same on all of them several systems: the first stands for them.
     """
     from serbench.scoring.comparisons import CORPORA
 
     if not len(made.columns) == _corpora(made) >= CORPORA:
         return []
-    return [name for name in made.rows if all((name, c) in made.cells for c in made.columns)]
+    found: dict[tuple[str, ...], str] = {}
+    for name in made.rows:
+        rows = [made.cells[name, c] for c in made.columns if (name, c) in made.cells]
+        if len(rows) == len(made.columns):
+            found.setdefault(tuple(row.standing.measured.predicted for row in rows), name)
+    return [*found.values()]
 
 
 def critical(made: Matrix, systems: Sequence[str]) -> CriticalDifference:

@@ -305,6 +305,23 @@ def test_the_diagram_has_each_system_at_its_mean_rank(corpora):
         to_diagram([fewer])
 
 
+def test_a_copy_on_all_corpora_is_no_further_system(corpora):
+    copied = Labels(upstream="copy", downstream="mlp")
+    results = [(row.result, row.standing.load()) for board in corpora for row in board.rows]
+    copies = [
+        (result.model_copy(update={"digest": result.digest[::-1], "labels": copied}), predictions)
+        for result, predictions in results
+        if result.labels.upstream == "a"
+    ]
+    (alone,) = matrices(corpora, "corpus")
+    (made,) = matrices(ranked([*results, *copies]), "corpus")
+    assert {*made.rows} == {*alone.rows, "copy + mlp"}
+    assert len(on_all(made)) == 3
+    assert sorted(critical(made, on_all(made)).ranks) == sorted(
+        critical(alone, on_all(alone)).ranks
+    )
+
+
 @pytest.mark.parametrize("across", ["corpus", "downstream"])
 def test_matrices_are_written_for_other_programs(corpora, across):
     made = matrices(corpora, across)
