@@ -100,7 +100,7 @@ def test_a_stack_without_what_it_learnt_on_is_not_called_verified_alone(runs, tm
     CliRunner().invoke(app, ["leaderboard", "add", theirs, "--results", str(mine)])
     said = marks(mine)
     assert said[stacked.stem].endswith(
-        "not verified here; its predictions could not be made again."
+        "not trained again; its predictions could not be made again."
     )
     assert not any("made again" in said[digest] for digest in runs)
     boards = rank(store.read_all(mine).entries, marks=said)
