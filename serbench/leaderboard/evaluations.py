@@ -188,7 +188,7 @@ def _unproven(row: Row, marks: Mapping[str, str]) -> bool:
     mark = marks.get(row.result.digest, "")
     if not mark:
         return False
-    doubts = {"unverified", "unnamed", "unmade", "partial"} & {*of_row(row, mark)}
+    doubts = {"unverified", "unnamed", "unmade", "wrong", "partial"} & {*of_row(row, mark)}
     return bool(doubts) or implied.foreign(row.result)
 
 

@@ -47,7 +47,7 @@ _BYTES = 4 * 2**30  # of all files together, unpacked
 _PIECE = 2**20
 _MARK = 100  # bytes of a mark that are read
 _TRUTH, _NO_TRUTH, _NO_NAME = "verified", "not verified", "name not verified"
-_NOT_MADE = "predictions not made again"
+_NOT_MADE, _WRONG = "predictions not made again", "found wrong"
 # what zipfile raises where an archive is not whole, is hostile, or is packed as nobody can read
 _DAMAGED = (
     *(zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError),
@@ -122,7 +122,9 @@ def _sentence(mark: set[str]) -> str:
     truth = f"truth {'' if _TRUTH in mark else 'not '}verified here"
     name = "; what its row is called is its own word" * (_NO_NAME in mark)
     made = "; its predictions could not be made again" * (_NOT_MADE in mark)
-    return f"Added from elsewhere; scores recomputed, {truth}, not trained again{name}{made}."
+    wrong = "; `serbench leaderboard verify` says what is wrong with it" * (_WRONG in mark)
+    checked = f"scores recomputed, {truth}, not trained again"
+    return f"Added from elsewhere; {checked}{name}{made}{wrong}."
 
 
 def _read_mark(path: Path) -> set[str]:
@@ -137,7 +139,8 @@ def _mark(place: Path, found: Verdict) -> None:
     path = place.with_suffix(ADDED)
     truth = _TRUTH in _read_mark(path) if found.truth is None else found.truth
     known = truth and not found.problems
-    doubts = [*[_NO_NAME] * bool(found.unsure), *[_NOT_MADE] * bool(found.unmade)]
+    said = {_NO_NAME: found.unsure, _NOT_MADE: found.unmade, _WRONG: found.problems}
+    doubts = [doubt for doubt, holds in said.items() if holds]
     text = "\n".join([_TRUTH if known else _NO_TRUTH, *doubts, ""])
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
@@ -179,7 +182,7 @@ def _there(record: Path, place: Path, found: Verdict) -> str:
     before = _read_mark(path)
     if path.exists():
         _mark(place, found)
-    new = "; its row now says that its truths are verified" * (_read_mark(path) != before)
+    new = "; its row now says that its truths are verified" * (_TRUTH in _read_mark(path) - before)
     return f"it is there already{new}"
 
 

@@ -21,6 +21,7 @@ from serbench.errors import SerbenchError
 from serbench.leaderboard import store, submissions, verifying
 from serbench.leaderboard.comparable import groups
 from serbench.leaderboard.corpora import Corpus
+from serbench.leaderboard.page.flags import of_row
 from serbench.leaderboard.record import Result, summed
 from serbench.leaderboard.standing import standing
 from serbench.leaderboard.submissions import add, marks, verify_marked
@@ -198,6 +199,14 @@ def test_what_was_not_verified_is_once_the_corpus_is_there(zipped, tmp_path):
     assert "truth verified here" in said(), "what was seen once is not forgotten"
     assert [each.truth for each in verify_marked(mine, shifted)] == [False]
     assert "truth not verified here" in said()
+    assert "what is wrong with it" in said()
+    (board,) = rank(store.read_all(mine).entries, marks=marks(mine))
+    assert "wrong" in of_row(board.rows[0], said())
+    for _ in verify_marked(mine, corpus(GOOD)):
+        pass
+    assert "wrong with it" not in said(), "the corpus was another one"
+    for _ in verify_marked(mine, shifted):
+        pass
     (again,) = add(zipped, mine, corpus(GOOD))
     assert again.problems == ("it is there already; its row now says that its truths are verified",)
     assert "truth verified here" in said()

@@ -64,6 +64,10 @@ FLAGS: Mapping[str, Flag] = {
         "not made again", "warn",
         "Sent in. It is made of other results, of which its predictions could not be made again.",
     ),
+    "wrong": Flag(
+        "found wrong", "warn",
+        "Sent in, and contradicted since: `serbench leaderboard verify` says by what.",
+    ),
     "recomputed": Flag(
         "sent in, recomputed, not trained again", "info",
         "Sent in. Its scores were recomputed here, and its truths are those of the corpus; nobody "
@@ -114,6 +118,7 @@ def of_row(row: Row, mark: str = "") -> list[str]:
         "unverified": "truth not verified" in mark,
         "unnamed": "its own word" in mark,
         "unmade": "could not be made again" in mark,
+        "wrong": "what is wrong with it" in mark,
         "recomputed": bool(mark) and "truth not verified" not in mark,
         "unsummed": not result.checksum,
     }
