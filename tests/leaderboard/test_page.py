@@ -357,6 +357,15 @@ def test_the_way_back_leads_through_what_was_shown(
     assert page.locator("#board-title").inner_text() == last
 
 
+def test_an_address_that_is_followed_is_one_step_back(
+    visit: Callable[..., Page], published: Published
+):
+    steps = visit().evaluate("history.length")
+    page = visit(where=place_of(published, "best"))
+    page.wait_for_selector("#drawer .tiles")
+    assert page.evaluate("history.length") == steps
+
+
 def test_an_old_browser_is_told_so(visit: Callable[..., Page]):
     page = visit()
     page.evaluate("delete window.DecompressionStream")

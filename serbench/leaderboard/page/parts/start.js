@@ -1,7 +1,10 @@
 // The address says what is shown: #board, #corpus for its first board, or #digest for the details of
 // a row, wherever it is; the browser's way back leads through what was shown.
 function remember(place) {
-  if (location.hash !== `#${place}`) history.pushState(null, "", `#${place}`);
+  const now = location.hash.slice(1).split("/").at(-1);
+  // a longer address of the same place is no other place, or the way back would end there
+  if (now.startsWith(place)) history.replaceState(null, "", `#${place}`);
+  else history.pushState(null, "", `#${place}`);
 }
 
 function goTo(address) {
