@@ -12,7 +12,7 @@ from serbench.cli.options import Results
 
 
 class Method(StrEnum):
-    """What is made of several predictions, as `serbench.runs.fusing` knows it."""
+    """What is made of several predictions, as `serbench.leaderboard.identity` knows it."""
 
     MEAN = "mean"
     STACK = "stack"

@@ -70,15 +70,28 @@ def leaderboard(
     from serbench.leaderboard.columns import chosen
 
     names = chosen(columns)
-    boards = boards_in(results, benchmark)
     if output is Format.SVG and matrix is not Matrix.CORPUS:
         raise SerbenchError("a diagram is of systems over corpora: --matrix corpus --format svg")
+    given = {"--columns": columns, "--reported": reported, "--matrix": matrix}
+    for option in _unread(output, matrix):
+        if given[option]:
+            typer.echo(f"serbench: {option} is left aside: it is of other formats", err=True)
+    boards = boards_in(results, benchmark)
     if matrix is not None and output is not Format.BIBTEX:
         _show_matrix(boards, matrix, output)
     elif output is Format.TERMINAL:
         draw(boards, names, reported=reported)
     else:
         typer.echo(_written(boards, output, names, reported=reported), nl=False)
+
+
+def _unread(output: Format, matrix: Matrix | None) -> tuple[str, ...]:
+    """Return the options that a way of writing does not read."""
+    if output is Format.BIBTEX:
+        return "--columns", "--reported", "--matrix"
+    if matrix is not None:
+        return "--columns", "--reported"
+    return () if output in (Format.TERMINAL, Format.MARKDOWN, Format.JSON) else ("--reported",)
 
 
 def _check_place(context: typer.Context) -> None:
@@ -128,8 +141,6 @@ def _written(
         return export.to_json(boards, names, reported=reported)
     if output is Format.BIBTEX:
         return bibtex.to_bibtex(boards)
-    if reported:
-        typer.echo("serbench: --reported goes with terminal, markdown and json alone", err=True)
     if output is Format.LATEX:
         entries = bibtex.to_bibtex(boards)
         return f"{latex.to_latex(boards, names)}\n{_commented(entries)}"

@@ -248,6 +248,8 @@ def _admit(folder: Path, text: bool) -> None:
     limits |= dict.fromkeys(TOKENIZER, bounds.VOCABULARY) if text else {}
     tensors = [*SAFE[:2], *PICKLED[:2], SPEAKERS, *(f.name for f in _tensor_files(folder))]
     for name, limit in (limits | dict.fromkeys(tensors, bounds.TENSORS)).items():
+        if (folder / name).is_dir():
+            raise SerbenchError(f"weights in {folder}: {name} is a folder; put the file there")
         if (folder / name).exists():
             bounds.regular(folder / name, limit)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from serbench import plugins
 from serbench.digests import digest_json
@@ -21,6 +21,8 @@ FORMAT = 3
 
 FUSED = "fuse"
 """What the recipe of fused runs has, and that of a run has not: how they were fused."""
+Method = Literal["mean", "stack"]
+"""What is made of several predictions: their mean, or what was learnt on the validation parts."""
 CORRECTED = "postprocess"
 """What the recipe of a corrected run has, and that of a run has not: the steps."""
 

@@ -6,12 +6,12 @@ Of a part that is somebody's own code, nothing is known here, and so nothing is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from serbench import benchmarks, plugins
 from serbench.errors import SerbenchError
 from serbench.leaderboard.builtin import ORIGIN, SEVERAL, own_benchmark, own_plugin, recorded
-from serbench.leaderboard.identity import CORRECTED, is_derived
+from serbench.leaderboard.identity import CORRECTED, FUSED, Method, is_derived
 from serbench.leaderboard.record import Encoder, Result
 from serbench.leaderboard.trainings import unlike as trainings
 
@@ -24,7 +24,7 @@ def unlike(result: Result) -> Iterator[str]:
     parts: tuple[Callable[[Result], Iterator[str]], ...]
     parts = _seeds, _benchmark, _protocol, _upstreams, _heard, trainings
     if is_derived(result.recipe):
-        parts = _shares, trainings, *([_steps] if CORRECTED in result.recipe else [])
+        parts = _shares, trainings, _steps if CORRECTED in result.recipe else _method
     yield from dict.fromkeys(sentence for part in parts for sentence in _followed(part, result))
 
 
@@ -195,6 +195,13 @@ def _heard(result: Result) -> Iterator[str]:
     said = None if result.weighted is None else result.weighted.heard
     if asked != said:
         yield f"by its recipe the weighting of training hears {asked}, and the record says {said}"
+
+
+def _method(result: Result) -> Iterator[str]:
+    """Yield that runs were fused in a way that is not known."""
+    said, known = result.recipe[FUSED], get_args(Method)
+    if said not in known:
+        yield f"its recipe fuses by {said!r}, and there are {' and '.join(known)}"
 
 
 def _steps(result: Result) -> Iterator[str]:

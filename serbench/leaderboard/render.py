@@ -17,7 +17,7 @@ from serbench.leaderboard.columns import COLUMNS, texts
 from serbench.leaderboard.comparable import title
 from serbench.leaderboard.differing import Recommend, differing
 from serbench.leaderboard.figures import ends, number, with_spread
-from serbench.leaderboard.record import Labels, Result
+from serbench.leaderboard.record import Fit, Labels, Result
 from serbench.leaderboard.reports import Reported
 from serbench.leaderboard.table import Board, Row, mains
 
@@ -243,11 +243,17 @@ def _course(result: Result) -> Iterator[str]:
     """Yield what training chose, and how long everything took."""
     if result.training:
         rates = _range([fit.learning_rate for fit in result.training])
-        epochs = _range([fit.epoch for fit in result.training])
-        yield f"Chosen by validation: learning rate {rates}, epoch {epochs}."
+        yield f"Chosen by validation: learning rate {rates}, {_epochs(result.training)}."
     if result.seconds:
         times = (f"{stage} {seconds:.1f} s" for stage, seconds in result.seconds.items())
         yield f"Time: {', '.join(times)}."
+
+
+def _epochs(fits: Sequence[Fit]) -> str:
+    """Return which epochs predict: the best, or those whose weights were averaged."""
+    if averaged := [epoch for fit in fits for epoch in fit.averaged]:
+        return f"the mean of epochs from {_range(averaged)}"
+    return f"epoch {_range([fit.epoch for fit in fits])}"
 
 
 def _range(values: list[float] | list[int]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from serbench.leaderboard.identity import is_derived
@@ -15,35 +15,59 @@ def unlike(result: Result) -> Iterator[str]:
     """Yield where trainings are missing, are of none of the folds and seeds, or are there twice.
 
     Fused results have none of their own; those of corrected ones are those of the run. Also yield
-    what the recipe of a run did not let its trainings choose.
+    what the recipe of a run did not let its trainings choose, and the same of the fine-tuning of
+    its upstreams.
 
     Raises:
         LookupError, TypeError: that recipe is not whole.
     """
     folds = () if result.members else result.split.folds
-    asked = dict.fromkeys((fold.name, seed) for fold in folds for seed in result.seeds)
-    known = Counter((fit.fold, fit.seed) for fit in result.training)
+    asked = [(fold.name, seed) for fold in folds for seed in result.seeds]
     run = "format" in result.recipe and not is_derived(result.recipe)
     # an older record may tell of none; one that is not whole has those that there are
-    if result.complete and (known or run) and (lost := [each for each in asked if not known[each]]):
-        yield f"it has no training of {_named(lost)}"
-    if foreign := [each for each in known if each not in asked]:
-        yield f"it has a training of {_named(foreign)}, and no such fold and seed"
-    if twice := [each for each, count in known.items() if count > 1]:
-        yield f"it has more than one training of {_named(twice)}"
+    whole = result.complete and bool(result.training or run)
+    yield from _misplaced(result.training, asked, "training", whole=whole)
     if run:
         settings: Any = result.recipe["training"]
-        yield from _unasked(result.training, settings["learning_rates"], settings["epochs"])
+        yield from _unasked(result.training, settings, "trainings")
+    yield from _unlike_tuned(result, run=run)
 
 
-def _unasked(fits: Iterable[Fit], rates: list[float], epochs: int) -> Iterator[str]:
+def _unlike_tuned(result: Result, *, run: bool) -> Iterator[str]:
+    """Yield the same of the fine-tuning of upstreams, which are one a fold, of one seed."""
+    for tuned in (encoder.finetuned for encoder in result.encoders):
+        if tuned is None:
+            continue
+        settings: Any = result.recipe.get("finetune") if run else None
+        seeds = {settings["seed"]} if settings else {fit.seed for fit in tuned.training[:1]}
+        asked = [(fold.name, seed) for fold in result.split.folds for seed in seeds]
+        yield from _misplaced(tuned.training, asked, "fine-tuning", whole=True)
+        if settings:
+            yield from _unasked(tuned.training, settings, "fine-tunings")
+
+
+def _misplaced(
+    fits: Iterable[Fit], asked: list[tuple[str, int]], what: str, *, whole: bool
+) -> Iterator[str]:
+    """Yield which folds and seeds have no training, which have several, and which are unknown."""
+    known = Counter((fit.fold, fit.seed) for fit in fits)
+    if whole and (lost := [each for each in asked if not known[each]]):
+        yield f"it has no {what} of {_named(lost)}"
+    if foreign := [each for each in known if each not in asked]:
+        yield f"it has a {what} of {_named(foreign)}, and no such fold and seed"
+    if twice := [each for each, count in known.items() if count > 1]:
+        yield f"it has more than one {what} of {_named(twice)}"
+
+
+def _unasked(fits: Sequence[Fit], settings: Mapping[str, Any], what: str) -> Iterator[str]:
     """Yield which learning rates and epochs a recipe does not have, and its trainings do."""
+    rates, epochs = settings["learning_rates"], settings["epochs"]
     if other := sorted({fit.learning_rate for fit in fits} - {*rates}):
-        said = f"its trainings chose the learning rate {some(other)}"
+        said = f"its {what} chose the learning rate {some(other)}"
         yield f"{said}, and its recipe has {some(rates)}"
     told = {epoch for fit in fits for epoch in _epochs(fit)}
     if other := sorted(epoch for epoch in told if not 1 <= epoch <= epochs):
-        yield f"its trainings tell of epoch {some(other)}, and its recipe has 1 to {epochs}"
+        yield f"its {what} tell of epoch {some(other)}, and its recipe has 1 to {epochs}"
 
 
 def _epochs(fit: Fit) -> Iterator[int]:

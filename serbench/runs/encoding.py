@@ -161,10 +161,33 @@ def made_of(part: Part) -> dict[str, Any]:
 
 def make_upstream(part: Part) -> Upstream:
     """Make an upstream that gives the layers that the recipe asks for."""
+    return _layered(_whole(part), part)
+
+
+def before_adaptation(part: Part) -> Upstream | None:
+    """Return an upstream as it is before a run; None if it comes about when the run adapts it.
+
+    Raises:
+        SerbenchError: it cannot be made, and nothing is adapted, or it has no such layer.
+    """
+    try:
+        whole = _whole(part)
+    except SerbenchError:
+        if plugins.find("upstreams", part.name).adapted_by:
+            return None
+        raise
+    return _layered(whole, part)
+
+
+def _whole(part: Part) -> Upstream:
+    made: Upstream = plugins.make(plugin_of("upstreams", part), options=part.options)
+    return made
+
+
+def _layered(whole: Upstream, part: Part) -> Upstream:
     from serbench.encoders.layers import choose
 
-    made: Upstream = plugins.make(plugin_of("upstreams", part), options=part.options)
-    return choose(made, part.layers)
+    return choose(whole, part.layers)
 
 
 def _frozen(job: Job, part: Part) -> Upstream:

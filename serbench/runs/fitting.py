@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from serbench import plugins
-from serbench.errors import SerbenchError
-from serbench.runs.encoding import make_upstream
+from serbench.runs.encoding import before_adaptation
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -30,14 +28,9 @@ def too_short(job: Job, table: DataFrame) -> Mapping[str, str]:
         return {}
     found: dict[str, str] = {}
     for number, part in enumerate(job.recipe.upstreams):
-        try:
-            with job.about(number):
-                upstream = make_upstream(part)
-        except SerbenchError:
-            if plugins.find("upstreams", part.name).adapted_by:
-                continue  # there is none of some weights before they are adapted
-            raise
-        if upstream.reads == "waves":
+        with job.about(number):
+            upstream = before_adaptation(part)
+        if upstream is not None and upstream.reads == "waves":
             for name, seconds in zip(table["utterance"], table["seconds"], strict=True):
                 if upstream.frames(round(seconds * upstream.sample_rate)) < 1:
                     what = f"{1000 * seconds:.1f} ms are too short for one frame of '{part.name}'"

@@ -10,7 +10,7 @@ from serbench.durable import writable
 from serbench.errors import SerbenchError
 from serbench.home import home
 from serbench.locks import honest
-from serbench.runs.encoding import make_upstream
+from serbench.runs.encoding import before_adaptation
 from serbench.runs.finetuning import learns, tunable
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def check_upstreams(job: Job, table: DataFrame) -> None:
 
     Raises:
         SerbenchError: weights or a layer that are not there, no transcripts, text and speech fused
-            early, nothing to train.
+            early, nothing to train, or not in the way that is asked for.
     """
     parts = job.recipe.upstreams
     if len(parts) == 1 and job.recipe.finetune is None:
@@ -106,15 +106,17 @@ def _check_learns(job: Job) -> None:
 
 def _read(job: Job, number: int, table: DataFrame) -> str:
     """Return what an upstream reads, once it was found able to do its part."""
+    from serbench.training.streams import learning
     from serbench.training.waves import check_texts, check_trainable
 
     part = job.recipe.upstreams[number]
-    if plugins.find("upstreams", part.name).adapted_by:
-        return "speech"  # which is adapted to; there is no such upstream before
-    upstream = make_upstream(part)
+    upstream = before_adaptation(part)
+    if upstream is None:
+        return "speech"  # which is adapted to
     check_texts(table, upstream)
     if job.recipe.finetune is not None and learns(job, part):
-        tunable(part)
+        learning(tunable(part), job.recipe.finetune.training.tuning)
     if job.recipe.training.finetune:
         check_trainable(upstream)
+        learning(upstream, job.recipe.training.tuning)
     return {"waves": "speech", "text": "text"}[upstream.reads]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 from pydantic import JsonValue as Json
 
@@ -15,7 +15,7 @@ from serbench import devices
 from serbench.durable import makeable
 from serbench.errors import SerbenchError, unknown
 from serbench.leaderboard import agreement, beside, store
-from serbench.leaderboard.identity import FUSED, digest_of, fused_labels
+from serbench.leaderboard.identity import FUSED, Method, digest_of, fused_labels
 from serbench.leaderboard.reading import read_record
 from serbench.leaderboard.record import (
     Conditioning,
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from serbench.benchmarks import Task
-
-Method = Literal["mean", "stack"]
-"""What is made of several predictions: their mean, or what was learnt on the validation parts."""
 
 
 class _Run(NamedTuple):

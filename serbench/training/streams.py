@@ -82,7 +82,7 @@ class Stream(nn.Module):
         self.mix = LayerMix(depth)
         self.upstream = upstream
         self._shared: Shared | None = None
-        self.learning = [] if upstream is None else _learning(upstream, tuning or FineTuning())
+        self.learning = [] if upstream is None else learning(upstream, tuning or FineTuning())
         for parameter in self.learning:
             parameter.requires_grad_(True)
 
@@ -140,11 +140,15 @@ class Stream(nn.Module):
         return self.upstream.auxiliary_loss(batch, features)
 
 
-def _learning(upstream: Upstream, tuning: FineTuning) -> list[nn.Parameter]:
-    """Return the parameters of an upstream that learn, once it is set up for it."""
+def learning(upstream: Upstream, tuning: FineTuning) -> list[nn.Parameter]:
+    """Return the parameters of an upstream that learn, once it is set up for it.
+
+    Raises:
+        SerbenchError: it has no front end to train, or cannot checkpoint gradients.
+    """
     if tuning.checkpointing:
         upstream.checkpoint_gradients()
-    learning = list(upstream.trainable())
+    parameters = list(upstream.trainable())
     if tuning.front_end:
         front = list(upstream.front_end())
         if not front:
@@ -153,5 +157,5 @@ def _learning(upstream: Upstream, tuning: FineTuning) -> list[nn.Parameter]:
                 "frozen, so there is nothing more to train; leave finetune.front_end out"
             )
             raise SerbenchError(msg)
-        learning += front
-    return learning
+        parameters += front
+    return parameters

@@ -51,6 +51,24 @@ def test_a_run_ends_with_its_table(results: Path) -> None:
     assert max(len(line) for line in printed.splitlines() if str(record) not in line) <= 80
 
 
+@pytest.mark.parametrize(
+    ("asked", "unread"),
+    [
+        (("--format", "bibtex", "--reported"), "--reported"),
+        (("--matrix", "downstream", "--columns", "ranks"), "--columns"),
+        (("--format", "csv", "--reported"), "--reported"),
+        (("--format", "json", "--reported", "--columns", "ranks"), None),
+    ],
+)
+def test_an_option_that_a_table_does_not_read_is_told(
+    results: Path, asked: tuple[str, ...], unread: str | None
+) -> None:
+    ended = serbench("leaderboard", "--results", results, *asked)
+    assert ended.returncode == 0
+    said = f"serbench: {unread} is left aside: it is of other formats\n"
+    assert ended.stderr == (said if unread else "")
+
+
 def test_progress_goes_to_stderr(results: Path) -> None:
     told = (results / "told.txt").read_text()
     assert "SYNTHETIC" in told

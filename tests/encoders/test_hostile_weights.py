@@ -124,6 +124,15 @@ def test_what_is_no_file_is_refused_at_once(folder, file, kind):
         hubert.make(weights=str(place))
 
 
+def test_a_folder_in_the_place_of_a_file_is_named(folder):
+    place = folder("hubert")
+    (place / "model.safetensors").unlink()
+    (place / "model.safetensors").mkdir()
+
+    with pytest.raises(SerbenchError, match=r"model\.safetensors is a folder; put the file there"):
+        hubert.make(weights=str(place))
+
+
 def test_a_part_that_is_no_file_is_refused_at_once(folder):
     place = folder("hubert")
     (place / "model.safetensors").unlink()

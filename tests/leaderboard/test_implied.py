@@ -20,6 +20,7 @@ from serbench.leaderboard.record import (
     Corrected,
     FineTuned,
     Labels,
+    Member,
     ProtocolRecord,
     Result,
 )
@@ -224,6 +225,17 @@ def test_a_fused_record_of_a_built_in_corpus_that_it_is_not_is_noticed() -> None
         "its recipe cannot be followed: benchmark 'emodb' has no such version and task as the "
         "record says"
     ]
+
+
+@pytest.mark.parametrize("method", ["median", ["mean"], None])
+def test_a_fusion_in_a_way_that_there_is_not_is_noticed(method: Any) -> None:
+    run = own_run()
+    member = Member(digest=run.digest, labels=run.labels)
+    made = record(members=(member, member), training=(), recipe={"fuse": method})
+    said = f"its recipe fuses by {method!r}, and there are mean and stack"
+    assert said in [*implied.unlike(made)]
+    known = made.model_copy(update={"recipe": {"fuse": "mean"}})
+    assert not any("fuses" in each for each in implied.unlike(known))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from serbench.leaderboard import store, trainings
-from serbench.leaderboard.record import Corrected, Curve, Fit, Labels, Member, Result
+from serbench.leaderboard.record import Corrected, Curve, FineTuned, Fit, Labels, Member, Result
 from serbench.leaderboard.submissions import add
 
 from .result_samples import classified, own_run, record, scored
@@ -78,3 +78,48 @@ def test_what_has_the_trainings_that_it_should_is_sound(honest: Result) -> None:
 def test_what_was_made_of_runs_has_their_trainings_or_none() -> None:
     assert [*trainings.unlike(of_two_runs(training=RUN.training))]
     assert [*trainings.unlike(corrected(training=(*OTHERS,)))]
+
+
+STAGE = {"epochs": 4, "learning_rates": [1e-3], "seed": 5}
+TUNED = tuple(
+    Fit(fold=fold.name, seed=5, learning_rate=1e-3, epoch=4, valid_score=0.5)
+    for fold in RUN.split.folds
+)
+
+
+def tuned(*fits: Fit, **changes: Any) -> Result:
+    """Return a run whose upstream was fine-tuned so."""
+    told = FineTuned(
+        on="train", utterances=9, hours=0.1, checkpoints=("ab" * 32,) * len(fits), training=fits
+    )
+    given = {"recipe": RUN.recipe | {"finetune": STAGE}, "finetuned": told}
+    return RUN.model_copy(update=given | changes)
+
+
+@pytest.mark.parametrize(
+    ("fits", "said"),
+    [
+        (TUNED[1:], "it has no fine-tuning of fold '1' with seed 5"),
+        ((*TUNED, TUNED[0]), "it has more than one fine-tuning of fold '1' with seed 5"),
+        ((*TUNED, TUNED[0].model_copy(update={"fold": "9"})), "a fine-tuning of fold '9' with"),
+        ((*TUNED[1:], TUNED[0].model_copy(update={"seed": 6})), "fold '1' with seed 6, and no"),
+        (
+            (*TUNED[1:], TUNED[0].model_copy(update={"learning_rate": 1.0})),
+            "its fine-tunings chose the learning rate 1.0, and its recipe has 0.001",
+        ),
+        (
+            (*TUNED[1:], TUNED[0].model_copy(update={"averaged": (4, 5)})),
+            "its fine-tunings tell of epoch 5, and its recipe has 1 to 4",
+        ),
+    ],
+)
+def test_fine_tunings_are_held_against_the_recipe_too(fits: tuple[Fit, ...], said: str) -> None:
+    assert [*trainings.unlike(tuned(*TUNED))] == []
+    assert said in " ".join(trainings.unlike(tuned(*fits)))
+
+
+def test_what_was_made_of_fine_tuned_runs_has_their_fine_tunings() -> None:
+    recipe = {"postprocess": []}
+    of_one = {"recipe": recipe, "corrected": corrected().corrected}
+    assert [*trainings.unlike(tuned(*TUNED, **of_one))] == []
+    assert [*trainings.unlike(tuned(*TUNED[1:], **of_one))]

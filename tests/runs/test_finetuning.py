@@ -20,6 +20,7 @@ from serbench.encoders.pretraining.audio import Audio
 from serbench.encoders.pretraining.cpc import CPCOptions
 from serbench.encoders.weights import RECORDINGS, find
 from serbench.errors import SerbenchError
+from serbench.home import home
 from serbench.leaderboard import notes, store
 from serbench.leaderboard.columns import contaminated
 from serbench.progress import Quiet, Silent, Step
@@ -435,3 +436,21 @@ def test_upstreams_of_which_none_has_parameters_are_not_fine_tuned(
     made = recipe.resolve(raw | several)
     with pytest.raises(SerbenchError, match="neither fbank nor mfcc has parameters"):
         run_recipe(made, data=None, results=tmp_path, progress=Silent())
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"finetune": {"epochs": 1, "front_end": True}},
+        {"training": {"epochs": 1, "finetune": {"front_end": True}}},
+    ],
+    ids=["before the head", "with it"],
+)
+def test_one_of_several_without_a_front_end_is_named_before_any_is_trained(
+    raw: dict[str, Any], asked: dict[str, Any], tmp_path: Path
+) -> None:
+    several = {**raw, "upstream": ["hubert", "cpc"], "fusion": "early", "finetune": None, **asked}
+    made = recipe.resolve(several)
+    with pytest.raises(SerbenchError, match=r"upstream 2, cpc: .* no front end"):
+        run_recipe(made, data=None, results=tmp_path, progress=Silent())
+    assert not (home() / "checkpoints").exists()

@@ -134,14 +134,11 @@ def _size(part: Part, recipe: Recipe, prepared: Prepared) -> float | None:
     if not here and "packaged" not in plugin.sizes.get(str(weights), {}):
         return None
     from serbench.runs.conditioning import head_like
-    from serbench.runs.encoding import make_upstream
+    from serbench.runs.encoding import before_adaptation
     from serbench.training.waves import count_frames
 
-    try:
-        upstream = make_upstream(part)
-    except SerbenchError:
-        if not plugin.adapted_by:
-            raise
+    upstream = before_adaptation(part)
+    if upstream is None:
         return None
     values = upstream.depth * upstream.dim
     if head_like(recipe.downstream).needs == "mean":
