@@ -24,7 +24,8 @@ def unlike(result: Result) -> Iterator[str]:
     parts: tuple[Callable[[Result], Iterator[str]], ...]
     parts = _seeds, _benchmark, _protocol, _upstreams, _heard, trainings
     if is_derived(result.recipe):
-        parts = _shares, trainings, _steps if CORRECTED in result.recipe else _method
+        made = {FUSED: _method, CORRECTED: _steps}
+        parts = _shares, trainings, *(part for key, part in made.items() if key in result.recipe)
     yield from dict.fromkeys(sentence for part in parts for sentence in _followed(part, result))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from serbench.leaderboard.identity import is_derived
@@ -22,7 +22,7 @@ def unlike(result: Result) -> Iterator[str]:
         LookupError, TypeError: that recipe is not whole.
     """
     folds = () if result.members else result.split.folds
-    asked = [(fold.name, seed) for fold in folds for seed in result.seeds]
+    asked = dict.fromkeys((fold.name, seed) for fold in folds for seed in result.seeds)
     run = "format" in result.recipe and not is_derived(result.recipe)
     # an older record may tell of none; one that is not whole has those that there are
     whole = result.complete and bool(result.training or run)
@@ -40,14 +40,14 @@ def _unlike_tuned(result: Result, *, run: bool) -> Iterator[str]:
             continue
         settings: Any = result.recipe.get("finetune") if run else None
         seeds = {settings["seed"]} if settings else {fit.seed for fit in tuned.training[:1]}
-        asked = [(fold.name, seed) for fold in result.split.folds for seed in seeds]
+        asked = dict.fromkeys((fold.name, seed) for fold in result.split.folds for seed in seeds)
         yield from _misplaced(tuned.training, asked, "fine-tuning", whole=True)
         if settings:
             yield from _unasked(tuned.training, settings, "fine-tunings")
 
 
 def _misplaced(
-    fits: Iterable[Fit], asked: list[tuple[str, int]], what: str, *, whole: bool
+    fits: Iterable[Fit], asked: Collection[tuple[str, int]], what: str, *, whole: bool
 ) -> Iterator[str]:
     """Yield which folds and seeds have no training, which have several, and which are unknown."""
     known = Counter((fit.fold, fit.seed) for fit in fits)

@@ -234,6 +234,8 @@ def test_a_fusion_in_a_way_that_there_is_not_is_noticed(method: Any) -> None:
     made = record(members=(member, member), training=(), recipe={"fuse": method})
     said = f"its recipe fuses by {method!r}, and there are mean and stack"
     assert said in [*implied.unlike(made)]
+    corrected_too = made.model_copy(update={"recipe": {"fuse": method, "postprocess": []}})
+    assert said in [*implied.unlike(corrected_too)]
     known = made.model_copy(update={"recipe": {"fuse": "mean"}})
     assert not any("fuses" in each for each in implied.unlike(known))
 
