@@ -145,7 +145,8 @@ def _known(identity: str, sizes: Sizes) -> Mapping[str, str]:
 
 def _from_folder(name: str, folder: Path, revision: str | None, text: bool) -> Weights:
     if not folder.is_dir():
-        msg = f"weights '{name}': there is no folder {folder}"
+        what = f"{folder} is a file" if folder.is_file() else f"there is no folder {folder}"
+        msg = f"weights '{name}': {what}; give a folder of `save_pretrained`"
         raise SerbenchError(msg)
     if revision is not None:
         msg = f"weights '{name}' are a folder, which has no revision '{revision}'; leave it out"

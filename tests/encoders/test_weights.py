@@ -193,6 +193,10 @@ def test_a_folder_that_is_not_there(name: str, folder: Path) -> None:
     fails(name, "no folder" if name != ".." else "no config.json in")
 
 
+def test_a_file_in_the_place_of_the_folder(folder: Path) -> None:
+    fails(folder / "model.safetensors", "model.safetensors is a file; give a folder")
+
+
 def test_a_size_that_does_not_exist() -> None:
     known = "base, large, nano, xlarge"
     fails("bse", rf"no published size 'bse'; did you mean 'base'\? There are: {known}")
