@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import socket
 import tempfile
@@ -29,6 +30,7 @@ SUMS = "SHA256SUMS"
 _PIECE = 2**20  # bytes that are read at once
 _VERSIONS = 8  # of a file, whose checksums are remembered
 _LONGEST = 2**20  # bytes of a list of checksums
+_LISTED = re.compile(r"[0-9a-f]{64} [ *].+")
 # what readers raise of a file that they cannot make sense of; a lack of memory is none of it
 _UNREAD = (
     *(ValueError, LookupError, TypeError, AttributeError),
@@ -203,7 +205,10 @@ def harm(folder: Path) -> str | None:
     try:
         if not sums.is_file() or sums.stat().st_size > _LONGEST:
             return f"{SUMS} is no list of checksums"
-        for line in sums.read_text(encoding="utf-8", errors="replace").splitlines():
+        lines = sums.read_text(encoding="utf-8", errors="replace").splitlines()
+        if not lines or not all(_LISTED.fullmatch(line) for line in lines):
+            return f"{SUMS} is no list of checksums"
+        for line in lines:
             wanted, _, name = line.partition(" ")
             file = folder / Path(name.lstrip(" *")).name
             if not file.is_file():

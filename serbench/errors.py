@@ -29,6 +29,19 @@ class SerbenchError(Exception):
         return "\n".join(shown(line) for line in super().__str__().split("\n"))
 
 
+class NotAdaptedError(SerbenchError):
+    """An upstream encodes nothing until a run has adapted its weights to a corpus.
+
+    Args:
+        message: as of any other.
+        depth: L, layers that it will have; None if that is not known yet.
+    """
+
+    def __init__(self, message: str, depth: int | None = None) -> None:
+        super().__init__(message)
+        self.depth = depth
+
+
 def hidden(text: str) -> str | None:
     r"""Return the first character that a name may not hold, as an escape; None if there is none.
 

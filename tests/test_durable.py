@@ -139,7 +139,11 @@ def test_a_folder_in_the_place_of_a_file_is_to_be_deleted(tmp_path: Path, name: 
     assert told == []
 
 
-@pytest.mark.parametrize("how", [*HARM, Path.unlink])
+def _emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("how", [*HARM, Path.unlink, _emptied])
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "SHA256SUMS"])
 def test_harm_to_any_file_of_a_sealed_folder_is_seen(
     tmp_path: Path, name: str, how: Callable[[Path], None]

@@ -75,6 +75,27 @@ class TextLayerChoice(LayerChoice, TextUpstream):
         return self.upstream.tokens(text)
 
 
+def numbers_of(layers: Layers, depth: int) -> list[int]:
+    """Return the numbers of the chosen layers.
+
+    Args:
+        layers: "all", "last", or numbers from 0 to L - 1.
+        depth: L.
+
+    Raises:
+        SerbenchError: a layer that is not there or is named twice.
+    """
+    everything = list(range(depth))
+    named = {"all": everything, "last": everything[-1:]}
+    numbers = named[layers] if isinstance(layers, str) else list(layers)
+    absent = [number for number in numbers if number not in everything]
+    if absent or not numbers or len(set(numbers)) < len(numbers):
+        what = f"has no layer {absent[0]}" if absent else f"cannot give layers {numbers}"
+        msg = f"this upstream {what}; give different ones from 0 to {depth - 1}"
+        raise SerbenchError(f"{msg}, or --set upstream.layers=all")
+    return numbers
+
+
 def choose(upstream: Upstream, layers: Layers) -> Upstream:
     """Return an upstream that gives the chosen layers out, itself if it has no others.
 
@@ -86,15 +107,8 @@ def choose(upstream: Upstream, layers: Layers) -> Upstream:
         SerbenchError: a layer that is not there or is named twice, or an upstream that adds a loss
             of its own, which is made for all its layers.
     """
-    everything = list(range(upstream.depth))
-    named = {"all": everything, "last": everything[-1:]}
-    numbers = named[layers] if isinstance(layers, str) else list(layers)
-    absent = [number for number in numbers if number not in everything]
-    if absent or not numbers or len(set(numbers)) < len(numbers):
-        what = f"has no layer {absent[0]}" if absent else f"cannot give layers {numbers}"
-        msg = f"this upstream {what}; give different ones from 0 to {upstream.depth - 1}"
-        raise SerbenchError(f"{msg}, or --set upstream.layers=all")
-    if numbers == everything:
+    numbers = numbers_of(layers, upstream.depth)
+    if numbers == list(range(upstream.depth)):
         return upstream
     if type(upstream).auxiliary_loss is not Upstream.auxiliary_loss:
         msg = "this upstream adds a loss of its own, for which it needs all its layers"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from serbench.leaderboard.hearing import HEARD_UNLABELLED, LABELLED, heard
 from serbench.leaderboard.identity import CORRECTED
-from serbench.leaderboard.record import Adaptation, Encoder, Labels, Result
+from serbench.leaderboard.record import Adaptation, Encoder, Fit, Labels, Result
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -259,7 +259,27 @@ def about_adaptation(result: Result) -> list[str]:
             found.append(_about_adaptation(encoder, encoder.adaptation))
         if encoder.finetuned:
             found.append(_about_finetuning(encoder, len(result.encoders) > 1))
+    training = result.recipe.get("training")
+    if isinstance(training, dict) and training.get("finetune"):
+        which = "Upstream" if len(result.encoders) == 1 else "Upstreams"
+        found.append(
+            f"{which} trained together with the head, with labels, for each fold and seed."
+        )
     return found
+
+
+def averaged_epochs(fits: Sequence[Fit]) -> str | None:
+    """Return in words how many epochs were averaged in each training, and which; None if none."""
+    numbers = [epoch for fit in fits for epoch in fit.averaged]
+    if not numbers:
+        return None
+    counts = [len(fit.averaged) for fit in fits]
+    return f"{_span(counts)} epochs each, out of {_span(numbers)}"
+
+
+def _span(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def _about_finetuning(encoder: Encoder, several: bool) -> str:
@@ -267,10 +287,11 @@ def _about_finetuning(encoder: Encoder, several: bool) -> str:
     assert tuned is not None
     which = f"Upstream {encoder.provenance.get('id', 'unknown')}" if several else "Upstream"
     valid = sum(fit.valid_score for fit in tuned.training) / len(tuned.training)
+    mean = f", the mean of {counts}" if (counts := averaged_epochs(tuned.training)) else ""
     return (
         f"{which} fine-tuned with the labels of the training part of each fold "
         f"({tuned.utterances} utterances, {tuned.hours:.2f} h on average), chosen by its "
-        f"validation part ({valid:.3f} on average), then frozen."
+        f"validation part ({valid:.3f} on average){mean}, then frozen."
     )
 
 

@@ -251,8 +251,8 @@ def _course(result: Result) -> Iterator[str]:
 
 def _epochs(fits: Sequence[Fit]) -> str:
     """Return which epochs predict: the best, or those whose weights were averaged."""
-    if averaged := [epoch for fit in fits for epoch in fit.averaged]:
-        return f"the mean of epochs from {_range(averaged)}"
+    if averaged := notes.averaged_epochs(fits):
+        return f"the mean of {averaged}"
     return f"epoch {_range([fit.epoch for fit in fits])}"
 
 

@@ -37,6 +37,13 @@ def fit_of(fold: str, seed: int, trained: Trained) -> Fit:
     )
 
 
+def averaged(fit: Fit, asked: int) -> str:
+    """Return how many epochs were averaged, and whether there were as many as asked for."""
+    count = len(fit.averaged)
+    fewer = f" ({asked} were asked for; there are no more)" if count < asked else ""
+    return f", mean of {count} epochs{fewer}" if count else ""
+
+
 def curve(history: Sequence[Epoch], chosen: int) -> Curve:
     """Return a training at its chosen epoch and at others, evenly spaced, first and last included.
 

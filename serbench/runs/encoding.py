@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from serbench import plugins
 from serbench.devices import has_bf16
 from serbench.editions import FEATURES, installed
-from serbench.errors import SerbenchError
+from serbench.errors import NotAdaptedError, SerbenchError
 from serbench.runs.conditioning import head_of
 from serbench.runs.plugin_part import plugin_of
 
@@ -56,7 +56,7 @@ def encode(job: Job, adapted: Sequence[Adapted], prepared: Prepared) -> list[Sou
     for number, each in enumerate(adapted):
         with job.about(number):
             sources = _of_folds(job, number, each.parts, prepared)
-            _check_frames(job, each.parts[0], sources[0].frames)
+            check_frames(job, each.parts[0], sources[0].frames)
             by_upstream.append(sources)
     return list(zip(*by_upstream, strict=True))
 
@@ -77,7 +77,7 @@ def _of_folds(
     return [_encode(job, number, part, prepared.table) for part in parts] * several
 
 
-def _check_frames(job: Job, part: Part, frames: NDArray[np.int64]) -> None:
+def check_frames(job: Job, part: Part, frames: NDArray[np.int64]) -> None:
     """Refuse a head that looks at how frames follow each other where each utterance has one.
 
     Raises:
@@ -107,9 +107,7 @@ def _decode(job: Job, parts: Sequence[Part], table: DataFrame) -> list[DecodedCl
 def tell_of_precision(job: Job, tuning: FineTuning) -> None:
     """Say that an upstream will be trained in single precision although bfloat16 was asked for."""
     if tuning.mixed and not has_bf16(job.device):
-        job.progress.tell(
-            "warning: this processor has no bfloat16, so finetune.mixed has no effect here"
-        )
+        job.progress.tell("warning: this processor has no bfloat16, so mixed has no effect here")
 
 
 def _encode(job: Job, number: int, part: Part, table: DataFrame) -> StoredFeatures:
@@ -120,7 +118,7 @@ def _encode(job: Job, number: int, part: Part, table: DataFrame) -> StoredFeatur
     def able() -> Upstream:
         made = upstream or _frozen(job, part)
         check_texts(table, made)
-        _check_frames(job, part, count_frames(table, made))
+        check_frames(job, part, count_frames(table, made))
         return made
 
     identity = made_of(part)
@@ -161,33 +159,25 @@ def made_of(part: Part) -> dict[str, Any]:
 
 def make_upstream(part: Part) -> Upstream:
     """Make an upstream that gives the layers that the recipe asks for."""
-    return _layered(_whole(part), part)
+    from serbench.encoders.layers import choose
+
+    return choose(plugins.make(plugin_of("upstreams", part), options=part.options), part.layers)
 
 
 def before_adaptation(part: Part) -> Upstream | None:
     """Return an upstream as it is before a run; None if it comes about when the run adapts it.
 
     Raises:
-        SerbenchError: it cannot be made, and nothing is adapted, or it has no such layer.
+        SerbenchError: it cannot be made, or has no such layer.
     """
     try:
-        whole = _whole(part)
-    except SerbenchError:
-        if plugins.find("upstreams", part.name).adapted_by:
-            return None
-        raise
-    return _layered(whole, part)
+        return make_upstream(part)
+    except NotAdaptedError as error:
+        if error.depth is not None:
+            from serbench.encoders.layers import numbers_of
 
-
-def _whole(part: Part) -> Upstream:
-    made: Upstream = plugins.make(plugin_of("upstreams", part), options=part.options)
-    return made
-
-
-def _layered(whole: Upstream, part: Part) -> Upstream:
-    from serbench.encoders.layers import choose
-
-    return choose(whole, part.layers)
+            numbers_of(part.layers, error.depth)
+        return None
 
 
 def _frozen(job: Job, part: Part) -> Upstream:

@@ -36,7 +36,7 @@ from serbench.runs.adapting import (
     mend,
     seen,
 )
-from serbench.runs.chosen import fit_of
+from serbench.runs.chosen import averaged, fit_of
 from serbench.runs.encoding import make_upstream, tell_of_precision
 from serbench.runs.folds import at_once, several
 from serbench.runs.job import Job
@@ -114,7 +114,7 @@ def _finetune(job: Job, stage: Stage, adapted: Adapted, prepared: Prepared, step
         fits.append(fit)
         job.progress.tell(
             f"{fold.name}: {part.name} fine-tuned, validation {fit.valid_score:.3f}, "
-            f"epoch {fit.epoch}"
+            f"epoch {fit.epoch}{averaged(fit, stage.average)}"
         )
     seconds = [float(prepared.table["seconds"].iloc[fold.train].sum()) for fold in folds]
     known = record.FineTuned(

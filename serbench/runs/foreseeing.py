@@ -10,7 +10,7 @@ from serbench.durable import writable
 from serbench.errors import SerbenchError
 from serbench.home import home
 from serbench.locks import honest
-from serbench.runs.encoding import before_adaptation
+from serbench.runs.encoding import before_adaptation, check_frames
 from serbench.runs.finetuning import learns, tunable
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from serbench.benchmarks import Fold
     from serbench.runs.job import Job
+    from serbench.runs.recipe import Part
 
 
 def check_places(job: Job, results: Path) -> None:
@@ -42,28 +43,30 @@ def check_places(job: Job, results: Path) -> None:
         )
 
 
-def check_upstreams(job: Job, table: DataFrame) -> None:
+def check_upstreams(job: Job, parts: Sequence[Part], table: DataFrame) -> None:
     """Refuse upstreams that cannot do what the recipe asks of them.
 
-    One upstream alone that is not fine-tuned is the next thing to be made anyway, unless its
-    features are there, and says the same then.
+    One upstream alone that is neither adapted nor fine-tuned is the next thing to be made anyway,
+    unless its features are there, and says the same then.
 
     Args:
         job: what is run.
+        parts: its upstreams, as they are by now.
         table: the utterances.
 
     Raises:
         SerbenchError: weights or a layer that are not there, no transcripts, text and speech fused
-            early, nothing to train, or not in the way that is asked for.
+            early, one frame for a head that needs several, nothing to train, or not in the way that
+        is asked for.
     """
-    parts = job.recipe.upstreams
-    if len(parts) == 1 and job.recipe.finetune is None:
+    adapts = any(plugins.find("upstreams", part.name).adapted_by for part in parts)
+    if len(parts) == 1 and job.recipe.finetune is None and not adapts:
         return
-    _check_learns(job)
     read = {}
     for number, part in enumerate(parts):
         with job.about(number):
-            read[part.name] = _read(job, number, table)
+            read[part.name] = _read(job, part, table)
+    _check_learns(job, parts)
     if job.recipe.fusion == "early" and len({*read.values()}) > 1:
         named = ", ".join(f"{name} reads {what}" for name, what in read.items())
         msg = (
@@ -92,28 +95,28 @@ def tell_of_warmup(job: Job, folds: Sequence[Fold]) -> None:
             )
 
 
-def _check_learns(job: Job) -> None:
+def _check_learns(job: Job, parts: Sequence[Part]) -> None:
     """Refuse a fine-tuning of several upstreams of which none has anything to train."""
     if job.recipe.finetune is None:
         return
-    for part in job.recipe.upstreams:
+    for part in parts:
         if plugins.find("upstreams", part.name).adapted_by or learns(job, part):
             return
-    named = " nor ".join(part.name for part in job.recipe.upstreams)
+    named = " nor ".join(part.name for part in parts)
     msg = f"neither {named} has parameters, so there is nothing to fine-tune; leave finetune out"
     raise SerbenchError(msg)
 
 
-def _read(job: Job, number: int, table: DataFrame) -> str:
+def _read(job: Job, part: Part, table: DataFrame) -> str:
     """Return what an upstream reads, once it was found able to do its part."""
     from serbench.training.streams import learning
-    from serbench.training.waves import check_texts, check_trainable
+    from serbench.training.waves import check_texts, check_trainable, count_frames
 
-    part = job.recipe.upstreams[number]
     upstream = before_adaptation(part)
     if upstream is None:
         return "speech"  # which is adapted to
     check_texts(table, upstream)
+    check_frames(job, part, count_frames(table, upstream))
     if job.recipe.finetune is not None and learns(job, part):
         learning(tunable(part), job.recipe.finetune.training.tuning)
     if job.recipe.training.finetune:

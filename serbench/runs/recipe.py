@@ -184,15 +184,15 @@ def _split(
     """Return name and options of a part; a table without a name has options of the default."""
     if given is None and default is not None:
         return default, {}
+    known = f"`serbench list {kind or f'{key}s'}` shows the names"
+    if given is None:
+        raise SerbenchError(f"no {key} is given; give --{key} NAME or the key in a recipe; {known}")
     if isinstance(given, str):
         return given, {}
     if isinstance(given, Mapping):
         given = {"name": default, **given}
     if not isinstance(given, Mapping) or not isinstance(given["name"], str):
-        msg = (
-            f"recipe key '{key}' must be a name or a table with a name, not {given!r}; "
-            f"`serbench list {kind or f'{key}s'}` shows the names"
-        )
+        msg = f"recipe key '{key}' must be a name or a table with a name, not {given!r}; {known}"
         raise SerbenchError(msg)
     return given["name"], {k: v for k, v in given.items() if k != "name"}
 

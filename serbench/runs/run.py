@@ -101,10 +101,12 @@ class Learnt(NamedTuple):
 
 def learnt_from(job: Job, prepared: Prepared) -> Learnt:
     """Adapt, fine-tune and encode, or find what was made before."""
-    check_upstreams(job, prepared.table)
+    check_upstreams(job, job.recipe.upstreams, prepared.table)
     tell_of_warmup(job, prepared.folds)
     with job.timed("adapt"), job.threaded("adapt"):
         before = adapt(job, prepared)
+    if not all(each.idle for each in before):
+        check_upstreams(job, [each.parts[0] for each in before], prepared.table)
     with job.timed("finetune"), job.threaded("finetune"):
         adapted = finetune(job, before, prepared)
     with job.timed("encode"), job.threaded("encode"):

@@ -26,7 +26,7 @@ from serbench.locks import if_free, locked
 from serbench.progress import Named, Silent
 from serbench.runs import finished
 from serbench.runs.adapting import adapt
-from serbench.runs.chosen import fit_of
+from serbench.runs.chosen import averaged, fit_of
 from serbench.runs.conditioning import voices
 from serbench.runs.encoding import encode
 from serbench.runs.finished import Tables, Trial
@@ -137,7 +137,7 @@ class _Trials:
             self.job.progress.tell(
                 f"{fold.name}, seed {key[1]}: validation {fit.valid_score:.3f} "
                 f"at rate {fit.learning_rate:g}, epoch {fit.epoch}"
-                + _averaged(fit, self.job.recipe.training.average)
+                + averaged(fit, self.job.recipe.training.average)
             )
         return found
 
@@ -257,13 +257,6 @@ def _tell_of_others(job: Job, state: Path) -> None:
             "a run of this recipe was stopped that had other data, weights or versions, another "
             "device or other threads: all folds are computed anew"
         )
-
-
-def _averaged(fit: Fit, asked: int) -> str:
-    """Return how many epochs were averaged, and whether there were as many as asked for."""
-    count = len(fit.averaged)
-    fewer = f" ({asked} were asked for; there are no more)" if count < asked else ""
-    return f", mean of {count} epochs{fewer}" if count else ""
 
 
 def _run_trial(

@@ -153,8 +153,8 @@ def learning(upstream: Upstream, tuning: FineTuning) -> list[nn.Parameter]:
         front = list(upstream.front_end())
         if not front:
             msg = (
-                "this upstream has no front end that it leaves "
-                "frozen, so there is nothing more to train; leave finetune.front_end out"
+                "this upstream has no front end that it leaves frozen, so there is nothing more "
+                "to train; leave front_end out"
             )
             raise SerbenchError(msg)
         parameters += front

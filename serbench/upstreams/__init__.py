@@ -98,8 +98,9 @@ class Unlabelled:
     work. It returns the options that change for `make`, such as `{"weights": path}` with weights as
     safetensors and beside them a `card.json` whose `base` is the provenance of what they were made
     of, if anything; or nothing, if those given are to be taken as they are. An interrupted one is
-    called again. An option `adapt_on` ("all", "train") lets the user say which utterances are
-    offered.
+    called again. Where weights are of no use before that, `make` raises
+    `serbench.errors.NotAdaptedError`; whatever else it raises refuses the run before anything is
+    adapted. An option `adapt_on` ("all", "train") lets the user say which utterances are offered.
 
     Attributes:
         corpus: name of the benchmark.
@@ -192,8 +193,8 @@ class Upstream(nn.Module, ABC):
             SerbenchError: it cannot do that.
         """
         msg = (
-            "this upstream cannot compute activations again; leave "
-            "finetune.checkpointing out, or make batches smaller"
+            "this upstream cannot compute activations again; leave checkpointing out, or make "
+            "batches smaller"
         )
         raise SerbenchError(msg)
 

@@ -26,7 +26,7 @@ from serbench.encoders.pretraining.contrastive import (
 from serbench.encoders.pretraining.cpc import CPCOptions, pretrain
 from serbench.encoders.pretraining.work import finished
 from serbench.encoders.weights import find
-from serbench.errors import SerbenchError
+from serbench.errors import NotAdaptedError, SerbenchError
 from serbench.progress import Progress
 from serbench.upstreams import Clips, Features, Unlabelled, Upstream, stack
 
@@ -202,7 +202,10 @@ def _network(
         with seeded(seed):
             fresh = networks.Network(networks.Layout(norm=norm))
         return fresh, {"id": f"random, seed {seed}", "trained_on": "nothing"}, None
-    path = None if weights in (*WEIGHTS, "corpus") else local_path(weights)
+    if weights == "corpus":
+        msg = "upstream 'cpc': weights 'corpus' are of the audio of a benchmark, on which a run"
+        raise NotAdaptedError(f"{msg} trains them before it encodes", ContextEncoder.depth)
+    path = None if weights in WEIGHTS else local_path(weights)
     if weights not in WEIGHTS and (path is None or not path.exists()):
         raise SerbenchError(
             f"upstream 'cpc': there are no weights '{weights}'; give 'nano', a folder written by "

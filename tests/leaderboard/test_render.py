@@ -188,7 +188,7 @@ def test_a_run_whose_weights_are_a_mean_says_of_which_epochs():
     fit = Fit(fold="1", seed=0, learning_rate=1e-3, epoch=9, valid_score=0.5, averaged=(4, 9, 7))
     result = record(training=(fit,))
     text = words(drawn(render_run(result, score(result, classified(1.0)))))
-    assert "learning rate 0.001, the mean of epochs from 4 to 9." in text
+    assert "learning rate 0.001, the mean of 3 epochs each, out of 4 to 9." in text
 
 
 def test_a_run_says_what_is_wrong_with_it():

@@ -246,6 +246,7 @@ def test_a_run_from_fine_tuning_to_the_result(raw: dict[str, Any], tmp_path: Pat
     assert told[0].startswith(
         "Upstream fine-tuned with the labels of the training part of each fold"
     )
+    assert "on average), the mean of 2 epochs each, out of 1 to 3, then frozen" in told[0]
     shown = notes.about_result(result, outcome.scores)
     assert not any("trained on the test corpus" in note for note in shown if note)
     again = run_recipe(
@@ -368,7 +369,7 @@ def test_a_precision_that_is_not_there_is_told(
         monkeypatch.setattr(f"serbench.{module}.has_bf16", lambda device: False)
     told = Told()
     finetuned(raw, dataclasses.replace(corpus, folds=corpus.folds[:1]), told)
-    assert told.count("has no bfloat16, so finetune.mixed has no effect") == 1
+    assert told.count("has no bfloat16, so mixed has no effect") == 1
 
 
 def test_dimensions_are_learnt_first_as_well(raw: dict[str, Any], corpus: Path) -> None:
@@ -454,3 +455,55 @@ def test_one_of_several_without_a_front_end_is_named_before_any_is_trained(
     with pytest.raises(SerbenchError, match=r"upstream 2, cpc: .* no front end"):
         run_recipe(made, data=None, results=tmp_path, progress=Silent())
     assert not (home() / "checkpoints").exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (
+            {"upstream": ["hubert", {"name": "cpc", "weights": "nowhere"}]},
+            r"upstream 2, cpc: .*no weights 'nowhere'",
+        ),
+        (
+            {"upstream": [{"name": "tapt_hubert", "layers": [9]}, "cpc"]},
+            r"upstream 1, tapt_hubert: .* no layer 9; .* 0 to 4, or --set upstream.1.layers=all",
+        ),
+        (
+            {"upstream": [{"name": "hubert", "layers": [9]}, "cpc"]},
+            r"upstream 1, hubert: .* no layer 9; .*upstream.1.layers=all",
+        ),
+        (
+            {"upstream": [{"name": "cpc", "weights": "corpus", "layers": [1]}, "hubert"]},
+            r"upstream 1, cpc: .* no layer 1; ",
+        ),
+        (
+            {"upstream": ["hubert", "functionals"], "downstream": "attention"},
+            r"upstream 2, functionals: .* one frame an utterance",
+        ),
+        (
+            {"upstream": {"name": "tapt_hubert", "layers": [9]}, "fusion": None, "finetune": None},
+            r"no layer 9; give different ones from 0 to 4",
+        ),
+    ],
+    ids=["weights", "layer of TAPT", "layer", "layer of CPC", "pooled", "layer of TAPT alone"],
+)
+def test_what_an_upstream_cannot_is_told_before_any_is_adapted_or_trained(
+    raw: dict[str, Any], asked: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    made = recipe.resolve({**raw, "fusion": "late", "finetune": {"epochs": 1}, **asked})
+    with pytest.raises(SerbenchError, match=message):
+        run_recipe(made, data=None, results=tmp_path, progress=Silent())
+    assert not (home() / "checkpoints").exists()
+
+
+def test_what_shows_only_after_an_adaptation_is_told_before_others_are_trained(
+    raw: dict[str, Any], tmp_path: Path
+) -> None:
+    """CPC of the corpus has no front end to train: known once it is there, not after HuBERT."""
+    cpc = {"name": "cpc", "weights": "corpus", "updates": 1, "clips": 2, "clip_seconds": 1.0}
+    asked = {"upstream": ["hubert", cpc], "fusion": "late"}
+    made = recipe.resolve({**raw, **asked, "finetune": {"epochs": 1, "front_end": True}})
+    told = Told()
+    with pytest.raises(SerbenchError, match=r"upstream 2, cpc: .* no front end"):
+        run_recipe(made, data=None, results=tmp_path, progress=told)
+    assert told.count("hubert fine-tuned") == 0

@@ -20,6 +20,7 @@ import torch
 from serbench.errors import SerbenchError
 from serbench.home import home
 from serbench.leaderboard import beside, store
+from serbench.leaderboard.notes import about_adaptation
 from serbench.progress import Silent, Step
 from serbench.runs import recipe
 from serbench.runs.job import Job
@@ -440,6 +441,7 @@ def test_an_upstream_is_trained_with_the_head(own: Path, tmp_path: Path) -> None
     pd.testing.assert_frame_equal(predictions(first), predictions(again), check_exact=True)
     assert len(predictions(first)) == 35
     assert first.result.provenance["id"] == "random, seed 0"
+    assert "Upstream trained together with the head" in " ".join(about_adaptation(first.result))
     assert set(home.glob("features/*")) == stores, "nothing is encoded"
 
 

@@ -255,7 +255,7 @@ def test_the_front_end_learns_where_it_is_asked_to(hubert: Callable[[], Waveform
 
 
 def test_what_an_upstream_cannot_do_is_told() -> None:
-    with pytest.raises(SerbenchError, match=r"upstream has no front end .*finetune.front_end out"):
+    with pytest.raises(SerbenchError, match=r"upstream has no front end .*front_end out"):
         system(cpc.make(), front_end=True)
     with pytest.raises(SerbenchError, match=r"upstream cannot compute activations again"):
         system(cpc.make(), checkpointing=True)

@@ -14,7 +14,7 @@ from serbench.encoders.pretraining.assignment import Assignment
 from serbench.encoders.pretraining.work import finished
 from serbench.encoders.speakers import SpeakerModule
 from serbench.encoders.weights import SPEAKERS, Weights
-from serbench.errors import SerbenchError
+from serbench.errors import NotAdaptedError, SerbenchError
 from serbench.progress import Progress
 from serbench.upstreams import Unlabelled
 
@@ -31,12 +31,14 @@ def is_task_adapted(weights: Weights) -> bool:
     return weights.provenance.get("method", "").startswith("TAPT")
 
 
-def not_adapted(upstream: str, weights: Weights) -> SerbenchError:
+def not_adapted(upstream: str, weights: Weights) -> NotAdaptedError:
     """Return the error for weights that an upstream cannot encode with as they are."""
     method = upstream.partition("_")[0]
-    return SerbenchError(
+    layers = weights.settings().get("num_hidden_layers")
+    return NotAdaptedError(
         f"upstream '{upstream}': weights '{weights.name}' are not adapted to a corpus; `serbench "
-        f"run` does that by itself before it encodes, `serbench pretrain {method}` for any audio"
+        f"run` does that by itself before it encodes, `serbench pretrain {method}` for any audio",
+        layers + 1 if isinstance(layers, int) else None,
     )
 
 
