@@ -57,7 +57,7 @@ def check_upstreams(job: Job, parts: Sequence[Part], table: DataFrame) -> None:
     Raises:
         SerbenchError: weights or a layer that are not there, no transcripts, text and speech fused
             early, one frame for a head that needs several, nothing to train, or not in the way that
-        is asked for.
+            is asked for.
     """
     adapts = any(plugins.find("upstreams", part.name).adapted_by for part in parts)
     if len(parts) == 1 and job.recipe.finetune is None and not adapts:
