@@ -186,7 +186,7 @@ def _split(
         return default, {}
     known = f"`serbench list {kind or f'{key}s'}` shows the names"
     if given is None:
-        raise SerbenchError(f"no {key} is given; give --{key} NAME or the key in a recipe; {known}")
+        raise SerbenchError(f"no {key} is given; give one (--{key} NAME, or in a recipe); {known}")
     if isinstance(given, str):
         return given, {}
     if isinstance(given, Mapping):

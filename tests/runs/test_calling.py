@@ -136,7 +136,7 @@ def test_it_is_silent(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None
     [
         ({"upstrem": "fbank"}, "did you mean 'upstream'?"),
         ({"upstream": "fbnk"}, "did you mean 'fbank'?"),
-        ({"downstream": None}, "recipe key 'downstream' must be a name"),
+        ({"downstream": None}, "no downstream is given"),
         ({"seeds": 3}, "recipe key 'seeds'"),
         ({"overwrite": "nevr"}, "did you mean 'never'?"),
         ({"recipe": "suberb"}, "did you mean 'superb'?"),

@@ -246,7 +246,9 @@ def test_a_run_from_fine_tuning_to_the_result(raw: dict[str, Any], tmp_path: Pat
     assert told[0].startswith(
         "Upstream fine-tuned with the labels of the training part of each fold"
     )
-    assert "on average), the mean of 2 epochs each, out of 1 to 3, then frozen" in told[0]
+    epochs = [epoch for fit in result.finetuned.training for epoch in fit.averaged]
+    mean = f"the mean of 2 epochs each, out of {min(epochs)} to {max(epochs)}, then frozen"
+    assert mean in told[0]
     shown = notes.about_result(result, outcome.scores)
     assert not any("trained on the test corpus" in note for note in shown if note)
     again = run_recipe(

@@ -293,7 +293,10 @@ def test_a_recipe_survives_its_record() -> None:
         ({"upstrem": "x"}, r"no recipe key 'upstrem'; did you mean 'upstream'\?"),
         ({"upstream": "fbnk"}, r"no upstream 'fbnk'; did you mean 'fbank'\?"),
         ({"upstream": 3}, r"'upstream' must be a name or a table with a name, not 3"),
-        ({"downstream": None}, r"no downstream is given; give --downstream.*serbench list downstr"),
+        (
+            {"downstream": None},
+            r"no downstream is given; give one .--downstream .*serbench list downst",
+        ),
         ({"benchmark": "dmo"}, r"no benchmark 'dmo'; did you mean 'demo'\?"),
         ({"benchmark": "./none.toml"}, r"none.toml"),
         ({"protocol": "speaker_fold"}, r"no protocol 'speaker_fold'; did you mean 'speaker_folds'"),
