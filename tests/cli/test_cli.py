@@ -107,7 +107,7 @@ def test_a_broken_result_is_named_not_skipped(results: Path) -> None:
     ("args", "message"),
     [
         (("run", "--upstream", "fbnk", "--downstream", "ecapa"), "did you mean 'fbank'?"),
-        (("run", "--upstream", "fbank"), "recipe key 'downstream' must be a name"),
+        (("run", "--upstream", "fbank"), "no downstream is given; give one"),
         ((*RUN, "--protocol", "loso"), "no protocol 'loso'"),
         ((*RUN, "--set", "training.epoch=3"), "did you mean 'epochs'?"),
         ((*RUN, "--set", "training.batch=0"), "training key 'batch'"),
