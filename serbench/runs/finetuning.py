@@ -78,7 +78,7 @@ def finetune(job: Job, adapted: Sequence[Adapted], prepared: Prepared) -> tuple[
         tuned = []
         for number, each in enumerate(adapted):
             with job.about(number):
-                if learns(job, each.parts[0]):
+                if learns(job, make_upstream(each.parts[0])):
                     tuned.append(_finetune(job, stage, each, prepared, step))
                 else:
                     name = each.parts[0].name
@@ -87,9 +87,9 @@ def finetune(job: Job, adapted: Sequence[Adapted], prepared: Prepared) -> tuple[
         return tuple(tuned)
 
 
-def learns(job: Job, part: Part) -> bool:
+def learns(job: Job, upstream: Upstream) -> bool:
     """Whether an upstream is fine-tuned: one of several that has no parameters is left as it is."""
-    return len(job.recipe.upstreams) == 1 or any(True for _ in make_upstream(part).trainable())
+    return len(job.recipe.upstreams) == 1 or any(True for _ in upstream.trainable())
 
 
 def _finetune(job: Job, stage: Stage, adapted: Adapted, prepared: Prepared, step: Step) -> Adapted:

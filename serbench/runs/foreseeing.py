@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from serbench import plugins
 from serbench.durable import writable
@@ -62,13 +62,17 @@ def check_upstreams(job: Job, parts: Sequence[Part], table: DataFrame) -> None:
     adapts = any(plugins.find("upstreams", part.name).adapted_by for part in parts)
     if len(parts) == 1 and job.recipe.finetune is None and not adapts:
         return
-    read = {}
+    found = []
     for number, part in enumerate(parts):
         with job.about(number):
-            read[part.name] = _read(job, part, table)
-    _check_learns(job, parts)
-    if job.recipe.fusion == "early" and len({*read.values()}) > 1:
-        named = ", ".join(f"{name} reads {what}" for name, what in read.items())
+            found.append(_look_at(job, part, table))
+    if not any(each.learns for each in found):
+        named = " nor ".join(part.name for part in parts)
+        msg = f"neither {named} has parameters, so there is nothing to fine-tune"
+        raise SerbenchError(f"{msg}; leave finetune out")
+    if job.recipe.fusion == "early" and len({each.reads for each in found}) > 1:
+        pairs = zip(parts, found, strict=True)
+        named = ", ".join(f"{part.name} reads {each.reads}" for part, each in pairs)
         msg = (
             f"{named}: tokens of a text have no place in time, so that they cannot be laid beside "
             "frames of speech; give --fusion late"
@@ -95,31 +99,28 @@ def tell_of_warmup(job: Job, folds: Sequence[Fold]) -> None:
             )
 
 
-def _check_learns(job: Job, parts: Sequence[Part]) -> None:
-    """Refuse a fine-tuning of several upstreams of which none has anything to train."""
-    if job.recipe.finetune is None:
-        return
-    for part in parts:
-        if plugins.find("upstreams", part.name).adapted_by or learns(job, part):
-            return
-    named = " nor ".join(part.name for part in parts)
-    msg = f"neither {named} has parameters, so there is nothing to fine-tune; leave finetune out"
-    raise SerbenchError(msg)
+class _Found(NamedTuple):
+    """What an upstream reads, speech or text, and whether it learns what `[finetune]` asks for."""
+
+    reads: str
+    learns: bool
 
 
-def _read(job: Job, part: Part, table: DataFrame) -> str:
-    """Return what an upstream reads, once it was found able to do its part."""
+def _look_at(job: Job, part: Part, table: DataFrame) -> _Found:
+    """Return what there is to know of an upstream, once it was found able to do its part."""
     from serbench.training.streams import learning
     from serbench.training.waves import check_texts, check_trainable, count_frames
 
     upstream = before_adaptation(part)
     if upstream is None:
-        return "speech"  # which is adapted to
+        return _Found("speech", learns=True)  # which is adapted to
     check_texts(table, upstream)
     check_frames(job, part, count_frames(table, upstream))
-    if job.recipe.finetune is not None and learns(job, part):
-        learning(tunable(part), job.recipe.finetune.training.tuning)
+    stage = job.recipe.finetune
+    able = stage is None or learns(job, upstream)
+    if stage is not None and able:
+        learning(tunable(part), stage.training.tuning)
     if job.recipe.training.finetune:
         check_trainable(upstream)
         learning(upstream, job.recipe.training.tuning)
-    return {"waves": "speech", "text": "text"}[upstream.reads]
+    return _Found({"waves": "speech", "text": "text"}[upstream.reads], able)

@@ -105,7 +105,7 @@ def learnt_from(job: Job, prepared: Prepared) -> Learnt:
     tell_of_warmup(job, prepared.folds)
     with job.timed("adapt"), job.threaded("adapt"):
         before = adapt(job, prepared)
-    if not all(each.idle for each in before):
+    if len(before) > 1 and not all(each.idle for each in before):
         check_upstreams(job, [each.parts[0] for each in before], prepared.table)
     with job.timed("finetune"), job.threaded("finetune"):
         adapted = finetune(job, before, prepared)

@@ -203,8 +203,11 @@ def _network(
             fresh = networks.Network(networks.Layout(norm=norm))
         return fresh, {"id": f"random, seed {seed}", "trained_on": "nothing"}, None
     if weights == "corpus":
-        msg = "upstream 'cpc': weights 'corpus' are of the audio of a benchmark, on which a run"
-        raise NotAdaptedError(f"{msg} trains them before it encodes", ContextEncoder.depth)
+        msg = (
+            "upstream 'cpc': weights 'corpus' are of the audio of a benchmark, on which a run "
+            "trains them before it encodes; elsewhere give others, such as 'nano'"
+        )
+        raise NotAdaptedError(msg, ContextEncoder.depth)
     path = None if weights in WEIGHTS else local_path(weights)
     if weights not in WEIGHTS and (path is None or not path.exists()):
         raise SerbenchError(
