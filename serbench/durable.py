@@ -271,7 +271,9 @@ def unreadable(path: Path, error: OSError) -> SerbenchError:
 
 def _reason(error: OSError) -> str:
     if isinstance(error, FileExistsError | NotADirectoryError):
-        return f"'{error.filename}' is in the way of a folder"
+        asked = Path(error.filename)
+        there = next((each for each in (asked, *asked.parents) if each.exists()), asked)
+        return f"'{there}' is in the way of a folder"
     return os.strerror(error.errno) if error.errno else str(error)
 
 

@@ -17,7 +17,7 @@ from pydantic import NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
 from torch import Tensor, nn
 from torch.nn import functional
 
-from serbench.encoders.tensors import read_tensors, write_tensors
+from serbench.encoders.tensors import read_tensors, require_finite, write_tensors
 from serbench.encoders.weights import Weights
 from serbench.errors import SerbenchError
 
@@ -197,7 +197,7 @@ def filled(name: str, layout: Layout, tensors: Mapping[str, Tensor]) -> Network:
         tensors: all of the network's and no others.
 
     Raises:
-        SerbenchError: a tensor is missing, left over or of another size.
+        SerbenchError: a tensor is missing, left over, of another size or not finite.
     """
     if max(layout.layers, len(layout.kernels)) > len(tensors):
         raise SerbenchError(
@@ -213,4 +213,5 @@ def filled(name: str, layout: Layout, tensors: Mapping[str, Tensor]) -> Network:
         raise SerbenchError(
             f"weights '{name}' do not fill the network: {' '.join(str(error).split())}"
         ) from error
+    require_finite(name, network)
     return network

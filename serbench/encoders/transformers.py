@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint as checkpointed
 
-from serbench.encoders.tensors import bound_header, read_pickled, write_tensors
+from serbench.encoders.tensors import bound_header, read_pickled, require_finite, write_tensors
 from serbench.encoders.weights import Weights
 from serbench.errors import SerbenchError, brief
 
@@ -55,7 +55,7 @@ def load(weights: Weights) -> Any:
     checkpoint has none from PyTorch's own files, with the unpickler that runs no code.
 
     Raises:
-        SerbenchError: a file cannot be read, or does not hold this encoder.
+        SerbenchError: a file cannot be read, does not hold this encoder, or holds NaN.
     """
     tensors: dict[str, Tensor] = {}
     for file in weights.tensors:
@@ -65,6 +65,7 @@ def load(weights: Weights) -> Any:
         model, report = _fill(weights, tensors)
     _require_whole(weights, report)
     _require_all_used(weights, report)
+    require_finite(weights.name, model, UNUSED)
     return model.requires_grad_(False)
 
 

@@ -149,6 +149,7 @@ def about_record(result: Result, scores: Scores) -> list[str]:
         _unsummed(result),
         _left_out(result),
         *_fewer_averaged(result),
+        *result.noted,
         _fused(result),
         _corrected(result),
         _control(result),
@@ -251,6 +252,12 @@ def _warned(result: Result) -> str | None:
     return f"Doubts about the corpus or its folds: {'; '.join(facts)}."
 
 
+def to_hand_on(result: Result) -> list[str]:
+    """Return what must be said of all that is made of a run, as it stands in its recipe alone."""
+    own = (*_together(result), *_fewer_averaged(result))
+    return [*(f"Of {result.digest[:8]}: {said}" for said in own), *result.noted]
+
+
 def about_adaptation(result: Result) -> list[str]:
     """Return what the upstreams were trained on before they encoded the corpus."""
     found = []
@@ -259,13 +266,15 @@ def about_adaptation(result: Result) -> list[str]:
             found.append(_about_adaptation(encoder, encoder.adaptation))
         if encoder.finetuned:
             found.append(_about_finetuning(encoder, len(result.encoders) > 1))
+    return [*found, *_together(result)]
+
+
+def _together(result: Result) -> Iterator[str]:
+    """Yield that the upstreams of a run were trained with its head."""
     training = result.recipe.get("training")
     if isinstance(training, dict) and training.get("finetune"):
         which = "Upstream" if len(result.encoders) == 1 else "Upstreams"
-        found.append(
-            f"{which} trained together with the head, with labels, for each fold and seed."
-        )
-    return found
+        yield f"{which} trained together with the head, with labels, for each fold and seed."
 
 
 def averaged_epochs(fits: Sequence[Fit]) -> str | None:

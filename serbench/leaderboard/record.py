@@ -410,6 +410,8 @@ class Result(_Record):
         members: the finished runs whose predictions were fused; empty for a run. The upstreams are
             then those of all of them, and what only a training has is theirs alone.
         corrected: what post-processors did, and to which run; None: nothing.
+        noted: what must be said of the runs that it was made of, a sentence each, and is in their
+            records alone; none of a run.
         conditioning: what the head was told of who speaks; None if it was told nothing.
         weighted: by whom training utterances were weighted; None: all weigh the same.
         training: what was chosen for each fold and seed.
@@ -452,6 +454,7 @@ class Result(_Record):
     fused_with: tuple[Encoder, ...] = ()
     members: tuple[Member, ...] = ()
     corrected: Corrected | None = None
+    noted: tuple[str, ...] = ()
     conditioning: Conditioning | None = None
     weighted: Weighted | None = None
     training: tuple[Fit, ...] = ()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, overload
 
 from serbench.digests import digest_path
-from serbench.durable import replacing, same
+from serbench.durable import replacing, same, unwritable
 from serbench.errors import SerbenchError
 from serbench.leaderboard.beside import ADDED, Beside, contained, files, problem, read
 from serbench.leaderboard.naming import misnamed, unasked
@@ -115,13 +115,21 @@ def _write(path: Path, result: Result, written: Mapping[Path, DataFrame]) -> Non
 
 @contextmanager
 def _replacing(path: Path, tables: Iterable[Path]) -> Iterator[Mapping[Path, Path]]:
-    """Give temporary names for a record and its tables, which then replace all that was there."""
+    """Give temporary names for a record and its tables, which then replace all that was there.
+
+    Raises:
+        SerbenchError: a folder is in the place of a file; all that was there still is.
+    """
+    kinds = (".json", ".parquet", ".csv", ADDED)
+    older = [each for each in path.parent.glob(f"{path.stem}.*") if each.suffix in kinds]
+    for each in older:
+        if each.is_dir():
+            raise unwritable(each, IsADirectoryError())
     with ExitStack() as stack:  # what is opened first, the record, ends last
         yield {where: stack.enter_context(replacing(where)) for where in (path, *tables)}
         path.unlink(missing_ok=True)
-        for older in path.parent.glob(f"{path.stem}.*"):
-            if older.suffix in (".parquet", ".csv", ADDED):
-                older.unlink()
+        for each in older:
+            each.unlink(missing_ok=True)
 
 
 def load_result(path: Path) -> Entry:

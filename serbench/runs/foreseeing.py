@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from serbench import plugins
-from serbench.durable import writable
+from serbench.durable import makeable, writable
 from serbench.errors import SerbenchError
 from serbench.home import home
 from serbench.locks import honest
@@ -36,6 +36,8 @@ def check_places(job: Job, results: Path) -> None:
     """
     for folder in (home(), results / job.benchmark.name):
         writable(folder)
+    for name in ("checkpoints", "features", "runs"):  # of which some are needed hours later
+        makeable(home() / name)
     if not honest(home()):
         job.progress.tell(
             f"warning: the file system of '{home()}' gives one lock to two at once; run one "

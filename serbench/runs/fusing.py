@@ -16,6 +16,7 @@ from serbench.durable import makeable
 from serbench.errors import SerbenchError, unknown
 from serbench.leaderboard import agreement, beside, store
 from serbench.leaderboard.identity import FUSED, Method, digest_of, fused_labels
+from serbench.leaderboard.notes import to_hand_on
 from serbench.leaderboard.reading import read_record
 from serbench.leaderboard.record import (
     Conditioning,
@@ -243,6 +244,7 @@ def _record(members: Sequence[Result], method: Method) -> Result:
             Member(digest=each.digest, labels=each.labels, oracle=each.saw_truths)
             for each in members
         ),
+        noted=tuple(dict.fromkeys(said for each in members for said in to_hand_on(each))),
         conditioning=_conditioning(members),
         weighted=_weighted(members),
         versions=devices.versions(),

@@ -131,8 +131,10 @@ class Job:
 
     def addressed(self, remedy: str, number: int) -> str:
         """Return a remedy with the settings of an upstream as `--set` knows them among several."""
-        several = len(self.recipe.upstreams) > 1
-        return remedy.replace("upstream.", f"upstream.{number + 1}.") if several else remedy
+        if len(self.recipe.upstreams) == 1:
+            return remedy
+        remedy = remedy.replace("--weights ", "--set upstream.weights=")
+        return remedy.replace("upstream.", f"upstream.{number + 1}.")
 
     def vet(self, *kinds: plugins.Kind) -> None:
         """Refuse plugins of others that break their contract.

@@ -24,6 +24,7 @@ from serbench.leaderboard.identity import (
     corrected_labels,
     digest_of,
 )
+from serbench.leaderboard.notes import to_hand_on
 from serbench.leaderboard.reading import read_record
 from serbench.leaderboard.record import Corrected, Result
 from serbench.postprocessors import PostProcessor, check_serves
@@ -195,6 +196,7 @@ def _record(before: Result, parts: Sequence[Part], steps: Sequence[PostProcessor
             "recipe": recipe,
             "labels": corrected_labels(before.labels, names),
             "corrected": corrected,
+            "noted": tuple(to_hand_on(before)),
             "created": datetime.now(UTC).replace(microsecond=0),
         }
     )

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from serbench import plugins
 from serbench.digests import digest_path
-from serbench.errors import SerbenchError, unknown
+from serbench.errors import SerbenchError, unknown, unknown_option
 from serbench.leaderboard.record import Enrolled
 from serbench.runs.parts import ACROSS, Part, Recipe, validated
 from serbench.runs.plugin_part import plugin_part
@@ -209,6 +209,8 @@ def _upstream(given: Any) -> Part:
     name, options = _split("upstream", given)
     plugin = plugins.find("upstreams", name)
     layers = options.pop("layers", plugin.constants.get("LAYERS", "all"))
+    for key in options.keys() - plugin.options.keys():
+        raise unknown_option(f"upstream '{name}'", key, {*plugin.options, "layers"})
     if layers not in ("all", "last") and not _numbers(layers):
         msg = f"upstream key 'layers' is {layers!r}; give all, last, or a list such as [0, 3]"
         raise SerbenchError(msg)

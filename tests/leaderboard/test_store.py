@@ -176,6 +176,19 @@ def test_a_failing_write_keeps_the_older_result(saved: Path, monkeypatch: pytest
     assert len(list(saved.parent.iterdir())) == 2
 
 
+@pytest.mark.parametrize("end", [".json", ".parquet", ".train.parquet", ".valid.parquet"])
+def test_a_folder_in_the_place_of_a_file_is_named_and_nothing_is_lost(saved: Path, end: str):
+    place = saved.with_name(f"{saved.stem}{end}")
+    if place.exists():
+        place.rename(place.with_suffix(".moved"))
+    place.mkdir()
+    before = {path: path.read_bytes() for path in saved.parent.iterdir() if path.is_file()}
+    with pytest.raises(SerbenchError, match=f"'{place}': a folder is in its place; delete that"):
+        store.save(record(), classified(2.5), saved.parents[1])
+    after = {path: path.read_bytes() for path in saved.parent.iterdir() if path.is_file()}
+    assert after == before
+
+
 def test_a_file_where_the_folder_should_be(tmp_path: Path):
     (tmp_path / "emodb").write_text("")
     with pytest.raises(

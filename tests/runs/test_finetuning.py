@@ -467,6 +467,10 @@ def test_one_of_several_without_a_front_end_is_named_before_any_is_trained(
             r"upstream 2, cpc: .*no weights 'nowhere'",
         ),
         (
+            {"upstream": ["hubert", {"name": "huggingface", "weights": "nobody/nothing"}]},
+            r"upstream 2, huggingface: .*give `--set upstream.2.weights=FOLDER`",
+        ),
+        (
             {"upstream": [{"name": "tapt_hubert", "layers": [9]}, "cpc"]},
             r"upstream 1, tapt_hubert: .* no layer 9; .* 0 to 4, or --set upstream.1.layers=all",
         ),
@@ -487,7 +491,15 @@ def test_one_of_several_without_a_front_end_is_named_before_any_is_trained(
             r"no layer 9; give different ones from 0 to 4",
         ),
     ],
-    ids=["weights", "layer of TAPT", "layer", "layer of CPC", "pooled", "layer of TAPT alone"],
+    ids=[
+        "weights",
+        "of a hub",
+        "layer of TAPT",
+        "layer",
+        "layer of CPC",
+        "pooled",
+        "layer of TAPT alone",
+    ],
 )
 def test_what_an_upstream_cannot_is_told_before_any_is_adapted_or_trained(
     raw: dict[str, Any], asked: dict[str, Any], message: str, tmp_path: Path

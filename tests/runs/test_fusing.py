@@ -16,11 +16,13 @@ from serbench.benchmarks import Classification
 from serbench.cli import app
 from serbench.errors import SerbenchError
 from serbench.leaderboard import beside, store
+from serbench.leaderboard.notes import about_result
 from serbench.leaderboard.record import (
     Adaptation,
     BenchmarkRecord,
     Conditioning,
     Encoder,
+    Fit,
     Labels,
     LeftOut,
     ProtocolRecord,
@@ -94,6 +96,31 @@ def test_the_mean_is_a_result_like_any_other(tmp_path: Path, two: list[str]) -> 
     assert board.rows[0].result.digest == result.digest, "errors that differ cancel"
     assert any("cpc nano + mean_pool" in note and two[1][:8] in note for note in board.notes)
     assert set(serbench.load_results(tmp_path)["digest"]) == {result.digest, *two}
+
+
+def test_what_the_recipe_of_a_run_alone_says_is_said_of_the_fusion(tmp_path: Path) -> None:
+    fits = [
+        Fit(fold=f"{n}", seed=0, learning_rate=1e-3, epoch=1, valid_score=0.5, averaged=(1, 2))
+        for n in range(1, FOLDS + 1)
+    ]
+    told = {"training": {"finetune": True, "average": 3}}
+    one = labelled("hubert")
+    one["recipe"] |= told
+    digests = [
+        kept(tmp_path, classified(1.0, draw=0), training=tuple(fits), **one),
+        kept(tmp_path, classified(1.0, draw=1), **labelled("cpc")),
+        kept(tmp_path, classified(1.0, draw=2), **labelled("fbank")),
+    ]
+    mean = serbench.fuse(*digests[:2], results=tmp_path)
+    expected = [
+        f"Of {digests[0][:8]}: Upstream trained together with the head, with labels, for each "
+        "fold and seed.",
+        f"Of {digests[0][:8]}: {FOLDS} of {FOLDS} trainings had fewer than the 3 epochs that were "
+        "to be averaged: the mean is of those that there are.",
+    ]
+    for made in (mean, serbench.fuse(str(mean.path), digests[2], results=tmp_path)):
+        notes = about_result(made.result, made.scores)
+        assert [note for note in notes if note.startswith("Of ")] == expected
 
 
 def test_the_order_of_the_runs_means_nothing(tmp_path: Path, two: list[str]) -> None:

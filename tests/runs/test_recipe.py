@@ -297,6 +297,10 @@ def test_a_recipe_survives_its_record() -> None:
             {"downstream": None},
             r"no downstream is given; give one .--downstream .*serbench list downst",
         ),
+        (
+            {"upstream": {"name": "cpc", "layer": "last"}},
+            r"upstream 'cpc' has no option 'layer'; did you mean 'layers'\?",
+        ),
         ({"benchmark": "dmo"}, r"no benchmark 'dmo'; did you mean 'demo'\?"),
         ({"benchmark": "./none.toml"}, r"none.toml"),
         ({"protocol": "speaker_fold"}, r"no protocol 'speaker_fold'; did you mean 'speaker_folds'"),

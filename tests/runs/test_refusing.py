@@ -80,6 +80,17 @@ def test_a_seed_that_a_library_does_not_take_is_refused(moods: Moods) -> None:
         moods.run(raw={"seeds": [0, 0]})
 
 
+@pytest.mark.parametrize("name", ["checkpoints", "features", "runs"])
+def test_a_file_in_the_place_of_a_folder_of_the_home(
+    moods: Moods, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / name).touch()
+    with pytest.raises(SerbenchError, match=f"'{tmp_path / 'home' / name}' is in the way of a"):
+        moods.run()
+
+
 def test_a_sound_one_is_not_refused(moods: Moods) -> None:
     with pytest.raises(_TooLateError):
         moods.run()

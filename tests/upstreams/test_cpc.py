@@ -164,6 +164,9 @@ def test_broken_tensors_are_named(folder):
     tensors = load_file(folder / "model.safetensors")
     save_file({k: v for k, v in tensors.items() if "hh" not in k}, folder / "model.safetensors")
     fails(folder, r"do not fill the network: .*recurrence.weight_hh_l0")
+    tensors["recurrence.weight_hh_l0"][2, 3] = torch.inf
+    save_file(tensors, folder / "model.safetensors")
+    fails(folder, "recurrence.weight_hh_l0 holds numbers that are not finite")
     (folder / "model.safetensors").write_bytes(b"\0" * 40)
     fails(folder, r"model\.safetensors cannot be read")
 
