@@ -41,7 +41,7 @@ def about_setting(result: Result) -> list[str]:
         )
     apart = [share for share in result.protocol.shares if not share.startswith("valid ")]
     if others := [share for share in apart if share != "speaker"]:
-        found.append(f"Training and test parts share {' and '.join(f'{o}s' for o in others)}.")
+        found.append(f"Training and test parts may share {' and '.join(f'{o}s' for o in others)}.")
     if chosen := [s.removeprefix("valid ") for s in result.protocol.shares if s not in apart]:
         found.append(
             f"Training and validation parts share {' and '.join(f'{c}s' for c in chosen)}, the "
