@@ -283,7 +283,8 @@ def averaged_epochs(fits: Sequence[Fit]) -> str | None:
     if not numbers:
         return None
     counts = [len(fit.averaged) for fit in fits]
-    return f"{_span(counts)} epochs each, out of {_span(numbers)}"
+    noun = "epoch" if max(counts) == 1 else "epochs"
+    return f"{_span(counts)} {noun} each, out of {_span(numbers)}"
 
 
 def _span(numbers: Sequence[int]) -> str:

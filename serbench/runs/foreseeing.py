@@ -10,11 +10,12 @@ from serbench.durable import makeable, writable
 from serbench.errors import SerbenchError
 from serbench.home import home
 from serbench.locks import honest
+from serbench.runs.conditioning import head_of
 from serbench.runs.encoding import before_adaptation, check_frames
 from serbench.runs.finetuning import learns, tunable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from pandas import DataFrame
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from serbench.benchmarks import Fold
     from serbench.runs.job import Job
     from serbench.runs.recipe import Part
+    from serbench.training.settings import Training
 
 
 def check_places(job: Job, results: Path) -> None:
@@ -82,6 +84,26 @@ def check_upstreams(job: Job, parts: Sequence[Part], table: DataFrame) -> None:
         raise SerbenchError(msg)
 
 
+def check_settings(job: Job) -> None:
+    """Refuse a head that cannot be made, and settings of training that do not fit the task.
+
+    Args:
+        job: what is run.
+
+    Raises:
+        SerbenchError: an option of the head is out of range, or weights of dimensions are of
+            another number, or a batch is too small for a CCC.
+    """
+    from serbench.training.objectives import objective_of
+
+    head_of(job)
+    for key, training in _trainings(job):
+        try:
+            objective_of(job.benchmark.task, training)
+        except SerbenchError as error:
+            raise SerbenchError(f"{key}: {error}") from error
+
+
 def tell_of_warmup(job: Job, folds: Sequence[Fold]) -> None:
     """Say that a training would end before its learning rates have risen.
 
@@ -90,15 +112,20 @@ def tell_of_warmup(job: Job, folds: Sequence[Fold]) -> None:
         folds: of it.
     """
     fewest = min(len(fold.train) for fold in folds)
-    for key, training in (("training", job.recipe.training), ("finetune", job.recipe.finetune)):
-        if training is None:
-            continue
+    for key, training in _trainings(job):
         updates = math.ceil(fewest / training.batch) * training.epochs
         if training.warmup >= updates:
             job.progress.tell(
                 f"warning: {key}.warmup is {training.warmup} updates, but a fold has {updates} at "
                 "most: its learning rates never come to what was asked"
             )
+
+
+def _trainings(job: Job) -> Iterator[tuple[str, Training]]:
+    """Yield each training of a run with its key in the recipe."""
+    yield "training", job.recipe.training
+    if job.recipe.finetune is not None:
+        yield "finetune", job.recipe.finetune.training
 
 
 class _Found(NamedTuple):
@@ -111,7 +138,7 @@ class _Found(NamedTuple):
 def _look_at(job: Job, part: Part, table: DataFrame) -> _Found:
     """Return what there is to know of an upstream, once it was found able to do its part."""
     from serbench.training.streams import learning
-    from serbench.training.waves import check_texts, check_trainable, count_frames
+    from serbench.training.waves import check_cut, check_texts, check_trainable, count_frames
 
     upstream = before_adaptation(part)
     if upstream is None:
@@ -122,7 +149,9 @@ def _look_at(job: Job, part: Part, table: DataFrame) -> _Found:
     able = stage is None or learns(job, upstream)
     if stage is not None and able:
         learning(tunable(part), stage.training.tuning)
+        check_cut(upstream, stage.training.tuning)
     if job.recipe.training.finetune:
         check_trainable(upstream)
         learning(upstream, job.recipe.training.tuning)
+        check_cut(upstream, job.recipe.training.tuning)
     return _Found({"waves": "speech", "text": "text"}[upstream.reads], able)

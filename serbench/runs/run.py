@@ -14,7 +14,7 @@ from serbench.runs.adapting import adapt
 from serbench.runs.corpus import prepare_for
 from serbench.runs.encoding import encode
 from serbench.runs.finetuning import finetune
-from serbench.runs.foreseeing import check_places, check_upstreams, tell_of_warmup
+from serbench.runs.foreseeing import check_places, check_settings, check_upstreams, tell_of_warmup
 from serbench.runs.identity import described
 from serbench.runs.job import Job
 from serbench.runs.postprocessing import correct, made_of
@@ -101,6 +101,7 @@ class Learnt(NamedTuple):
 
 def learnt_from(job: Job, prepared: Prepared) -> Learnt:
     """Adapt, fine-tune and encode, or find what was made before."""
+    check_settings(job)
     check_upstreams(job, job.recipe.upstreams, prepared.table)
     tell_of_warmup(job, prepared.folds)
     with job.timed("adapt"), job.threaded("adapt"):

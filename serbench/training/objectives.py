@@ -86,7 +86,7 @@ class Objective(ABC, Generic[Kind]):
 
 def _refuse_weights(training: Training) -> None:
     if training.dimension_weights is not None:
-        msg = "training.dimension_weights are for dimensions; leave them out for classes"
+        msg = "dimension_weights are for dimensions; leave them out for classes"
         raise SerbenchError(msg)
 
 
@@ -171,13 +171,13 @@ class Dimensions(Objective[Regression]):
         if training.batch < FEWEST_CORRELATED:
             msg = (
                 f"a batch has {training.batch} utterances: the CCC of fewer than "
-                f"{FEWEST_CORRELATED} says next to nothing; raise training.batch (finetune.batch)"
+                f"{FEWEST_CORRELATED} says next to nothing; raise batch"
             )
             raise SerbenchError(msg)
         self._weights = training.dimension_weights or (1.0,) * len(names)
         if len(self._weights) != len(names):
             msg = (
-                f"training key 'dimension_weights' has {len(self._weights)} values, "
+                f"dimension_weights has {len(self._weights)} values, "
                 f"{self._weights}; give one for each of the dimensions {', '.join(names)}"
             )
             raise SerbenchError(msg)

@@ -184,7 +184,7 @@ def decode_to_train(
                 "longest_seconds and batch_seconds are of audio: no text is cut or counted"
             )
         return _clips(table, upstream, _silent(table))
-    _check_cut(upstream, tuning)
+    check_cut(upstream, tuning)
     waves = Waveforms(table, upstream.sample_rate, tuning)
     progress.tell(
         f"{len(table)} utterances, {table['seconds'].sum() / 3600:.2f} h, are decoded as they are "
@@ -263,9 +263,17 @@ def enrol_speakers(
             step.advance()
 
 
-def _check_cut(upstream: Upstream, tuning: FineTuning) -> None:
-    """Refuse a fine-tuning that cuts every utterance to less than a frame."""
-    if tuning.longest_seconds is None:
+def check_cut(upstream: Upstream, tuning: FineTuning) -> None:
+    """Refuse a fine-tuning that cuts every utterance to less than a frame.
+
+    Args:
+        upstream: to be trained; one that reads text cuts nothing.
+        tuning: says what is kept.
+
+    Raises:
+        SerbenchError: that is less than a frame.
+    """
+    if tuning.longest_seconds is None or isinstance(upstream, TextUpstream):
         return
     kept = round(tuning.longest_seconds * upstream.sample_rate)
     if upstream.frames(kept) < 1:

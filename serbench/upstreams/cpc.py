@@ -84,6 +84,10 @@ def make(
     """
     if contrastive < 0:
         raise SerbenchError(f"upstream 'cpc': contrastive = {contrastive}; a weight is 0 or more")
+    # refused here, before a run adapts another upstream
+    CPCOptions(
+        updates=updates, peak=peak, clips=clips, clip_seconds=clip_seconds, norm=norm, seed=seed
+    )
     network, provenance, folder = _network(weights, seed, norm)
     if not contrastive:
         return ContextEncoder(network, provenance)

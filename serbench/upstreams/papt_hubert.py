@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from serbench.encoders.personal import PersonalEncoder
 from serbench.encoders.pretraining import offers
+from serbench.encoders.pretraining.adaptation_options import AdaptationOptions
 from serbench.errors import SerbenchError
 from serbench.progress import Progress
 from serbench.upstreams import Unlabelled
@@ -77,7 +78,20 @@ def make(
         crop_seconds: longest part of a recording that is heard at once. None: 8 for "nano", 15.625
             (250,000 samples) for the others, as HuBERT was trained.
         seed: of the adaptation.
+
+    Raises:
+        SerbenchError: the weights are not there or not adapted, or an option is out of range.
     """
+    AdaptationOptions(
+        position=position,
+        epochs=epochs,
+        peak=peak,
+        batch_seconds=batch_seconds,
+        gradient=gradient,
+        layer_drop=layer_drop,
+        crop_seconds=crop_seconds,
+        seed=seed,
+    )  # refused here, before a run adapts another upstream
     found = find_weights(weights, revision, "papt_hubert")
     if not offers.is_personal(found):
         raise offers.not_adapted("papt_hubert", found)

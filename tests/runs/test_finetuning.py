@@ -487,6 +487,27 @@ def test_one_of_several_without_a_front_end_is_named_before_any_is_trained(
             r"upstream 2, functionals: .* one frame an utterance",
         ),
         (
+            {"upstream": ["tapt_hubert", {"name": "cpc", "weights": "corpus", "updates": 0}]},
+            "upstream 2, cpc: updates = 0: give 1 or more",
+        ),
+        (
+            {"upstream": ["cpc", {"name": "papt_hubert", "crop_seconds": 0.01}]},
+            "upstream 2, papt_hubert: crop_seconds = 0.01: give 0.5 or more",
+        ),
+        ({"upstream": ["hubert", "cpc"], "downstream": {"name": "attention", "heads": 7}}, "heads"),
+        (
+            {"upstream": ["hubert", "cpc"], "training": {"epochs": 1, "dimension_weights": [1, 2]}},
+            "training: dimension_weights",
+        ),
+        (
+            {"upstream": ["hubert", "cpc"], "finetune": {"epochs": 1, "dimension_weights": [1, 2]}},
+            "finetune: dimension_weights",
+        ),
+        (
+            {"upstream": ["hubert", "cpc"], "finetune": {"epochs": 1, "longest_seconds": 1e-3}},
+            "upstream 1.*keeps 16 samples",
+        ),
+        (
             {"upstream": {"name": "tapt_hubert", "layers": [9]}, "fusion": None, "finetune": None},
             r"no layer 9; give different ones from 0 to 4",
         ),
@@ -498,6 +519,12 @@ def test_one_of_several_without_a_front_end_is_named_before_any_is_trained(
         "layer",
         "layer of CPC",
         "pooled",
+        "updates",
+        "crops",
+        "heads",
+        "weights of dimensions",
+        "those of finetune",
+        "cut",
         "layer of TAPT alone",
     ],
 )
