@@ -72,8 +72,8 @@ def _layout(path: Path, tensors: Mapping[str, Tensor]) -> Layout:
     if tuple(kernels) != _KERNELS or recurrent is None:
         raise SerbenchError(
             f"{path} is no checkpoint of CPC_audio with a recurrence: kernels {kernels} instead of "
-            f"{list(_KERNELS)}, or no gAR.baseNet.weight_hh_l0; weights that serbench wrote are given "
-            "as their folder"
+            f"{list(_KERNELS)}, or no gAR.baseNet.weight_hh_l0; weights that serbench "
+            "wrote are given as their folder"
         )
     gates = len(recurrent) // recurrent.shape[1]
     norm = tensors.get("gEncoder.batchNorm0.weight")
