@@ -213,5 +213,5 @@ def filled(name: str, layout: Layout, tensors: Mapping[str, Tensor]) -> Network:
         raise SerbenchError(
             f"weights '{name}' do not fill the network: {' '.join(str(error).split())}"
         ) from error
-    require_finite(name, network)
+    require_finite(name, network.state_dict())
     return network

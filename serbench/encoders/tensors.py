@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from serbench import bounds
 from serbench.durable import kept, replacing
@@ -71,18 +71,18 @@ def bound_header(path: Path) -> None:
         bounds.bound(f"the header of '{path}'", length, bounds.HEADER)
 
 
-def require_finite(name: str, network: nn.Module, unused: tuple[str, ...] = ()) -> None:
+def require_finite(name: str, tensors: Mapping[str, Tensor], unused: tuple[str, ...] = ()) -> None:
     """Refuse weights with numbers that are none, which nothing can be learnt from.
 
     Args:
         name: of the weights, for the message.
-        network: filled with them.
+        tensors: of them.
         unused: how the names of tensors begin that are never read.
 
     Raises:
         SerbenchError: a tensor holds NaN or infinity.
     """
-    for key, value in network.state_dict().items():
+    for key, value in tensors.items():
         if not key.startswith(unused) and not value.isfinite().all():
             msg = (
                 f"weights '{name}': {key} holds numbers that are not finite (NaN or infinite); "

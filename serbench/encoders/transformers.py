@@ -65,7 +65,7 @@ def load(weights: Weights) -> Any:
         model, report = _fill(weights, tensors)
     _require_whole(weights, report)
     _require_all_used(weights, report)
-    require_finite(weights.name, model, UNUSED)
+    require_finite(weights.name, model.state_dict(), UNUSED)
     return model.requires_grad_(False)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from serbench import plugins
 from serbench.encoders.pretraining.assignment import Assignment
@@ -33,7 +35,7 @@ from serbench.runs.pretraining_audio import recordings_of
 from serbench.runs.run import run_recipe
 from serbench.training.settings import FineTuning
 from serbench.training.waves import decode_to_train
-from serbench.upstreams import Clips, Upstream
+from serbench.upstreams import Clips, Upstream, cpc, hubert
 
 
 class Told(Silent):
@@ -534,6 +536,32 @@ def test_what_an_upstream_cannot_is_told_before_any_is_adapted_or_trained(
     made = recipe.resolve({**raw, "fusion": "late", "finetune": {"epochs": 1}, **asked})
     with pytest.raises(SerbenchError, match=message):
         run_recipe(made, data=None, results=tmp_path, progress=Silent())
+    assert not (home() / "checkpoints").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "tensor"),
+    [
+        ("hubert", "model.safetensors", "encoder.layer_norm.weight"),
+        ("tapt_hubert", "model.safetensors", "encoder.layer_norm.weight"),
+        ("papt_hubert", "model.safetensors", "masked_spec_embed"),
+        ("cpc", "model.safetensors", "recurrence.weight_hh_l0"),
+        ("cpc", "head.safetensors", "predictors.weight"),
+    ],
+)
+def test_weights_that_are_not_finite_are_told_before_others_are_adapted(
+    raw: dict[str, Any], tmp_path: Path, name: str, file: str, tensor: str
+) -> None:
+    folder, sizes = tmp_path / "bad", {"cpc": cpc.WEIGHTS}.get(name, hubert.WEIGHTS)
+    shutil.copytree(find("nano", None, sizes).folder, folder)
+    (folder / "SHA256SUMS").unlink(missing_ok=True)
+    tensors = load_file(folder / file)
+    tensors[tensor].view(-1)[1] = torch.nan
+    save_file(tensors, folder / file, {"format": "pt"})
+    bad = {"name": name, "weights": str(folder)} | ({"contrastive": 1.0} if file[0] == "h" else {})
+    asked = {"upstream": ["tapt_hubert", bad], "fusion": "late", "finetune": None}
+    with pytest.raises(SerbenchError, match=f"^upstream 2, .*bad.*{tensor} holds .* not finite"):
+        run_recipe(recipe.resolve({**raw, **asked}), data=None, results=tmp_path, progress=Silent())
     assert not (home() / "checkpoints").exists()
 
 

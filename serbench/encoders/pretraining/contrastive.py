@@ -19,7 +19,7 @@ from serbench.encoders.pretraining.card import Card
 from serbench.encoders.pretraining.head import FILE as HEAD
 from serbench.encoders.pretraining.schedule import Settings, mix
 from serbench.encoders.pretraining.trainer import Outcome
-from serbench.encoders.tensors import read_tensors, write_tensors
+from serbench.encoders.tensors import read_tensors, require_finite, write_tensors
 from serbench.errors import SerbenchError
 
 _PREDICTORS = "predictors.weight"
@@ -141,9 +141,17 @@ class ContrastivePrediction(nn.Module):
 
 
 def predictors_of(folder: Path) -> Tensor | None:
-    """Return (K * channels, D), the predictors beside a network in a folder, if they are there."""
+    """Return (K * channels, D), the predictors beside a network in a folder, if they are there.
+
+    Raises:
+        SerbenchError: it is no whole safetensors file, or not finite.
+    """
     path = folder / HEAD
-    return read_tensors(path).get(_PREDICTORS) if path.is_file() else None
+    if not path.is_file():
+        return None
+    tensors = read_tensors(path)
+    require_finite(str(path), tensors)
+    return tensors.get(_PREDICTORS)
 
 
 def save_predictors(model: ContrastivePrediction, folder: Path) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from serbench.encoders.pretraining.masked import MaskedPrediction
 from serbench.encoders.pretraining.pseudo_labels import Quantizer
-from serbench.encoders.tensors import read_tensors, write_tensors
+from serbench.encoders.tensors import read_tensors, require_finite, write_tensors
 from serbench.errors import SerbenchError
 
 FILE = "head.safetensors"
@@ -94,13 +94,14 @@ def load_head(path: Path) -> Head:
     """Return what `save_head` wrote, or what was converted from fairseq.
 
     Raises:
-        SerbenchError: it is no whole safetensors file, or not of a head.
+        SerbenchError: it is no whole safetensors file, not of a head, or not finite.
     """
     tensors = read_tensors(path)
     with safe_open(path, "pt") as file:
         about = file.metadata() or {}
     if lacking := set(_PARTS) - tensors.keys():
         raise SerbenchError(f"{path} is no head of masked prediction: it lacks {sorted(lacking)}")
+    require_finite(str(path), tensors)
     own = None
     if "centres" in tensors:
         own = OwnLabels(Quantizer(tensors["centres"].float().numpy()), int(about["layer"]))

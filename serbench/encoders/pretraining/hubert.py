@@ -17,6 +17,7 @@ from serbench.encoders.pretraining.pseudo_labels import Extractor, Labels, Quant
 from serbench.encoders.pretraining.schedule import Settings, require
 from serbench.encoders.pretraining.stages import Batches
 from serbench.encoders.pretraining.work import Work, end
+from serbench.encoders.tensors import require_finite
 from serbench.encoders.transformers import check_type, load
 from serbench.encoders.weights import Weights
 from serbench.errors import unknown
@@ -191,6 +192,7 @@ def open_encoder(weights: Weights) -> tuple[HubertModel, bool]:
     """Return a HuBERT that can be trained, and whether its input is normalised."""
     check_type(weights, "hubert", {"hubert"})
     encoder: HubertModel = load(weights).requires_grad_(True)
+    require_finite(weights.name, encoder.state_dict())  # what stands for masked frames, too
     by_norm = encoder.config.feat_extract_norm == "layer"
     return encoder, bool(weights.preprocessor().get("do_normalize", by_norm))
 

@@ -11,6 +11,7 @@ from serbench.benchmarks import UNKNOWN
 from serbench.encoders.pretraining.adaptation import adapt
 from serbench.encoders.pretraining.adaptation_options import AdaptationOptions
 from serbench.encoders.pretraining.assignment import Assignment
+from serbench.encoders.pretraining.hubert import open_encoder
 from serbench.encoders.pretraining.work import finished
 from serbench.encoders.speakers import SpeakerModule
 from serbench.encoders.weights import SPEAKERS, Weights
@@ -32,7 +33,12 @@ def is_task_adapted(weights: Weights) -> bool:
 
 
 def not_adapted(upstream: str, weights: Weights) -> NotAdaptedError:
-    """Return the error for weights that an upstream cannot encode with as they are."""
+    """Return the error for weights that an upstream cannot encode with as they are.
+
+    Raises:
+        SerbenchError: they cannot be adapted either; a run then knows it before it adapts others.
+    """
+    open_encoder(weights)
     method = upstream.partition("_")[0]
     layers = weights.settings().get("num_hidden_layers")
     return NotAdaptedError(
