@@ -83,7 +83,8 @@ def make(dim: int, *, heads: int = 8, hidden: int = 512, dropout: float = 0.2) -
         SerbenchError: the heads do not divide the hidden width.
     """
     if heads < 1 or hidden < 1 or hidden % heads:
-        msg = f"hidden = {hidden} cannot be shared out over heads = {heads}; give a multiple"
+        msg = f"hidden = {hidden} cannot be shared out over heads = {heads}"
+        msg += "; give 1 or more of them, and hidden a multiple"
         raise SerbenchError(msg)
     return Attention(dim, heads, hidden, dropout)
 

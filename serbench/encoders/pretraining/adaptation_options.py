@@ -97,7 +97,7 @@ class AdaptationOptions:
         if self.position not in (None, *get_args(Position)):
             raise unknown("speaker position", str(self.position), get_args(Position))
         require(self, epochs=1, peak=0, batch_seconds=2, width=1, clusters=2, head_updates=1)
-        require(self, gradient=0, layer_drop=0, crop_seconds=0.5)
+        require(self, gradient=0, layer_drop=0, crop_seconds=0.5, seed=0)
         for name in ("gradient", "layer_drop"):
             if (value := getattr(self, name) or 0) > 1:
                 raise SerbenchError(f"{name} = {value}: give 1 or less")

@@ -15,6 +15,7 @@ from serbench.encoders.pretraining.masked import MaskedPrediction
 from serbench.encoders.pretraining.pseudo_labels import Labels
 from serbench.encoders.pretraining.stages import Batches
 from serbench.encoders.pretraining.work import Work
+from serbench.errors import SerbenchError
 from serbench.progress import Silent
 
 XLARGE = SIZES["large"] | {"hidden_size": 1280, "num_hidden_layers": 48}
@@ -51,6 +52,13 @@ def test_what_is_asked_stands_also_if_it_is_nothing():
     asked = {"peak": 0.0, "gradient": 0.0, "layer_drop": 0.0, "crop_seconds": 3.0}
     made = asdict(AdaptationOptions(**asked).of(encoder_of(SIZES["base"])))
     assert made == asked | {"batch_seconds": 87.5}
+
+
+@pytest.mark.parametrize("asked", [{"seed": -1}, {"epochs": 0}, {"layer_drop": 2.0}])
+def test_what_cannot_be_is_named(asked):
+    ((name, value),) = asked.items()
+    with pytest.raises(SerbenchError, match=f"{name} = {value}: give "):
+        AdaptationOptions(**asked)
 
 
 @pytest.mark.parametrize("seconds", [1.0, 15.625])
