@@ -38,7 +38,7 @@ def check_places(job: Job, results: Path) -> None:
     """
     for folder in (home(), results / job.benchmark.name):
         writable(folder)
-    for name in ("checkpoints", "features", "runs"):  # of which some are needed hours later
+    for name in ("audit", "checkpoints", "features", "locks", "runs"):  # some are needed late
         makeable(home() / name)
     if not honest(home()):
         job.progress.tell(

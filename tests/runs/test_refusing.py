@@ -80,7 +80,7 @@ def test_a_seed_that_a_library_does_not_take_is_refused(moods: Moods) -> None:
         moods.run(raw={"seeds": [0, 0]})
 
 
-@pytest.mark.parametrize("name", ["checkpoints", "features", "runs"])
+@pytest.mark.parametrize("name", ["audit", "checkpoints", "features", "locks", "runs"])
 def test_a_file_in_the_place_of_a_folder_of_the_home(
     moods: Moods, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
