@@ -254,8 +254,8 @@ def _warned(result: Result) -> str | None:
 
 def to_hand_on(result: Result) -> list[str]:
     """Return what must be said of all that is made of a run, as it stands in its recipe alone."""
-    own = (*_together(result), *_fewer_averaged(result))
-    return [*(f"Of {result.digest[:8]}: {said}" for said in own), *result.noted]
+    own = (*_together(result), *_fewer_averaged(result), _control(result))
+    return [*(f"Of {result.digest[:8]}: {said}" for said in own if said), *result.noted]
 
 
 def about_adaptation(result: Result) -> list[str]:

@@ -80,6 +80,20 @@ def save(result: Result, predictions: DataFrame, root: Path, beside: Beside | No
     return path
 
 
+def check_replaceable(path: Path) -> None:
+    """Refuse to begin where a result could not be put.
+
+    Args:
+        path: of its record, whether there is one or not.
+
+    Raises:
+        SerbenchError: a folder is in the place of one of its files.
+    """
+    for each in _files_of(path):
+        if each.is_dir():
+            raise unwritable(each, IsADirectoryError())
+
+
 def put(path: Path, contents: Mapping[Path, bytes]) -> None:
     """Put a result that another machine saved in the place of an older one, unless it is the same.
 
@@ -120,16 +134,18 @@ def _replacing(path: Path, tables: Iterable[Path]) -> Iterator[Mapping[Path, Pat
     Raises:
         SerbenchError: a folder is in the place of a file; all that was there still is.
     """
-    kinds = (".json", ".parquet", ".csv", ADDED)
-    older = [each for each in path.parent.glob(f"{path.stem}.*") if each.suffix in kinds]
-    for each in older:
-        if each.is_dir():
-            raise unwritable(each, IsADirectoryError())
+    check_replaceable(path)
     with ExitStack() as stack:  # what is opened first, the record, ends last
         yield {where: stack.enter_context(replacing(where)) for where in (path, *tables)}
         path.unlink(missing_ok=True)
-        for each in older:
-            each.unlink(missing_ok=True)
+        for older in _files_of(path):
+            older.unlink()
+
+
+def _files_of(path: Path) -> list[Path]:
+    """Return the files of a result that are there, by the path of its record."""
+    kinds = (".json", ".parquet", ".csv", ADDED)
+    return [each for each in path.parent.glob(f"{path.stem}.*") if each.suffix in kinds]
 
 
 def load_result(path: Path) -> Entry:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from serbench import plugins
 from serbench.durable import makeable, writable
 from serbench.errors import SerbenchError
 from serbench.home import home
+from serbench.leaderboard.store import check_replaceable, place
 from serbench.locks import honest
 from serbench.runs.conditioning import head_of
 from serbench.runs.encoding import before_adaptation, check_frames
@@ -34,12 +36,14 @@ def check_places(job: Job, results: Path) -> None:
         results: folder of the result files.
 
     Raises:
-        SerbenchError: the results folder or the home cannot be written to.
+        SerbenchError: the results folder or the home cannot be written to, or a folder is in the
+            place of a file of the result.
     """
     for folder in (home(), results / job.benchmark.name):
         writable(folder)
     for name in ("audit", "checkpoints", "features", "locks", "runs"):  # some are needed late
         makeable(home() / name)
+    check_replaceable(place(results, job.benchmark.name, job.digest))
     if not honest(home()):
         job.progress.tell(
             f"warning: the file system of '{home()}' gives one lock to two at once; run one "
@@ -98,10 +102,8 @@ def check_settings(job: Job) -> None:
 
     head_of(job)
     for key, training in _trainings(job):
-        try:
+        with _under(key):
             objective_of(job.benchmark.task, training)
-        except SerbenchError as error:
-            raise SerbenchError(f"{key}: {error}") from error
 
 
 def tell_of_warmup(job: Job, folds: Sequence[Fold]) -> None:
@@ -128,6 +130,15 @@ def _trainings(job: Job) -> Iterator[tuple[str, Training]]:
         yield "finetune", job.recipe.finetune.training
 
 
+@contextmanager
+def _under(key: str) -> Iterator[None]:
+    """Let what is wrong with settings say where in the recipe they stand."""
+    try:
+        yield
+    except SerbenchError as error:
+        raise SerbenchError(f"{key}: {error}") from error
+
+
 class _Found(NamedTuple):
     """What an upstream reads, speech or text, and whether it learns what `[finetune]` asks for."""
 
@@ -149,9 +160,11 @@ def _look_at(job: Job, part: Part, table: DataFrame) -> _Found:
     able = stage is None or learns(job, upstream)
     if stage is not None and able:
         learning(tunable(part), stage.training.tuning)
-        check_cut(upstream, stage.training.tuning)
+        with _under("finetune"):
+            check_cut(upstream, stage.training.tuning)
     if job.recipe.training.finetune:
         check_trainable(upstream)
         learning(upstream, job.recipe.training.tuning)
-        check_cut(upstream, job.recipe.training.tuning)
+        with _under("training.finetune"):
+            check_cut(upstream, job.recipe.training.tuning)
     return _Found({"waves": "speech", "text": "text"}[upstream.reads], able)

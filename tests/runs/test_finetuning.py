@@ -507,7 +507,7 @@ def test_one_of_several_without_a_front_end_is_named_before_any_is_trained(
         ),
         (
             {"upstream": ["hubert", "cpc"], "finetune": {"epochs": 1, "longest_seconds": 1e-3}},
-            "upstream 1.*keeps 16 samples",
+            "upstream 1.*finetune: .*keeps 16 samples",
         ),
         (
             {"upstream": {"name": "tapt_hubert", "layers": [9]}, "fusion": None, "finetune": None},

@@ -16,6 +16,7 @@ from serbench.cli import app
 from serbench.errors import SerbenchError
 from serbench.leaderboard import beside, store
 from serbench.leaderboard.comparing import compare
+from serbench.leaderboard.notes import about_result
 from serbench.leaderboard.table import rank
 from serbench.leaderboard.verifying import verify
 from serbench.plugins import names
@@ -153,6 +154,16 @@ def test_what_is_made_of_an_oracle_is_one(rated: Outcome) -> None:
         verdict = compare(entry, store.load_result(other.path)).verdict
         assert any(said.startswith("A is corrected by the labels") for said in verdict)
     assert not other.result.saw_truths
+
+
+def test_what_is_made_of_a_control_says_so(rated: Outcome) -> None:
+    root = rated.path.parents[1]
+    control = serbench.postprocess(rated.path, {"name": "pldc", "neighbours": "random"}, root)
+    again = serbench.postprocess(control.path, "pldc", root)
+    for made in (again, serbench.fuse(control.path, rated.path, results=root)):
+        told = about_result(made.result, made.scores)
+        said = f"Of {control.result.digest[:8]}: A control: neighbours are drawn at random"
+        assert sum(note.startswith(said) for note in told) == 1
 
 
 def test_neighbours_that_are_shown_are_those_that_correct(rated: Outcome) -> None:

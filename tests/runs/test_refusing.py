@@ -11,6 +11,7 @@ import soundfile
 
 import serbench
 from serbench.errors import SerbenchError
+from serbench.runs import recipe
 
 from .changing import PLUGIN, Moods
 from .conftest import RATE
@@ -88,6 +89,14 @@ def test_a_file_in_the_place_of_a_folder_of_the_home(
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / name).touch()
     with pytest.raises(SerbenchError, match=f"'{tmp_path / 'home' / name}' is in the way of a"):
+        moods.run()
+
+
+def test_a_folder_in_the_place_of_the_result(moods: Moods) -> None:
+    digest = recipe.resolve(moods.raw).digest()
+    place = moods.results / "moods" / f"{digest}.train.parquet"
+    place.mkdir(parents=True)
+    with pytest.raises(SerbenchError, match=f"'{place}': a folder is in its place"):
         moods.run()
 
 
