@@ -209,7 +209,7 @@ def _upstream(given: Any) -> Part:
     name, options = _split("upstream", given)
     plugin = plugins.find("upstreams", name)
     layers = options.pop("layers", plugin.constants.get("LAYERS", "all"))
-    for key in options.keys() - plugin.options.keys():
+    for key in sorted(options.keys() - plugin.options.keys()):
         raise unknown_option(f"upstream '{name}'", key, {*plugin.options, "layers"})
     if layers not in ("all", "last") and not _numbers(layers):
         msg = f"upstream key 'layers' is {layers!r}; give all, last, or a list such as [0, 3]"
