@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from serbench import plugins
 from serbench.checks import check_upstream
@@ -14,6 +15,7 @@ from serbench.encoders.pretraining.head import load_head
 from serbench.encoders.pretraining.hubert import open_encoder
 from serbench.encoders.pretraining.pseudo_labels import layer
 from serbench.encoders.weights import PACKAGED
+from serbench.errors import SerbenchError
 from serbench.upstreams import Clips, cpc, hubert
 
 FOLDERS = ("hubert_nano", "cpc_nano")
@@ -79,6 +81,16 @@ def test_transformers_gives_the_same_features_from_the_folder():
         theirs = model(inputs.input_values).last_hidden_state
         ours = hubert.make()(Clips([wave], ["a"], [None])).layers[-1]
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["centres", "embeddings"])
+def test_a_head_that_is_not_finite_is_refused(tmp_path, name):
+    """With one NaN among the centres, every frame would be of one cluster."""
+    tensors = load_file(PACKAGED / "hubert_nano" / "head.safetensors")
+    tensors[name][0, 0] = torch.nan
+    save_file(tensors, tmp_path / "head.safetensors", {"layer": "3"})
+    with pytest.raises(SerbenchError, match=f"{name} holds numbers that are not finite"):
+        load_head(tmp_path / "head.safetensors")
 
 
 def test_the_head_s_clusters_are_near_the_frames_of_its_layer():
