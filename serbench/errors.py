@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 # Of Unicode: control, format (bidirectional, too), surrogate, line and paragraph separator.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -35,11 +35,19 @@ class NotAdaptedError(SerbenchError):
     Args:
         message: as of any other.
         depth: L, layers that it will have; None if that is not known yet.
+        read: reads the weights to be adapted, and raises what is wrong with them; None: there are
+            none. A run asks for it before it adapts another upstream.
     """
 
-    def __init__(self, message: str, depth: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        depth: int | None = None,
+        read: Callable[[], object] | None = None,
+    ) -> None:
         super().__init__(message)
         self.depth = depth
+        self.read = read
 
 
 def hidden(text: str) -> str | None:

@@ -164,11 +164,15 @@ def make_upstream(part: Part) -> Upstream:
     return choose(plugins.make(plugin_of("upstreams", part), options=part.options), part.layers)
 
 
-def before_adaptation(part: Part) -> Upstream | None:
+def before_adaptation(part: Part, *, read: bool = False) -> Upstream | None:
     """Return an upstream as it is before a run; None if it comes about when the run adapts it.
 
+    Args:
+        part: of a recipe.
+        read: whether weights are read, too, which are only to be adapted.
+
     Raises:
-        SerbenchError: it cannot be made, or has no such layer.
+        SerbenchError: it cannot be made, or has no such layer, or its weights cannot be read.
     """
     try:
         return make_upstream(part)
@@ -177,6 +181,8 @@ def before_adaptation(part: Part) -> Upstream | None:
             from serbench.encoders.layers import numbers_of
 
             numbers_of(part.layers, error.depth)
+        if read and error.read is not None:
+            error.read()
         return None
 
 

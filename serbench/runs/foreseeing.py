@@ -151,7 +151,8 @@ def _look_at(job: Job, part: Part, table: DataFrame) -> _Found:
     from serbench.training.streams import learning
     from serbench.training.waves import check_cut, check_texts, check_trainable, count_frames
 
-    upstream = before_adaptation(part)
+    several = len(job.recipe.upstreams) > 1  # one alone is read as soon as this is over
+    upstream = before_adaptation(part, read=several)
     if upstream is None:
         return _Found("speech", learns=True)  # which is adapted to
     check_texts(table, upstream)

@@ -84,10 +84,7 @@ def make(
     """
     if contrastive < 0:
         raise SerbenchError(f"upstream 'cpc': contrastive = {contrastive}; a weight is 0 or more")
-    # refused here, before a run adapts another upstream
-    CPCOptions(
-        updates=updates, peak=peak, clips=clips, clip_seconds=clip_seconds, norm=norm, seed=seed
-    )
+    _how(locals())  # what is out of range is told before a run adapts another upstream
     network, provenance, folder = _network(weights, seed, norm)
     if not contrastive:
         return ContextEncoder(network, provenance)
@@ -103,7 +100,7 @@ def adapt(
     device: str,
 ) -> dict[str, Any]:
     """Train a network on audio if `weights` is "corpus"; return what then changes for `make`."""
-    how = CPCOptions(**{key: options[key] for key in ADAPTED_BY if key != "weights"})
+    how = _how(options)
     if options["weights"] != "corpus":
         return {}
     given = Assignment.of(offered, place, "trains CPC", progress=progress, device=device)
@@ -112,6 +109,15 @@ def adapt(
     else:
         pretrain(given, how)
     return {"weights": str(place)}
+
+
+def _how(options: Mapping[str, Any]) -> CPCOptions:
+    """Return how options want a network trained.
+
+    Raises:
+        SerbenchError: a value is out of range.
+    """
+    return CPCOptions(**{key: options[key] for key in ADAPTED_BY if key != "weights"})
 
 
 class ContextEncoder(Upstream):

@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from serbench.encoders.personal import PersonalEncoder
 from serbench.encoders.pretraining import offers
-from serbench.encoders.pretraining.adaptation_options import AdaptationOptions
 from serbench.errors import SerbenchError
 from serbench.progress import Progress
 from serbench.upstreams import Unlabelled
@@ -82,16 +81,7 @@ def make(
     Raises:
         SerbenchError: the weights are not there or not adapted, or an option is out of range.
     """
-    AdaptationOptions(
-        position=position,
-        epochs=epochs,
-        peak=peak,
-        batch_seconds=batch_seconds,
-        gradient=gradient,
-        layer_drop=layer_drop,
-        crop_seconds=crop_seconds,
-        seed=seed,
-    )  # refused here, before a run adapts another upstream
+    offers.how(locals())  # what is out of range is told before a run adapts another upstream
     found = find_weights(weights, revision, "papt_hubert")
     if not offers.is_personal(found):
         raise offers.not_adapted("papt_hubert", found)

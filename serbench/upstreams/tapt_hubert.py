@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from serbench.encoders.pretraining import offers
-from serbench.encoders.pretraining.adaptation_options import AdaptationOptions
 from serbench.encoders.waveform import WaveformEncoder
 from serbench.progress import Progress
 from serbench.upstreams import Unlabelled
@@ -70,15 +69,7 @@ def make(
     Raises:
         SerbenchError: the weights are not there or not adapted, or an option is out of range.
     """
-    AdaptationOptions(
-        epochs=epochs,
-        peak=peak,
-        batch_seconds=batch_seconds,
-        gradient=gradient,
-        layer_drop=layer_drop,
-        crop_seconds=crop_seconds,
-        seed=seed,
-    )  # refused here, before a run adapts another upstream
+    offers.how(locals())  # what is out of range is told before a run adapts another upstream
     found = find_weights(weights, revision, "tapt_hubert")
     refuse_personal(found, "tapt_hubert")
     if not offers.is_task_adapted(found):

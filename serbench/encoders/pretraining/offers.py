@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +34,14 @@ def is_task_adapted(weights: Weights) -> bool:
 
 
 def not_adapted(upstream: str, weights: Weights) -> NotAdaptedError:
-    """Return the error for weights that an upstream cannot encode with as they are.
-
-    Raises:
-        SerbenchError: they cannot be adapted either; a run then knows it before it adapts others.
-    """
-    open_encoder(weights)
+    """Return the error for weights that an upstream cannot encode with as they are."""
     method = upstream.partition("_")[0]
     layers = weights.settings().get("num_hidden_layers")
     return NotAdaptedError(
         f"upstream '{upstream}': weights '{weights.name}' are not adapted to a corpus; `serbench "
         f"run` does that by itself before it encodes, `serbench pretrain {method}` for any audio",
         layers + 1 if isinstance(layers, int) else None,
+        read=partial(open_encoder, weights),
     )
 
 
