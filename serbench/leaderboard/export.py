@@ -70,8 +70,7 @@ def _reports(board: Board) -> Iterator[str]:
         yield from ("", line(["system", *map(escaped, table.metrics)]))
         yield line(["---"] * (1 + len(table.metrics)))
         for row in table.rows:
-            values = ["-" if math.isnan(value) else f"{value:g}" for value in row.values]
-            yield line([escaped(row.system), *values])
+            yield line([escaped(row.system), *row.texts])
         yield from ("", escaped(f"{table.corpus}; {table.protocol}. {source.citation}"), "")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -93,8 +92,7 @@ def render_reported(reported: Reported) -> RenderableType:
     for metric in table.metrics:
         grid.add_column(metric.replace(":", "\n"), justify="right")
     for row in table.rows:
-        # as many decimals as the source has
-        texts = ["-" if math.isnan(value) else f"{value}" for value in row.values]
+        texts = row.texts
         if row.std:
             pairs = zip(texts, row.std, strict=True)
             texts = [f"{text}\n± {std}" for text, std in pairs]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import tomllib
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 
 from serbench.errors import unknown
 from serbench.leaderboard.hearing import mentions
 
 _FOLDER = Path(__file__).parent / "reported"
+
+# with the decimals of the source, of which 0.660 has three; a number in JSON
+Printed = Annotated[Decimal, PlainSerializer(float, return_type=float)]
 
 
 class _Frozen(BaseModel):
@@ -30,8 +34,13 @@ class ReportedRow(_Frozen):
 
     system: str
     recipe: str = ""
-    values: tuple[float, ...]
-    std: tuple[float, ...] = ()
+    values: tuple[Printed, ...]
+    std: tuple[Printed, ...] = ()
+
+    @property
+    def texts(self) -> list[str]:
+        """The values as the source prints them, "-" where it has none."""
+        return ["-" if value.is_nan() else str(value) for value in self.values]
 
 
 class ReportedTable(_Frozen):
@@ -97,7 +106,7 @@ def report(name: str) -> Report:
     if name not in names():
         raise unknown("source of reported numbers", name, names())
     text = (_FOLDER / f"{name}.toml").read_text(encoding="utf-8")
-    return Report.model_validate({"name": name} | tomllib.loads(text))
+    return Report.model_validate({"name": name} | tomllib.loads(text, parse_float=Decimal))
 
 
 def tables(source: str | None = None, benchmark: str | None = None) -> list[Reported]:

@@ -198,8 +198,11 @@ def test_reported_rows_stand_apart_with_their_source():
     own, *reported = text.split("#### Reported, not computed here:")
     assert reported
     assert "Reported" not in own
+    assert any("| 0.660 |" in each for each in reported)  # as printed, not as 0.66
     plain = json.loads(to_json(boards, reported=True))
     assert all(table["source"] for table in plain[0]["reported"])
+    values = [row["values"] for table in plain[0]["reported"] for row in table["rows"]]
+    assert all(isinstance(value, float | None) for row in values for value in row)
     assert len(plain[0]["rows"]) == 1
 
 

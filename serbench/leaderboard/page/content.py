@@ -105,5 +105,5 @@ def _reported(board: Board) -> Iterator[dict[str, Any]]:
             "about": f"{table.corpus}; {table.protocol}.",
             "citation": source.citation,
             "metrics": table.metrics,
-            "rows": [[row.system, *map(rounded, row.values)] for row in table.rows],
+            "rows": [[row.system, *row.texts] for row in table.rows],
         }

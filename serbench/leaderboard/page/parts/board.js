@@ -175,7 +175,7 @@ function reportedTable(report) {
     el("div", { class: "wide", role: "region", tabindex: "0", "aria-label": `${report.source}, ${report.name}` }, el("table", {},
       el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "system"), report.metrics.map((metric) => el("th", { scope: "col", class: "number" }, metric)))),
       el("tbody", {}, report.rows.map(([system, ...values]) => el("tr", {}, el("th", { scope: "row" }, system),
-        values.map((value) => el("td", { class: "number" }, value == null ? "–" : String(value)))))))),
+        values.map((value) => el("td", { class: "number" }, value))))))),
     el("p", { class: "small" }, report.citation));
 }
 
