@@ -91,3 +91,4 @@ def test_at_80_columns_every_number_and_the_source_are_there(name: str) -> None:
         assert f"reported: {each.source.short}, {each.table.name}" in words
         for row in each.table.rows:
             assert all(text in words for text in row.texts), row
+            assert all(f"± {std}" in words for std in row.std), row
