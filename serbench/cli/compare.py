@@ -36,12 +36,17 @@ def compare(
 ) -> None:
     """Say whether one result is better than another, and by how much, with intervals."""
     from serbench.leaderboard import store
+    from serbench.leaderboard.marks import said_of
 
-    pair = [store.load_result(store.look_up(results, name)) for name in (one, other)]
+    paths = [store.look_up(results, name) for name in (one, other)]
+    pair = [store.load_result(path) for path in paths]
     if by is By.CORPUS:
         _across(pair, results)
     else:
         _beside(pair, by, data)
+    for path in paths:
+        if said := said_of(path):
+            typer.echo(f"{path.stem[:8]}: {said}")
 
 
 def _beside(pair: list[Entry], by: By | None, data: Path | None) -> None:

@@ -110,8 +110,8 @@ def _check_place(context: typer.Context) -> None:
 def boards_in(results: Path, benchmark: str | None) -> list[Board]:
     """Return the boards of a folder, of one benchmark or of all; what is left out is told."""
     from serbench.leaderboard import store, table
+    from serbench.leaderboard.marks import marks
     from serbench.leaderboard.remembered import standing_of
-    from serbench.leaderboard.submissions import marks
     from serbench.runs.recommended import recommended
 
     shelf = store.read_all(results, standing_of)
@@ -215,7 +215,7 @@ def verify(
         wrong += bool(found.problems)
         disputed += bool(found.disputed)
         name = f"{found.path.parent.name}/{found.path.stem[:8]}"
-        _tell(name, found)
+        _tell(name, found, found.remedy)
         for said in found.disputed:
             typer.echo(f"{name}: disputed: {said}", err=True)
     if not count:
@@ -247,7 +247,10 @@ def add(
         try:
             for found in taken(file, results, AtHand(data), remake=remade):
                 wrong += bool(found.problems)
-                _tell(found.name, found)
+                if found.already:
+                    typer.echo(f"{found.name}: {found.already}")
+                else:
+                    _tell(found.name, found)
         except SerbenchError as error:
             wrong += 1
             typer.echo(f"serbench: error: {error}", err=True)
@@ -263,7 +266,7 @@ def schema() -> None:
     typer.echo(as_text(), nl=False)
 
 
-def _tell(name: str, found: Verdict | Added) -> None:
+def _tell(name: str, found: Verdict | Added, remedy: str = "") -> None:
     """Print a line for a sound result, and one a problem."""
     if not found.problems:
         why = f" ({found.unknown})" if found.unknown else ""
@@ -274,7 +277,7 @@ def _tell(name: str, found: Verdict | Added) -> None:
         made = f"; its predictions could not be made again: {found.unmade}" if found.unmade else ""
         typer.echo(f"{name}: verified; {known}{own}{made}")
     for problem in found.problems:
-        typer.echo(f"{name}: {problem}", err=True)
+        typer.echo("; ".join(filter(None, [f"{name}: {problem}", remedy])), err=True)
 
 
 @app.command("publish")
@@ -295,8 +298,8 @@ def publish(
 ) -> None:
     """Write the boards as a page: one file to open, to send, or to put on GitHub Pages."""
     from serbench.leaderboard.evaluations import account, checked, data_sets, evaluations, keep
+    from serbench.leaderboard.marks import marks
     from serbench.leaderboard.page import writing
-    from serbench.leaderboard.submissions import marks
     from serbench.runs.written import recipe_of
 
     where = data_sets(dataset or [])
@@ -320,7 +323,7 @@ def card(
 ) -> None:
     """Write the model card of a result for the hub, with its scores as model-index."""
     from serbench.leaderboard import cards, store
-    from serbench.leaderboard.submissions import marks
+    from serbench.leaderboard.marks import marks
     from serbench.runs.written import recipe_of
 
     path = store.look_up(results, digest)

@@ -16,6 +16,7 @@ def show(result: Stored, results: Results = Path("results")) -> None:
     """Show a stored result fold by fold; its corpus is not looked at."""
     from serbench.cli import terminal
     from serbench.leaderboard import store
+    from serbench.leaderboard.marks import said_of
     from serbench.runs.result import UNSEEN, Outcome
     from serbench.scoring.scores import score
 
@@ -23,4 +24,6 @@ def show(result: Stored, results: Results = Path("results")) -> None:
     entry = store.load_result(path)
     scores = score(entry.result.benchmark.task, entry.predictions)
     terminal.show(Outcome(entry.result, scores, path))
+    if said := said_of(path):
+        typer.echo(said)
     typer.echo(f"serbench: {UNSEEN}", err=True)

@@ -11,6 +11,7 @@ from serbench.downstreams._pooling import masked_mean
 from serbench.downstreams.mlp import WIDTHS, Mlp
 
 TRAINING = {"learning_rates": (1e-4, 1e-3), "batch": 32, "epochs": 100, "patience": 20}
+CONDITIONED_BY = "speaker"  # the option that says on what: a board can see it without the code
 
 _SMALL = 0.05  # of a fresh embedding, as in Keras
 # Standard deviation, in shares of the mean's size where that is above 1, up to which a coefficient

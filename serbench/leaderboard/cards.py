@@ -33,7 +33,7 @@ def card(board: Board, row: Row, recipe: str | None, mark: str = "") -> str:
         board: the row's.
         row: the result.
         recipe: of it as TOML; None if there is none, as for fused runs.
-        mark: what is said of it that was sent in, as of `submissions.marks`.
+        mark: what is said of it that was sent in, as of `marks.marks`.
     """
     from huggingface_hub import ModelCardData
 

@@ -76,8 +76,8 @@ def evaluations(
 ) -> dict[str, str]:
     """Return, for each published encoder, its best ranked score on each board as YAML.
 
-    Rows of several encoders, of weights that nobody finds on the hub, and those that are not
-    verified are left out; what qualifies a score stands in its notes.
+    Rows of several encoders, of weights that nobody finds on the hub, and those that were sent in
+    or are not what their recipe says are left out; what qualifies a score stands in its notes.
 
     Args:
         boards: with the rows.
@@ -92,8 +92,7 @@ def evaluations(
     for board in boards:
         if board.benchmark.name in where:
             for model, row in _best(board, marks or {}).items():
-                mark = (marks or {}).get(row.result.digest, "")
-                entry = _entry(board, row, mark, where[board.benchmark.name], url)
+                entry = _entry(board, row, where[board.benchmark.name], url)
                 found.setdefault(model, []).append(entry)
     return {
         model: yaml.safe_dump(
@@ -160,7 +159,9 @@ def _fate(row: Row, best: Mapping[str, Row], marks: Mapping[str, str]) -> str:
     models = published(row)
     if not models:
         return "of weights without an id on the hub"
-    if _unproven(row, marks):
+    if row.result.digest in marks:
+        return "sent in"
+    if any(implied.unlike(row.result)):
         return "not verified"
     return "written" if any(best[model] is row for model in models) else "not the best of its model"
 
@@ -171,28 +172,20 @@ def _best(board: Board, marks: Mapping[str, str]) -> dict[str, Row]:
     for row in board.rows:
         if row.rank is not None and len(row.result.encoders) == 1:
             for model in published(row):
-                if model not in found and not _unproven(row, marks):
+                if model not in found and _is_proven(row, marks):
                     found[model] = row
     return found
 
 
-def _unproven(row: Row, marks: Mapping[str, str]) -> bool:
-    """Return whether nobody here knows that a row is what it says, its weights above all.
+def _is_proven(row: Row, marks: Mapping[str, str]) -> bool:
+    """Return whether a row was trained here, and is what its recipe says.
 
-    Of a row that was sent in, its truths must be verified, all clips be in it, as the hardest might
-    be called broken, and its upstream be one of serbench's: what code of somebody's own says of its
-    weights is his word.
+    Nobody knows that of one that was sent in: truths can be verified, predictions cannot.
     """
-    if any(implied.unlike(row.result)):
-        return True
-    mark = marks.get(row.result.digest, "")
-    if not mark:
-        return False
-    doubts = {"unverified", "unnamed", "unmade", "wrong", "partial"} & {*of_row(row, mark)}
-    return bool(doubts) or implied.foreign(row.result)
+    return row.result.digest not in marks and not any(implied.unlike(row.result))
 
 
-def _entry(board: Board, row: Row, mark: str, where: DataSet, url: str | None) -> EvalResultEntry:
+def _entry(board: Board, row: Row, where: DataSet, url: str | None) -> EvalResultEntry:
     from huggingface_hub import EvalResultEntry
 
     key = board.columns[0].key
@@ -203,11 +196,11 @@ def _entry(board: Board, row: Row, mark: str, where: DataSet, url: str | None) -
         date=row.result.created.date().isoformat(),
         source_url=url,
         source_name="serbench leaderboard" if url else None,
-        notes="; ".join(_notes(board, row, mark)),
+        notes="; ".join(_notes(board, row)),
     )
 
 
-def _notes(board: Board, row: Row, mark: str) -> Iterator[str]:
+def _notes(board: Board, row: Row) -> Iterator[str]:
     column = board.columns[0]
     interval = row.intervals.get(column.key)
     yield f"{column.title} {column.dimension or ''}".strip()
@@ -216,5 +209,5 @@ def _notes(board: Board, row: Row, mark: str) -> Iterator[str]:
     yield from (called(row.result.labels), board.title)
     seeds = len(row.result.seeds)
     yield f"{seeds} training{'s' * (seeds > 1)} a fold"
-    yield from (FLAGS[flag].words for flag in dict.fromkeys([*of_board(board), *of_row(row, mark)]))
+    yield from (FLAGS[flag].words for flag in dict.fromkeys([*of_board(board), *of_row(row)]))
     yield f"serbench result {row.result.digest[:12]}"

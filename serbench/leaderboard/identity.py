@@ -185,3 +185,16 @@ def _weights(part: Mapping[str, Any]) -> str:
     # a folder of somebody's own is not taken for a published size of the same name
     place = "./" if "weights" in part.get("contents", ()) else ""
     return f"{place}{Path(weights).name}"
+
+
+def has_demo_weights(result: Result) -> bool:
+    """Whether an encoder has weights that come with serbench; other code only says so."""
+    parts = result.recipe.get("upstreams")
+    if isinstance(parts, list):
+        own = [is_own(part) for part in parts]
+    else:  # a result that was made of others, or an older one
+        own = [OTHER not in result.labels.upstream] * len(result.encoders)
+    return any(
+        ours and encoder.provenance.get("id", "").startswith(f"{ORIGIN}/")
+        for encoder, ours in zip(result.encoders, own, strict=False)
+    )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def unlike(result: Result) -> Iterator[str]:
     """Yield in what a record differs from what its recipe implies, a sentence each."""
     parts: tuple[Callable[[Result], Iterator[str]], ...]
-    parts = _seeds, _benchmark, _protocol, _upstreams, _heard, trainings
+    parts = _seeds, _benchmark, _protocol, _upstreams, _downstream, _heard, trainings
     if is_derived(result.recipe):
         made = {FUSED: _method, CORRECTED: _steps}
         parts = _shares, trainings, *(part for key, part in made.items() if key in result.recipe)
@@ -36,12 +36,6 @@ def _followed(part: Callable[[Result], Iterator[str]], result: Result) -> Iterat
         yield f"its recipe cannot be followed: {error}"
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         yield f"its recipe is not whole ({type(error).__name__}: {error})"
-
-
-def foreign(result: Result) -> bool:
-    """Return whether an upstream of a run is somebody's own code, or nobody knows whose."""
-    parts: Any = result.recipe.get("upstreams")
-    return not isinstance(parts, list) or not all(map(_is_own, parts))
 
 
 def _is_own(part: Mapping[str, Any]) -> bool:
@@ -138,15 +132,47 @@ def _upstreams(result: Result) -> Iterator[str]:
         # one of another package cannot have the name of a built-in one
         if _is_own(part) or plugins.builtin("upstreams", part["name"]):
             plugin = own_plugin("upstreams", part["name"])
-            yield from _adapted(plugin, part, encoder)
-            yield from _published(plugin, part, encoder)
+            options = _complete(plugin, part)
+            yield from _adapted(plugin, options, encoder)
+            yield from _published(plugin, options, "weights" in part.get("contents", ()), encoder)
 
 
-def _adapted(plugin: plugins.Plugin, part: Mapping[str, Any], encoder: Encoder) -> Iterator[str]:
+def _downstream(result: Result) -> Iterator[str]:
+    """Yield whether a head cannot be, or was told otherwise of who speaks than the record says."""
+    part: Any = result.recipe.get("downstream")
+    if not isinstance(part, dict):
+        return  # an older recipe
+    if not _is_own(part) and not plugins.builtin("downstreams", part["name"]):
+        return
+    plugin = own_plugin("downstreams", part["name"])
+    options = _complete(plugin, part)
+    told = options.get(plugin.constants.get("CONDITIONED_BY", ""), "nothing")
+    said = "nothing" if result.conditioning is None else result.conditioning.on
+    if told != said:
+        yield f"its recipe tells the head '{told}' of who speaks, and the record says '{said}'"
+
+
+def _complete(plugin: plugins.Plugin, part: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all options of a part of a recipe, of which older ones may lack some.
+
+    Raises:
+        SerbenchError: there is no such option, or no such value of one.
+    """
+    edition = part.get("edition", 1)
+    if edition > plugin.constants.get("EDITION", 1):
+        msg = f"edition {edition} of '{plugin.name}' is newer than this serbench; upgrade it"
+        raise SerbenchError(msg)
+    if edition < plugin.constants.get("EDITION", 1):  # whatever it could be then
+        return {**plugins.defaults(plugin), **part["options"]}
+    return plugins.validate(plugin, part["options"])
+
+
+def _adapted(plugin: plugins.Plugin, options: Mapping[str, Any], encoder: Encoder) -> Iterator[str]:
     """Yield where a record says otherwise whether, and on what, an upstream was adapted."""
-    said, adapts = encoder.adaptation, _adapts(plugin, part)
+    said, adapts = encoder.adaptation, _adapts(plugin, options)
     if said is None:
-        if adapts:
+        # what adapts weights of another upstream takes none that were not adapted
+        if adapts or (adapts is None and "SIZES_OF" in plugin.constants):
             yield f"its recipe adapts '{plugin.name}', and the record says that nothing was"
         return
     if adapts is False:
@@ -155,7 +181,7 @@ def _adapted(plugin: plugins.Plugin, part: Mapping[str, Any], encoder: Encoder) 
         if adapts:
             yield f"its recipe adapts '{plugin.name}' in the run, and the record says before"
     else:
-        on = part["options"].get("adapt_on", "all")
+        on = options.get("adapt_on", "all")
         if (said.on, said.transductive) != (on, on == "all"):
             heard = "transductive" if said.transductive else "not transductive"
             yield (
@@ -163,12 +189,12 @@ def _adapted(plugin: plugins.Plugin, part: Mapping[str, Any], encoder: Encoder) 
             )
 
 
-def _adapts(plugin: plugins.Plugin, part: Mapping[str, Any]) -> bool | None:
+def _adapts(plugin: plugins.Plugin, options: Mapping[str, Any]) -> bool | None:
     """Return whether a run adapts an upstream; None: weights of one's own may come adapted.
 
     One that has the sizes of another upstream adapts these; one with sizes of its own trains anew.
     """
-    weights = part["options"].get("weights")
+    weights = options.get("weights")
     if not plugin.adapted_by or (weights in plugin.sizes and "SIZES_OF" not in plugin.constants):
         return False
     if weights == "corpus" or weights in plugin.sizes:
@@ -176,10 +202,12 @@ def _adapts(plugin: plugins.Plugin, part: Mapping[str, Any]) -> bool | None:
     return None
 
 
-def _published(plugin: plugins.Plugin, part: Mapping[str, Any], encoder: Encoder) -> Iterator[str]:
+def _published(
+    plugin: plugins.Plugin, options: Mapping[str, Any], local: bool, encoder: Encoder
+) -> Iterator[str]:
     """Yield where weights have another published id than those that the recipe names."""
-    weights, said = part["options"].get("weights"), encoder.provenance.get("id", "")
-    local = "weights" in part.get("contents", ())
+    weights: Any = options.get("weights")
+    said = encoder.provenance.get("id", "")
     known = plugin.sizes[weights]["id"] if weights in plugin.sizes else weights
     if not local and isinstance(known, str) and "/" in known:
         if said != known:

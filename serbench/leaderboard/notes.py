@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from serbench.leaderboard.hearing import HEARD_UNLABELLED, LABELLED, heard
-from serbench.leaderboard.identity import CORRECTED
+from serbench.leaderboard.identity import CORRECTED, has_demo_weights
 from serbench.leaderboard.record import Adaptation, Encoder, Fit, Labels, Result
 
 if TYPE_CHECKING:
@@ -155,6 +155,7 @@ def about_record(result: Result, scores: Scores) -> list[str]:
         _control(result),
         _warned(result),
         _conditioned(result),
+        _small(result),
         *(_contaminated(result, encoder) for encoder in result.encoders),
         *(_labels_seen(encoder) for encoder in result.encoders),
         _undefined(scores),
@@ -252,9 +253,15 @@ def _warned(result: Result) -> str | None:
     return f"Doubts about the corpus or its folds: {'; '.join(facts)}."
 
 
-def to_hand_on(result: Result) -> list[str]:
-    """Return what must be said of all that is made of a run, as it stands in its recipe alone."""
-    own = (*_together(result), *_fewer_averaged(result), _control(result))
+def to_hand_on(result: Result, *, sent: bool) -> list[str]:
+    """Return what must be said of all that is made of a run, as no other record says it.
+
+    Args:
+        result: the run.
+        sent: whether somebody sent it.
+    """
+    foreign = "It was sent in, and nobody trained it here." * sent
+    own = (*_together(result), *_fewer_averaged(result), _control(result), foreign)
     return [*(f"Of {result.digest[:8]}: {said}" for said in own if said), *result.noted]
 
 
@@ -336,6 +343,15 @@ def _conditioned(result: Result) -> str | None:
     return (
         f"The head is told what each speaker sounds like, so that a prediction depends on the "
         f"speaker's other utterances in the part: {unseen}."
+    )
+
+
+def _small(result: Result) -> str | None:
+    if not has_demo_weights(result):
+        return None
+    return (
+        "Small demo weights, which come with serbench and were trained on some hours of speech: no "
+        "published encoder."
     )
 
 

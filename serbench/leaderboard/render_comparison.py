@@ -34,7 +34,8 @@ def render_comparison(found: Comparison, by: str | None = None) -> RenderableTyp
     if by == "speaker":
         shown += [Text(), Text(_tally(found.parts), style="dim")]
     elif found.parts:
-        shown += [Text(), Text("p is adjusted for the number of lines (Holm).", style="dim")]
+        adjusted = "p is adjusted for the number of lines (Holm), the intervals are not."
+        shown += [Text(), Text(adjusted, style="dim")]
     return Group(*shown)
 
 

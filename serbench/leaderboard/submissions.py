@@ -28,6 +28,7 @@ from serbench.leaderboard import store
 from serbench.leaderboard.beside import ADDED, TABLES
 from serbench.leaderboard.comparable import groups
 from serbench.leaderboard.corpora import Corpora
+from serbench.leaderboard.marks import mark, truth_is_known, was_sent
 from serbench.leaderboard.remembered import standing_of
 from serbench.leaderboard.standing import Standing
 from serbench.leaderboard.verifying import (
@@ -45,9 +46,7 @@ _FOLDER = re.compile(NAME)
 _FILES = 50_000
 _BYTES = 4 * 2**30  # of all files together, unpacked
 _PIECE = 2**20
-_MARK = 100  # bytes of a mark that are read
-_TRUTH, _NO_TRUTH, _NO_NAME = "verified", "not verified", "name not verified"
-_NOT_MADE, _WRONG = "predictions not made again", "found wrong"
+_ENCRYPTED = 1  # bit of a member's flags
 # what zipfile raises where an archive is not whole, is hostile, or is packed as nobody can read
 _DAMAGED = (
     *(zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError),
@@ -56,7 +55,10 @@ _DAMAGED = (
 
 
 class Added(NamedTuple):
-    """What became of one record: its name where it was sent, the rest as in `Verdict`."""
+    """What became of one record: its name where it was sent, the rest as in `Verdict`.
+
+    already: what is to be said if it was here before, to the byte.
+    """
 
     name: str
     problems: tuple[str, ...]
@@ -65,6 +67,7 @@ class Added(NamedTuple):
     unsure: str = ""
     unknown: str = ""
     unmade: str = ""
+    already: str = ""
 
 
 def add(source: Path, root: Path, corpora: Corpora, *, remake: Remake | None = None) -> list[Added]:
@@ -108,42 +111,9 @@ def verify_marked(
         remake: likewise.
     """
     for found in verify_all(root, corpora, again=again, remake=remake):
-        if found.path.with_suffix(ADDED).exists():
-            _mark(found.path, found)
+        if was_sent(found.path):
+            mark(found.path, found)
         yield found
-
-
-def marks(root: Path) -> dict[str, str]:
-    """Return, by digest, what must be said of rows that were added."""
-    return {path.stem: _sentence(_read_mark(path)) for path in root.glob(f"*/*{ADDED}")}
-
-
-def _sentence(mark: set[str]) -> str:
-    truth = f"truth {'' if _TRUTH in mark else 'not '}verified here"
-    name = "; what its row is called is its own word" * (_NO_NAME in mark)
-    made = "; its predictions could not be made again" * (_NOT_MADE in mark)
-    wrong = "; `serbench leaderboard verify` says what is wrong with it" * (_WRONG in mark)
-    checked = f"scores recomputed, {truth}, not trained again"
-    return f"Added from elsewhere; {checked}{name}{made}{wrong}."
-
-
-def _read_mark(path: Path) -> set[str]:
-    if not path.is_file():
-        return set()
-    with path.open("rb") as file:
-        return {*file.read(_MARK).decode(errors="replace").splitlines()}
-
-
-def _mark(place: Path, found: Verdict) -> None:
-    """Note what is known of a result that was added; what nobody can see now stays as it was."""
-    path = place.with_suffix(ADDED)
-    truth = _TRUTH in _read_mark(path) if found.truth is None else found.truth
-    known = truth and not found.problems
-    said = {_NO_NAME: found.unsure, _NOT_MADE: found.unmade, _WRONG: found.problems}
-    doubts = [doubt for doubt, holds in said.items() if holds]
-    text = "\n".join([_TRUTH if known else _NO_TRUTH, *doubts, ""])
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
 
 
 def _taken(record: Path, root: Path, check: Callable[..., Verdict], here: list[Standing]) -> Added:
@@ -157,13 +127,15 @@ def _taken(record: Path, root: Path, check: Callable[..., Verdict], here: list[S
         return told
     place = root / found.standing.result.benchmark.name / record.name
     if place.exists():
-        return told._replace(problems=(_there(record, place, found),))
+        if place.read_bytes() != record.read_bytes():
+            return told._replace(problems=(f"another result is at '{place}'; delete one",))
+        return told._replace(already=_noted(place, found))
     if not found.truth and (odds := _at_odds(found.standing, here)):
         return told._replace(problems=odds)
     here.append(found.standing)
     # marked before the record is there: no kill leaves a row that does not say where it is from
     place.with_suffix(ADDED).unlink(missing_ok=True)  # what was known of another that lay here
-    _mark(place, found)
+    mark(place, found)
     for file in [record.with_suffix(".parquet"), *_rest(record), record]:
         with replacing(place.with_name(file.name)) as temporary:
             shutil.copyfile(file, temporary)
@@ -171,18 +143,15 @@ def _taken(record: Path, root: Path, check: Callable[..., Verdict], here: list[S
     return told
 
 
-def _there(record: Path, place: Path, found: Verdict) -> str:
+def _noted(place: Path, found: Verdict) -> str:
     """Return what is said of a result that is there already; what is known by now is noted.
 
     One without a mark is a run of one's own, and gets none, wherever it comes back from.
     """
-    if place.read_bytes() != record.read_bytes():
-        return f"another result is at '{place}'; delete one"
-    path = place.with_suffix(ADDED)
-    before = _read_mark(path)
-    if path.exists():
-        _mark(place, found)
-    new = "; its row now says that its truths are verified" * (_TRUTH in _read_mark(path) - before)
+    before = truth_is_known(place)
+    if was_sent(place):
+        mark(place, found)
+    new = "; its row now says that its truths are verified" * (truth_is_known(place) > before)
     return f"it is there already{new}"
 
 
@@ -218,6 +187,8 @@ def _from_zip(source: Path, inbox: Path) -> None:
     budget = _Budget(source)
     with _opened(source) as archive:
         for member in archive.infolist():
+            if member.flag_bits & _ENCRYPTED:
+                raise SerbenchError(f"'{source}' is encrypted; send it without a password")
             if not member.is_dir() and not stat.S_ISLNK(member.external_attr >> 16):
                 _keep(member.filename, inbox, budget, partial(archive.open, member))
 

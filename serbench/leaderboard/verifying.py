@@ -49,6 +49,7 @@ class Verdict(NamedTuple):
         disputed: what other results say otherwise, where nothing here tells which side is right.
         unmade: why predictions that were made of other runs could not be made again; empty if they
             were, and for a run that was trained.
+        remedy: for whoever has the folder, of one that could not be read.
     """
 
     path: Path
@@ -59,6 +60,7 @@ class Verdict(NamedTuple):
     unknown: str = ""
     disputed: tuple[str, ...] = ()
     unmade: str = ""
+    remedy: str = ""
 
 
 def verify(
@@ -92,7 +94,7 @@ def verify(
         )
         other, unmade = _made_again(found, around, remake)
     except BrokenResultError as problem:
-        return Verdict(path, (f"{problem.reason}; {problem.remedy}",))
+        return Verdict(path, (problem.reason,), remedy=problem.remedy)
     name = named(found.result, around)
     said = (
         *altered(path, found.result),

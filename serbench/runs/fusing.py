@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import UTC, datetime
 from os import PathLike, fspath
 from pathlib import Path
@@ -16,6 +16,7 @@ from serbench.durable import makeable
 from serbench.errors import SerbenchError, unknown
 from serbench.leaderboard import agreement, beside, store
 from serbench.leaderboard.identity import FUSED, Method, digest_of, fused_labels
+from serbench.leaderboard.marks import was_sent
 from serbench.leaderboard.notes import to_hand_on
 from serbench.leaderboard.reading import read_record
 from serbench.leaderboard.record import (
@@ -87,7 +88,8 @@ def fuse(
     task = members[0].result.benchmark.task
     predictions, validation = _fused(task, members, method)
     scores = score(task, predictions)
-    result = _record([member.result for member in members], method).model_copy(
+    sent = {member.result.digest for member in members if was_sent(member.path)}
+    result = _record([member.result for member in members], method, sent).model_copy(
         update={
             "scores": scores.to_json(),
             "seconds": {"fuse": round(time.monotonic() - start, 1)},
@@ -219,8 +221,8 @@ def _validation(task: Task, members: Sequence[_Run]) -> list[DataFrame]:
     return [first, *others]
 
 
-def _record(members: Sequence[Result], method: Method) -> Result:
-    """Return the record without what is computed."""
+def _record(members: Sequence[Result], method: Method, sent: Set[str]) -> Result:
+    """Return the record without what is computed; of `sent` digests it says that they were."""
     named: list[Json] = [{"digest": each.digest} for each in members]
     recipe: dict[str, Json] = {FUSED: method, "members": named}
     first, *others = _once([encoder for each in members for encoder in each.encoders])
@@ -244,7 +246,11 @@ def _record(members: Sequence[Result], method: Method) -> Result:
             Member(digest=each.digest, labels=each.labels, oracle=each.saw_truths)
             for each in members
         ),
-        noted=tuple(dict.fromkeys(said for each in members for said in to_hand_on(each))),
+        noted=tuple(
+            dict.fromkeys(
+                said for each in members for said in to_hand_on(each, sent=each.digest in sent)
+            )
+        ),
         conditioning=_conditioning(members),
         weighted=_weighted(members),
         versions=devices.versions(),

@@ -24,6 +24,7 @@ from serbench.leaderboard.identity import (
     corrected_labels,
     digest_of,
 )
+from serbench.leaderboard.marks import was_sent
 from serbench.leaderboard.notes import to_hand_on
 from serbench.leaderboard.reading import read_record
 from serbench.leaderboard.record import Corrected, Result
@@ -143,8 +144,10 @@ def corrected(run: Finished, parts: Sequence[Part], root: Path, *, anew: bool = 
         if any(part.code for part in parts):
             material.check_forgets(task, made, made_of_it)
     scores = score(task, made_of_it.tested)
+    noted = to_hand_on(before.result, sent=was_sent(run.path))
     result = _record(before.result, parts, made).model_copy(
         update={
+            "noted": tuple(noted),
             "scores": scores.to_json(),
             "seconds": {"postprocess": round(time.monotonic() - start, 1)},
         }
@@ -196,7 +199,6 @@ def _record(before: Result, parts: Sequence[Part], steps: Sequence[PostProcessor
             "recipe": recipe,
             "labels": corrected_labels(before.labels, names),
             "corrected": corrected,
-            "noted": tuple(to_hand_on(before)),
             "created": datetime.now(UTC).replace(microsecond=0),
         }
     )

@@ -13,6 +13,7 @@ from serbench import devices
 from serbench.errors import SerbenchError
 from serbench.leaderboard import store
 from serbench.leaderboard.beside import Beside
+from serbench.leaderboard.marks import said_of, was_sent
 from serbench.leaderboard.reading import BrokenResultError, read_record
 from serbench.leaderboard.record import Encoder, Fit, LeftOut, Result
 from serbench.runs.conditioning import conditioning
@@ -65,8 +66,8 @@ def find(job: Job, results: Path) -> Entry | None:
 def outcome_of(entry: Entry, results: Path) -> Outcome:
     """Return a stored result with the scores of its predictions."""
     result = entry.result
-    path = store.place(results, result.benchmark.name, result.digest)
-    return Outcome(result, score(result.benchmark.task, entry.predictions), path)
+    scores = score(result.benchmark.task, entry.predictions)
+    return Outcome(result, scores, _place(result, results))
 
 
 def looked_up(job: Job, recipe: Recipe, results: Path) -> Outcome:
@@ -94,7 +95,10 @@ def looked_up(job: Job, recipe: Recipe, results: Path) -> Outcome:
         )
         raise SerbenchError(msg)
     job.progress.tell(UNSEEN)
-    return outcome_of(found[0], results)
+    outcome = outcome_of(found[0], results)
+    if said := said_of(outcome.path):
+        job.progress.tell(said)
+    return outcome
 
 
 def _left_out(job: Job, results: Path) -> list[tuple[str, ...]]:
@@ -120,7 +124,7 @@ def current(
         stored: what was there before, perhaps of a corpus of which nothing is left out.
 
     Raises:
-        SerbenchError: it is broken, or of other data than are here.
+        SerbenchError: it is broken, of other data than are here, or was sent in.
     """
     if job.anew:
         return None
@@ -128,7 +132,30 @@ def current(
         stored = find(job, results)  # another process may have finished it
     if stored is None or not holds(job, stored.result, prepared):
         return None
+    if reason := sent(_place(stored.result, results)):
+        remedy = "--overwrite always computes one here in its place, --results FOLDER elsewhere"
+        raise SerbenchError(f"{reason} {remedy}")
+    job.progress.tell("this recipe has been run on the same data; --again computes it anew")
     return outcome_of(stored, results)
+
+
+def sent(path: Path) -> str:
+    """Return why a finished result is nobody's run here; empty: it is one.
+
+    Args:
+        path: of the record.
+    """
+    if not was_sent(path):
+        return ""
+    short = path.stem[:8]
+    return (
+        f"there is a result of this recipe, {short}, but it was sent in: nobody trained it here. "
+        f"`serbench show {short}` shows it;"
+    )
+
+
+def _place(result: Result, results: Path) -> Path:
+    return store.place(results, result.benchmark.name, result.digest)
 
 
 def holds(job: Job, stored: Result, prepared: Prepared) -> bool:
@@ -154,9 +181,7 @@ def holds(job: Job, stored: Result, prepared: Prepared) -> bool:
             f"the stored result is of an older serbench and does not say of which "
             f"{', '.join(unknown)}: not compared"
         )
-    if stored.complete:
-        job.progress.tell("this recipe has been run on the same data; --again computes it anew")
-    else:
+    if not stored.complete:
         job.progress.tell("the stored result is incomplete; the run goes on")
     return stored.complete
 

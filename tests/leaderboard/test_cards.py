@@ -22,7 +22,7 @@ from serbench.leaderboard.evaluations import (
     evaluations,
     keep,
 )
-from serbench.leaderboard.record import LeftOut, Result
+from serbench.leaderboard.record import LeftOut
 from serbench.leaderboard.table import Board, Row
 from serbench.runs import recipe
 
@@ -100,37 +100,22 @@ def test_it_is_told_what_becomes_of_every_row() -> None:
     assert sum(int(part.split()[0]) for part in told.split(" rows ")[1].split(", ")) == len(every)
 
 
-@pytest.mark.parametrize(
-    "said",
-    [
-        "truth not verified here, not trained again.",
-        "truth verified here, not trained again; what its row is called is its own word.",
-        # by a recipe that does not say whose its encoder is
-        "truth verified here, not trained again.",
-    ],
-)
-def test_what_was_sent_and_is_not_known_to_be_so_is_not_on_the_hub(said: str) -> None:
-    board, row = place_of("best")
-    mark = {row.result.digest: f"Added from elsewhere; scores recomputed, {said}"}
-    where = {"emodb": DataSet("lab/emodb")}
-    assert "facebook/hubert-base-ls960" not in evaluations(BOARDS, where, marks=mark)
-    assert "1 not verified" in " ".join(account(BOARDS, where, mark))
-    if "not verified" in said:
-        assert "- **truth not verified**" in card(board, row, None, mark[row.result.digest])
-
-
-def test_what_was_sent_says_what_was_checked_and_what_was_not() -> None:
+def test_what_was_sent_says_so_and_is_not_on_the_hub() -> None:
     board, row = place_of("best")
     raw = {"upstream": {"name": "hubert", "weights": "base"}, "downstream": "ecapa"}
-    plain = {key: recipe.resolve(raw).plain()[key] for key in ("upstreams", "seeds")}
+    plain = {key: recipe.resolve(raw).plain()[key] for key in ("upstreams", "downstream", "seeds")}
     made = row.result.model_copy(update={"recipe": plain})
     row = replace(row, standing=replace(row.standing, result=made))
-    mark = "Added from elsewhere; scores recomputed, truth verified here, not trained again."
-    assert "- **sent in, recomputed, not trained again**: " in card(board, row, None, mark)
-    sent, where = replace(board, rows=(row,)), {"emodb": DataSet("lab/emodb")}
-    (text,) = evaluations([sent], where, marks={made.digest: mark}).values()
-    (entry,) = _loaded(text)
-    assert "sent in, recomputed, not trained again" in str(entry["notes"])
+    own, where = [replace(board, rows=(row,))], {"emodb": DataSet("lab/emodb")}
+    assert [*evaluations(own, where)] == ["facebook/hubert-base-ls960"]
+    for truth, flag in (
+        ("verified", "sent in, recomputed, not trained again"),
+        ("not verified", "truth not verified"),
+    ):
+        mark = f"Added from elsewhere; scores recomputed, truth {truth} here, not trained again."
+        assert f"- **{flag}**: " in card(board, row, None, mark)
+        assert evaluations(own, where, marks={made.digest: mark}) == {}
+        assert "1 sent in" in " ".join(account(own, where, {made.digest: mark}))
 
 
 def test_the_id_of_weights_is_believed_of_those_that_the_recipe_names() -> None:
@@ -147,29 +132,18 @@ def test_the_id_of_weights_is_believed_of_those_that_the_recipe_names() -> None:
     assert claimed("serbench/hubert-nano") == {}, "what comes with the package is not on the hub"
 
 
-def test_clips_that_were_left_out_are_said_and_cost_what_was_sent_its_place() -> None:
+def test_clips_that_were_left_out_are_said() -> None:
     board, row = place_of("best")
-    upstream = {"name": "hubert", "weights": "facebook/hubert-base-ls960"}
-    made = recipe.resolve({"upstream": upstream, "downstream": "ecapa"}).plain()
-    named = row.result.recipe | {"upstreams": made["upstreams"]}
-    whole = row.result.model_copy(update={"recipe": named})
     left_out = (LeftOut(utterance="hard", reason="cannot be read"),)
 
-    def written(result: Result, mark: str) -> str:
-        rows = (replace(row, standing=replace(row.standing, result=result)),)
-        texts = evaluations(
-            [replace(board, rows=rows)],
-            {"emodb": DataSet("lab/emodb")},
-            marks={result.digest: mark} if mark else {},
-        )
-        return texts.get("facebook/hubert-base-ls960", "")
+    def written(**changes: object) -> str:
+        made = row.result.model_copy(update=changes)
+        rows = (replace(row, standing=replace(row.standing, result=made)),)
+        texts = evaluations([replace(board, rows=rows)], {"emodb": DataSet("lab/emodb")})
+        return texts["facebook/hubert-base-ls960"]
 
-    part = whole.model_copy(update={"left_out": left_out})
-    assert "clips left out" in written(part, "")
-    sent = "Added from elsewhere; truth verified here."
-    assert "clips left out" not in written(whole, sent)
-    assert "trainings a fold" in " ".join(written(whole, sent).split())
-    assert written(part, sent) == ""
+    assert "clips left out" in written(left_out=left_out)
+    assert "clips left out" not in written()
 
 
 def test_what_is_no_score_any_more_is_removed(tmp_path: Path) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
 from pydantic_core import to_json
 
+from serbench import plugins
 from serbench.benchmarks import Classification
 from serbench.leaderboard import implied, store
 from serbench.leaderboard.builtin import own_benchmark, recorded
@@ -17,6 +18,7 @@ from serbench.leaderboard.identity import corrected_by, digest_of
 from serbench.leaderboard.record import (
     Adaptation,
     BenchmarkRecord,
+    Conditioning,
     Corrected,
     FineTuned,
     Labels,
@@ -88,6 +90,13 @@ def in_recipe(part: str, **changes: Any) -> Result:
     return made.model_copy(update={"recipe": plain})
 
 
+def upstream(name: str, options: dict[str, Any], **changes: Any) -> Result:
+    (part,) = run().recipe["upstreams"]  # type: ignore[misc,union-attr]
+    changed = {**part, "name": name, "options": options, **changes}  # type: ignore[dict-item]
+    made = run()
+    return made.model_copy(update={"recipe": made.recipe | {"upstreams": [changed]}})
+
+
 def without(key: str) -> Result:
     made = run()
     return made.model_copy(update={"recipe": {k: v for k, v in made.recipe.items() if k != key}})
@@ -149,6 +158,31 @@ FORGED = {
         lambda: run().model_copy(update={"recipe": run().recipe | {"enrol": {"amount": 1.0}}}),
         "enrols otherwise",
     ),
+    "own weights denied": (
+        lambda: upstream("tapt_hubert", {"weights": "./nano"}, contents={"weights": "ab" * 32}),
+        "adapts 'tapt_hubert', and the record says that nothing was",
+    ),
+    "weights unsaid": (lambda: upstream("tapt_hubert", {}), "adapts 'tapt_hubert'"),
+    "demo weights denied": (
+        lambda: upstream("hubert", {}), "of the weights 'serbench/hubert-nano', and the record says"
+    ),
+    "options of another": (
+        lambda: upstream("tapt_hubert", {"mels": 80}), "upstream 'tapt_hubert' has no option 'mels'"
+    ),
+    "no number": (lambda: upstream("fbank", {"mels": "many"}), "'mels' of upstream 'fbank'"),
+    "newer code": (lambda: upstream("fbank", {}, edition=9), "edition 9 of 'fbank' is newer"),
+    "no such head": (lambda: in_recipe("downstream", name="nosuch"), "no downstream 'nosuch'"),
+    "head of another": (
+        lambda: in_recipe("downstream", options={"colour": 1}), "has no option 'colour'"
+    ),
+    "told who speaks": (
+        lambda: run({"downstream": "speaker_mlp"}),
+        "tells the head 'id' of who speaks, and the record says 'nothing'",
+    ),
+    "told nothing": (
+        lambda: run(conditioning=Conditioning(on="mfcc", tested=3, unseen=3)),
+        "tells the head 'nothing' of who speaks, and the record says 'mfcc'",
+    ),
     "seeds unsaid": (lambda: without("seeds"), "does not say which seeds"),
 }  # fmt: skip
 
@@ -159,6 +193,27 @@ def test_what_a_recipe_implies_is_compared(name) -> None:
     told = [*implied.unlike(made())]
     assert told
     assert said in " ".join(told)
+
+
+def test_a_head_that_was_told_who_speaks_may_say_so() -> None:
+    told = {"downstream": {"name": "speaker_mlp", "speaker": "mfcc"}}
+    honest = run(told, conditioning=Conditioning(on="mfcc", tested=3, unseen=3))
+    assert [*implied.unlike(honest)] == []
+
+
+@pytest.mark.parametrize("name", plugins.names("downstreams"))
+def test_a_head_says_without_its_code_on_what_it_conditions(name: str) -> None:
+    plugin = plugins.find("downstreams", name)
+    key = plugin.constants.get("CONDITIONED_BY")
+    values = get_args(plugin.options[key].type) if key else ("nothing",)
+    for value in values:
+        head = plugins.make(plugin, 1, options={key: value} if key else {})
+        assert head.conditions_on == value
+
+
+def test_an_older_edition_may_have_had_other_options() -> None:
+    older = upstream("cpc", {"gone": 1}, edition=0)
+    assert not any("gone" in each for each in implied.unlike(older))
 
 
 def test_no_file_that_a_record_names_is_run(tmp_path: Path) -> None:

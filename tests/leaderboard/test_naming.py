@@ -9,9 +9,10 @@ import pytest
 
 from serbench.leaderboard import store
 from serbench.leaderboard.identity import corrected_by, digest_of, fused_labels
+from serbench.leaderboard.marks import marks
 from serbench.leaderboard.reading import BrokenResultError
 from serbench.leaderboard.record import Corrected, Labels, Member, Result
-from serbench.leaderboard.submissions import add, marks
+from serbench.leaderboard.submissions import add
 from serbench.leaderboard.verifying import Verdict, verify
 
 from .result_samples import classified, own_run, record, scored

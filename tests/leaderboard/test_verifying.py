@@ -16,15 +16,18 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from serbench.cli import app
 from serbench.errors import SerbenchError
 from serbench.leaderboard import store, submissions, verifying
 from serbench.leaderboard.comparable import groups
 from serbench.leaderboard.corpora import Corpus
+from serbench.leaderboard.marks import marks
 from serbench.leaderboard.page.flags import of_row
 from serbench.leaderboard.record import Result, summed
 from serbench.leaderboard.standing import standing
-from serbench.leaderboard.submissions import add, marks, verify_marked
+from serbench.leaderboard.submissions import add, verify_marked
 from serbench.leaderboard.table import rank
 from serbench.leaderboard.verifying import verify, verify_all
 from serbench.runs.at_hand import AtHand
@@ -171,7 +174,7 @@ def test_what_verifies_is_taken_and_its_row_says_what_is_known(sound, zipped, tm
         f"{OWN_WORD}."
     ) in board.notes
     (again,) = add(source, mine, nowhere)
-    assert again.problems == ("it is there already",)
+    assert (again.problems, again.already) == ((), "it is there already")
 
 
 def test_with_the_corpus_the_row_says_so(zipped, tmp_path):
@@ -208,7 +211,8 @@ def test_what_was_not_verified_is_once_the_corpus_is_there(zipped, tmp_path):
     for _ in verify_marked(mine, shifted):
         pass
     (again,) = add(zipped, mine, corpus(GOOD))
-    assert again.problems == ("it is there already; its row now says that its truths are verified",)
+    assert again.problems == ()
+    assert again.already == "it is there already; its row now says that its truths are verified"
     assert "truth verified here" in said()
 
 
@@ -257,7 +261,7 @@ def test_a_run_of_ones_own_that_comes_back_is_not_marked(zipped, sound, tmp_path
     mine = tmp_path / "mine"
     shutil.copytree(sound.parent, mine / sound.parent.name)
     (found,) = add(zipped, mine, corpus(GOOD))
-    assert found.problems == ("it is there already",)
+    assert (found.problems, found.already) == ((), "it is there already")
     assert marks(mine) == {}
 
 
@@ -302,8 +306,9 @@ def test_another_result_of_the_recipe_is_not_replaced(sound, zipped, tmp_path):
 def test_what_has_not_all_seeds_of_its_recipe_is_named(sound):
     recipe = json.loads(sound.read_text())["recipe"] | {"seeds": [0, 1, 2]}
     rewritten(sound, recipe=recipe)
-    (said,) = verify(sound, nowhere).problems
-    assert said.startswith("its recipe asks for the seeds 0, 1, 2, but it has 0; repeat the run")
+    found = verify(sound, nowhere)
+    assert found.problems == ("its recipe asks for the seeds 0, 1, 2, but it has 0",)
+    assert found.remedy.startswith("repeat the run")
     shelf = store.read_all(sound.parents[1])
     assert shelf.entries == [], "neither ranked, shown nor compared"
     assert "the seeds 0, 1, 2, but it has 0" in str(shelf.problems[0])
@@ -404,6 +409,25 @@ def test_links_are_not_followed(sound, tmp_path):
     os.mkfifo(folder / f"{'cd' * 32}.json")
     with pytest.raises(SerbenchError, match="no results"):
         add(tmp_path / "linked", tmp_path / "mine", nowhere)
+
+
+def test_an_encrypted_zip_is_called_so(zipped, tmp_path):
+    content = bytearray(zipped.read_bytes())
+    at = content.index(b"PK\x01\x02")  # the first entry of the directory; its flags are at 8
+    content[at + 8] |= 1
+    zipped.write_bytes(content)
+    with pytest.raises(SerbenchError, match="is encrypted; send it without a password"):
+        add(zipped, tmp_path / "mine", nowhere)
+
+
+def test_what_was_sent_and_is_damaged_has_no_remedy_that_is_not_the_sender_s(sound, tmp_path):
+    sound.with_suffix(".parquet").write_bytes(b"")
+    mine = str(tmp_path / "mine")
+    sent = CliRunner().invoke(app, ["leaderboard", "add", str(sound.parents[1]), "--results", mine])
+    own = CliRunner().invoke(app, ["leaderboard", "verify", "--results", str(sound.parents[1])])
+    assert (sent.exit_code, own.exit_code) == (1, 1)
+    assert "--again" in own.stderr
+    assert "--again" not in sent.stderr
 
 
 def test_a_bomb_is_stopped_while_it_unpacks(tmp_path, monkeypatch):

@@ -12,8 +12,9 @@ import serbench
 from serbench.benchmarks import Classification
 from serbench.cli import app
 from serbench.leaderboard import beside, store
+from serbench.leaderboard.marks import marks
 from serbench.leaderboard.page.flags import of_row
-from serbench.leaderboard.submissions import add, marks
+from serbench.leaderboard.submissions import add
 from serbench.leaderboard.table import rank
 from serbench.leaderboard.verifying import verify
 from serbench.runs.remaking import remade

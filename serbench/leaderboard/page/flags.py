@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from serbench.leaderboard.columns import contaminated
 from serbench.leaderboard.comparable import disowned
-from serbench.leaderboard.identity import OTHER, is_own
+from serbench.leaderboard.identity import has_demo_weights
 from serbench.leaderboard.record import Result
 from serbench.leaderboard.table import Board, Row
 
@@ -104,7 +104,7 @@ def of_row(row: Row, mark: str = "") -> list[str]:
 
     Args:
         row: of a board.
-        mark: what is said of it that was sent in, as of `submissions.marks`.
+        mark: what is said of it that was sent in, as of `marks.marks`.
     """
     result = row.result
     said = {
@@ -128,7 +128,7 @@ def of_row(row: Row, mark: str = "") -> list[str]:
 def _origins(result: Result) -> Iterator[str]:
     """Yield where the weights are from, and what became of them."""
     said = {
-        "packaged": any(_packaged(result)),
+        "packaged": has_demo_weights(result),
         "local": "./" in result.labels.weights,
         "adapted": any(encoder.adaptation for encoder in result.encoders),
         "finetuned": any(encoder.finetuned for encoder in result.encoders),
@@ -136,14 +136,3 @@ def _origins(result: Result) -> Iterator[str]:
         "corrected": result.corrected is not None,
     }
     yield from (name for name, holds in said.items() if holds)
-
-
-def _packaged(result: Result) -> Iterator[bool]:
-    """Yield of each encoder whether its weights come with serbench; other code only says so."""
-    parts = result.recipe.get("upstreams")
-    if isinstance(parts, list):
-        own = [is_own(part) for part in parts]
-    else:  # a result that was made of others, or an older one
-        own = [OTHER not in result.labels.upstream] * len(result.encoders)
-    for encoder, ours in zip(result.encoders, own, strict=False):
-        yield ours and encoder.provenance.get("id", "").startswith("serbench/")

@@ -14,6 +14,7 @@ from serbench.progress import Silent
 from serbench.runs import recipe as recipes
 from serbench.runs.identity import changes, described
 from serbench.runs.job import Job
+from serbench.runs.result import sent
 
 if TYPE_CHECKING:
     from serbench.leaderboard.record import Result
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from serbench.runs.corpus import Prepared
     from serbench.runs.grids.plan import Plan
     from serbench.runs.recipe import Recipe
+
+_REMEDY = (
+    "--results FOLDER computes one here elsewhere, `serbench run --overwrite always` in its place"
+)
 
 
 class Corpora:
@@ -59,10 +64,10 @@ class Corpora:
 def compared(plan: Plan, results: Path, corpora: Corpora) -> Iterator[str]:
     """Compare finished runs with the data that are here, and yield what is to be told of that.
 
-    Those that are broken or of other data are put into `plan.changed`: they are no results of this
-    grid. Those that are incomplete go back to what is to do.
+    Those that are broken, sent in or of other data are put into `plan.changed`: they are no results
+    of this grid. Those that are incomplete go back to what is to do.
     """
-    broken = 0
+    broken, foreign = 0, 0
     begun: list[int] = []
     unknown: dict[str, int] = {}
     known: dict[str, str | None] = {}
@@ -72,6 +77,8 @@ def compared(plan: Plan, results: Path, corpora: Corpora) -> Iterator[str]:
             stored = _stored(recipe, results)
             if not stored.complete:
                 begun.append(number)
+            elif reason := sent(_place(recipe, results)):
+                plan.changed[number], foreign = f"{reason} {_REMEDY}", foreign + 1
             elif (changed := _changed(stored, recipe, corpora, known)) is not None:
                 plan.changed[number] = changed
         except BrokenResultError as error:
@@ -85,7 +92,9 @@ def compared(plan: Plan, results: Path, corpora: Corpora) -> Iterator[str]:
         yield f"incomplete, and to go on: {counted(len(begun), 'result')}"
     if broken:
         yield f"broken, which counts as failed: {counted(broken, 'result')}"
-    if other := len(plan.changed) - broken:
+    if foreign:
+        yield f"sent in, which counts as failed: {counted(foreign, 'result')}"
+    if other := len(plan.changed) - broken - foreign:
         yield f"of other data, which counts as failed: {counted(other, 'finished run')}"
 
 
@@ -95,8 +104,12 @@ def _stored(recipe: Recipe, results: Path) -> Result:
     Raises:
         BrokenResultError: its files are missing or damaged.
     """
+    return standing_of(_place(recipe, results)).result
+
+
+def _place(recipe: Recipe, results: Path) -> Path:
     name = recipes.make_benchmark(recipe.benchmark).name
-    return standing_of(store.place(results, name, recipe.digest())).result
+    return store.place(results, name, recipe.digest())
 
 
 def _mended(error: BrokenResultError) -> str:
@@ -133,8 +146,7 @@ def _changed(
         return None
     return (
         f"there is a result of this recipe, {stored.digest[:8]}, but of other data: not the same "
-        f"{found}. `serbench show {stored.digest[:8]}` shows it; --results FOLDER computes those "
-        "of the data here elsewhere, `serbench run --overwrite always` in its place"
+        f"{found}. `serbench show {stored.digest[:8]}` shows it; {_REMEDY}"
     )
 
 
