@@ -113,11 +113,11 @@ function refresh() {
 
 function sorter(key, label, descending, attributes = {}) {
   const own = state.sort?.key === key ? state.sort : null;
-  const current = own ?? (!state.sort && key === "rank" ? { descending: false } : null);
+  const current = own ?? (!state.sort && key === "rank" ? { descending: false } : null); // a board comes by rank
   return el("th", { role: "columnheader", scope: "col", ...attributes,
     "aria-sort": current ? (current.descending ? "descending" : "ascending") : null },
     el("button", { type: "button", onclick: () => {
-      change({ sort: { key, descending: own ? !own.descending : descending } });
+      change({ sort: { key, descending: current ? !current.descending : descending } });
       byId("table").querySelectorAll("thead button")[[...sortKeys(state.board)].indexOf(key)]?.focus();
     } }, label));
 }
