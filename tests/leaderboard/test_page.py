@@ -533,6 +533,29 @@ def test_the_keyboard_alone_is_enough(visit: Callable[..., Page], published: Pub
     assert page.evaluate("document.activeElement.textContent") == "WA"
 
 
+def test_closed_details_give_the_focus_to_their_row(
+    visit: Callable[..., Page], published: Published
+):
+    digest = published.results["best"][0].digest
+    page = visit(where=place_of(published, "best"))
+    there = "digest => document.activeElement.closest('tr')?.dataset.digest === digest"
+    page.wait_for_selector("#drawer .tiles")
+    page.keyboard.press("Escape")
+    page.wait_for_function(there, arg=digest)
+    assert page.evaluate("document.activeElement.className") == "open"
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#drawer[open] .tiles")
+    page.set_viewport_size({"width": 800, "height": 600})  # which draws the table anew
+    page.keyboard.press("Escape")
+    page.wait_for_function(there, arg=digest)
+    page.get_by_label("Search").fill("nothing like it")
+    page.get_by_label("Search").blur()
+    page.go_back()
+    page.wait_for_selector("#drawer[open] .tiles")
+    page.keyboard.press("Escape")
+    page.wait_for_function("() => document.activeElement.id === 'table'")  # the row is not drawn
+
+
 def test_ten_thousand_rows_stay_usable(
     visit: Callable[..., Page], published: Published, tmp_path: Path
 ):

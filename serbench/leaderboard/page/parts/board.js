@@ -1,6 +1,6 @@
 // One board at a time: its tools, and its rows a hundred at a time.
 const STEP = 100;
-const state = { board: null, query: "", upstream: "", downstream: "", remark: "", sort: null, shown: STEP, picked: [] };
+const state = { board: null, query: "", upstream: "", downstream: "", remark: "", sort: null, shown: STEP, picked: [], opened: null };
 
 // Columns have less room if they are many or the window is narrow; on a phone each has a line of its own.
 const PHONE = matchMedia("(max-width: 46rem)"), NARROW = matchMedia("(max-width: 62rem)"); // as in style.css
