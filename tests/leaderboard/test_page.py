@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 import pytest
 
+from serbench.benchmarks import Classification
 from serbench.leaderboard import comparing, table
 from serbench.leaderboard.export import to_csv
 from serbench.leaderboard.page import content, writing
@@ -28,7 +29,7 @@ from .page_samples import FORMULA, HOSTILE, LAYERS
 from .result_samples import classified, record, scored
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, FloatRect, Locator, Page
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 RECIPE = 'downstream = "<b>ecapa</b>"\n'
@@ -136,6 +137,85 @@ def test_everything_fits_and_says_what_it_ranks(
     assert page.evaluate(wide) == width
 
 
+def lines_of(texts: Locator) -> list[int]:
+    """Return over how many lines each text runs."""
+    return texts.evaluate_all("""texts => texts.map(text => {
+        const range = document.createRange();
+        range.selectNodeContents(text);
+        return new Set([...range.getClientRects()].map(box => Math.round(box.top))).size;
+    })""")
+
+
+def test_on_a_phone_the_table_is_near_and_little_covers_it(
+    visit: Callable[..., Page], published: Published
+):
+    page = visit(380, home_of(published, "best"))
+
+    def box(selector: str) -> FloatRect:
+        found = page.locator(selector).bounding_box()
+        assert found is not None
+        return found
+
+    assert box("#table")["y"] < 1_250
+    assert box(".boards")["height"] < 300
+    current = box(".boards a[aria-current]")
+    assert 0 <= current["x"] <= current["x"] + current["width"] <= 380
+    for number in range(2):
+        page.locator(".pick input").nth(number).check()
+        assert box("#tray")["height"] < 90
+
+
+def test_words_are_whole_in_the_details_on_a_phone(
+    visit: Callable[..., Page], published: Published
+):
+    page = visit(380, place_of(published, "affect"))
+    page.wait_for_selector("#drawer .tiles")
+    folds = page.get_by_role("region", name="Folds")
+    names = folds.locator("tbody th")
+    names.evaluate_all(
+        "all => all.forEach(each => { each.textContent = `fold ${each.textContent}` })"
+    )
+    assert set(lines_of(names)) == {1}
+    assert lines_of(page.get_by_role("button", name="Close")) == [1]
+    folds.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("() => document.activeElement.scrollLeft > 20")
+    first, whole = names.first.bounding_box(), folds.bounding_box()
+    assert first is not None
+    assert whole is not None
+    assert first["x"] == pytest.approx(whole["x"]), "the names stay while the numbers move"
+
+
+def test_seven_emotions_fit_a_phone(visit: Callable[..., Page], tmp_path: Path):
+    seven = Classification(
+        ("anger", "boredom", "disgust", "fear", "happiness", "neutral", "sadness"), "emotion"
+    )
+    rows = classified(2.0)
+    rows = rows.assign(**{f"score:{each}": 0.0 for each in ("boredom", "disgust", "fear")})
+    boards = table.rank([(scored(record(seven), rows), rows)], recommend=lambda _: {})
+    path = writing.publish(boards, tmp_path, title="x", marks={}, written=lambda _: RECIPE)
+    page = visit(380, path=path)
+    page.locator(".open").first.click()
+    page.wait_for_selector("#drawer .tiles")
+    matrix = page.get_by_role("region", name="Confusions")
+    assert lines_of(matrix.locator("tbody th")) == [1] * 7
+    assert matrix.evaluate("box => box.scrollWidth - box.clientWidth") == 0
+    heads = matrix.locator("thead th").evaluate_all(
+        "all => all.map(each => each.getBoundingClientRect()).map(box => box.height > box.width)"
+    )
+    assert heads == [True] * 7, "upright beside each other"
+
+
+def test_a_tablet_shows_all_columns_of_a_corpus_of_emotions(
+    visit: Callable[..., Page], published: Published
+):
+    page = visit(768, home_of(published, "best"))
+    room = "box => box.clientWidth - box.scrollWidth"
+    assert page.locator("#table").evaluate(room) == 0
+    page.set_viewport_size({"width": 380, "height": 800})
+    assert page.locator(".ranks.many").count() == 0
+
+
 def test_a_click_on_a_heading_sorts_and_another_turns_it(
     visit: Callable[..., Page], published: Published
 ):
@@ -145,6 +225,10 @@ def test_a_click_on_a_heading_sorts_and_another_turns_it(
     digests = "rows => rows.map(row => row.dataset.digest)"
     rows = page.locator(".ranks tbody tr")
     assert rows.evaluate_all(digests) == by_rank
+    ranks = page.get_by_role("columnheader", name="#")
+    assert ranks.get_attribute("aria-sort") == "ascending"
+    ranks.get_by_role("button").click()
+    assert ranks.get_attribute("aria-sort") == "descending", "the first click turns it, too"
     heading = page.get_by_role("columnheader", name="macro F1")
     heading.get_by_role("button").click()
     up = sorted(board.rows, key=lambda row: row.values["macro_f1"].mean)
@@ -152,12 +236,13 @@ def test_a_click_on_a_heading_sorts_and_another_turns_it(
     assert heading.get_attribute("aria-sort") == "descending"
     heading.get_by_role("button").click()
     assert rows.evaluate_all(digests) == [row.result.digest for row in up]
-    page.get_by_role("columnheader", name="#").get_by_role("button").click()
+    ranks.get_by_role("button").click()
+    assert rows.evaluate_all(digests) == by_rank
     # whatever has no rank stands last, also when it is turned round
-    page.get_by_role("columnheader", name="#").get_by_role("button").click()
-    ranks = shown(page, ".ranks tbody .rank")
-    assert ranks[-1] == "\N{EN DASH}"
-    assert [int(rank) for rank in ranks[:-1]] == sorted(map(int, ranks[:-1]), reverse=True)
+    ranks.get_by_role("button").click()
+    *numbers, last = shown(page, ".ranks tbody .rank")
+    assert last == "\N{EN DASH}"
+    assert [int(rank) for rank in numbers] == sorted(map(int, numbers), reverse=True)
 
 
 def test_rows_are_found_by_words_and_by_what_they_are(
@@ -446,6 +531,29 @@ def test_the_keyboard_alone_is_enough(visit: Callable[..., Page], published: Pub
     page.get_by_role("columnheader", name="WA").get_by_role("button").focus()
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.textContent") == "WA"
+
+
+def test_closed_details_give_the_focus_to_their_row(
+    visit: Callable[..., Page], published: Published
+):
+    digest = published.results["best"][0].digest
+    page = visit(where=place_of(published, "best"))
+    there = "digest => document.activeElement.closest('tr')?.dataset.digest === digest"
+    page.wait_for_selector("#drawer .tiles")
+    page.keyboard.press("Escape")
+    page.wait_for_function(there, arg=digest)
+    assert page.evaluate("document.activeElement.className") == "open"
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#drawer[open] .tiles")
+    page.set_viewport_size({"width": 800, "height": 600})  # which draws the table anew
+    page.keyboard.press("Escape")
+    page.wait_for_function(there, arg=digest)
+    page.get_by_label("Search").fill("nothing like it")
+    page.get_by_label("Search").blur()
+    page.go_back()
+    page.wait_for_selector("#drawer[open] .tiles")
+    page.keyboard.press("Escape")
+    page.wait_for_function("() => document.activeElement.id === 'table'")  # the row is not drawn
 
 
 def test_ten_thousand_rows_stay_usable(

@@ -1,6 +1,11 @@
 // One board at a time: its tools, and its rows a hundred at a time.
 const STEP = 100;
-const state = { board: null, query: "", upstream: "", downstream: "", remark: "", sort: null, shown: STEP, picked: [] };
+const state = { board: null, query: "", upstream: "", downstream: "", remark: "", sort: null, shown: STEP, picked: [], opened: null };
+
+// Columns have less room if they are many or the window is narrow; on a phone each has a line of its own.
+const PHONE = matchMedia("(max-width: 46rem)"), NARROW = matchMedia("(max-width: 62rem)"); // as in style.css
+for (const each of [PHONE, NARROW]) each.addEventListener("change", () => refresh());
+const tight = (board) => !PHONE.matches && (NARROW.matches || board.columns.length > 5);
 
 const headOf = (column) => `${column.title}${column.dimension ? ` ${column.dimension}` : ""}`;
 const keyOf = (sort) => {
@@ -23,8 +28,12 @@ function common(board) {
 function showBoard(board) {
   Object.assign(state, { board, query: "", upstream: "", downstream: "", remark: "", sort: null, shown: STEP, picked: [] });
   for (const link of document.querySelectorAll("[data-board]")) {
-    if (link.dataset.board === board.id) link.setAttribute("aria-current", "true");
-    else link.removeAttribute("aria-current");
+    if (link.dataset.board === board.id) {
+      link.setAttribute("aria-current", "true");
+      // on a small screen the boards stand in a row; scrollIntoView would scroll the page, too
+      const card = link.parentElement, row = card.parentElement;
+      row.scrollLeft = card.offsetLeft - (row.clientWidth - card.offsetWidth) / 2;
+    } else link.removeAttribute("aria-current");
   }
   const ranking = board.columns[0];
   const over = board.speakers > 1 ? ` Whiskers: 95 % intervals over ${board.speakers} speakers.` : "";
@@ -94,7 +103,7 @@ function refresh() {
   const drawn = rows.slice(0, shown);
   byId("count").textContent = rows.length === board.rows.length ? plural(rows.length, "row") : `${rows.length} of ${plural(board.rows.length, "row")}`;
   byId("table").replaceChildren(rows.length
-    ? el("table", { class: board.columns.length > 5 ? "ranks many" : "ranks", role: "table", "aria-labelledby": "board-title" }, heading(board, range),
+    ? el("table", { class: tight(board) ? "ranks many" : "ranks", role: "table", "aria-labelledby": "board-title" }, heading(board, range),
       el("tbody", { role: "rowgroup" }, drawn.map((row, i) => line(board, row, drawn[i - 1], range, best))))
     : el("p", { class: "none" }, "No row is like this. Take a word or a filter away."));
   byId("more").replaceChildren(...(rows.length > shown ? [
@@ -104,11 +113,11 @@ function refresh() {
 
 function sorter(key, label, descending, attributes = {}) {
   const own = state.sort?.key === key ? state.sort : null;
-  const current = own ?? (!state.sort && key === "rank" ? { descending: false } : null);
+  const current = own ?? (!state.sort && key === "rank" ? { descending: false } : null); // a board comes by rank
   return el("th", { role: "columnheader", scope: "col", ...attributes,
     "aria-sort": current ? (current.descending ? "descending" : "ascending") : null },
     el("button", { type: "button", onclick: () => {
-      change({ sort: { key, descending: own ? !own.descending : descending } });
+      change({ sort: { key, descending: current ? !current.descending : descending } });
       byId("table").querySelectorAll("thead button")[[...sortKeys(state.board)].indexOf(key)]?.focus();
     } }, label));
 }
@@ -153,7 +162,7 @@ function line(board, row, before, range, best) {
 function cell(column, row, i) {
   const [mean, std, seeds] = row.values[i];
   const spread = mean == null ? [] : [std == null ? "" : `± ${number(std)}`, seeds == null ? "" : `(${number(seeds)})`].filter(Boolean);
-  const lines = state.board.columns.length > 5 ? spread : [spread.join(" ")].filter(Boolean);
+  const lines = tight(state.board) ? spread : [spread.join(" ")].filter(Boolean);
   return el("td", { role: "cell", class: `number${i ? "" : " ranking"}`, "data-label": headOf(column) },
     el("span", { class: "value" }, number(mean)),
     lines.map((text) => el("small", {}, text)),
@@ -204,12 +213,17 @@ function pick(row, box) {
   tray();
 }
 
+// Whose weights they are is left out where there is no room: the rows themselves are marked.
+const named = (row) => el("strong", {}, row.upstream,
+  row.weights === "-" ? null : el("span", { class: "roomy" }, ` ${row.weights}`), ` + ${row.downstream}`);
+
 function tray() {
   const [a, b] = state.picked, node = byId("tray");
   node.hidden = !a;
   if (!a) return;
   node.replaceChildren(el("div", { class: "wrap" },
-    el("p", {}, el("strong", {}, nameOf(a)), b ? [" or ", el("strong", {}, nameOf(b)), "?"] : ": mark another row to compare it with."),
+    el("p", {}, el("span", {}, named(a), b ? "" : ":"), " ",
+      b ? el("span", {}, "or ", named(b), "?") : "mark another row to compare it with."),
     el("button", { type: "button", class: "first", disabled: !b, id: "compare", onclick: () => openComparison(state.board, a, b) }, "Compare"),
     el("button", { type: "button", onclick: () => { state.picked = []; refresh(); tray(); } }, "Clear")));
 }

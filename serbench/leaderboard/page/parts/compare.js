@@ -93,5 +93,6 @@ function settings(one, other) {
   const [mine, theirs] = [new Map(leaves(one)), new Map(leaves(other))];
   const keys = [...new Set([...mine.keys(), ...theirs.keys()])].filter((key) => mine.get(key) !== theirs.get(key));
   if (!keys.length) return el("p", {}, "None.");
-  return plainTable(["setting", "A", "B"], keys.map((key) => [key, mine.get(key) ?? "–", theirs.get(key) ?? "–"]), "Settings that differ");
+  const broken = (key) => key.split(/(?<=\.)/).map((part) => [part, el("wbr")]); // at its dots, where it must
+  return plainTable(["setting", "A", "B"], keys.map((key) => [broken(key), mine.get(key) ?? "–", theirs.get(key) ?? "–"]), "Settings that differ");
 }

@@ -1,5 +1,6 @@
 async function openDetail(board, row) {
   remember(row.digest.slice(0, 12));
+  state.opened = row;
   if (tooOld()) return;
   const found = await detailOf(board, row);
   const known = [...row.notes.map((note) => board.notes[note - 1]), ...found.about];

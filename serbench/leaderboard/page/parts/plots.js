@@ -16,8 +16,8 @@ function rangeOf(rows) {
   return [least - room, most + room];
 }
 
-// How wide the column of the whiskers is drawn: less beside many columns of numbers.
-const drawnWidth = (board) => (board.columns.length > 5 ? 200 : 340);
+// How wide the column of the whiskers is drawn.
+const drawnWidth = (board) => (tight(board) ? 150 : 340);
 
 function whisker(row, range, best, top, width) {
   const mean = row.values[0][0];

@@ -47,7 +47,14 @@ for (const link of document.querySelectorAll("[data-board]")) {
   });
 }
 byId("drawer").addEventListener("close", () => {
-  if (!byId("drawer").open) remember(state.board.id); // the way back may have opened another by now
+  const drawer = byId("drawer"), focused = document.activeElement;
+  if (drawer.open) return; // the way back may have opened another by now
+  remember(state.board.id);
+  // the browser gives the focus back to what was clicked; details that were opened by their address,
+  // or whose table was drawn anew meanwhile, have nothing of that kind. A row far down is not drawn.
+  if (state.opened && (focused === document.body || drawer.contains(focused))) {
+    (document.querySelector(`[data-digest="${state.opened.digest}"] .open`) ?? byId("table")).focus();
+  }
 });
 byId("drawer").addEventListener("click", (event) => { if (event.target === byId("drawer")) byId("drawer").close(); });
 function follow() {
