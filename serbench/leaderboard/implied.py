@@ -156,13 +156,15 @@ def _complete(plugin: plugins.Plugin, part: Mapping[str, Any]) -> dict[str, Any]
     """Return all options of a part of a recipe, of which older ones may lack some.
 
     Raises:
-        SerbenchError: there is no such option, or no such value of one.
+        SerbenchError: there is no such edition, no such option, or no such value of one.
     """
-    edition = part.get("edition", 1)
-    if edition > plugin.constants.get("EDITION", 1):
-        msg = f"edition {edition} of '{plugin.name}' is newer than this serbench; upgrade it"
+    edition, today = part.get("edition", 1), plugin.constants.get("EDITION", 1)
+    if edition not in range(1, today + 1):
+        msg = (
+            f"'{plugin.name}' has the editions 1 to {today} here, not {edition!r}; update serbench"
+        )
         raise SerbenchError(msg)
-    if edition < plugin.constants.get("EDITION", 1):  # whatever it could be then
+    if edition < today:  # whatever it could be then
         return {**plugins.defaults(plugin), **part["options"]}
     return plugins.validate(plugin, part["options"])
 
