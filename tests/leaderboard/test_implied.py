@@ -216,7 +216,8 @@ def test_a_head_says_without_its_code_on_what_it_conditions(name: str) -> None:
 def test_an_older_edition_may_have_had_other_options(monkeypatch: pytest.MonkeyPatch) -> None:
     then = plugins.find("upstreams", "fbank")
     now = replace(then, constants={**then.constants, "EDITION": 2})
-    monkeypatch.setattr(implied, "own_plugin", lambda kind, name: now if name == "fbank" else None)
+    known = {"fbank": now, "mean_pool": plugins.find("downstreams", "mean_pool")}
+    monkeypatch.setattr(implied, "own_plugin", lambda _, name: known[name])
     older, same = (
         " ".join(implied.unlike(upstream("fbank", {"gone": 1}, edition=edition)))
         for edition in (1, 2)
