@@ -8,11 +8,12 @@ written. What is made once for many runs (features, adapted and fine-tuned weigh
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,7 +44,8 @@ def results_folder(given: str | Path, tell: Callable[[str], object] = lambda tex
     """Return the folder of results that `--results` means; of a URL, one that is like it now.
 
     What is here and not there (any more) is kept, and put there: nothing is lost with a folder that
-    is not mounted, or a bucket that was emptied.
+    is not mounted, or a bucket that was emptied. A result that was written here and could not be
+    put there takes the place of what came there meanwhile.
 
     Args:
         given: a path, or a URL.
@@ -66,12 +68,15 @@ def results_folder(given: str | Path, tell: Callable[[str], object] = lambda tex
         with _reached(url, remedy):  # nothing is left here of a URL that is none
             _Place.at(url).found()
     with _noted(root, url, remedy) as (place, seen):
-        if lost := _pull(place, root, seen):
+        own = _unsent(root, seen)
+        if lost := _pull(place, root, seen, own):
             tell(
                 f"warning: {len(lost)} files of results are not at '{url}' any more; they are kept "
                 f"in '{root}', and put there again"
             )
         _push(place, root, seen, _files(root))
+        for result in own:
+            _clear(place, root, seen, result)
     return root
 
 
@@ -120,11 +125,7 @@ def publish(path: Path) -> None:
         return
     with _noted(root) as (place, seen):
         _push(place, root, seen, path.parent.glob(f"{path.stem}.*"))
-        gone = [name for name in seen if _of(name, path, root) and not (root / name).exists()]
-        for name in gone:
-            with suppress(FileNotFoundError):
-                place.files.rm(f"{place.root}/{name}")
-            del seen[name]
+        _clear(place, root, seen, _result(path.relative_to(root).as_posix()))
 
 
 def fetch(folder: Path, last: str, tell: Callable[[str], object]) -> bool:
@@ -284,10 +285,6 @@ def _last(paths: Iterable[Path]) -> list[Path]:
     return sorted(paths, key=lambda path: (path.name == SUMS, path.suffix == ".json", path))
 
 
-def _of(name: str, path: Path, root: Path) -> bool:
-    return name.startswith(path.with_suffix("").relative_to(root).as_posix() + ".")
-
-
 def _here(path: Path) -> tuple[int, int]:
     known = path.stat()
     return known.st_size, known.st_mtime_ns
@@ -310,8 +307,36 @@ def _noted(
                 fresh.write_text(json.dumps({"url": about["url"], "seen": seen}))
 
 
-def _pull(place: _Place, root: Path, seen: dict[str, _Seen]) -> list[str]:
+def _unsent(root: Path, seen: Mapping[str, _Seen]) -> set[str]:
+    """Return the results that were written here since both sides were alike, and are here alone."""
+    records = {
+        path.relative_to(root).as_posix(): path for path in _files(root) if path.suffix == ".json"
+    }
+    return {
+        _result(name)
+        for name, path in records.items()
+        if name not in seen or seen[name].here != _here(path)
+    }
+
+
+def _clear(place: _Place, root: Path, seen: dict[str, _Seen], result: str) -> None:
+    """Remove there what a result has not here, such as tables of an older one or a mark."""
+    for path in place.files.glob(f"{glob.escape(place.root)}/{result}.*"):
+        name = path[len(place.root) :].lstrip("/")
+        if not (root / name).exists():
+            with suppress(FileNotFoundError):
+                place.files.rm(path)
+            seen.pop(name, None)
+
+
+def _pull(place: _Place, root: Path, seen: dict[str, _Seen], own: Container[str] = ()) -> list[str]:
     """Fetch what is new or other there; of a result that was replaced there, remove the old tables.
+
+    Args:
+        place: there.
+        root: here.
+        seen: what both sides had when they were alike; changed.
+        own: results that are left as they are here.
 
     Returns:
         What is here alone although it was there: nobody says that it is not wanted any more.
@@ -321,6 +346,8 @@ def _pull(place: _Place, root: Path, seen: dict[str, _Seen]) -> list[str]:
     replaced: set[str] = set()
     for name in [path.as_posix() for path in _last(map(Path, found))]:
         known, version = seen.get(name), found[name]
+        if _result(name) in own:
+            continue
         if known is None or known.there != version or not (root / name).exists():
             before = _content(root / name)
             if _content(_download(place, name, root)) != before is not None:

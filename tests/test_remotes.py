@@ -11,6 +11,7 @@ import pytest
 from serbench import remotes
 from serbench.durable import SUMS, harm, seal
 from serbench.errors import SerbenchError
+from serbench.leaderboard.beside import ADDED
 from serbench.leaderboard.store import read_all, save
 
 from .leaderboard.result_samples import classified, record
@@ -105,6 +106,47 @@ def test_what_could_not_be_put_there_goes_with_the_next_command(at, memory, monk
     assert not memory.store
     remotes.results_folder(URL)
     assert any(name.endswith(f"{record().digest}.json") for name in memory.store)
+
+
+def test_what_could_not_be_put_there_is_not_lost_to_what_came_there_meanwhile(
+    at, memory, monkeypatch
+) -> None:
+    at("first")
+    folder = remotes.results_folder(URL)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(memory), "put_file", lambda *_: 1 / 0)
+        with pytest.raises(SerbenchError, match="kept on this machine"):
+            save(record(), classified(1.0), folder)
+    (own,) = read_all(folder).entries
+    at("second")
+    other = save(record(), classified(3.0), remotes.results_folder(URL))
+    other.with_suffix(ADDED).write_text("verified\n")
+    remotes.publish(other)
+    at("first")
+    for _ in range(2):
+        (entry,) = read_all(remotes.results_folder(URL)).entries
+        assert entry.predictions.equals(own.predictions)
+    at("third")
+    theirs = remotes.results_folder(URL)
+    assert read_all(theirs).entries[0].predictions.equals(own.predictions)
+    assert not [*theirs.rglob(f"*{ADDED}")], "it is a run, and was not sent in"
+
+
+def test_a_run_takes_the_place_of_what_was_sent_in_while_it_went_on(at) -> None:
+    at("first")
+    folder = remotes.results_folder(URL)
+    at("second")
+    other = save(record(), classified(3.0), remotes.results_folder(URL))
+    other.with_suffix(ADDED).write_text("verified\n")
+    remotes.publish(other)
+    at("first")
+    save(record(), classified(1.0), folder)
+    (own,) = read_all(folder).entries
+    for machine in ("first", "second"):
+        at(machine)
+        here = remotes.results_folder(URL)
+        assert read_all(here).entries[0].predictions.equals(own.predictions)
+        assert not [*here.rglob(f"*{ADDED}")]
 
 
 def test_a_record_comes_last_so_that_none_is_without_its_predictions(at, memory, monkeypatch):

@@ -18,6 +18,7 @@ from serbench.leaderboard import implied
 from serbench.leaderboard.cards import published
 from serbench.leaderboard.comparing import called
 from serbench.leaderboard.figures import ends
+from serbench.leaderboard.notes import SENT
 from serbench.leaderboard.page.flags import FLAGS, of_board, of_row
 from serbench.leaderboard.table import Board, Row
 
@@ -159,7 +160,7 @@ def _fate(row: Row, best: Mapping[str, Row], marks: Mapping[str, str]) -> str:
     models = published(row)
     if not models:
         return "of weights without an id on the hub"
-    if row.result.digest in marks:
+    if _was_sent(row, marks):
         return "sent in"
     if any(implied.unlike(row.result)):
         return "not verified"
@@ -182,7 +183,12 @@ def _is_proven(row: Row, marks: Mapping[str, str]) -> bool:
 
     Nobody knows that of one that was sent in: truths can be verified, predictions cannot.
     """
-    return row.result.digest not in marks and not any(implied.unlike(row.result))
+    return not _was_sent(row, marks) and not any(implied.unlike(row.result))
+
+
+def _was_sent(row: Row, marks: Mapping[str, str]) -> bool:
+    """Return whether a row, or a run that it was made of, was sent in."""
+    return row.result.digest in marks or any(SENT in said for said in row.result.noted)
 
 
 def _entry(board: Board, row: Row, where: DataSet, url: str | None) -> EvalResultEntry:

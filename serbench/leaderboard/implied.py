@@ -126,6 +126,10 @@ def _upstreams(result: Result) -> Iterator[str]:
     if len(parts) != len(result.encoders):
         yield f"its recipe has {len(parts)} upstreams, and the record {len(result.encoders)}"
         return
+    if len(parts) == 1 and result.recipe.get("finetune") and result.finetuned is None:
+        yield f"its recipe fine-tunes '{parts[0]['name']}', and the record says that nothing was"
+    if result.noted:
+        yield "its record has notes of the runs that it was made of, and it was made of none"
     for part, encoder in zip(parts, result.encoders, strict=True):
         if encoder.finetuned is not None and not result.recipe.get("finetune"):
             yield f"its recipe does not fine-tune '{part['name']}', and the record says so"
@@ -211,11 +215,19 @@ def _published(
     weights: Any = options.get("weights")
     said = encoder.provenance.get("id", "")
     known = plugin.sizes[weights]["id"] if weights in plugin.sizes else weights
+    if plugin.sizes and not local and "/" not in str(known) and known not in _words(plugin):
+        yield f"its recipe has weights '{known}', which are no published size, hub id or folder"
     if not local and isinstance(known, str) and "/" in known:
         if said != known:
             yield f"its recipe is of the weights '{known}', and the record says '{said}'"
     elif "/" in said and not said.startswith(f"{plugin.name}/"):
         yield f"its recipe is of no published weights, and the record says '{said}'"
+
+
+def _words(plugin: plugins.Plugin) -> set[Any]:
+    """Return what the option `weights` may be beside sizes, ids and folders."""
+    types = get_args(plugin.options["weights"].type)
+    return {word for each in types for word in get_args(each)}
 
 
 def _heard(result: Result) -> Iterator[str]:
@@ -242,7 +254,7 @@ def _steps(result: Result) -> Iterator[str]:
         named = plugins.builtin("postprocessors", step["name"])
         if not _is_own(step) and not named:
             continue
-        given = step.get("options", {})
-        made = plugins.make(own_plugin("postprocessors", step["name"]), options=given)
+        plugin = own_plugin("postprocessors", step["name"])
+        made = plugins.make(plugin, options=_complete(plugin, step))
         if made.oracle and (result.corrected is None or not result.corrected.oracle):
             yield f"'{step['name']}' looks at the truths of the test part, and the record denies it"

@@ -9,6 +9,8 @@ from serbench.errors import SerbenchError
 from serbench.leaderboard.across import Systems
 from serbench.leaderboard.comparing import called
 from serbench.leaderboard.figures import chance, number
+from serbench.leaderboard.identity import has_demo_weights
+from serbench.leaderboard.notes import SMALL
 from serbench.leaderboard.record import Labels
 from serbench.leaderboard.table import Board, Row
 
@@ -100,6 +102,9 @@ def _matrix(title: str, ranked: list[tuple[str, str, Row]], sentences: list[str]
         cells.setdefault((name, column), row)  # boards have the best first
     if several:
         sentences.append("Where rows of one name differ in settings, the best of them is shown.")
+    small = [name for (name, _), row in cells.items() if has_demo_weights(row.result)]
+    if small:
+        sentences.append(f"{SMALL}: {', '.join(dict.fromkeys(small))}.")
     rows = dict.fromkeys(name for name, _, _ in ranked)
     columns = dict.fromkeys(column for _, column, _ in ranked)
     return Matrix(title, tuple(rows), tuple(columns), cells, tuple(sentences))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from serbench.leaderboard import identity, implied
+from serbench.leaderboard import identity, implied, notes
 from serbench.leaderboard.listing import some
 from serbench.leaderboard.reading import BrokenResultError, read_record
 from serbench.leaderboard.record import Labels, Result
@@ -107,6 +107,17 @@ def _unlike(result: Result, runs: Sequence[Result], *, whole: bool) -> Iterator[
             yield f"{which} looked at the truths of the test part, and the record denies it"
         if run.transductive and not result.transductive:
             yield f"{which} heard the test part, and the record denies it"
+        if run.conditioning is not None and result.conditioning is None:
+            yield f"the head of {which} was told who speaks, and the record denies it"
+    # whether a run was sent in, another folder than that of the runs does not know
+    must, may = (
+        {said for run in runs for said in notes.to_hand_on(run, sent=sent)}
+        for sent in (False, True)
+    )
+    if lacking := must - {*result.noted}:
+        yield f"it lacks notes of the runs that it was made of: {some([*lacking])}"
+    if whole and (more := {*result.noted} - may):
+        yield f"it has notes that no run gives it: {some([*more])}"
     known = list(dict.fromkeys(each.model_dump_json() for run in runs for each in run.encoders))
     if whole and known != [each.model_dump_json() for each in result.encoders]:
         yield "its upstreams are not those of the runs that it was made of"

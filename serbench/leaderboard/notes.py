@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 NAMED = 3
 """How many utterances, or rows, a sentence names before it only counts."""
+SMALL = (
+    "Small demo weights, which come with serbench and were trained on some hours of speech, no "
+    "published encoder"
+)
+SENT = "It was sent in, and nobody trained it here."
 
 _MISSING = "nothing"
 # Of the scores in every record, and what each metric has in `by_fold` and `by_speaker`.
@@ -260,8 +265,7 @@ def to_hand_on(result: Result, *, sent: bool) -> list[str]:
         result: the run.
         sent: whether somebody sent it.
     """
-    foreign = "It was sent in, and nobody trained it here." * sent
-    own = (*_together(result), *_fewer_averaged(result), _control(result), foreign)
+    own = (*_together(result), *_fewer_averaged(result), _control(result), SENT * sent)
     return [*(f"Of {result.digest[:8]}: {said}" for said in own if said), *result.noted]
 
 
@@ -278,10 +282,15 @@ def about_adaptation(result: Result) -> list[str]:
 
 def _together(result: Result) -> Iterator[str]:
     """Yield that the upstreams of a run were trained with its head."""
-    training = result.recipe.get("training")
-    if isinstance(training, dict) and training.get("finetune"):
+    if trained_together(result):
         which = "Upstream" if len(result.encoders) == 1 else "Upstreams"
         yield f"{which} trained together with the head, with labels, for each fold and seed."
+
+
+def trained_together(result: Result) -> bool:
+    """Return whether the upstreams of a run were trained with its head."""
+    training = result.recipe.get("training")
+    return isinstance(training, dict) and bool(training.get("finetune"))
 
 
 def averaged_epochs(fits: Sequence[Fit]) -> str | None:
@@ -349,10 +358,7 @@ def _conditioned(result: Result) -> str | None:
 def _small(result: Result) -> str | None:
     if not has_demo_weights(result):
         return None
-    return (
-        "Small demo weights, which come with serbench and were trained on some hours of speech: no "
-        "published encoder."
-    )
+    return f"{SMALL}."
 
 
 def _contaminated(result: Result, encoder: Encoder) -> str | None:

@@ -22,6 +22,7 @@ from serbench.leaderboard.evaluations import (
     evaluations,
     keep,
 )
+from serbench.leaderboard.notes import SENT
 from serbench.leaderboard.record import LeftOut
 from serbench.leaderboard.table import Board, Row
 from serbench.runs import recipe
@@ -116,6 +117,9 @@ def test_what_was_sent_says_so_and_is_not_on_the_hub() -> None:
         assert f"- **{flag}**: " in card(board, row, None, mark)
         assert evaluations(own, where, marks={made.digest: mark}) == {}
         assert "1 sent in" in " ".join(account(own, where, {made.digest: mark}))
+    later = made.model_copy(update={"noted": (f"Of {made.digest[:8]}: {SENT}",)})
+    derived = [replace(board, rows=(replace(row, standing=replace(row.standing, result=later)),))]
+    assert evaluations(derived, where) == {}, "what is made of it is no better known"
 
 
 def test_the_id_of_weights_is_believed_of_those_that_the_recipe_names() -> None:

@@ -16,6 +16,7 @@ from serbench.benchmarks import Classification
 from serbench.leaderboard import implied, store
 from serbench.leaderboard.builtin import own_benchmark, recorded
 from serbench.leaderboard.identity import corrected_by, digest_of
+from serbench.leaderboard.notes import SENT, to_hand_on
 from serbench.leaderboard.record import (
     Adaptation,
     BenchmarkRecord,
@@ -163,6 +164,13 @@ FORGED = {
         lambda: upstream("tapt_hubert", {"weights": "./nano"}, contents={"weights": "ab" * 32}),
         "adapts 'tapt_hubert', and the record says that nothing was",
     ),
+    "fine-tuning denied": (
+        lambda: run({"finetune": True}), "fine-tunes 'fbank', and the record says that nothing was"
+    ),
+    "weights of nowhere": (
+        lambda: upstream("hubert", {"weights": "Nano"}), "no published size, hub id or folder"
+    ),
+    "notes of its own": (lambda: run(noted=("Trained again here.",)), "it was made of none"),
     "weights unsaid": (lambda: upstream("tapt_hubert", {}), "adapts 'tapt_hubert'"),
     "demo weights denied": (
         lambda: upstream("hubert", {}), "of the weights 'serbench/hubert-nano', and the record says"
@@ -255,6 +263,11 @@ def corrected(before: Result, *steps: str, **changes: Any) -> Result:
 def test_a_step_that_looks_at_truths_is_known_by_its_name() -> None:
     assert [*implied.unlike(corrected(run(), "pldc"))] == []
     assert "looks at the truths" in " ".join(implied.unlike(corrected(run(), "oracle")))
+    newer = corrected(run(), "pldc")
+    (step,) = newer.recipe["postprocess"]  # type: ignore[misc]
+    plain = newer.recipe | {"postprocess": [{**step, "edition": 99}]}  # type: ignore[dict-item]
+    told = " ".join(implied.unlike(newer.model_copy(update={"recipe": plain})))
+    assert "not 99; update serbench" in told
 
 
 def kept(result: Result, root: Path) -> Path:
@@ -268,6 +281,8 @@ def kept(result: Result, root: Path) -> Path:
         ({"protocol": ProtocolRecord(name="speaker_folds", options={"k": 3})}, "another benchmark"),
         ({"provenance": HUBERT}, "its upstreams are not those"),
         ({"adaptation": ADAPTED}, "its upstreams are not those"),
+        ({"noted": ("Trained again here.",)}, "notes that no run gives it: Trained again here."),
+        ({"noted": (f"Of {own_run().digest[:8]}: {SENT}",)}, None),
     ],
 )
 def test_a_corrected_run_is_as_the_run_that_is_there(changes, said, tmp_path: Path) -> None:
@@ -275,6 +290,23 @@ def test_a_corrected_run_is_as_the_run_that_is_there(changes, said, tmp_path: Pa
     found = verify(kept(corrected(own_run(), "pldc", **changes), tmp_path), lambda _: None)
     assert found.unsure == ""
     assert said in " ".join(found.problems) if said else found.problems == ()
+
+
+def test_what_must_be_said_of_a_run_is_said_of_what_is_made_of_it(tmp_path: Path) -> None:
+    told = {"conditioning": Conditioning(on="id", tested=3, unseen=3)}
+    plain: dict[str, Any] = {**own_run("speaker_mlp").recipe}
+    plain["training"] = {**plain["training"], "finetune": True}
+    before = own_run("speaker_mlp", recipe=plain, digest=digest_of(plain), **told)
+    kept(before, tmp_path)
+    whole = {"noted": tuple(to_hand_on(before, sent=False))}
+    for changes, said in (
+        (told | whole, None),
+        (whole, "was told who speaks, and the record denies it"),
+        (told, "lacks notes of the runs that it was made of"),
+    ):
+        silent = {"conditioning": None, "noted": ()} | changes
+        found = verify(kept(corrected(before, "pldc", **silent), tmp_path), lambda _: None)
+        assert said in " ".join(found.problems) if said else found.problems == ()
 
 
 def test_a_run_that_is_not_what_its_recipe_implies_vouches_for_nobody(tmp_path: Path) -> None:

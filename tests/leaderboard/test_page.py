@@ -442,6 +442,20 @@ def test_the_way_back_leads_through_what_was_shown(
     assert page.locator("#board-title").inner_text() == last
 
 
+def test_to_skip_the_masthead_changes_no_board(
+    visit: Callable[..., Page], published: Published
+) -> None:
+    page = visit()
+    page.locator(".boards a").last.click()
+    last = page.locator("#board-title").inner_text()
+    page.get_by_label("Search").fill("whisper")
+    page.locator(".skip").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => document.activeElement.id === 'tables'")
+    assert page.locator("#board-title").inner_text() == last
+    assert page.get_by_label("Search").input_value() == "whisper"
+
+
 def test_an_address_that_is_followed_is_one_step_back(
     visit: Callable[..., Page], published: Published
 ):

@@ -216,7 +216,19 @@ def test_a_matrix_has_upstreams_and_downstreams():
     assert (made.rows, made.columns) == (("fbank", "hubert"), ("mlp", "ecapa"))
     assert made.text("fbank", "mlp").endswith("*")
     assert made.text("hubert", "ecapa") == "-"
-    drawn(render_matrix(made), 80)
+    assert "demo weights" not in drawn(render_matrix(made), 80)
+
+
+def test_a_matrix_says_whose_weights_are_small():
+    nano = Labels(upstream="hubert", weights="nano", downstream="mlp")
+    upstreams = [{"name": "hubert", "options": {}}]
+    small = record(labels=nano, provenance={"id": "serbench/hubert-nano"})
+    small = small.model_copy(update={"recipe": {"upstreams": upstreams}})
+    (made,) = matrices(
+        ranked([(small, classified(1.0)), (record(), classified(0.5))]), "downstream"
+    )
+    (said,) = (each for each in made.sentences if "Small demo weights" in each)
+    assert said.endswith("no published encoder: hubert nano.")
 
 
 @pytest.fixture(scope="module")

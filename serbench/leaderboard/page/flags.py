@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 from serbench.leaderboard.columns import contaminated
 from serbench.leaderboard.comparable import disowned
 from serbench.leaderboard.identity import has_demo_weights
+from serbench.leaderboard.notes import trained_together
 from serbench.leaderboard.record import Result
 from serbench.leaderboard.table import Board, Row
 
@@ -131,7 +132,7 @@ def _origins(result: Result) -> Iterator[str]:
         "packaged": has_demo_weights(result),
         "local": "./" in result.labels.weights,
         "adapted": any(encoder.adaptation for encoder in result.encoders),
-        "finetuned": any(encoder.finetuned for encoder in result.encoders),
+        "finetuned": any(e.finetuned for e in result.encoders) or trained_together(result),
         "fused": bool(result.members),
         "corrected": result.corrected is not None,
     }

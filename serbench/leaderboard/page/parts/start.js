@@ -58,6 +58,7 @@ byId("drawer").addEventListener("close", () => {
 });
 byId("drawer").addEventListener("click", (event) => { if (event.target === byId("drawer")) byId("drawer").close(); });
 function follow() {
+  if (location.hash === "#tables") return; // the link that skips the masthead
   byId("drawer").close();
   if (!goTo(location.hash)) showBoard(BOARDS[0]);
 }
