@@ -298,7 +298,6 @@ def publish(
 ) -> None:
     """Write the boards as a page: one file to open, to send, or to put on GitHub Pages."""
     from serbench.leaderboard.evaluations import account, checked, data_sets, evaluations, keep
-    from serbench.leaderboard.marks import marks
     from serbench.leaderboard.page import writing
     from serbench.runs.written import recipe_of
 
@@ -306,13 +305,13 @@ def publish(
     if url and not where:
         raise SerbenchError("--url is the source of what is written for the hub: add --dataset")
     url = url and checked(url)
-    boards, known = boards_in(results, benchmark), marks(results)
-    path = writing.publish(boards, out, title=title, marks=known, written=recipe_of)
+    boards = boards_in(results, benchmark)
+    path = writing.publish(boards, out, title=title, written=recipe_of)
     rows = sum(len(board.rows) for board in boards)
     typer.echo(f"{rows} result{'s' * (rows != 1)}, {path.stat().st_size / 2**20:.1f} MiB: {path}")
-    for sentence in account(boards, where, known):
+    for sentence in account(boards, where):
         typer.echo(sentence)
-    for sentence in keep(evaluations(boards, where, url, known), out):
+    for sentence in keep(evaluations(boards, where, url), out):
         typer.echo(sentence)
 
 
@@ -323,7 +322,6 @@ def card(
 ) -> None:
     """Write the model card of a result for the hub, with its scores as model-index."""
     from serbench.leaderboard import cards, store
-    from serbench.leaderboard.marks import marks
     from serbench.runs.written import recipe_of
 
     path = store.look_up(results, digest)
@@ -337,5 +335,4 @@ def card(
     except SerbenchError as error:
         typer.echo(f"serbench: the card has no recipe: {error}", err=True)
         recipe = None
-    mark = marks(path.parents[1]).get(path.stem, "")
-    typer.echo(cards.card(*found, recipe, mark), nl=False)
+    typer.echo(cards.card(*found, recipe), nl=False)

@@ -36,6 +36,7 @@ def show(result: Stored, results: Results = Path("results")) -> None:
     """Show how well each speaker is served, the worst first, and what was predicted of whom."""
     from serbench.cli.terminal import printer
     from serbench.leaderboard import store
+    from serbench.leaderboard.marks import said_of
     from serbench.leaderboard.render_speakers import render_neighbours, render_speakers
     from serbench.leaderboard.speakers import speaker_tables
     from serbench.runs import derived
@@ -65,6 +66,8 @@ def show(result: Stored, results: Results = Path("results")) -> None:
         if number:
             console.print()
         console.print(render_neighbours(*each))
+    if said := said_of(path):
+        typer.echo(said)
 
 
 @app.command("vectors")

@@ -26,14 +26,13 @@ _LIMITS = (
 )
 
 
-def card(board: Board, row: Row, recipe: str | None, mark: str = "") -> str:
+def card(board: Board, row: Row, recipe: str | None) -> str:
     """Return a model card in Markdown, with its metadata in YAML.
 
     Args:
         board: the row's.
         row: the result.
         recipe: of it as TOML; None if there is none, as for fused runs.
-        mark: what is said of it that was sent in, as of `marks.marks`.
     """
     from huggingface_hub import ModelCardData
 
@@ -46,7 +45,7 @@ def card(board: Board, row: Row, recipe: str | None, mark: str = "") -> str:
         pipeline_tag="audio-classification",
         tags=["speech-emotion-recognition", "serbench"],
     )
-    return f"---\n{data.to_yaml()}\n---\n\n" + "\n".join(_body(board, row, name, recipe, mark))
+    return f"---\n{data.to_yaml()}\n---\n\n" + "\n".join(_body(board, row, name, recipe))
 
 
 def published(row: Row) -> list[str]:
@@ -77,12 +76,12 @@ def _results(board: Board, row: Row) -> Iterator[EvalResult]:
         )
 
 
-def _body(board: Board, row: Row, name: str, recipe: str | None, mark: str) -> Iterator[str]:
+def _body(board: Board, row: Row, name: str, recipe: str | None) -> Iterator[str]:
     place = "It has no rank" if row.rank is None else f"Its rank is {row.rank}"
     yield from (f"# {escaped(name)}", "")
     yield f"A result of serbench on {escaped(board.title)}. {place}, of {len(board.rows)} rows."
     yield ""
-    for flag in dict.fromkeys([*of_board(board), *of_row(row, mark)]):
+    for flag in dict.fromkeys([*of_board(board), *of_row(row)]):
         yield f"- **{FLAGS[flag].words}**: {FLAGS[flag].about}"
     yield from ("", "## Results", "", "| figure | value | 95 % |", "| --- | --- | --- |")
     for column in board.columns:

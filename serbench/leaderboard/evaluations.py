@@ -18,7 +18,6 @@ from serbench.leaderboard import implied
 from serbench.leaderboard.cards import published
 from serbench.leaderboard.comparing import called
 from serbench.leaderboard.figures import ends
-from serbench.leaderboard.notes import SENT
 from serbench.leaderboard.page.flags import FLAGS, of_board, of_row
 from serbench.leaderboard.table import Board, Row
 
@@ -73,7 +72,6 @@ def evaluations(
     boards: Sequence[Board],
     where: Mapping[str, DataSet],
     url: str | None = None,
-    marks: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Return, for each published encoder, its best ranked score on each board as YAML.
 
@@ -84,7 +82,6 @@ def evaluations(
         boards: with the rows.
         where: what benchmarks are on the hub; others are left out.
         url: of the page, as the source.
-        marks: what must be said of some rows, by the digests of their results.
     """
     import yaml
     from huggingface_hub import eval_result_entries_to_yaml
@@ -92,7 +89,7 @@ def evaluations(
     found: dict[str, list[EvalResultEntry]] = {}
     for board in boards:
         if board.benchmark.name in where:
-            for model, row in _best(board, marks or {}).items():
+            for model, row in _best(board).items():
                 entry = _entry(board, row, where[board.benchmark.name], url)
                 found.setdefault(model, []).append(entry)
     return {
@@ -129,30 +126,24 @@ def keep(texts: Mapping[str, str], folder: Path) -> Iterator[str]:
 def account(
     boards: Sequence[Board],
     where: Mapping[str, DataSet],
-    marks: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
     """Yield, for each benchmark on the hub, what becomes of its rows, a sentence each.
 
     Args:
         boards: as for `evaluations`.
         where: likewise.
-        marks: likewise.
     """
     for name, data in where.items():
         own = [board for board in boards if board.benchmark.name == name]
         if not own:
             yield f"{name}: no result is on it, so nothing is written for {data.id}"
             continue
-        why = Counter(
-            _fate(row, _best(board, marks or {}), marks or {})
-            for board in own
-            for row in board.rows
-        )
+        why = Counter(_fate(row, _best(board)) for board in own for row in board.rows)
         parts = ", ".join(f"{count} {reason}" for reason, count in why.most_common())
         yield f"{name}, for {data.id}: of {why.total()} row{'s' * (why.total() > 1)} {parts}"
 
 
-def _fate(row: Row, best: Mapping[str, Row], marks: Mapping[str, str]) -> str:
+def _fate(row: Row, best: Mapping[str, Row]) -> str:
     if row.rank is None:
         return "without a rank"
     if len(row.result.encoders) > 1:
@@ -160,35 +151,30 @@ def _fate(row: Row, best: Mapping[str, Row], marks: Mapping[str, str]) -> str:
     models = published(row)
     if not models:
         return "of weights without an id on the hub"
-    if _was_sent(row, marks):
+    if row.sent:
         return "sent in"
     if any(implied.unlike(row.result)):
         return "not verified"
     return "written" if any(best[model] is row for model in models) else "not the best of its model"
 
 
-def _best(board: Board, marks: Mapping[str, str]) -> dict[str, Row]:
+def _best(board: Board) -> dict[str, Row]:
     """Return the first row of each encoder that is alone in it; boards have the best first."""
     found: dict[str, Row] = {}
     for row in board.rows:
         if row.rank is not None and len(row.result.encoders) == 1:
             for model in published(row):
-                if model not in found and _is_proven(row, marks):
+                if model not in found and _is_proven(row):
                     found[model] = row
     return found
 
 
-def _is_proven(row: Row, marks: Mapping[str, str]) -> bool:
+def _is_proven(row: Row) -> bool:
     """Return whether a row was trained here, and is what its recipe says.
 
     Nobody knows that of one that was sent in: truths can be verified, predictions cannot.
     """
-    return not _was_sent(row, marks) and not any(implied.unlike(row.result))
-
-
-def _was_sent(row: Row, marks: Mapping[str, str]) -> bool:
-    """Return whether a row, or a run that it was made of, was sent in."""
-    return row.result.digest in marks or any(SENT in said for said in row.result.noted)
+    return not row.sent and not any(implied.unlike(row.result))
 
 
 def _entry(board: Board, row: Row, where: DataSet, url: str | None) -> EvalResultEntry:

@@ -14,7 +14,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from io import FileIO
 from lzma import LZMAError
@@ -22,8 +22,10 @@ from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
 from serbench.benchmarks import NAME
+from serbench.digests import digest_json
 from serbench.durable import replacing
 from serbench.errors import SerbenchError, shown
+from serbench.home import home
 from serbench.leaderboard import store
 from serbench.leaderboard.beside import ADDED, TABLES
 from serbench.leaderboard.comparable import groups
@@ -38,6 +40,7 @@ from serbench.leaderboard.verifying import (
     verify,
     verify_all,
 )
+from serbench.locks import locked
 from serbench.remotes import publish
 
 _ENDINGS = (".json", *(ending for ending in TABLES if ending.endswith(".parquet")))
@@ -94,9 +97,16 @@ def add(source: Path, root: Path, corpora: Corpora, *, remake: Remake | None = N
         if not records:
             msg = f"'{source}' has no results: records named by their digest, a folder a benchmark"
             raise SerbenchError(msg)
-        here = store.read_all(root, standing_of).entries
         check = partial(verify, corpora=corpora, remake=remake)
-        return [_taken(record, root, check, here) for record in records]
+        with _alone(root):
+            here = store.read_all(root, standing_of).entries
+            return [_taken(record, root, check, here) for record in records]
+
+
+def _alone(root: Path) -> AbstractContextManager[None]:
+    """Let nobody else add to a folder: two that contradict each other would not see that."""
+    name = digest_json(str(root.resolve()))[:32]
+    return locked(home() / "locks" / f"{name}.lock", lambda _: None, "adds to these results")
 
 
 def verify_marked(

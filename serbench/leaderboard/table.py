@@ -51,6 +51,7 @@ class Row:
             labels, "hidden=256"; else empty.
         notes: numbers of the board's notes that concern it.
         copied: whether another row predicts the same (`copies`).
+        mark: what is said of it if it was sent in, as of `marks.marks`; else empty.
     """
 
     rank: int | None
@@ -60,11 +61,17 @@ class Row:
     differs: str
     notes: tuple[int, ...]
     copied: bool
+    mark: str
 
     @property
     def result(self) -> Result:
         """The record."""
         return self.standing.result
+
+    @property
+    def sent(self) -> bool:
+        """Whether it, or a run that it was made of, was sent in."""
+        return bool(self.mark) or any(notes.SENT in said for said in self.result.noted)
 
     @cached_property
     def intervals(self) -> Mapping[str, Interval]:
@@ -183,6 +190,7 @@ def _board(compared: Group, recommend: Recommend | None, marks: Mapping[str, str
                 differs=differs,
                 notes=tuple(sorted(numbers[sentence] for sentence in each.about)),
                 copied=each.copied,
+                mark=marks.get(each.result.digest, ""),
             )
             for each, differs in zip(group, differences, strict=True)
         ),

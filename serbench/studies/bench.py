@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from serbench.digests import digest_json
 from serbench.errors import SerbenchError
 from serbench.leaderboard import store
+from serbench.leaderboard.marks import said_of
 from serbench.runs import recipe as recipes
 from serbench.runs import rerunning
 from serbench.runs.run import run_recipe
@@ -54,7 +55,7 @@ class Bench:
         )
 
     def stored(self, run: str) -> Stored:
-        """Return a finished run.
+        """Return a finished run; it is told if nobody trained it here.
 
         Args:
             run: how its digest begins, or the path of its record.
@@ -66,6 +67,8 @@ class Bench:
         entry = store.load_result(path)
         if not entry.result.complete:
             raise SerbenchError(f"run {entry.result.digest[:8]} is not finished; run it again")
+        if said := said_of(path):
+            self.progress.tell(f"run {entry.result.digest[:8]}: {said}")
         return Stored(path, entry)
 
     def recipe_of(self, stored: Stored, raw: Mapping[str, Any] | None = None) -> Recipe:

@@ -89,8 +89,7 @@ def results() -> dict[str, Made]:
     }
 
 
-def boards(found: dict[str, Made]) -> tuple[list[Board], dict[str, str]]:
-    """Return the boards of these results, and the mark of the one that was sent."""
+def boards(found: dict[str, Made]) -> list[Board]:
+    """Return the boards of these results; one was sent."""
     said = "Added from elsewhere; scores recomputed, truth not verified here, not trained again."
-    marks = {found["sent"][0].digest: said}
-    return table.rank(found.values(), marks=marks), marks
+    return table.rank(found.values(), marks={found["sent"][0].digest: said})

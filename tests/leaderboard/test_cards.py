@@ -31,7 +31,7 @@ from . import page_samples
 from .page_samples import HOSTILE
 
 RESULTS = page_samples.results()
-BOARDS, _ = page_samples.boards(RESULTS)
+BOARDS = page_samples.boards(RESULTS)
 
 
 def place_of(name: str) -> tuple[Board, Row]:
@@ -114,9 +114,11 @@ def test_what_was_sent_says_so_and_is_not_on_the_hub() -> None:
         ("not verified", "truth not verified"),
     ):
         mark = f"Added from elsewhere; scores recomputed, truth {truth} here, not trained again."
-        assert f"- **{flag}**: " in card(board, row, None, mark)
-        assert evaluations(own, where, marks={made.digest: mark}) == {}
-        assert "1 sent in" in " ".join(account(own, where, {made.digest: mark}))
+        sent = replace(row, mark=mark)
+        assert f"- **{flag}**: " in card(board, sent, None)
+        theirs = [replace(board, rows=(sent,))]
+        assert evaluations(theirs, where) == {}
+        assert "1 sent in" in " ".join(account(theirs, where))
     later = made.model_copy(update={"noted": (f"Of {made.digest[:8]}: {SENT}",)})
     derived = [replace(board, rows=(replace(row, standing=replace(row.standing, result=later)),))]
     assert evaluations(derived, where) == {}, "what is made of it is no better known"

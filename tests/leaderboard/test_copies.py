@@ -110,7 +110,7 @@ def test_two_that_predict_the_same_are_named_by_note_and_mark_everywhere() -> No
     assert said in to_markdown([made])
     assert said in card(made, made.rows[1], None)
     assert "**same predictions**" in card(made, made.rows[1], None)
-    (plain,) = content.plain([made], {})
+    (plain,) = content.plain([made])
     assert plain["notes"] == (said,)
     assert [row[-1] for row in plain["rows"]] == [["copied"], ["copied"], [], []]
 

@@ -46,11 +46,9 @@ class Published(NamedTuple):
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
     results = page_samples.results()
-    boards, marks = page_samples.boards(results)
+    boards = page_samples.boards(results)
     folder = tmp_path_factory.mktemp("site")
-    path = writing.publish(
-        boards, folder, title="Ours & <theirs>", marks=marks, written=lambda _: RECIPE
-    )
+    path = writing.publish(boards, folder, title="Ours & <theirs>", written=lambda _: RECIPE)
     return Published(path, boards, results)
 
 
@@ -108,7 +106,7 @@ def place_of(published: Published, name: str) -> str:
 def home_of(published: Published, name: str) -> str:
     """Return the address of the board of a result."""
     number = published.boards.index(board_of(published, name))
-    return f"#{content.plain(published.boards, {})[number]['id']}"
+    return f"#{content.plain(published.boards)[number]['id']}"
 
 
 def shown(page: Page, selector: str = ".ranks tbody .open") -> list[str]:
@@ -193,7 +191,7 @@ def test_seven_emotions_fit_a_phone(visit: Callable[..., Page], tmp_path: Path):
     rows = classified(2.0)
     rows = rows.assign(**{f"score:{each}": 0.0 for each in ("boredom", "disgust", "fear")})
     boards = table.rank([(scored(record(seven), rows), rows)], recommend=lambda _: {})
-    path = writing.publish(boards, tmp_path, title="x", marks={}, written=lambda _: RECIPE)
+    path = writing.publish(boards, tmp_path, title="x", written=lambda _: RECIPE)
     page = visit(380, path=path)
     page.locator(".open").first.click()
     page.wait_for_selector("#drawer .tiles")
@@ -400,7 +398,7 @@ def test_what_all_rows_are_set_to_is_said_once(visit: Callable[..., Page], tmp_p
     ]
     (board,) = table.rank(found, recommend=lambda recipe: {"training": {"epochs": 200}})
     assert [row.differs for row in board.rows] == ["batch=16, epochs=3", "batch=32, epochs=3"]
-    path = writing.publish([board], tmp_path, title="x", marks={}, written=lambda _: RECIPE)
+    path = writing.publish([board], tmp_path, title="x", written=lambda _: RECIPE)
     page = visit(path=path)
     assert page.locator(".sub .setting").inner_text() == "epochs=3"
     assert shown(page, ".differs") == ["batch=16", "batch=32"]
@@ -580,7 +578,6 @@ def test_ten_thousand_rows_stay_usable(
         [replace(board, rows=tuple(many))],
         tmp_path,
         title="Many",
-        marks={},
         written=lambda _: RECIPE,
     )
     written = time.process_time() - begun

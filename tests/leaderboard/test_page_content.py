@@ -53,7 +53,7 @@ def none(result: Result) -> str:
 def test_the_address_of_a_board_stays_when_others_are_added() -> None:
     def known(*names: str) -> dict[str, str]:
         made = [(scored(*ODD[name]), ODD[name][1]) for name in names]
-        return {each["title"]: each["id"] for each in content.plain(rank(made), {})}
+        return {each["title"]: each["id"] for each in content.plain(rank(made))}
 
     alone, more = known("shares"), known("constant", "one speaker", "shares")
     assert alone.items() <= more.items()
@@ -66,7 +66,7 @@ def test_boards_that_do_not_agree_have_addresses_of_their_own() -> None:
     results = [
         (scored(record(recipe={"n": n}), rows), rows) for n, rows in enumerate((found, other))
     ]
-    one, two = (each["id"] for each in content.plain(rank(results), {}))
+    one, two = (each["id"] for each in content.plain(rank(results)))
     assert one != two
     assert one[:14] == two[:14]
 
@@ -75,7 +75,7 @@ def test_boards_that_do_not_agree_have_addresses_of_their_own() -> None:
 def test_any_result_can_be_shown(name: str) -> None:
     result, predictions = ODD[name]
     (board,) = rank([(scored(result, predictions), predictions)])
-    (shown,) = content.plain([board], {})
+    (shown,) = content.plain([board])
     json.dumps(shown, allow_nan=False)
     (row,) = shown["rows"]
     assert row[6] == result.digest

@@ -23,13 +23,15 @@ from serbench.leaderboard.export import to_csv, to_json, to_markdown
 from serbench.leaderboard.latex import escaped, to_latex
 from serbench.leaderboard.matrix import critical, matrices, on_all
 from serbench.leaderboard.matrix_export import to_diagram
+from serbench.leaderboard.notes import SENT
 from serbench.leaderboard.record import BenchmarkRecord, Labels
 from serbench.leaderboard.render import render_board
 from serbench.leaderboard.render_matrix import render_matrix
+from serbench.leaderboard.table import rank
 from serbench.scoring.inequality import worst_decile
 
 from .latex_syntax import complaints
-from .result_samples import AFFECT, EMOTIONS, classified, ranked, rated, record
+from .result_samples import AFFECT, EMOTIONS, classified, ranked, rated, record, scored
 
 HOSTILE = Labels(upstream="x_1&\\input{/etc/passwd}", weights="50%", downstream="$a^2$")
 
@@ -229,6 +231,18 @@ def test_a_matrix_says_whose_weights_are_small():
     )
     (said,) = (each for each in made.sentences if "Small demo weights" in each)
     assert said.endswith("no published encoder: hubert nano.")
+
+
+def test_a_matrix_says_what_was_sent_in():
+    said = (), (), (f"Of 0a1b2c3d: {SENT}",)
+    results = [
+        (record(labels=Labels(upstream=name, downstream="mlp"), noted=noted), classified(skill))
+        for name, skill, noted in zip(("cpc", "fbank", "mfcc"), (2.0, 1.0, 0.5), said, strict=True)
+    ]
+    marks = {results[1][0].digest: "Added from elsewhere."}
+    (shown,) = matrices(rank([(scored(*r), r[1]) for r in results], marks=marks), "downstream")
+    (said,) = (each for each in shown.sentences if "Sent in" in each)
+    assert said == "Sent in, or made of what was: fbank (mlp), mfcc (mlp)."
 
 
 @pytest.fixture(scope="module")

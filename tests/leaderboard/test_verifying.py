@@ -10,7 +10,10 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -204,7 +207,7 @@ def test_what_was_not_verified_is_once_the_corpus_is_there(zipped, tmp_path):
     assert "truth not verified here" in said()
     assert "what is wrong with it" in said()
     (board,) = rank(store.read_all(mine).entries, marks=marks(mine))
-    assert "wrong" in of_row(board.rows[0], said())
+    assert "wrong" in of_row(board.rows[0])
     for _ in verify_marked(mine, corpus(GOOD)):
         pass
     assert "wrong with it" not in said(), "the corpus was another one"
@@ -349,6 +352,23 @@ def test_what_contradicts_those_that_are_here_is_not_taken_unless_the_corpus_say
     assert "other labels" in found.problems[0]
     (found,) = add(theirs, mine, corpus(shifted))
     assert found.problems == ()
+
+
+def test_two_who_add_at_once_see_each_other(tmp_path):
+    other = GOOD.assign(truth=GOOD["truth"].to_numpy()[[1, *range(1, len(GOOD))]])
+    sources = [tmp_path / "theirs", tmp_path / "others"]
+    for day, source, rows in zip((1, 2), sources, (GOOD, other), strict=True):
+        made = record(created=datetime(2026, 4, day, tzinfo=UTC))
+        store.save(scored(made, rows), rows, source)
+    both = threading.Barrier(2)
+
+    def slow(_: Result) -> None:
+        with suppress(threading.BrokenBarrierError):
+            both.wait(1)  # until both have read what is there, if nothing holds one of them
+
+    with ThreadPoolExecutor() as pool:
+        found = [*pool.map(lambda source: add(source, tmp_path / "mine", slow), sources)]
+    assert sorted(len(each.problems) for (each,) in found) == [0, 1], found
 
 
 def test_who_was_tested_on_other_utterances_is_on_a_board_of_its_own():

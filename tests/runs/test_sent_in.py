@@ -13,7 +13,7 @@ from serbench.cli import app
 from serbench.errors import SerbenchError
 from serbench.leaderboard.marks import marks
 from serbench.leaderboard.submissions import add
-from serbench.progress import Silent
+from serbench.progress import Keeping, Silent
 from serbench.runs import recipe
 from serbench.runs.grids import grid as grids
 from serbench.runs.grids.cells import Where
@@ -23,6 +23,7 @@ from serbench.runs.grids.plan import plan
 from serbench.runs.grids.sweep import sweep
 from serbench.runs.result import Outcome
 from serbench.runs.run import run_recipe
+from serbench.studies.bench import Bench
 
 
 def test_a_result_that_was_sent_in_is_no_run_of_ones_own(
@@ -50,9 +51,13 @@ def test_a_result_that_was_sent_in_is_no_run_of_ones_own(
         (failed,) = sweep(planned, engine, Silent()).failed
     assert "it was sent in" in failed.reason
     digest = honest.result.digest
-    for command in ["show", digest], ["compare", digest, digest]:
+    for command in ["show", digest], ["compare", digest, digest], ["speakers", digest]:
         shown = CliRunner().invoke(app, [*command, "--results", str(mine)])
         assert "Added from elsewhere" in shown.stdout
+    Bench(mine, kept := Keeping(Silent())).stored(digest)
+    assert [line.partition(";")[0] for line in kept.told] == [
+        f"run {digest[:8]}: Added from elsewhere"
+    ]
     corrected = serbench.postprocess(digest, "prior_shift", results=mine)
     said = f"Of {digest[:8]}: It was sent in, and nobody trained it here."
     assert corrected.result.noted == (said,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from serbench.digests import digest_json
@@ -16,20 +16,13 @@ from serbench.leaderboard.table import Board, Row, Spread
 _DIGITS = 6
 
 
-def plain(boards: Sequence[Board], marks: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return the boards without the details of their rows.
-
-    Args:
-        boards: to show.
-        marks: what must be said of some rows, by the digests of their results.
-    """
+def plain(boards: Sequence[Board]) -> list[dict[str, Any]]:
+    """Return the boards without the details of their rows."""
     names = [*map(_anchor, boards)]
     several = Counter(names)  # of one setting, where results do not agree on what is true
     return [
         # boards of one setting that do not agree on what is true
-        _board(
-            f"{name}-{digest_json(board.title)[:4]}" if several[name] > 1 else name, board, marks
-        )
+        _board(f"{name}-{digest_json(board.title)[:4]}" if several[name] > 1 else name, board)
         for name, board in zip(names, boards, strict=True)
     ]
 
@@ -42,7 +35,7 @@ def _anchor(board: Board) -> str:
     return f"{name}-{digest_json(same)[:8]}"
 
 
-def _board(anchor: str, board: Board, marks: Mapping[str, str]) -> dict[str, Any]:
+def _board(anchor: str, board: Board) -> dict[str, Any]:
     corpus, task, *split = board.title.split(" · ")
     known = [row.intervals.get(board.columns[0].key) for row in board.rows]
     speakers = [interval.speakers for interval in known if interval is not None]
@@ -63,12 +56,12 @@ def _board(anchor: str, board: Board, marks: Mapping[str, str]) -> dict[str, Any
         "flags": flags.of_board(board),
         "caption": board.caption,
         "notes": board.notes,
-        "rows": [_row(board, row, marks.get(row.result.digest, "")) for row in board.rows],
+        "rows": [_row(board, row) for row in board.rows],
         "reported": [*_reported(board)],
     }
 
 
-def _row(board: Board, row: Row, mark: str) -> list[Any]:
+def _row(board: Board, row: Row) -> list[Any]:
     """Return a row in the order in which the script takes it apart."""
     labels = row.result.labels
     ends = [row.intervals.get(column.key) for column in board.columns]
@@ -83,7 +76,7 @@ def _row(board: Board, row: Row, mark: str) -> list[Any]:
         row.notes,
         [_spread(row.values[column.key]) for column in board.columns],
         [each and (rounded(each.low), rounded(each.high), each.speakers) for each in ends],
-        flags.of_row(row, mark),
+        flags.of_row(row),
     ]
 
 

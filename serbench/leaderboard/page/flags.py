@@ -100,14 +100,9 @@ def of_board(board: Board) -> list[str]:
     return [name for name, holds in said.items() if holds]
 
 
-def of_row(row: Row, mark: str = "") -> list[str]:
-    """Return the flags of a row.
-
-    Args:
-        row: of a board.
-        mark: what is said of it that was sent in, as of `marks.marks`.
-    """
-    result = row.result
+def of_row(row: Row) -> list[str]:
+    """Return the flags of a row."""
+    result, mark = row.result, row.mark
     said = {
         "transductive": result.transductive,
         "contaminated": contaminated(result),

@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import islice
@@ -33,7 +33,6 @@ def publish(
     folder: Path,
     *,
     title: str,
-    marks: Mapping[str, str],
     written: Written,
 ) -> Path:
     """Write the page of some boards, and return its path.
@@ -42,21 +41,20 @@ def publish(
         boards: to show.
         folder: gets `index.html`, and `.nojekyll`, which GitHub Pages looks for.
         title: of the page.
-        marks: what must be said of some rows, by the digests of their results.
         written: from a result its recipe as a user writes it.
 
     Raises:
         SerbenchError: the folder cannot be written to.
     """
     path = folder / "index.html"
-    html = page(boards, title=title, marks=marks, written=written)
+    html = page(boards, title=title, written=written)
     for where, text in ((path, html), (folder / ".nojekyll", "")):
         with replacing(where) as temporary:
             temporary.write_text(text, encoding="utf-8")
     return path
 
 
-def page(boards: Sequence[Board], *, title: str, marks: Mapping[str, str], written: Written) -> str:
+def page(boards: Sequence[Board], *, title: str, written: Written) -> str:
     """Return the page as HTML; the arguments are those of `publish`."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -64,7 +62,7 @@ def page(boards: Sequence[Board], *, title: str, marks: Mapping[str, str], writt
     boards = sorted(boards, key=lambda board: board.benchmark.synthetic)  # people first
     style = (_HERE / "parts" / "style.css").read_text(encoding="utf-8")
     script = _script()
-    shown = content.plain(boards, marks)
+    shown = content.plain(boards)
     environment = Environment(
         loader=FileSystemLoader(_HERE / "parts"),
         autoescape=True,
