@@ -104,10 +104,10 @@ def _matrix(title: str, ranked: list[tuple[str, str, Row]], sentences: list[str]
         sentences.append("Where rows of one name differ in settings, the best of them is shown.")
     small = [name for (name, _), row in cells.items() if has_demo_weights(row.result)]
     if small:
-        sentences.append(f"{SMALL}: {', '.join(dict.fromkeys(small))}.")
+        sentences.append(f"{SMALL}: {'; '.join(dict.fromkeys(small))}.")
     sent = [f"{name} ({column})" for (name, column), row in cells.items() if row.sent]
     if sent:
-        sentences.append(f"Sent in, or made of what was: {', '.join(sent)}.")
+        sentences.append(f"Sent in, or made of what was: {'; '.join(sent)}.")
     rows = dict.fromkeys(name for name, _, _ in ranked)
     columns = dict.fromkeys(column for _, column, _ in ranked)
     return Matrix(title, tuple(rows), tuple(columns), cells, tuple(sentences))

@@ -242,7 +242,7 @@ def test_a_matrix_says_what_was_sent_in():
     marks = {results[1][0].digest: "Added from elsewhere."}
     (shown,) = matrices(rank([(scored(*r), r[1]) for r in results], marks=marks), "downstream")
     (said,) = (each for each in shown.sentences if "Sent in" in each)
-    assert said == "Sent in, or made of what was: fbank (mlp), mfcc (mlp)."
+    assert said == "Sent in, or made of what was: fbank (mlp); mfcc (mlp)."
 
 
 @pytest.fixture(scope="module")
