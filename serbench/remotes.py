@@ -26,6 +26,9 @@ from serbench.locks import locked
 SHARED = "SERBENCH_STORE"
 """Environment variable: the URL of what is made once for many runs."""
 
+ADDED = ".added"
+"""Lies beside the record of a result that somebody sent, and says what of it was verified here."""
+
 _NOTE = ".remote.json"
 _LOCAL = ("file", "local")
 _OTHER_RESULTS = "give --results a URL that can be, or a folder of this machine"
@@ -308,15 +311,23 @@ def _noted(
 
 
 def _unsent(root: Path, seen: Mapping[str, _Seen]) -> set[str]:
-    """Return the results that were written here since both sides were alike, and are here alone."""
+    """Return the runs that were written here since both sides were alike, and are here alone.
+
+    What somebody sent is none of them: it takes the place of nothing.
+    """
     records = {
         path.relative_to(root).as_posix(): path for path in _files(root) if path.suffix == ".json"
     }
     return {
         _result(name)
         for name, path in records.items()
-        if name not in seen or seen[name].here != _here(path)
+        if (name not in seen or seen[name].here != _here(path)) and not _mark(path).exists()
     }
+
+
+def _mark(record: Path) -> Path:
+    """Return what lies beside a record that somebody sent."""
+    return record.with_suffix(ADDED)
 
 
 def _clear(place: _Place, root: Path, seen: dict[str, _Seen], result: str) -> None:
@@ -330,7 +341,9 @@ def _clear(place: _Place, root: Path, seen: dict[str, _Seen], result: str) -> No
 
 
 def _pull(place: _Place, root: Path, seen: dict[str, _Seen], own: Container[str] = ()) -> list[str]:
-    """Fetch what is new or other there; of a result that was replaced there, remove the old tables.
+    """Fetch what is new or other there; of a result that was replaced there, remove the old files.
+
+    A run that is there is one, also where the same, or another of its recipe, was sent in here.
 
     Args:
         place: there.
@@ -352,9 +365,12 @@ def _pull(place: _Place, root: Path, seen: dict[str, _Seen], own: Container[str]
             before = _content(root / name)
             if _content(_download(place, name, root)) != before is not None:
                 replaced.add(_result(name))
-            if name.endswith(".json") and _result(name) in replaced:  # which comes last
-                for old in (each for each in gone if _result(each) == _result(name)):
-                    (root / old).unlink(missing_ok=True)
+            if name.endswith(".json"):  # which comes last
+                record = root / name
+                whole = record.parent.glob(f"{record.stem}.*") if _result(name) in replaced else ()
+                for old in (*whole, _mark(record)):
+                    if old.relative_to(root).as_posix() not in found:
+                        old.unlink(missing_ok=True)
             seen[name] = _Seen(version, _here(root / name))
     for name in gone:
         del seen[name]

@@ -11,8 +11,8 @@ import pytest
 from serbench import remotes
 from serbench.durable import SUMS, harm, seal
 from serbench.errors import SerbenchError
-from serbench.leaderboard.beside import ADDED
 from serbench.leaderboard.store import read_all, save
+from serbench.remotes import ADDED
 
 from .leaderboard.result_samples import classified, record
 
@@ -147,6 +147,30 @@ def test_a_run_takes_the_place_of_what_was_sent_in_while_it_went_on(at) -> None:
         here = remotes.results_folder(URL)
         assert read_all(here).entries[0].predictions.equals(own.predictions)
         assert not [*here.rglob(f"*{ADDED}")]
+
+
+@pytest.mark.parametrize("skill", [1.0, 3.0])
+def test_what_was_sent_in_and_could_not_be_put_there_takes_no_place_of_a_run(
+    at, memory, monkeypatch, skill: float
+) -> None:
+    at("second")
+    theirs = remotes.results_folder(URL)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(memory), "put_file", lambda *_: 1 / 0)
+        with pytest.raises(SerbenchError, match="kept on this machine"):
+            save(record(), classified(skill), theirs)
+        (other,) = theirs.glob("*/*.json")
+        other.with_suffix(ADDED).write_text("verified\n")
+        other.with_suffix(".voices.parquet").write_text("theirs")
+    at("first")
+    save(record(), classified(1.0), remotes.results_folder(URL))
+    (own,) = read_all(remotes.results_folder(URL)).entries
+    for machine in ("second", "first", "third"):
+        at(machine)
+        here = remotes.results_folder(URL)
+        (entry,) = read_all(here).entries
+        assert entry.predictions.equals(own.predictions)
+        assert not [*here.rglob(f"*{ADDED}")], "it is a run, and was not sent in"
 
 
 def test_a_record_comes_last_so_that_none_is_without_its_predictions(at, memory, monkeypatch):

@@ -36,7 +36,7 @@ def compare(
 ) -> None:
     """Say whether one result is better than another, and by how much, with intervals."""
     from serbench.leaderboard import store
-    from serbench.leaderboard.marks import said_of
+    from serbench.leaderboard.marks import told
 
     paths = [store.look_up(results, name) for name in (one, other)]
     pair = [store.load_result(path) for path in paths]
@@ -44,8 +44,8 @@ def compare(
         _across(pair, results)
     else:
         _beside(pair, by, data)
-    for path in paths:
-        if said := said_of(path):
+    for path, entry in zip(paths, pair, strict=True):
+        for said in told(path, entry.result):
             typer.echo(f"{path.stem[:8]}: {said}")
 
 

@@ -36,7 +36,7 @@ def show(result: Stored, results: Results = Path("results")) -> None:
     """Show how well each speaker is served, the worst first, and what was predicted of whom."""
     from serbench.cli.terminal import printer
     from serbench.leaderboard import store
-    from serbench.leaderboard.marks import said_of
+    from serbench.leaderboard.marks import told
     from serbench.leaderboard.render_speakers import render_neighbours, render_speakers
     from serbench.leaderboard.speakers import speaker_tables
     from serbench.runs import derived
@@ -66,7 +66,7 @@ def show(result: Stored, results: Results = Path("results")) -> None:
         if number:
             console.print()
         console.print(render_neighbours(*each))
-    if said := said_of(path):
+    for said in told(path, entry.result):
         typer.echo(said)
 
 

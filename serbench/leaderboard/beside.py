@@ -37,8 +37,6 @@ _CALLED = {"valid": "validation", "train": "training", "enrol": "enrolled"}
 VOICES = ".voices.parquet"
 EMBEDDED = ".embedded.parquet"
 UNLABELLED = ".unlabelled.csv"
-ADDED = ".added"
-"""Lies beside a record that somebody sent, and says what of it was verified here."""
 TABLES = (
     ".parquet",
     *(f".{part}.parquet" for part in _CALLED),

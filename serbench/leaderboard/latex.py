@@ -84,7 +84,9 @@ def booktabs(
     from pandas import DataFrame
 
     marks = DataFrame(bold).map(lambda own: "font-weight: bold" if own else "")
-    style = DataFrame(cells).style.hide(axis="index").relabel_index(list(header), axis="columns")
+    # which pandas takes for format strings
+    heads = [head.replace("{", "{{").replace("}", "}}") for head in header]
+    style = DataFrame(cells).style.hide(axis="index").relabel_index(heads, axis="columns")
     text: str = style.apply(lambda _: marks, axis=None).to_latex(
         hrules=True,
         convert_css=True,

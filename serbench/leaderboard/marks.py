@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serbench.durable import replacing
-from serbench.leaderboard.beside import ADDED
+from serbench.leaderboard.notes import SENT
+from serbench.remotes import ADDED
 
 if TYPE_CHECKING:
+    from serbench.leaderboard.record import Result
     from serbench.leaderboard.verifying import Verdict
 
 _MOST = 100  # bytes of a mark that are read
@@ -45,6 +47,16 @@ def said_of(path: Path) -> str:
     wrong = "; `serbench leaderboard verify` says what is wrong with it" * (_WRONG in mark)
     checked = f"scores recomputed, {truth}, not trained again"
     return f"Added from elsewhere; {checked}{name}{made}{wrong}."
+
+
+def told(path: Path, result: Result) -> list[str]:
+    """Return what must be said of a result that was sent in, or that was made of such.
+
+    Args:
+        path: of the record.
+        result: what it says.
+    """
+    return [*filter(None, [said_of(path)]), *(said for said in result.noted if SENT in said)]
 
 
 def truth_is_known(path: Path) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from serbench.leaderboard import identity, implied, notes
 from serbench.leaderboard.listing import some
 from serbench.leaderboard.reading import BrokenResultError, read_record
-from serbench.leaderboard.record import Labels, Result
+from serbench.leaderboard.record import Encoder, Labels, Result
 
 
 class Named(NamedTuple):
@@ -118,8 +118,10 @@ def _unlike(result: Result, runs: Sequence[Result], *, whole: bool) -> Iterator[
         yield f"it lacks notes of the runs that it was made of: {some([*lacking])}"
     if whole and (more := {*result.noted} - may):
         yield f"it has notes that no run gives it: {some([*more])}"
-    known = list(dict.fromkeys(each.model_dump_json() for run in runs for each in run.encoders))
-    if whole and known != [each.model_dump_json() for each in result.encoders]:
+    known: list[Encoder] = []
+    for run in runs:
+        known.extend(each for each in run.encoders if each not in known)
+    if whole and known != [*result.encoders]:
         yield "its upstreams are not those of the runs that it was made of"
 
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, o
 from serbench.digests import digest_path
 from serbench.durable import replacing, same, unwritable
 from serbench.errors import SerbenchError
-from serbench.leaderboard.beside import ADDED, Beside, contained, files, problem, read
+from serbench.leaderboard.beside import Beside, contained, files, problem, read
 from serbench.leaderboard.naming import misnamed, unasked
 from serbench.leaderboard.reading import BrokenResultError, read_record, unfit
 from serbench.leaderboard.record import Result, summed
-from serbench.remotes import publish
+from serbench.remotes import ADDED, publish
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -27,7 +27,7 @@ from serbench.durable import replacing
 from serbench.errors import SerbenchError, shown
 from serbench.home import home
 from serbench.leaderboard import store
-from serbench.leaderboard.beside import ADDED, TABLES
+from serbench.leaderboard.beside import TABLES
 from serbench.leaderboard.comparable import groups
 from serbench.leaderboard.corpora import Corpora
 from serbench.leaderboard.marks import mark, truth_is_known, was_sent
@@ -41,7 +41,7 @@ from serbench.leaderboard.verifying import (
     verify_all,
 )
 from serbench.locks import locked
-from serbench.remotes import publish
+from serbench.remotes import ADDED, publish
 
 _ENDINGS = (".json", *(ending for ending in TABLES if ending.endswith(".parquet")))
 _FILE = re.compile(rf"[0-9a-f]{{8,64}}({'|'.join(map(re.escape, _ENDINGS))})")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from serbench.digests import digest_json
 from serbench.errors import SerbenchError
 from serbench.leaderboard import store
-from serbench.leaderboard.marks import said_of
+from serbench.leaderboard.marks import told
 from serbench.runs import recipe as recipes
 from serbench.runs import rerunning
 from serbench.runs.run import run_recipe
@@ -67,7 +67,7 @@ class Bench:
         entry = store.load_result(path)
         if not entry.result.complete:
             raise SerbenchError(f"run {entry.result.digest[:8]} is not finished; run it again")
-        if said := said_of(path):
+        for said in told(path, entry.result):
             self.progress.tell(f"run {entry.result.digest[:8]}: {said}")
         return Stored(path, entry)
 

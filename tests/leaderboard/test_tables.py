@@ -233,6 +233,16 @@ def test_a_matrix_says_whose_weights_are_small():
     assert said.endswith("no published encoder: hubert nano.")
 
 
+@pytest.mark.parametrize("head", ["mlp.small > em_prior", "a{b}|c", "{0} & {", "x^{2}_1"])
+def test_the_head_of_a_latex_matrix_is_shown_as_it_stands(head):
+    labels = Labels(upstream="cpc", downstream=head)
+    text = matrix_export.to_latex(
+        matrices(ranked([(record(labels=labels), classified(1.0))]), "downstream")
+    )
+    assert escaped(head) in text
+    assert not complaints(text)
+
+
 def test_a_matrix_says_what_was_sent_in():
     said = (), (), (f"Of 0a1b2c3d: {SENT}",)
     results = [

@@ -74,6 +74,10 @@ FLAGS: Mapping[str, Flag] = {
         "Sent in. Its scores were recomputed here, and its truths are those of the corpus; nobody "
         "trained it again.",
     ),
+    "of_sent": Flag(
+        "made of what was sent in", "warn",
+        "A run that it was made of was sent in: nobody trained that here.",
+    ),
     "unsummed": Flag("no checksum", "warn", "An older record: a change would not be noticed."),
     "packaged": Flag(
         "small demo weights", "info",
@@ -116,6 +120,7 @@ def of_row(row: Row) -> list[str]:
         "unmade": "could not be made again" in mark,
         "wrong": "what is wrong with it" in mark,
         "recomputed": bool(mark) and "truth not verified" not in mark,
+        "of_sent": row.sent and not mark,
         "unsummed": not result.checksum,
     }
     return [name for name, holds in said.items() if holds] + [*_origins(result)]

@@ -66,8 +66,8 @@ function tools(board) {
   const flags = [...new Set(board.rows.flatMap((row) => row.flags))];
   const remarks = [["", "all rows"], ["none", "rows without warnings"],
     ...flags.map((flag) => [flag, `only: ${DATA.flags[flag][0]}`])];
-  const sorts = [["rank:", "rank"], ["system:", "system"],
-    ...board.columns.map((column, i) => [`${i}:d`, `${headOf(column)}, best first`])];
+  const sorts = [...board.columns.map((column, i) => [`${i}:d`, `${headOf(column)}, best first`]),
+    ["rank:", "rank"], ["system:", "system"]];
   return el("div", { class: "tools" },
     el("label", { class: "search" }, "Search", el("input", { type: "search", id: "query", placeholder: "encoder, head, setting, digest …",
       oninput: (event) => change({ query: event.target.value }) })),
@@ -113,7 +113,9 @@ function refresh() {
 
 function sorter(key, label, descending, attributes = {}) {
   const own = state.sort?.key === key ? state.sort : null;
-  const current = own ?? (!state.sort && key === "rank" ? { descending: false } : null); // a board comes by rank
+  // a board comes by what ranks, where rows of one rank need not stand together; rows without come last
+  const comes = !state.sort && key === 0 && state.board.rows.every((row) => row.rank != null);
+  const current = own ?? (comes ? { descending: true } : null);
   return el("th", { role: "columnheader", scope: "col", ...attributes,
     "aria-sort": current ? (current.descending ? "descending" : "ascending") : null },
     el("button", { type: "button", onclick: () => {
