@@ -207,10 +207,11 @@ def verify(
     """Compute every score again, and compare ids and truths with the corpora that are at hand."""
     from serbench.leaderboard.submissions import verify_marked
     from serbench.runs.at_hand import AtHand
+    from serbench.runs.possible import impossible
     from serbench.runs.remaking import remade
 
     wrong = count = disputed = 0
-    for found in verify_marked(results, AtHand(data), again=again, remake=remade):
+    for found in verify_marked(results, AtHand(data), again=again, remake=remade, asked=impossible):
         count += 1
         wrong += bool(found.problems)
         disputed += bool(found.disputed)
@@ -240,12 +241,13 @@ def add(
     """Take results of others, each only when it verifies."""
     from serbench.leaderboard.submissions import add as taken
     from serbench.runs.at_hand import AtHand
+    from serbench.runs.possible import impossible
     from serbench.runs.remaking import remade
 
     wrong = 0
     for file in files:
         try:
-            for found in taken(file, results, AtHand(data), remake=remade):
+            for found in taken(file, results, AtHand(data), remake=remade, asked=impossible):
                 wrong += bool(found.problems)
                 if found.already:
                     typer.echo(f"{found.name}: {found.already}")

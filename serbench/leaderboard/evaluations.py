@@ -18,6 +18,7 @@ from serbench.leaderboard import implied
 from serbench.leaderboard.cards import published
 from serbench.leaderboard.comparing import called
 from serbench.leaderboard.figures import ends
+from serbench.leaderboard.naming import origins_of
 from serbench.leaderboard.page.flags import FLAGS, of_board, of_row
 from serbench.leaderboard.table import Board, Row
 
@@ -89,7 +90,7 @@ def evaluations(
     found: dict[str, list[EvalResultEntry]] = {}
     for board in boards:
         if board.benchmark.name in where:
-            for model, row in _best(board).items():
+            for model, row in _best(board, _by_digest(boards)).items():
                 entry = _entry(board, row, where[board.benchmark.name], url)
                 found.setdefault(model, []).append(entry)
     return {
@@ -133,17 +134,18 @@ def account(
         boards: as for `evaluations`.
         where: likewise.
     """
+    here = _by_digest(boards)
     for name, data in where.items():
         own = [board for board in boards if board.benchmark.name == name]
         if not own:
             yield f"{name}: no result is on it, so nothing is written for {data.id}"
             continue
-        why = Counter(_fate(row, _best(board)) for board in own for row in board.rows)
+        why = Counter(_fate(row, _best(board, here), here) for board in own for row in board.rows)
         parts = ", ".join(f"{count} {reason}" for reason, count in why.most_common())
         yield f"{name}, for {data.id}: of {why.total()} row{'s' * (why.total() > 1)} {parts}"
 
 
-def _fate(row: Row, best: Mapping[str, Row]) -> str:
+def _fate(row: Row, best: Mapping[str, Row], here: Mapping[str, Row]) -> str:
     if row.rank is None:
         return "without a rank"
     if len(row.result.encoders) > 1:
@@ -153,28 +155,36 @@ def _fate(row: Row, best: Mapping[str, Row]) -> str:
         return "of weights without an id on the hub"
     if row.sent:
         return "sent in"
-    if any(implied.unlike(row.result)):
+    if not _is_proven(row, here):
         return "not verified"
     return "written" if any(best[model] is row for model in models) else "not the best of its model"
 
 
-def _best(board: Board) -> dict[str, Row]:
+def _by_digest(boards: Sequence[Board]) -> dict[str, Row]:
+    return {row.result.digest: row for board in boards for row in board.rows}
+
+
+def _best(board: Board, here: Mapping[str, Row]) -> dict[str, Row]:
     """Return the first row of each encoder that is alone in it; boards have the best first."""
     found: dict[str, Row] = {}
     for row in board.rows:
         if row.rank is not None and len(row.result.encoders) == 1:
             for model in published(row):
-                if model not in found and _is_proven(row):
+                if model not in found and _is_proven(row, here):
                     found[model] = row
     return found
 
 
-def _is_proven(row: Row) -> bool:
-    """Return whether a row was trained here, and is what its recipe says.
+def _is_proven(row: Row, here: Mapping[str, Row]) -> bool:
+    """Return whether a row and all that it was made of were trained here, as their recipes say.
 
     Nobody knows that of one that was sent in: truths can be verified, predictions cannot.
     """
-    return not row.sent and not any(implied.unlike(row.result))
+    if row.sent or any(implied.unlike(row.result)):
+        return False
+    others = {key: other for key, other in here.items() if other is not row}
+    runs = [others.get(digest) for digest in origins_of(row.result)]
+    return all(run is not None and _is_proven(run, others) for run in runs)
 
 
 def _entry(board: Board, row: Row, where: DataSet, url: str | None) -> EvalResultEntry:

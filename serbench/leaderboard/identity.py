@@ -23,6 +23,8 @@ FUSED = "fuse"
 """What the recipe of fused runs has, and that of a run has not: how they were fused."""
 Method = Literal["mean", "stack"]
 """What is made of several predictions: their mean, or what was learnt on the validation parts."""
+Fusion = Literal["early", "late"]
+"""Of several upstreams in a run: one head gets their frames side by side, or each has a head."""
 CORRECTED = "postprocess"
 """What the recipe of a corrected run has, and that of a run has not: the steps."""
 

@@ -11,18 +11,21 @@ from typing import TYPE_CHECKING, Any, get_args
 from serbench import benchmarks, plugins
 from serbench.errors import SerbenchError
 from serbench.leaderboard.builtin import ORIGIN, SEVERAL, own_benchmark, own_plugin, recorded
-from serbench.leaderboard.identity import CORRECTED, FUSED, Method, is_derived
+from serbench.leaderboard.identity import CORRECTED, FUSED, Fusion, Method, is_derived
+from serbench.leaderboard.listing import some
 from serbench.leaderboard.record import Encoder, Result
 from serbench.leaderboard.trainings import unlike as trainings
 
 if TYPE_CHECKING:
     from serbench.benchmarks import Benchmark, Protocol
 
+_LONGEST = 100  # characters that are shown of what is not known
+
 
 def unlike(result: Result) -> Iterator[str]:
     """Yield in what a record differs from what its recipe implies, a sentence each."""
     parts: tuple[Callable[[Result], Iterator[str]], ...]
-    parts = _seeds, _benchmark, _protocol, _upstreams, _downstream, _heard, trainings
+    parts = _seeds, _fusion, _benchmark, _protocol, _upstreams, _downstream, _heard, trainings
     if is_derived(result.recipe):
         made = {FUSED: _method, CORRECTED: _steps}
         parts = _shares, trainings, *(part for key, part in made.items() if key in result.recipe)
@@ -47,6 +50,15 @@ def _seeds(result: Result) -> Iterator[str]:
         yield "its recipe is not whole: it does not say which seeds"
 
 
+def _fusion(result: Result) -> Iterator[str]:
+    """Yield that several upstreams are joined in no way that is known, or one in some way."""
+    said, parts = result.recipe.get("fusion"), result.recipe.get("upstreams")
+    known = get_args(Fusion) if isinstance(parts, list) and len(parts) > 1 else (None,)
+    if said not in known:
+        ways = f"{' and '.join(get_args(Fusion))} of several upstreams, none of one"
+        yield f"its recipe has the fusion {said!r:.{_LONGEST}}, and there are {ways}"
+
+
 def _benchmark(result: Result) -> Iterator[str]:
     said = result.benchmark
     part: Any = result.recipe.get("benchmark")
@@ -59,6 +71,8 @@ def _benchmark(result: Result) -> Iterator[str]:
     made = _known(result)
     if made is None:
         return
+    if isinstance(part, dict):
+        _complete(own_plugin("benchmarks", part["name"]), part)
     for key, own in recorded(made):
         if getattr(said, key) != own:
             what = f"{key} {own}" if isinstance(own, str | bool) else f"another {key}"
@@ -160,7 +174,8 @@ def _complete(plugin: plugins.Plugin, part: Mapping[str, Any]) -> dict[str, Any]
     """Return all options of a part of a recipe, of which older ones may lack some.
 
     Raises:
-        SerbenchError: there is no such edition, no such option, or no such value of one.
+        SerbenchError: there is no such edition, no such option, or no such value of one; or it is
+            said to have other code, files or defaults than it has.
     """
     edition, today = part.get("edition", 1), plugin.constants.get("EDITION", 1)
     if edition not in range(1, today + 1):
@@ -168,9 +183,20 @@ def _complete(plugin: plugins.Plugin, part: Mapping[str, Any]) -> dict[str, Any]
             f"'{plugin.name}' has the editions 1 to {today} here, not {edition!r}; update serbench"
         )
         raise SerbenchError(msg)
+    if part.get("code"):
+        raise SerbenchError(f"'{plugin.name}' comes with serbench, and is said to have other code")
+    own = plugins.defaults(plugin)
     if edition < today:  # whatever it could be then
-        return {**plugins.defaults(plugin), **part["options"]}
-    return plugins.validate(plugin, part["options"])
+        return {**own, **part["options"]}
+    said = part.get("defaults", {})
+    # what equals a default does not count in the digest: two recipes would have the same
+    for key in (key for key in said if key in own and said[key] != own[key]):
+        msg = f"'{plugin.name}' has {key} = {own[key]!r} by default, not {said[key]!r:.{_LONGEST}}"
+        raise SerbenchError(msg)
+    options = plugins.validate(plugin, part["options"])
+    if foreign := {*part.get("contents", ())} - {*plugin.options}:
+        raise SerbenchError(f"'{plugin.name}' takes no file as {some(sorted(foreign))}")
+    return options
 
 
 def _adapted(plugin: plugins.Plugin, options: Mapping[str, Any], encoder: Encoder) -> Iterator[str]:

@@ -265,8 +265,14 @@ def to_hand_on(result: Result, *, sent: bool) -> list[str]:
         result: the run.
         sent: whether somebody sent it.
     """
-    own = (*_together(result), *_fewer_averaged(result), _control(result), SENT * sent)
-    return [*(f"Of {result.digest[:8]}: {said}" for said in own if said), *result.noted]
+    own = (*_together(result), *_fewer_averaged(result), _control(result))
+    said = [f"Of {result.digest[:8]}: {each}" for each in own if each]
+    return [*said, *[sent_in(result.digest)] * sent, *result.noted]
+
+
+def sent_in(digest: str) -> str:
+    """Return what is said of all that is made of a run that was sent in."""
+    return f"Of {digest[:8]}: {SENT}"
 
 
 def about_adaptation(result: Result) -> list[str]:

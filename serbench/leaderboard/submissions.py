@@ -34,6 +34,7 @@ from serbench.leaderboard.marks import mark, truth_is_known, was_sent
 from serbench.leaderboard.remembered import standing_of
 from serbench.leaderboard.standing import Standing
 from serbench.leaderboard.verifying import (
+    Asked,
     Remake,
     Verdict,
     contradictions,
@@ -73,7 +74,14 @@ class Added(NamedTuple):
     already: str = ""
 
 
-def add(source: Path, root: Path, corpora: Corpora, *, remake: Remake | None = None) -> list[Added]:
+def add(
+    source: Path,
+    root: Path,
+    corpora: Corpora,
+    *,
+    remake: Remake | None = None,
+    asked: Asked | None = None,
+) -> list[Added]:
     """Take the results out of a zip or a folder that verify, and contradict none that is here.
 
     One whose ids and truths are those of the corpus is taken whatever others say.
@@ -83,6 +91,7 @@ def add(source: Path, root: Path, corpora: Corpora, *, remake: Remake | None = N
         root: the results folder.
         corpora: gives the tables of corpora.
         remake: as of `verify`.
+        asked: likewise.
 
     Raises:
         SerbenchError: there are no results in it, or it is not safe to read.
@@ -97,7 +106,7 @@ def add(source: Path, root: Path, corpora: Corpora, *, remake: Remake | None = N
         if not records:
             msg = f"'{source}' has no results: records named by their digest, a folder a benchmark"
             raise SerbenchError(msg)
-        check = partial(verify, corpora=corpora, remake=remake)
+        check = partial(verify, corpora=corpora, remake=remake, asked=asked)
         with _alone(root):
             here = store.read_all(root, standing_of).entries
             return [_taken(record, root, check, here) for record in records]
@@ -110,7 +119,12 @@ def _alone(root: Path) -> AbstractContextManager[None]:
 
 
 def verify_marked(
-    root: Path, corpora: Corpora, *, again: bool = False, remake: Remake | None = None
+    root: Path,
+    corpora: Corpora,
+    *,
+    again: bool = False,
+    remake: Remake | None = None,
+    asked: Asked | None = None,
 ) -> Iterator[Verdict]:
     """Verify a results folder, and let rows that were added say what is known of them by now.
 
@@ -119,8 +133,9 @@ def verify_marked(
         corpora: gives the tables of corpora.
         again: as of `verify_all`.
         remake: likewise.
+        asked: likewise.
     """
-    for found in verify_all(root, corpora, again=again, remake=remake):
+    for found in verify_all(root, corpora, again=again, remake=remake, asked=asked):
         if was_sent(found.path):
             mark(found.path, found)
         yield found

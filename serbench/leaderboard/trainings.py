@@ -65,6 +65,9 @@ def _unasked(fits: Sequence[Fit], settings: Mapping[str, Any], what: str) -> Ite
     if other := sorted({fit.learning_rate for fit in fits} - {*rates}):
         said = f"its {what} chose the learning rate {some(other)}"
         yield f"{said}, and its recipe has {some(rates)}"
+    averaged, most = {len(fit.averaged) for fit in fits} - {0}, settings.get("average", 1)
+    if other := sorted(count for count in averaged if most == 1 or count > most):
+        yield f"its {what} averaged {some(other)} epochs, and its recipe {most} at most"
     told = {epoch for fit in fits for epoch in _epochs(fit)}
     if other := sorted(epoch for epoch in told if not 1 <= epoch <= epochs):
         yield f"its {what} tell of epoch {some(other)}, and its recipe has 1 to {epochs}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -18,7 +18,9 @@ from serbench.leaderboard.corpora import Corpora, unlike_folds, unlike_truths
 from serbench.leaderboard.identity import is_derived
 from serbench.leaderboard.intact import altered
 from serbench.leaderboard.listing import some
-from serbench.leaderboard.naming import named, run_of, unasked
+from serbench.leaderboard.marks import was_sent
+from serbench.leaderboard.naming import named, origins_of, run_of, unasked
+from serbench.leaderboard.notes import sent_in
 from serbench.leaderboard.reading import BrokenResultError
 from serbench.leaderboard.record import Result
 from serbench.leaderboard.remembered import computed, lean, standing_of
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 Remake: TypeAlias = Callable[[Result, Sequence[Path]], "DataFrame"]
 """From a fused or corrected record, and folders with the runs that it was made of, to what these
 come to; raises SerbenchError where that cannot be made here."""
+
+Asked: TypeAlias = Callable[[Result], Iterable[str]]
+"""From a record to what its recipe has that no recipe can have, a sentence each."""
 
 _NAMED = 3
 _WORTH = 100  # results that a process of its own is worth starting for
@@ -70,6 +75,7 @@ def verify(
     read: Callable[[Path], Standing] = computed,
     folders: Sequence[Path] = (),
     remake: Remake | None = None,
+    asked: Asked | None = None,
 ) -> Verdict:
     """Verify a record and its predictions.
 
@@ -84,6 +90,7 @@ def verify(
         read: from a path the result with what its predictions come to.
         folders: where the records of runs may lie that it was made of, before its own folder.
         remake: makes the predictions of fused and corrected results again.
+        asked: knows what a recipe can be; None: nobody looks.
     """
     try:
         found = read(path)
@@ -100,8 +107,10 @@ def verify(
         *altered(path, found.result),
         *_unhashed(found.result),
         *name.problems,
+        *_unnoted(path, found.result),
         *unasked(found.result),
         *implied.unlike(found.result),
+        *(asked(found.result) if asked else ()),
         *other,
         *_scores(found),
     )
@@ -109,6 +118,13 @@ def verify(
     truth = None if corpus is None or unknown else not wrong
     problems = (*said, *wrong)
     return Verdict(path, problems, truth, lean(found, path), name.unsure, unknown, unmade=unmade)
+
+
+def _unnoted(path: Path, result: Result) -> Iterator[str]:
+    """Yield that a folder's own result does not say which of its runs were sent in there."""
+    for digest in () if was_sent(path) else origins_of(result):
+        if was_sent(path.with_name(f"{digest}.json")) and sent_in(digest) not in result.noted:
+            yield f"the run {digest[:8]} that it was made of was sent in, and the record denies it"
 
 
 def _as_run(result: Result, folders: Sequence[Path]) -> Result:
@@ -161,7 +177,12 @@ def _remade(each: Standing, made: DataFrame) -> Iterator[str]:
 
 
 def verify_all(
-    root: Path, corpora: Corpora, *, again: bool = False, remake: Remake | None = None
+    root: Path,
+    corpora: Corpora,
+    *,
+    again: bool = False,
+    remake: Remake | None = None,
+    asked: Asked | None = None,
 ) -> Iterator[Verdict]:
     """Verify everything in a results folder, and that results on the same agree on its truth.
 
@@ -176,12 +197,13 @@ def verify_all(
         again: whether scores are computed anew of files, too, that were read by the same code
             before and have not changed by a byte.
         remake: as of `verify`.
+        asked: likewise.
 
     Raises:
         SerbenchError: such a process was killed.
     """
     read = computed if again else standing_of
-    one = partial(verify, corpora=corpora, read=read, remake=remake)
+    one = partial(verify, corpora=corpora, read=read, remake=remake, asked=asked)
     found = [*_each(sorted(root.glob("*/*.json")), one)]
     known = [each.standing for each in found if each.standing is not None]
     rivals = {e.result.digest: group.rivals for group in groups(known) for e in group.entries}

@@ -20,7 +20,14 @@ from pydantic import (
 )
 
 from serbench.errors import SerbenchError, hidden, unknown
-from serbench.leaderboard.identity import FORMAT, corrected_by, digest_of, identity_of, labels_of
+from serbench.leaderboard.identity import (
+    FORMAT,
+    Fusion,
+    corrected_by,
+    digest_of,
+    identity_of,
+    labels_of,
+)
 from serbench.leaderboard.record import Enrolled, Labels
 from serbench.plugins import is_switch
 from serbench.training.settings import Precision, Seed, Stage, Training
@@ -33,7 +40,6 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=BaseModel)
 Layers = Literal["all", "last"] | tuple[NonNegativeInt, ...]
-Fusion = Literal["early", "late"]
 
 # Settings that came later, with what older recipes meant by leaving them out: at that value they
 # count neither in the digest nor in the record. Options of plugins need no such list.

@@ -15,9 +15,14 @@ _KNOWN: ContextVar[dict[str, Any] | None] = ContextVar("_KNOWN", default=None)
 
 
 @contextmanager
-def remembering() -> Iterator[None]:
-    """Take it inside that no plugin and no file changes."""
-    before = _KNOWN.set({} if _KNOWN.get() is None else _KNOWN.get())
+def remembering(known: dict[str, Any] | None = None) -> Iterator[None]:
+    """Take it inside that no plugin and no file changes.
+
+    Args:
+        known: from before, and is added to; None: what is known outside, or nothing.
+    """
+    around = _KNOWN.get()
+    before = _KNOWN.set(known if known is not None else {} if around is None else around)
     try:
         yield
     finally:

@@ -87,9 +87,12 @@ def test_who_adapted_to_the_training_part_may_say_so() -> None:
 
 
 def in_recipe(part: str, **changes: Any) -> Result:
-    made = run()
-    plain = made.recipe | {part: {**made.recipe[part], **changes}}  # type: ignore[dict-item]
-    return made.model_copy(update={"recipe": plain})
+    return run(recipe=_changed({**ASKED, "benchmark": "emodb"}, part, **changes))
+
+
+def _changed(asked: dict[str, Any], part: str, **changes: Any) -> dict[str, Any]:
+    plain = recipe.resolve(asked).plain()
+    return plain | {part: plain[part] | changes}
 
 
 def upstream(name: str, options: dict[str, Any], **changes: Any) -> Result:
@@ -192,6 +195,25 @@ FORGED = {
     "told nothing": (
         lambda: run(conditioning=Conditioning(on="mfcc", tested=3, unseen=3)),
         "tells the head 'nothing' of who speaks, and the record says 'mfcc'",
+    ),
+    "defaults of its own": (
+        lambda: upstream("fbank", {"mels": 40}, defaults={"mels": 40}),
+        "'fbank' has mels = 80 by default, not 40",
+    ),
+    "code of its own": (lambda: upstream("fbank", {}, code="ab" * 32), "said to have other code"),
+    "files of its own": (
+        lambda: in_recipe("downstream", contents={"foo": "ab" * 32}), "takes no file as foo"
+    ),
+    "fused alone": (
+        lambda: run().model_copy(update={"recipe": run().recipe | {"fusion": "early"}}),
+        "has the fusion 'early', and there are early and late of several",
+    ),
+    "corpus with defaults of its own": (
+        lambda: _of(
+            {**ASKED, "benchmark": "crema_d"},
+            recipe=_changed({**ASKED, "benchmark": "crema_d"}, "benchmark", defaults={"labels": "x"}),
+        ),
+        "'crema_d' has labels = 'intended' by default, not 'x'",
     ),
     "seeds unsaid": (lambda: without("seeds"), "does not say which seeds"),
 }  # fmt: skip

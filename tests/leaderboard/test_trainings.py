@@ -35,6 +35,8 @@ def first(**changes: Any) -> tuple[Fit, ...]:
         (first(learning_rate=0.5), "chose the learning rate 0.5, and its recipe has 0.0001, 0.001"),
         (first(epoch=100_000), "its trainings tell of epoch 100000, and its recipe has 1 to 100"),
         (first(epoch=0), "its trainings tell of epoch 0, and its recipe has 1 to 100"),
+        (first(averaged=(3, 4)), "averaged 2 epochs, and its recipe 1 at most"),
+        (first(averaged=(3,)), "averaged 1 epochs, and its recipe 1 at most"),
         (first(averaged=(3, 300)), "its trainings tell of epoch 300"),
         (first(curve=CURVE), "its trainings tell of epoch 5000"),
     ],
