@@ -73,10 +73,10 @@ def results_folder(given: str | Path, tell: Callable[[str], object] = lambda tex
     with _noted(root, url, remedy) as (place, seen):
         own = _unsent(root, seen)
         if lost := _pull(place, root, seen, own):
-            tell(
-                f"warning: {len(lost)} files of results are not at '{url}' any more; they are kept "
-                f"in '{root}', and put there again"
+            files = (
+                "1 file of results is" if len(lost) == 1 else f"{len(lost)} files of results are"
             )
+            tell(f"warning: {files} not at '{url}' any more; kept in '{root}', and put there again")
         _push(place, root, seen, _files(root))
         for result in own:
             _clear(place, root, seen, result)

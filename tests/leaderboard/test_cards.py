@@ -22,8 +22,9 @@ from serbench.leaderboard.evaluations import (
     evaluations,
     keep,
 )
+from serbench.leaderboard.identity import corrected_by
 from serbench.leaderboard.notes import SENT
-from serbench.leaderboard.record import LeftOut
+from serbench.leaderboard.record import Corrected, LeftOut
 from serbench.leaderboard.table import Board, Row
 from serbench.runs import recipe
 
@@ -122,6 +123,30 @@ def test_what_was_sent_says_so_and_is_not_on_the_hub() -> None:
     later = made.model_copy(update={"noted": (f"Of {made.digest[:8]}: {SENT}",)})
     derived = [replace(board, rows=(replace(row, standing=replace(row.standing, result=later)),))]
     assert evaluations(derived, where) == {}, "what is made of it is no better known"
+    assert "**made of what was sent in**" in card(derived[0], derived[0].rows[0], None)
+
+
+def test_what_is_made_of_runs_that_are_not_here_is_not_on_the_hub() -> None:
+    board, row = place_of("best")
+    mine = row.result.benchmark.model_copy(update={"name": "mine"})
+    run = row.result.model_copy(update={"benchmark": mine})
+    step = {"name": "pldc", "options": {}, "origin": "serbench"}
+    changes = {
+        "digest": "ab" * 32,
+        "corrected": Corrected(digest=run.digest, steps=("pldc",)),
+        "recipe": corrected_by([step], run.digest),
+        "training": (),
+    }
+    made = run.model_copy(update=changes)
+    before, after = (replace(row, standing=replace(row.standing, result=r)) for r in (run, made))
+    where = {"mine": DataSet("lab/mine")}
+    for rows, told in (
+        ((after,), "1 not verified"),
+        ((after, before), "1 written, 1 not the best"),
+    ):
+        here = [replace(board, benchmark=mine, rows=rows)]
+        assert bool(evaluations(here, where)) == ("written" in told)
+        assert told in " ".join(account(here, where))
 
 
 def test_the_id_of_weights_is_believed_of_those_that_the_recipe_names() -> None:

@@ -35,6 +35,7 @@ from .result_samples import classified, own_run, record, scored
 
 GOOD = classified(1.5)
 ASKED = {"upstream": "fbank", "downstream": "mean_pool"}
+CREMA = {**ASKED, "benchmark": "crema_d"}
 RANDOM = {"name": "random_clips"}
 EVERYTHING = ("recording", "session", "speaker")
 HUBERT = {"id": "serbench/hubert-nano"}
@@ -209,10 +210,7 @@ FORGED = {
         "has the fusion 'early', and there are early and late of several",
     ),
     "corpus with defaults of its own": (
-        lambda: _of(
-            {**ASKED, "benchmark": "crema_d"},
-            recipe=_changed({**ASKED, "benchmark": "crema_d"}, "benchmark", defaults={"labels": "x"}),
-        ),
+        lambda: _of(CREMA, recipe=_changed(CREMA, "benchmark", defaults={"labels": "x"})),
         "'crema_d' has labels = 'intended' by default, not 'x'",
     ),
     "seeds unsaid": (lambda: without("seeds"), "does not say which seeds"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import serbench
 from serbench.cli import app
 from serbench.errors import SerbenchError
 from serbench.leaderboard.marks import marks
+from serbench.leaderboard.record import Result, summed
 from serbench.leaderboard.submissions import add
+from serbench.leaderboard.verifying import verify
 from serbench.progress import Keeping, Silent
 from serbench.runs import recipe
 from serbench.runs.grids import grid as grids
@@ -61,6 +64,15 @@ def test_a_result_that_was_sent_in_is_no_run_of_ones_own(
     corrected = serbench.postprocess(digest, "prior_shift", results=mine)
     said = f"Of {digest[:8]}: It was sent in, and nobody trained it here."
     assert corrected.result.noted == (said,)
+    made = corrected.result.digest
+    for command in ["compare", made, digest], ["speakers", made]:
+        assert said in CliRunner().invoke(app, [*command, "--results", str(mine)]).stdout
+    assert verify(corrected.path, lambda _: None).problems == ()
+    plain = json.loads(corrected.path.read_text()) | {"noted": [], "checksum": ""}
+    silent = summed(Result.model_validate_json(json.dumps(plain))).model_dump_json()
+    corrected.path.write_text(silent)
+    (told,) = verify(corrected.path, lambda _: None).problems
+    assert told == f"the run {digest[:8]} that it was made of was sent in, and the record denies it"
     assert again(overwrite="never").result == honest.result
     assert again(overwrite="always").scores == honest.scores
     assert again().result.digest == digest
