@@ -6,6 +6,7 @@ Of a part that is somebody's own code, nothing is known here, and so nothing is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, get_args
 
 from serbench import benchmarks, plugins
@@ -185,7 +186,7 @@ def _complete(plugin: plugins.Plugin, part: Mapping[str, Any]) -> dict[str, Any]
         raise SerbenchError(msg)
     if part.get("code"):
         raise SerbenchError(f"'{plugin.name}' comes with serbench, and is said to have other code")
-    own = plugins.defaults(plugin)
+    own = _defaults(plugin.kind, plugin.name)
     if edition < today:  # whatever it could be then
         return {**own, **part["options"]}
     said = part.get("defaults", {})
@@ -197,6 +198,11 @@ def _complete(plugin: plugins.Plugin, part: Mapping[str, Any]) -> dict[str, Any]
     if foreign := {*part.get("contents", ())} - {*plugin.options}:
         raise SerbenchError(f"'{plugin.name}' takes no file as {some(sorted(foreign))}")
     return options
+
+
+@cache
+def _defaults(kind: plugins.Kind, name: str) -> Mapping[str, Any]:
+    return plugins.defaults(own_plugin(kind, name))
 
 
 def _adapted(plugin: plugins.Plugin, options: Mapping[str, Any], encoder: Encoder) -> Iterator[str]:
