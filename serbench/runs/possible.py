@@ -34,7 +34,7 @@ def impossible(result: Result) -> Iterator[str]:
     if is_derived(recipe) or recipe.get("format") != FORMAT:
         return
     try:
-        if _is_known("benchmarks", recipe["benchmark"]):
+        if _is_known("benchmarks", recipe["benchmark"]) and not _names_files(recipe["protocol"]):
             yield from _unlike(result, recipe)
     except SerbenchError as error:
         yield f"its recipe cannot be: {error}"
@@ -74,11 +74,13 @@ def _with_others_left_out(
 
 def _is_known(kind: plugins.Kind, part: Mapping[str, Any]) -> bool:
     """Return whether a part is of serbench as it is today, and names no file."""
-    name, options = part["name"], part.get("options", {})
+    name = part["name"]
     if part.get("origin", ORIGIN) != ORIGIN or plugins.builtin(kind, name) != name:
         return False
-    edition = plugins.find(kind, name).constants.get("EDITION", 1)
-    files = part.get("contents") or any(
-        "/" in f"{each}" or "\\" in f"{each}" for each in options.values()
-    )
-    return part.get("edition", 1) == edition and not files
+    today = plugins.find(kind, name).constants.get("EDITION", 1)
+    return part.get("edition", 1) == today and not _names_files(part)
+
+
+def _names_files(part: Mapping[str, Any]) -> bool:
+    given = map(str, part.get("options", {}).values())
+    return bool(part.get("contents")) or any("/" in each or "\\" in each for each in given)

@@ -94,6 +94,7 @@ def test_of_parts_of_others_nothing_is_said_and_no_file_is_opened(tmp_path: Path
             assert [*impossible(made({}, of(key, other)))] == []
     weights = {"weights": str(tmp_path / "weights")}
     assert [*impossible(made({"upstream": "hubert"}, of("upstreams.0.options", weights)))] == []
+    assert [*impossible(made({}, of("protocol.options", {"file": str(trap)})))] == []
     assert not (tmp_path / "sprung").exists()
 
 
