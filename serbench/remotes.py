@@ -48,7 +48,7 @@ def results_folder(given: str | Path, tell: Callable[[str], object] = lambda tex
 
     What is here and not there (any more) is kept, and put there: nothing is lost with a folder that
     is not mounted, or a bucket that was emptied. A result that was written here and could not be
-    put there takes the place of what came there meanwhile.
+    put there takes the place of what came there meanwhile, unless it was sent in.
 
     Args:
         given: a path, or a URL.

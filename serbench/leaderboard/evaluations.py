@@ -88,9 +88,10 @@ def evaluations(
     from huggingface_hub import eval_result_entries_to_yaml
 
     found: dict[str, list[EvalResultEntry]] = {}
+    here = _by_digest(boards)
     for board in boards:
         if board.benchmark.name in where:
-            for model, row in _best(board, _by_digest(boards)).items():
+            for model, row in _best(board, here).items():
                 entry = _entry(board, row, where[board.benchmark.name], url)
                 found.setdefault(model, []).append(entry)
     return {
@@ -140,7 +141,8 @@ def account(
         if not own:
             yield f"{name}: no result is on it, so nothing is written for {data.id}"
             continue
-        why = Counter(_fate(row, _best(board, here), here) for board in own for row in board.rows)
+        best = [(board, _best(board, here)) for board in own]
+        why = Counter(_fate(row, found, here) for board, found in best for row in board.rows)
         parts = ", ".join(f"{count} {reason}" for reason, count in why.most_common())
         yield f"{name}, for {data.id}: of {why.total()} row{'s' * (why.total() > 1)} {parts}"
 
@@ -182,8 +184,11 @@ def _is_proven(row: Row, here: Mapping[str, Row]) -> bool:
     """
     if row.sent or any(implied.unlike(row.result)):
         return False
+    if not (origins := origins_of(row.result)):
+        return True
+    # nothing is made of itself, whatever records say
     others = {key: other for key, other in here.items() if other is not row}
-    runs = [others.get(digest) for digest in origins_of(row.result)]
+    runs = [others.get(digest) for digest in origins]
     return all(run is not None and _is_proven(run, others) for run in runs)
 
 
