@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import fsspec
+import pandas as pd
 import pytest
 
 from serbench import remotes
@@ -35,6 +36,21 @@ def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         return tmp_path / name
 
     return go
+
+
+@pytest.fixture
+def save_here_alone(memory, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Return what saves a result while the URL cannot be reached, and returns its record."""
+
+    def saved(predictions: pd.DataFrame, folder: Path) -> Path:
+        with monkeypatch.context() as patch:
+            patch.setattr(type(memory), "put_file", lambda *_: 1 / 0)
+            with pytest.raises(SerbenchError, match="kept on this machine"):
+                save(record(), predictions, folder)
+        (path,) = folder.glob("*/*.json")
+        return path
+
+    return saved
 
 
 def test_a_result_is_on_the_board_of_every_machine_that_names_the_url(at) -> None:
@@ -109,14 +125,11 @@ def test_what_could_not_be_put_there_goes_with_the_next_command(at, memory, monk
 
 
 def test_what_could_not_be_put_there_is_not_lost_to_what_came_there_meanwhile(
-    at, memory, monkeypatch
+    at, save_here_alone
 ) -> None:
     at("first")
     folder = remotes.results_folder(URL)
-    with monkeypatch.context() as patch:
-        patch.setattr(type(memory), "put_file", lambda *_: 1 / 0)
-        with pytest.raises(SerbenchError, match="kept on this machine"):
-            save(record(), classified(1.0), folder)
+    save_here_alone(classified(1.0), folder)
     (own,) = read_all(folder).entries
     at("second")
     other = save(record(), classified(3.0), remotes.results_folder(URL))
@@ -151,17 +164,13 @@ def test_a_run_takes_the_place_of_what_was_sent_in_while_it_went_on(at) -> None:
 
 @pytest.mark.parametrize("skill", [1.0, 3.0])
 def test_what_was_sent_in_and_could_not_be_put_there_takes_no_place_of_a_run(
-    at, memory, monkeypatch, skill: float
+    at, save_here_alone, skill: float
 ) -> None:
     at("second")
     theirs = remotes.results_folder(URL)
-    with monkeypatch.context() as patch:
-        patch.setattr(type(memory), "put_file", lambda *_: 1 / 0)
-        with pytest.raises(SerbenchError, match="kept on this machine"):
-            save(record(), classified(skill), theirs)
-        (other,) = theirs.glob("*/*.json")
-        other.with_suffix(ADDED).write_text("verified\n")
-        other.with_suffix(".voices.parquet").write_text("theirs")
+    other = save_here_alone(classified(skill), theirs)
+    other.with_suffix(ADDED).write_text("verified\n")
+    other.with_suffix(".voices.parquet").write_text("theirs")
     at("first")
     save(record(), classified(1.0), remotes.results_folder(URL))
     (own,) = read_all(remotes.results_folder(URL)).entries

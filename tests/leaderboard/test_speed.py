@@ -16,10 +16,12 @@ import pytest
 
 from serbench.benchmarks import Classification, Regression
 from serbench.leaderboard import store, table
+from serbench.leaderboard.record import Result
 from serbench.leaderboard.remembered import standing_of
 from serbench.leaderboard.standing import Standing, standing
 from serbench.leaderboard.verifying import verify, verify_all
 from serbench.runs import recipe
+from serbench.runs.possible import impossible
 from serbench.runs.recommended import recommended
 from serbench.scoring.scores import score
 
@@ -27,6 +29,7 @@ from .result_samples import AFFECT, rated, record, scored
 
 pytestmark = [pytest.mark.slow, pytest.mark.benchmark(timer=time.process_time)]
 
+RESULTS = Path(__file__).parents[2] / "results"
 CLIPS, SPEAKERS, SEEDS = 60_000, 1_000, 3
 COUNT = 60  # results of a folder
 MOODS = Classification(tuple(f"mood {number}" for number in range(8)))
@@ -131,6 +134,25 @@ def test_what_has_not_changed_is_verified_at_ten_thousand_a_minute(folder, bench
     assert len(found) == COUNT
     assert not any(each.problems for each in found)
     assert benchmark.stats.stats.min < 60 * COUNT / 10_000
+
+
+def test_whole_recipes_are_verified_at_ten_thousand_a_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, benchmark: Any
+) -> None:
+    monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "home"))
+    paths = sorted(RESULTS.glob("*/*.json"))
+
+    def all_of_them() -> list[bool]:
+        return [
+            bool(verify(p, nowhere, read=standing_of, asked=impossible).problems) for p in paths
+        ]
+
+    assert not any(benchmark.pedantic(all_of_them, rounds=3, warmup_rounds=1))
+    assert benchmark.stats.stats.min < 60 * len(paths) / 10_000
+
+
+def nowhere(_: Result) -> None:
+    """No corpus is at hand."""
 
 
 def test_what_is_remembered_is_read_and_ranked(folder, benchmark: Any) -> None:
