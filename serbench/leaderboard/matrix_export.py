@@ -32,14 +32,15 @@ def to_markdown(made: Sequence[Matrix]) -> str:
 
 
 def to_csv(made: Sequence[Matrix]) -> str:
-    """Return one line a place of a matrix: its names, the value, whether it shares rank 1."""
+    """Return one line a place of a matrix: its names, and what `_plain` says of it."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["matrix", "row", "column", "value", "rank", "digest"])
+    keys = ["matrix", "row", "column", "value", "rank", "digest", "sent"]
+    writer = csv.DictWriter(text, keys, lineterminator="\n")
+    writer.writeheader()
     for each in made:
         for (name, column), row in each.cells.items():
-            told = [each.title, name, column, _value(row), row.rank, row.result.digest]
-            writer.writerow([harmless(value) for value in told])
+            told = {"matrix": each.title, "row": name, "column": column, **_plain(row)}
+            writer.writerow({key: harmless(value) for key, value in told.items()})
     return text.getvalue()
 
 
@@ -90,9 +91,7 @@ def _latex(made: Matrix) -> str:
     return booktabs(header, cells, bold, "l" + "r" * len(made.columns), caption)
 
 
-def _value(row: Row) -> float:
-    return next(iter(row.values.values())).mean
-
-
 def _plain(row: Row) -> dict[str, Any]:
-    return {"value": _value(row), "rank": row.rank, "digest": row.result.digest}
+    """Return what a place holds, and whether that was sent in or made of what was."""
+    value = next(iter(row.values.values())).mean
+    return {"value": value, "rank": row.rank, "digest": row.result.digest, "sent": row.sent}

@@ -253,6 +253,18 @@ def test_a_matrix_says_what_was_sent_in():
     (shown,) = matrices(rank([(scored(*r), r[1]) for r in results], marks=marks), "downstream")
     (said,) = (each for each in shown.sentences if "Sent in" in each)
     assert said == "Sent in, or made of what was: fbank (mlp); mfcc (mlp)."
+    (plain,) = json.loads(matrix_export.to_json([shown]))
+    rows = csv.DictReader(io.StringIO(matrix_export.to_csv([shown])))
+    assert {cell["row"]: cell["sent"] for cell in plain["cells"]} == {
+        "cpc": False,
+        "fbank": True,
+        "mfcc": True,
+    }
+    assert {row["row"]: row["sent"] for row in rows} == {
+        "cpc": "False",
+        "fbank": "True",
+        "mfcc": "True",
+    }
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from serbench.leaderboard.submissions import add
 from serbench.leaderboard.verifying import verify
 from serbench.progress import Keeping, Silent
 from serbench.runs import recipe
+from serbench.runs.grids import costs
 from serbench.runs.grids import grid as grids
 from serbench.runs.grids.cells import Where
 from serbench.runs.grids.corpora import Corpora, compared
@@ -50,6 +51,7 @@ def test_a_result_that_was_sent_in_is_no_run_of_ones_own(
     planned = plan(grids.made(raw, {}), mine)
     told = [*compared(planned, mine, Corpora(None, Silent()))]
     assert told == ["sent in, which counts as failed: 1 result"]
+    assert "finished: 0; to do: 0" in costs.told(planned, mine), "nor is it counted twice"
     with Local(Where(None, mine, Path.cwd()), 1) as engine:
         (failed,) = sweep(planned, engine, Silent()).failed
     assert "it was sent in" in failed.reason

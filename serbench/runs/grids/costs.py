@@ -35,7 +35,7 @@ def told(plan: Plan, results: Path) -> Iterator[str]:
     factors = " x ".join([*([axes] if axes else []), *rows])
     yield counted(len(grid), "run") + f": {factors}" * bool(factors)
     doubled = f", {plan.doubled} are another one once more" if plan.doubled else ""
-    yield f"finished: {len(plan.finished)}{doubled}; to do: {plan.count}"
+    yield f"finished: {plan.valid}{doubled}; to do: {plan.count}"
     if plan.begun:
         yield (
             f"begun: {counted(plan.begun, 'run')}, with {counted(plan.trials, 'finished trial')}, "

@@ -47,6 +47,11 @@ class Plan:
     trials: int = 0
 
     @property
+    def valid(self) -> int:
+        """How many finished runs count, as far as their data were looked at."""
+        return len(self.finished) - len(self.changed)
+
+    @property
     def count(self) -> int:
         """How many runs are to do."""
         return sum(map(len, self.groups.values()))

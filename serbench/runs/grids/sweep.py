@@ -121,8 +121,7 @@ class _Sweep:
     def __init__(self, plan: Plan, engine: Engine, progress: Progress) -> None:
         self.plan, self.engine, self.progress = plan, engine, progress
         self.where = engine.where
-        valid = len(plan.finished) - len(plan.changed)
-        self.report = Report(skipped=valid, doubled=plan.doubled)
+        self.report = Report(skipped=plan.valid, doubled=plan.doubled)
         self.said: dict[str, list[str]] = defaultdict(list)
         which = digest_json([str(plan.grid), *map(str, self.where[:3])])
         self.logs = home() / "logs" / "sweeps" / which[:12]
