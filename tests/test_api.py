@@ -79,3 +79,9 @@ def test_a_name_that_is_not_there() -> None:
     from serbench import plugins
 
     assert plugins.names("upstreams"), "modules of the package are imported as ever"
+
+
+def test_a_demo_corpus_that_is_there_is_read_without_what_makes_one() -> None:
+    read = "from serbench.benchmarks import demo; demo.make().read(None)"
+    imported(read)
+    assert not imported(read) & HEAVY

@@ -6,7 +6,7 @@ import io
 import shutil
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 import soundfile
@@ -14,12 +14,13 @@ import soundfile
 from serbench.benchmarks import Benchmark, Classification, Regression, Task
 from serbench.benchmarks.splitting import protocols
 from serbench.benchmarks.synthesis.affect import CENTRES, HIGH, LOW, Affect
-from serbench.benchmarks.synthesis.corpus import Utterance, utterances
-from serbench.benchmarks.synthesis.waveform import RATE
 from serbench.durable import SUMS, harm, seal, unwritable
 from serbench.errors import SerbenchError
 from serbench.home import home
 from serbench.locks import locked
+
+if TYPE_CHECKING:
+    from serbench.benchmarks.synthesis.corpus import Utterance
 
 # Of itself a word like any other.
 NAMES = ("=demo",)
@@ -84,6 +85,10 @@ def _folder() -> Path:
 
 
 def _write(folder: Path) -> None:
+    # with scipy.signal, which takes long to load and is needed this once
+    from serbench.benchmarks.synthesis.corpus import utterances
+    from serbench.benchmarks.synthesis.waveform import RATE
+
     part = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)  # of a process that was killed
     try:

@@ -222,7 +222,8 @@ def test_a_corpus_that_was_left_half_made_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SERBENCH_HOME", str(tmp_path))
-    monkeypatch.setattr(demo, "utterances", lambda: islice(utterances(), 1))
+    made_by = "serbench.benchmarks.synthesis.corpus.utterances"
+    monkeypatch.setattr(made_by, lambda: islice(utterances(), 1))
     half = tmp_path / "corpora" / "demo-1.part"
     half.mkdir(parents=True)
     (half / "left.wav").touch()
