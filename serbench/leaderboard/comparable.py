@@ -99,10 +99,28 @@ class _Material:
         return digest_json(facts.astype(str).reset_index().to_numpy().tolist())[:8]
 
 
+def _options(benchmark: str, protocol: ProtocolRecord) -> dict[str, Any]:
+    """Return the options of a protocol, also those that a record leaves out."""
+    return {**_usual(benchmark, protocol.name), **protocol.options}
+
+
+@cache
+def _usual(benchmark: str, protocol: str) -> Mapping[str, Any]:
+    """Return the options of a protocol of a built-in benchmark that need not be given."""
+    own = _builtin(benchmark)
+    if own is None or protocol not in own.protocols:
+        return {}
+    from serbench.benchmarks.splitting.protocols import complete
+
+    found: Mapping[str, Any] = json.loads(json.dumps(complete(own.protocols[protocol], {})))
+    return found
+
+
 def title(benchmark: BenchmarkRecord, protocol: ProtocolRecord) -> str:
     """Return "emodb 1 · emotion, 7 classes · speaker_folds (k=5)", and whatever qualifies it."""
     corpus = f"{benchmark.name} {benchmark.version}" + ", synthetic" * benchmark.synthetic
-    given = {key: value for key, value in sorted(protocol.options.items()) if value != []}
+    said = _options(benchmark.name, protocol)
+    given = {key: value for key, value in sorted(said.items()) if value != []}
     options = ", ".join(f"{key}={_option(value)}" for key, value in given.items())
     split = protocol.name + (f" ({options})" if options else "")
     split += ", speaker-dependent" * ("speaker" in protocol.shares)
@@ -134,6 +152,7 @@ def groups(results: Iterable[Standing], *, by_heard: bool = True) -> list[Group]
 
 def _setting(result: Result, by_heard: bool) -> tuple[str, ...]:
     benchmark, protocol = result.benchmark, result.protocol.model_dump(mode="json")
+    protocol["options"] = _options(benchmark.name, result.protocol)
     plain = [benchmark.model_dump(mode="json")["task"], protocol]
     tests = [[*fold.tests] for fold in result.split.folds if fold.tests]
     told = [benchmark.synthetic, disowned(result) is not None, by_heard and result.transductive]
@@ -197,9 +216,9 @@ def _material(entry: Standing) -> _Material:
     split = entry.result.split.model_dump(exclude={"folds"})
     hashes = {_KINDS.get(key, key): value for key, value in split.items()}
     hashes["tests"] = _tested(entry)
-    hashes["folds"] = _digest(entry.result.split.listed)
-    truths = [tuple(sorted(fold.truths.items())) for fold in entry.result.split.folds]
-    hashes["truths"] = _digest(tuple(truths)) if all(truths) else ""
+    hashes["folds"] = _digest((*sorted(entry.result.split.listed),))
+    truths = [(fold.name, *sorted(fold.truths.items())) for fold in entry.result.split.folds]
+    hashes["truths"] = _digest((*sorted(truths),)) if all(each[1:] for each in truths) else ""
     known = {kind: value for kind, value in hashes.items() if value}
     return _Material(known, {entry.measured.facts}, [entry])
 

@@ -35,6 +35,7 @@ class Corpus:
             how.
         folds: likewise.
         unmade: why the folds cannot be made anew; empty if they can.
+        contents: 16 hex digits for its ids, speakers, labels and texts, as `record.Split` has them.
         shared: what share of the parts of these folds has the speaker, session or text of one in
             another, as `record.Result` has it.
         compared: where facts of these digests are not those of the table, a sentence each: what
@@ -45,6 +46,7 @@ class Corpus:
     hash: str = ""
     folds: tuple[FoldRecord, ...] = ()
     unmade: str = ""
+    contents: Mapping[str, str] = field(default_factory=dict)
     shared: Mapping[str, float] = field(default_factory=dict)
     compared: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -58,17 +60,37 @@ def unlike_folds(each: Standing, corpus: Corpus) -> Iterator[str]:
         return
     if each.result.split.hash != corpus.hash:
         yield "its split is not what the protocol makes of the corpus that is here"
+    yield from _of_others(each.result, corpus)
     said = {fold.name: fold for fold in each.result.split.folds}
     made = {fold.name: fold for fold in corpus.folds}
     if lost := sorted(made.keys() - said.keys()):
         yield f"folds that the protocol makes, but the record does not have: {some(lost)}"
     for name, fold in said.items():
         own = made.get(name)
-        if own is None or (fold.hash, fold.truths.get("test")) != (own.hash, own.truths["test"]):
+        if own is None or fold.hash != own.hash or not _as_true(fold, own):
             yield f"fold '{name}' is not what the protocol makes of the corpus that is here"
         else:
             yield from _missized(fold, own)
+    if [*said] != [*made] and said.keys() == made.keys():
+        yield "its folds are in another order than the protocol makes them"
     yield from _unshared(each.result, corpus)
+
+
+def _of_others(result: Result, corpus: Corpus) -> Iterator[str]:
+    """Yield where what was split, and what was left out before, is not of the corpus."""
+    if result.left_out:
+        left_out = {each.utterance for each in result.left_out}
+        if absent := sorted(left_out - {*corpus.table["utterance"]}):
+            yield f"utterances that it left out, and the corpus does not have: {some(absent)}"
+    for what, own in corpus.contents.items():
+        # an older serbench did not say them
+        if (told := getattr(result.split, what)) and told != own:
+            yield f"the {what} that its split was made of are not those of the corpus that is here"
+
+
+def _as_true(said: FoldRecord, own: FoldRecord) -> bool:
+    """Return whether the truths of a fold are those of the fold made anew, the tested above all."""
+    return "test" in said.truths and said.truths.items() <= own.truths.items()
 
 
 def _missized(said: FoldRecord, own: FoldRecord) -> Iterator[str]:

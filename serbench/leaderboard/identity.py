@@ -32,6 +32,7 @@ OTHER = "other code"
 """What a label says of a part that has the name of a built-in one and is none."""
 
 _DIGEST = re.compile("[0-9a-f]{64}")
+_PLAIN = re.compile(r"[!-~]+( [!-~]+)*")  # letters, digits and signs of ASCII, blanks between them
 _PARTS = ("downstream", "benchmark", "protocol")
 
 
@@ -165,7 +166,9 @@ def _called(kind: plugins.Kind, part: Mapping[str, Any], size: str = "") -> str:
     """Return how a part is called: "cpc", "ecapa.full", "cpc (other code: wonder 1.0)"."""
     said = str(part["name"])
     name = _stem(said)
-    if is_own(part) or plugins.builtin(kind, name) is None:
+    # a letter of elsewhere, or none that is seen, may make it look like a built-in one
+    mistaken = plugins.builtin(kind, name) is not None or not _PLAIN.fullmatch(name)
+    if is_own(part) or not mistaken:
         return f"{name}{size}"
     origin = "file" if said.endswith(".py") else str(part["origin"])
     return f"{name}{size} ({OTHER}: {origin[:8] if _DIGEST.fullmatch(origin) else origin})"

@@ -5,6 +5,8 @@ Of a part that is somebody's own code, nothing is known here, and so nothing is 
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, get_args
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from serbench.benchmarks import Benchmark, Protocol
 
 _LONGEST = 100  # characters that are shown of what is not known
+_UNLIKELY = re.compile("[\u2044\u2215\u2571\u29f8\uff0f]")  # look like the / of an id of the hub
 
 
 def unlike(result: Result) -> Iterator[str]:
@@ -78,6 +81,12 @@ def _benchmark(result: Result) -> Iterator[str]:
         if getattr(said, key) != own:
             what = f"{key} {own}" if isinstance(own, str | bool) else f"another {key}"
             yield f"its recipe is of another benchmark than the record: '{made.name}' has {what}"
+    known, left_out = made.known_defects.keys(), {each.utterance for each in result.left_out}
+    if said == recorded(made) and not len(known - left_out) <= result.known_defects <= len(known):
+        yield (
+            f"'{made.name}' lists {len(known - left_out)} known defects of what was used, and the "
+            f"record says {result.known_defects}"
+        )
 
 
 def _known(result: Result) -> Benchmark | None:
@@ -91,7 +100,11 @@ def _protocol(result: Result) -> Iterator[str]:
     enrolled = None if said.enrolled is None else said.enrolled.model_dump(mode="json")
     if isinstance(part, dict):
         own = _known(result) is not None
-        if part.get("options", {}) != said.options or (own and part["name"] != said.name):
+        # as texts, in which 5 is not 5.0
+        one, other = (
+            json.dumps(each, sort_keys=True) for each in (part.get("options", {}), said.options)
+        )
+        if one != other or (own and part["name"] != said.name):
             yield f"its recipe is of another protocol than the record: '{part['name']}'"
             return
         if result.recipe.get("enrol") != enrolled:
@@ -152,6 +165,7 @@ def _upstreams(result: Result) -> Iterator[str]:
         if _is_own(part) or plugins.builtin("upstreams", part["name"]):
             plugin = own_plugin("upstreams", part["name"])
             options = _complete(plugin, part)
+            yield from _unnamed(plugin, part, "weights")
             yield from _adapted(plugin, options, encoder)
             yield from _published(plugin, options, "weights" in part.get("contents", ()), encoder)
 
@@ -165,10 +179,17 @@ def _downstream(result: Result) -> Iterator[str]:
         return
     plugin = own_plugin("downstreams", part["name"])
     options = _complete(plugin, part)
+    yield from _unnamed(plugin, part, "size")
     told = options.get(plugin.constants.get("CONDITIONED_BY", ""), "nothing")
     said = "nothing" if result.conditioning is None else result.conditioning.on
     if told != said:
         yield f"its recipe tells the head '{told}' of who speaks, and the record says '{said}'"
+
+
+def _unnamed(plugin: plugins.Plugin, part: Mapping[str, Any], key: str) -> Iterator[str]:
+    """Yield that a part does not say what its row is called by."""
+    if key in plugin.options and key not in part["options"]:
+        yield f"its recipe does not say the {key} of '{plugin.name}', by which its row is called"
 
 
 def _complete(plugin: plugins.Plugin, part: Mapping[str, Any]) -> dict[str, Any]:
@@ -194,6 +215,12 @@ def _complete(plugin: plugins.Plugin, part: Mapping[str, Any]) -> dict[str, Any]
     for key in (key for key in said if key in own and said[key] != own[key]):
         msg = f"'{plugin.name}' has {key} = {own[key]!r} by default, not {said[key]!r:.{_LONGEST}}"
         raise SerbenchError(msg)
+    # both are written of all options at once; what is in one alone was taken out of the other
+    if uneven := ({*said} ^ {*part["options"]}) & {*own}:
+        raise SerbenchError(
+            f"'{plugin.name}' is not whole: options and defaults do not both have "
+            f"{some(sorted(uneven))}"
+        )
     options = plugins.validate(plugin, part["options"])
     if foreign := {*part.get("contents", ())} - {*plugin.options}:
         raise SerbenchError(f"'{plugin.name}' takes no file as {some(sorted(foreign))}")
@@ -246,13 +273,17 @@ def _published(
     """Yield where weights have another published id than those that the recipe names."""
     weights: Any = options.get("weights")
     said = encoder.provenance.get("id", "")
+    if "weights" not in plugin.options and "name" not in plugin.options and said:
+        yield f"'{plugin.name}' has no weights, and the record says '{said}'"
+    if _UNLIKELY.search(said) or not said.isprintable():
+        yield f"the id of weights {said!a:.{_LONGEST}} has signs that look like others or like none"
     known = plugin.sizes[weights]["id"] if weights in plugin.sizes else weights
     if plugin.sizes and not local and "/" not in str(known) and known not in _words(plugin):
         yield f"its recipe has weights '{known}', which are no published size, hub id or folder"
     if not local and isinstance(known, str) and "/" in known:
         if said != known:
             yield f"its recipe is of the weights '{known}', and the record says '{said}'"
-    elif "/" in said and not said.startswith(f"{plugin.name}/"):
+    elif "/" in said and ("weights" in plugin.options or not said.startswith(f"{plugin.name}/")):
         yield f"its recipe is of no published weights, and the record says '{said}'"
 
 

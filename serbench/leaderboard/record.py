@@ -202,6 +202,13 @@ class Split(_Record):
     texts: str = ""
     folds: tuple[FoldRecord, ...]
 
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        names = [fold.name for fold in self.folds]
+        if len({*names}) < len(names):
+            raise ValueError("a fold is there twice")
+        return self
+
     @property
     def listed(self) -> tuple[tuple[Any, ...], ...]:
         """What equal hashes imply of each fold: its name, the sizes of its parts, its hash."""

@@ -10,6 +10,8 @@ from serbench.leaderboard.identity import is_derived
 from serbench.leaderboard.listing import some
 from serbench.leaderboard.record import Fit, Result
 
+_ROUNDING = 1e-3  # of weights of layers that are kept in few digits
+
 
 def unlike(result: Result) -> Iterator[str]:
     """Yield where trainings are missing, are of none of the folds and seeds, or are there twice.
@@ -30,6 +32,7 @@ def unlike(result: Result) -> Iterator[str]:
     if run:
         settings: Any = result.recipe["training"]
         yield from _unasked(result.training, settings, "trainings")
+    yield from _misweighed(result.training)
     yield from _unlike_tuned(result, run=run)
 
 
@@ -77,6 +80,22 @@ def _epochs(fit: Fit) -> Iterator[int]:
     yield from (fit.epoch, *fit.averaged)
     if fit.curve is not None:
         yield from fit.curve.epochs
+
+
+def _misweighed(fits: Sequence[Fit]) -> Iterator[str]:
+    """Yield that layers are weighted as no softmax does, or that curves go back in time."""
+    for fit in fits:
+        where = _named([(fit.fold, fit.seed)])
+        if any(not _is_share(layers) for layers in fit.layers):
+            yield f"the weights of layers of {where} are not shares of sum 1"
+        if fit.curve is not None and [*fit.curve.epochs] != sorted({*fit.curve.epochs}):
+            yield f"the curve of {where} does not go from epoch to epoch"
+    if len({tuple(map(len, fit.layers)) for fit in fits if fit.layers}) > 1:
+        yield "its trainings weight other numbers of layers"
+
+
+def _is_share(weights: Sequence[float]) -> bool:
+    return all(0 <= each <= 1 for each in weights) and abs(sum(weights) - 1) < _ROUNDING
 
 
 def _named(cells: list[tuple[str, int]]) -> str:

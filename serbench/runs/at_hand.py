@@ -95,6 +95,7 @@ def _split(result: Result, whole: DataFrame) -> Corpus:
     said, task = result.protocol, result.benchmark.task
     from serbench.benchmarks.auditing.folds import enrolled_folds
     from serbench.benchmarks.auditing.sharing import shares
+    from serbench.benchmarks.splitting.hashes import contents
 
     try:
         part = Part(name=said.name, options=said.options)
@@ -104,7 +105,8 @@ def _split(result: Result, whole: DataFrame) -> Corpus:
             given = said.enrolled
             folds, _ = enrolled_folds(table, folds, task, given.amount, given.unit, given.aside)
         own, numbers = in_numbers(table, folds, task)
-        return Corpus(whole, own, numbers, shared=shares(table, folds))
+        known = contents(table, task)
+        return Corpus(whole, own, numbers, contents=known, shared=shares(table, folds))
     except (SerbenchError, LookupError, TypeError, ValueError) as error:
         return Corpus(whole, unmade=f"its folds cannot be made anew: {error}")
 

@@ -31,7 +31,7 @@ def raw_of(result: Result) -> dict[str, Any]:
     """Return the recipe of a record as `recipe.resolve` takes it; its files by their names alone.
 
     Raises:
-        SerbenchError: an older serbench wrote the record.
+        SerbenchError: an older serbench wrote the record, or its recipe is not whole.
     """
     recipe: dict[str, Any] = from_json(to_json(result.recipe))  # a copy, fast
     if result.members:
@@ -50,8 +50,14 @@ def raw_of(result: Result) -> dict[str, Any]:
     if "upstreams" not in recipe:
         msg = f"the recipe of result {result.digest[:8]} is of an older format; run it again"
         raise SerbenchError(msg)
-    upstreams = [_raw(part) | {"layers": part.get("layers", "all")} for part in recipe["upstreams"]]
-    parts = {key: _raw(recipe[key]) for key in _ONE}
+    try:
+        upstreams = [
+            _raw(part) | {"layers": part.get("layers", "all")} for part in recipe["upstreams"]
+        ]
+        parts = {key: _raw(recipe[key]) for key in _ONE}
+    except (LookupError, TypeError, AttributeError) as error:
+        msg = f"the recipe of result {result.digest[:8]} is not whole; run it again"
+        raise SerbenchError(msg) from error
     named = ("format", "upstreams", *_ONE)
     rest = {key: value for key, value in recipe.items() if key not in named}
     return rest | parts | {"upstream": upstreams if len(upstreams) > 1 else upstreams[0]}

@@ -163,6 +163,15 @@ def test_the_id_of_weights_is_believed_of_those_that_the_recipe_names() -> None:
     assert claimed("serbench/hubert-nano") == {}, "what comes with the package is not on the hub"
 
 
+def test_a_recipe_that_names_no_encoder_backs_no_id() -> None:
+    board, row = place_of("best")
+    for kept, models in (({}, ["facebook/hubert-base-ls960"]), ({"upstreams": None}, [])):
+        made = row.result.model_copy(update={"recipe": row.result.recipe | kept})
+        rows = (replace(row, standing=replace(row.standing, result=made)),)
+        here = [replace(board, rows=rows)]
+        assert [*evaluations(here, {"emodb": DataSet("lab/emodb")})] == models
+
+
 def test_clips_that_were_left_out_are_said() -> None:
     board, row = place_of("best")
     left_out = (LeftOut(utterance="hard", reason="cannot be read"),)

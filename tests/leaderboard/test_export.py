@@ -87,7 +87,8 @@ def test_markdown_has_columns_only_where_needed(boards: list[Board]):
 
 def test_markdown_has_the_sentences(boards: list[Board]):
     text = to_markdown(boards)
-    assert "### emodb 1 · emotion, 4 classes · speaker_folds (k=5)\n\n|" in text
+    split = "speaker_folds (balance=gender, k=5, sessions=apart)"
+    assert f"### emodb 1 · emotion, 4 classes · {split}\n\n|" in text
     assert "\n1. Incomplete, so not ranked: 4 of 5 folds x seeds.\n" in text
     for board in boards:
         assert all(f"\n{sentence}\n" in text for sentence in board.caption)

@@ -10,7 +10,7 @@ import pytest
 from serbench.leaderboard import store
 from serbench.leaderboard.agreement import disagreement
 from serbench.leaderboard.comparable import groups
-from serbench.leaderboard.record import FoldRecord, Result, Split
+from serbench.leaderboard.record import FoldRecord, ProtocolRecord, Result, Split
 from serbench.leaderboard.standing import standing
 from serbench.leaderboard.store import Entry
 from serbench.leaderboard.submissions import add
@@ -77,6 +77,29 @@ def test_other_names_of_folds_are_a_contradiction() -> None:
     assert (
         one.rivals[0].what == two.rivals[0].what == ("other folds under the same hash of the split")
     )
+
+
+def test_a_fold_that_is_there_twice_is_no_record() -> None:
+    twice = split(folds=(*folds(), folds()[0])).model_dump()
+    with pytest.raises(ValueError, match="a fold is there twice"):
+        Split.model_validate(twice)
+
+
+def test_the_order_of_folds_sets_nothing_apart() -> None:
+    told = [each.model_copy(update={"truths": {"train": each.hash[:16]}}) for each in folds()]
+    both = record(split=split(folds=(*told,), **TIED)), forged(split(folds=(*told[::-1],), **TIED))
+    assert len(groups(standing(scored(each, GOOD), GOOD) for each in both)) == 1
+
+
+def test_an_option_that_is_left_out_is_what_it_is_by_default() -> None:
+    def on(**options: Any) -> Result:
+        return record(protocol=ProtocolRecord(name="speaker_folds", options=options))
+
+    usual = on(k=5), on(k=5, balance=["gender"], sessions="apart"), on()
+    (same,) = groups(standing(scored(each, GOOD), GOOD) for each in usual)
+    assert "(balance=gender, k=5, sessions=apart)" in same.title
+    other = on(k=4)
+    assert len(groups(standing(scored(each, GOOD), GOOD) for each in (*usual, other))) == 2
 
 
 @pytest.mark.parametrize(("other", "count"), [("dd", 2), ("cc", 1)])

@@ -66,6 +66,10 @@ def run(asked: dict[str, Any] | None = None, **changes: Any) -> Result:
     return _of(whole, **{"benchmark": emodb(), "protocol": split} | changes)
 
 
+def _folds(**changes: Any) -> dict[str, Any]:
+    return run().protocol.options | changes
+
+
 def tapt(**changes: Any) -> Result:
     asked = {"upstream": {"name": "tapt_hubert", **changes.pop("options", {})}}
     return run(asked, **{"provenance": HUBERT, "adaptation": ADAPTED} | changes)
@@ -98,7 +102,9 @@ def _changed(asked: dict[str, Any], part: str, **changes: Any) -> dict[str, Any]
 
 def upstream(name: str, options: dict[str, Any], **changes: Any) -> Result:
     (part,) = run().recipe["upstreams"]  # type: ignore[misc,union-attr]
-    changed = {**part, "name": name, "options": options, **changes}  # type: ignore[dict-item]
+    own = plugins.defaults(plugins.find("upstreams", name))
+    said = {"options": options, "defaults": {key: own[key] for key in options if key in own}}
+    changed = {**part, "name": name, **said, **changes}  # type: ignore[dict-item]
     made = run()
     return made.model_copy(update={"recipe": made.recipe | {"upstreams": [changed]}})
 
@@ -187,7 +193,8 @@ FORGED = {
     "code of no time": (lambda: upstream("fbank", {}, edition=0), "editions 1 to 1 here, not 0"),
     "no such head": (lambda: in_recipe("downstream", name="nosuch"), "no downstream 'nosuch'"),
     "head of another": (
-        lambda: in_recipe("downstream", options={"colour": 1}), "has no option 'colour'"
+        lambda: in_recipe("downstream", options={"colour": 1}, defaults={}),
+        "has no option 'colour'",
     ),
     "told who speaks": (
         lambda: run({"downstream": "speaker_mlp"}),
@@ -213,6 +220,41 @@ FORGED = {
         lambda: _of(CREMA, recipe=_changed(CREMA, "benchmark", defaults={"labels": "x"})),
         "'crema_d' has labels = 'intended' by default, not 'x'",
     ),
+    "a default unsaid": (
+        lambda: upstream("fbank", {"mels": 80}, defaults={"mels": 80, "normalize": False}),
+        "'fbank' is not whole: options and defaults do not both have normalize",
+    ),
+    "no defaults": (
+        lambda: upstream("fbank", {"mels": 80}, defaults={}), "do not both have mels"
+    ),
+    "called by weights unsaid": (
+        lambda: upstream("hubert", {}, defaults={}), "does not say the weights of 'hubert'"
+    ),
+    "called by a size unsaid": (
+        lambda: in_recipe("downstream", name="ecapa", options={}, defaults={}),
+        "does not say the size of 'ecapa'",
+    ),
+    "options of another type": (
+        lambda: run(protocol=ProtocolRecord(name="speaker_folds", options=_folds(k=5.0))),
+        "of another protocol",
+    ),
+    "weights of none": (
+        lambda: run(provenance={"id": "wav2vec2-large"}),
+        "'fbank' has no weights, and the record says 'wav2vec2-large'",
+    ),
+    "an id of its own": (
+        lambda: upstream(
+            "hubert", {"weights": "./mine"}, contents={"weights": "ab" * 32}
+        ).model_copy(update={"provenance": {"id": "hubert/large-v3"}}),
+        "of no published weights, and the record says 'hubert/large-v3'",
+    ),
+    "an id that looks like another": (
+        lambda: upstream(
+            "hubert", {"weights": "./mine"}, contents={"weights": "ab" * 32}
+        ).model_copy(update={"provenance": {"id": "facebook\u2215hubert"}}),
+        "signs that look like others",
+    ),
+    "no known defects": (lambda: run(known_defects=3), "lists 0 known defects of what was used"),
     "seeds unsaid": (lambda: without("seeds"), "does not say which seeds"),
 }  # fmt: skip
 

@@ -48,6 +48,16 @@ def run(part: dict[str, Any], key: str = "upstreams", **changes: Any) -> Result:
         ),
         ("upstreams", {"name": "cpc.py"}, "cpc (other code: file)", "ecapa.small"),
         ("downstream", {"origin": "wonder 1.0"}, "cpc", "ecapa.small (other code: wonder 1.0)"),
+        # what nobody can tell from a built-in one by its look
+        *(
+            (
+                "upstreams",
+                {"name": name, "origin": "w 1"},
+                f"{name} (other code: w 1)",
+                "ecapa.small",
+            )
+            for name in ("hubert\u00a0", "hub\u0435rt", "whisper ", "hubert\u3164")
+        ),
     ],
 )
 def test_a_label_shows_whose_code_has_a_name_of_serbench(key, part, upstream, downstream) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,20 @@ def first(**changes: Any) -> tuple[Fit, ...]:
         (first(averaged=(3,)), "averaged 1 epochs, and its recipe 1 at most"),
         (first(averaged=(3, 300)), "its trainings tell of epoch 300"),
         (first(curve=CURVE), "its trainings tell of epoch 5000"),
+        (
+            first(curve=CURVE.model_copy(update={"epochs": (3, 3)})),
+            "the curve of fold '1' with seed 0 does not go from epoch to epoch",
+        ),
+        (first(layers=((0.5, 0.4),)), "layers of fold '1' with seed 0 are not shares of sum 1"),
+        (first(layers=((2.0, -1.0),)), "layers of fold '1' with seed 0 are not shares of sum 1"),
+        (first(layers=((math.nan, 1.0),)), "fold '1' with seed 0 are not shares of sum 1"),
+        (
+            [
+                each.model_copy(update={"layers": ((0.5, 0.5),) if n else ((0.2, 0.8, 0.0),)})
+                for n, each in enumerate(RUN.training)
+            ],
+            "its trainings weight other numbers of layers",
+        ),
     ],
 )
 def test_trainings_that_cannot_be_those_of_the_recipe_are_named(fits, said, tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from serbench.digests import digest_rows, rows_of
 from serbench.leaderboard import store
+from serbench.leaderboard.identity import digest_of
+from serbench.leaderboard.record import LeftOut
 from serbench.leaderboard.verifying import verify
 from serbench.progress import Silent
 from serbench.runs import recipe
@@ -68,19 +70,53 @@ def test_clips_that_were_left_out_of_a_test_are_noticed(sound, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
+        (
+            {"truths": {"train": "0" * 16}},
+            "is not what the protocol makes of the corpus that is here",
+        ),
         ({"train": 1}, "has 1 training utterances in the record, and {train} as the protocol"),
         ({"valid": 0}, "has 0 validation utterances in the record, and {valid} as the protocol"),
         ({"enrol": 2}, "has 2 enrolled utterances in the record, and 0 as the protocol"),
     ],
 )
-def test_other_sizes_of_parts_than_the_protocol_makes_are_noticed(sound, changes, said) -> None:
+def test_other_parts_than_the_protocol_makes_are_noticed(sound, changes, said) -> None:
     path, root = sound
     result, rows = store.load_result(path)
     first, *others = result.split.folds
-    forged = first.model_copy(update=changes)
+    told = {key: first.truths | new for key, new in changes.items() if key == "truths"}
+    forged = first.model_copy(update=changes | told)
     split = result.split.model_copy(update={"folds": (forged, *others)})
     written = store.save(result.model_copy(update={"split": split}), rows, root / str(changes))
     found = verify(written, AtHand(None))
     assert found.truth is False
     (told,) = found.problems
     assert told.startswith(f"fold '{first.name}' {said.format(**first.model_dump())}")
+
+
+@pytest.mark.parametrize("what", ["ids", "speakers", "labels", "texts"])
+def test_other_material_than_the_corpus_has_is_noticed(sound, what: str) -> None:
+    path, root = sound
+    result, rows = store.load_result(path)
+    assert getattr(result.split, what)
+    split = result.split.model_copy(update={what: "0" * 16})
+    written = store.save(result.model_copy(update={"split": split}), rows, root / what)
+    assert verify(written, AtHand(None)).problems == (
+        f"the {what} that its split was made of are not those of the corpus that is here",
+    )
+
+
+def test_folds_in_another_order_and_clips_that_never_were_are_noticed(sound) -> None:
+    path, root = sound
+    result, rows = store.load_result(path)
+    turned = result.split.model_copy(update={"folds": result.split.folds[::-1]})
+    nobody = (LeftOut(utterance="nobody", reason="cannot be read"),)
+    digest = digest_of(result.recipe, ["nobody"])
+    for changes, said in (
+        ({"split": turned}, "its folds are in another order than the protocol makes them"),
+        (
+            {"left_out": nobody, "digest": digest},
+            "utterances that it left out, and the corpus does not have: nobody",
+        ),
+    ):
+        written = store.save(result.model_copy(update=changes), rows, root / said[:9])
+        assert verify(written, AtHand(None)).problems == (said,)

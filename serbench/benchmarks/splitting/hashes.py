@@ -90,15 +90,16 @@ def contents(table: DataFrame, task: Task) -> dict[str, str]:
     """Return 16 hex digits for the ids of a table, and for each thing that is tied to them.
 
     Args:
-        table: the utterances, with `recording` (SHA-256 of the samples).
+        table: the utterances, with `recording` (SHA-256 of the samples) if the audio was read.
         task: what is predicted.
 
     Returns:
-        `ids`, `audio`, `speakers`, `labels` and `texts`. The order of the rows does not matter.
+        `ids`, `audio` if it was read, `speakers`, `labels` and `texts`. The order of the rows does
+        not matter.
     """
     ids = table["utterance"]
     tied: dict[str, list[Any]] = {
-        "audio": [table["recording"]],
+        **({"audio": [table["recording"]]} if "recording" in table else {}),
         "speakers": [table["speaker"]],
         "labels": truths(table, task),
         "texts": [table["text"].fillna("")],
