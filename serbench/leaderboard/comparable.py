@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from serbench import plugins
+from serbench import benchmarks, plugins
 from serbench.digests import digest_json
 from serbench.leaderboard.record import BenchmarkRecord, ProtocolRecord, Result
 from serbench.leaderboard.standing import Standing
@@ -110,9 +110,8 @@ def _usual(benchmark: str, protocol: str) -> Mapping[str, Any]:
     own = _builtin(benchmark)
     if own is None or protocol not in own.protocols:
         return {}
-    from serbench.benchmarks.splitting.protocols import complete
-
-    found: Mapping[str, Any] = json.loads(json.dumps(complete(own.protocols[protocol], {})))
+    usual = benchmarks.protocols.complete(own.protocols[protocol], {})
+    found: Mapping[str, Any] = json.loads(json.dumps(usual))
     return found
 
 
