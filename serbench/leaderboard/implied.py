@@ -215,8 +215,9 @@ def _complete(plugin: plugins.Plugin, part: Mapping[str, Any]) -> dict[str, Any]
     for key in (key for key in said if key in own and said[key] != own[key]):
         msg = f"'{plugin.name}' has {key} = {own[key]!r} by default, not {said[key]!r:.{_LONGEST}}"
         raise SerbenchError(msg)
-    # both are written of all options at once; what is in one alone was taken out of the other
-    if uneven := ({*said} ^ {*part["options"]}) & {*own}:
+    # both are written of all options at once, and in one alone is what was taken out of the other;
+    # a step has no defaults, and those options alone that are not as usual
+    if "defaults" in part and (uneven := ({*said} ^ {*part["options"]}) & {*own}):
         raise SerbenchError(
             f"'{plugin.name}' is not whole: options and defaults do not both have "
             f"{some(sorted(uneven))}"

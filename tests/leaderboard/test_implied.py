@@ -332,6 +332,16 @@ def test_a_step_that_looks_at_truths_is_known_by_its_name() -> None:
     assert "not 99; update serbench" in told
 
 
+def test_a_step_has_those_options_that_are_not_as_usual() -> None:
+    plugin = plugins.find("postprocessors", "pldc")
+    usual = plugins.defaults(plugin)
+    key = next(key for key, value in usual.items() if type(value) is int)
+    step = {"name": "pldc", "options": {key: usual[key] + 1}, "origin": "serbench"}
+    made = corrected(run(), "pldc")
+    made = made.model_copy(update={"recipe": corrected_by([step], run().digest)})
+    assert [*implied.unlike(made)] == []
+
+
 def kept(result: Result, root: Path) -> Path:
     return store.save(scored(result, GOOD), GOOD, root)
 
