@@ -337,6 +337,7 @@ def test_a_step_has_those_options_that_are_not_as_usual() -> None:
     usual = plugins.defaults(plugin)
     key = next(key for key, value in usual.items() if type(value) is int)
     step = {"name": "pldc", "options": {key: usual[key] + 1}, "origin": "serbench"}
+    step["edition"] = plugin.constants.get("EDITION", 1)
     made = corrected(run(), "pldc")
     made = made.model_copy(update={"recipe": corrected_by([step], run().digest)})
     assert [*implied.unlike(made)] == []
