@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from serbench import benchmarks, plugins
 from serbench.digests import digest_json
-from serbench.leaderboard.record import BenchmarkRecord, ProtocolRecord, Result
+from serbench.leaderboard.record import BenchmarkRecord, ProtocolRecord, Result, Split
 from serbench.leaderboard.standing import Standing
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 _FACTS = ("labels", "speakers", "tests", "folds", "truths")  # of an utterance, or of a split
 _NAMED = 3
 _ROUNDING = 1e-6
-_KINDS = {"hash": "split", "recordings": "set of audio"}  # of hashes in a record
+_KINDS = {kind: kind for kind in Split.model_fields if kind != "folds"}  # of hashes in a record
+_KINDS |= {"hash": "split", "recordings": "set of audio"}
 _OTHER = {
     "audio": "other audio under the same ids",
     "set of audio": "other audio under the same ids",
@@ -150,13 +151,25 @@ def groups(results: Iterable[Standing], *, by_heard: bool = True) -> list[Group]
 
 
 def _setting(result: Result, by_heard: bool) -> tuple[str, ...]:
-    benchmark, protocol = result.benchmark, result.protocol.model_dump(mode="json")
-    protocol["options"] = _options(benchmark.name, result.protocol)
-    plain = [benchmark.model_dump(mode="json")["task"], protocol]
+    benchmark = result.benchmark
+    task = _sorted(benchmark.model_dump_json(include={"task"}))
+    protocol = _completed(benchmark.name, result.protocol.model_dump_json())
     tests = [[*fold.tests] for fold in result.split.folds if fold.tests]
-    told = [benchmark.synthetic, disowned(result) is not None, by_heard and result.transductive]
-    texts = (json.dumps(part, sort_keys=True) for part in (*plain, *told, tests))
-    return benchmark.name, benchmark.version, *texts
+    told = (benchmark.synthetic, disowned(result) is not None, by_heard and result.transductive)
+    return benchmark.name, benchmark.version, task, protocol, *map(str, told), str(tests)
+
+
+@lru_cache(maxsize=1_000)
+def _sorted(written: str) -> str:
+    return json.dumps(json.loads(written), sort_keys=True)
+
+
+@lru_cache(maxsize=1_000)
+def _completed(benchmark: str, written: str) -> str:
+    """Return a protocol as JSON in one order, with the options that its record leaves out."""
+    protocol = ProtocolRecord.model_validate_json(written)
+    options = _options(benchmark, protocol)
+    return _sorted(protocol.model_copy(update={"options": options}).model_dump_json())
 
 
 def disowned(result: Result) -> str | None:
@@ -212,11 +225,11 @@ def _groups(entries: list[Standing]) -> Iterator[Group]:
 
 
 def _material(entry: Standing) -> _Material:
-    split = entry.result.split.model_dump(exclude={"folds"})
-    hashes = {_KINDS.get(key, key): value for key, value in split.items()}
+    split = entry.result.split
+    hashes: dict[str, str] = {kind: getattr(split, key) for key, kind in _KINDS.items()}
     hashes["tests"] = _tested(entry)
-    hashes["folds"] = _digest((*sorted(entry.result.split.listed),))
-    truths = [(fold.name, *sorted(fold.truths.items())) for fold in entry.result.split.folds]
+    hashes["folds"] = _digest((*sorted(split.listed),))
+    truths = [(fold.name, *sorted(fold.truths.items())) for fold in split.folds]
     hashes["truths"] = _digest((*sorted(truths),)) if all(each[1:] for each in truths) else ""
     known = {kind: value for kind, value in hashes.items() if value}
     return _Material(known, {entry.measured.facts}, [entry])

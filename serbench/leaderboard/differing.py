@@ -79,8 +79,10 @@ def _apart(
     if recommend is None:
         return {}
     own = result.recipe
-    # what is not touched is as it should be, and most of a recipe
-    usual = {key: part for key, part in recommend(own).items() if part is not own.get(key)}
+    # what is as it should be is most of a recipe; of a stage every setting is told
+    usual = {
+        key: part for key, part in recommend(own).items() if key == _STAGE or own.get(key) != part
+    }
     told = {**_said(usual), _STAGE: "no"}
     said = {key: _absent(key) for key in told if key.endswith(_LAYERS)} | {**recipe}
     looked = (*usual, _STAGE)
@@ -110,7 +112,7 @@ def _short(keys: Iterable[str]) -> dict[str, str]:
 
 def keys_apart(recipes: Sequence[dict[str, Any]]) -> list[str]:
     """Return the dotted paths at which some recipes are not the same, or not all have a value."""
-    return _unequal([_plain(leaves(each)) for each in recipes])
+    return _unequal([_plain(each) for each in recipes])
 
 
 def machines_apart(results: Sequence[Result]) -> list[str]:
@@ -147,29 +149,40 @@ def _absent(key: str) -> Any:
 def leaves(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """Return the value of everything in a recipe that is not a table, by its dotted path."""
     found: dict[str, Any] = {}
-    _collect(recipe, "", found)
+    _collect(recipe, "", found, list)
     return found
 
 
-def _collect(table: Mapping[str, Any], path: str, found: dict[str, Any]) -> None:
+def _plain(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values that can be told apart fast: texts in the place of lists."""
+    found: dict[str, Any] = {}
+    _collect(recipe, "", found, as_text)
+    return found
+
+
+def _collect(
+    table: Mapping[str, Any], path: str, found: dict[str, Any], told: Callable[[list[Any]], Any]
+) -> None:
     for key, entry in table.items():
         if key in _BESIDE:
             continue
-        here = f"{path}.{key}" if path else key
+        here = path + key
         if isinstance(entry, dict):
-            _collect(entry, here, found)
-        elif not (isinstance(entry, list) and entry and all(isinstance(e, dict) for e in entry)):
+            _collect(entry, f"{here}.", found, told)
+        elif not isinstance(entry, list):
             found[here] = entry
+        elif not entry or not all(isinstance(each, dict) for each in entry):
+            found[here] = told(entry)
         elif len(entry) == 1:
-            _collect(entry[0], here, found)
+            _collect(entry[0], f"{here}.", found, told)
         else:
             for number, part in enumerate(entry, start=1):
-                _collect(part, f"{here}.{number}", found)
+                _collect(part, f"{here}.{number}.", found, told)
 
 
 def _said(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """Return every value by its path; of the stages of fine-tuning, which there are."""
-    found = _plain(leaves(recipe))
+    found = _plain(recipe)
     training = recipe.get("training")
     tables = (recipe, training if isinstance(training, dict) else {})
     there = [
@@ -178,11 +191,6 @@ def _said(recipe: Mapping[str, Any]) -> dict[str, Any]:
     for stage in _STAGES:
         found.pop(stage, None)
     return {_STAGE: " and ".join(there), **found} if there else found
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    """Return values that can be told apart fast: texts in the place of lists."""
-    return {key: as_text(v) if isinstance(v, list | dict) else v for key, v in values.items()}
 
 
 def as_text(value: Any) -> str:
