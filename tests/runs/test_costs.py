@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,9 @@ from serbench.runs.grids.corpora import Corpora
 from serbench.runs.grids.plan import Plan, plan
 from serbench.runs.pieces import train_one
 from serbench.runs.recipe import resolve
+
+ONE = {"upstream": "fbank", "downstream": "mlp", "training": {"learning_rates": [0.1]}}
+CPC = {"upstream": "cpc"}
 
 
 def features(upstream: str, corpus: Path, tmp_path: Path) -> str:
@@ -43,11 +47,69 @@ def test_where_nothing_is_to_be_encoded_no_size_is_told(corpus: Path, tmp_path: 
 def test_short_times_are_told_in_seconds_and_minutes(
     seconds: float, said: str, tmp_path: Path
 ) -> None:
-    grid = grids.made({"upstream": "fbank", "downstream": "mlp"}, {"seeds": [[0], [1]]})
-    (tmp_path / "demo").mkdir()
-    (tmp_path / "demo" / "some.json").write_text(json.dumps({"seconds": {"train": seconds}}))
-    (line,) = (line for line in costs.told(plan(grid, tmp_path), tmp_path) if "training" in line)
-    assert line == f"training: about {said} on one process, as 1 result here took"
+    took(tmp_path, seconds, ONE)
+    assert time_of(ONE, {"seeds": [[1], [2]]}, tmp_path) == (
+        f"about {said} on one process, as 1 result here of the same head and corpus took"
+    )
+
+
+def took(results: Path, seconds: object, raw: dict[str, Any]) -> None:
+    """Put a record beside others that says how long a training took."""
+    recipe = resolve(raw)
+    folder = results / Path(recipe.benchmark.name).stem
+    folder.mkdir(exist_ok=True)
+    told = json.dumps({"recipe": recipe.plain(), "seconds": {"train": seconds}})
+    (folder / f"{recipe.digest()}.json").write_text(told)
+
+
+def time_of(raw: dict[str, Any], axes: dict[str, list[Any]], results: Path) -> str:
+    lines = costs.told(plan(grids.made(raw, axes), results), results)
+    (line,) = (line for line in lines if line.startswith("training: "))
+    return line.removeprefix("training: ")
+
+
+def test_a_run_takes_what_runs_like_it_took_and_others_are_not_known(tmp_path: Path) -> None:
+    took(tmp_path, 6000, ONE | {"upstream": "mfcc", "seeds": [0, 1, 2]})  # 2000 s each
+    took(tmp_path, 9, ONE | {"downstream": "ecapa"})
+    took(tmp_path, 9, ONE | {"benchmark": "emodb"})
+    took(tmp_path, 9, ONE | {"training": {"learning_rates": [0.1], "finetune": True}} | CPC)
+    said = "about 33 min on one process, as 1 result here of the same head and corpus took"
+    assert time_of(ONE, {"seeds": [[7]]}, tmp_path) == said, "of another upstream"
+    took(tmp_path, 240, ONE | {"seeds": [3, 4]})
+    said = "about 6 min on one process, as 1 result here of the same head and corpus took"
+    assert time_of(ONE, {"seeds": [[5, 6, 7]]}, tmp_path) == said, "the same upstream tells more"
+    three = {"training.learning_rates": [[0.1, 0.2, 0.3]]}
+    assert time_of(ONE, three, tmp_path) == said, "each rate is tried"
+    assert time_of(ONE, {"downstream": ["mlp", "attention"]}, tmp_path) == (
+        "about 2 min on one process for 1 of 2 runs, as 1 result here of the same head and corpus "
+        "took; nothing is known of the others"
+    )
+    assert time_of(ONE | {"downstream": "attention"}, {}, tmp_path) == (
+        "nothing is known of the time before a first result of the same heads and corpora"
+    )
+
+
+def test_every_upstream_of_late_fusion_has_a_head_of_its_own(tmp_path: Path) -> None:
+    both = ONE | {"upstream": ["fbank", "mfcc"]}
+    took(tmp_path, 2000, both | {"fusion": "late"})
+    assert time_of(both | {"fusion": "early"}, {}, tmp_path).startswith("about 17 min ")
+
+
+def test_one_run_that_was_interrupted_hardly_changes_what_is_told(tmp_path: Path) -> None:
+    for seed, seconds in enumerate((1.0, 600, 620)):
+        took(tmp_path, seconds, ONE | {"seeds": [seed]})
+    assert time_of(ONE, {"seeds": [[9]]}, tmp_path).startswith("about 10 min ")
+
+
+@pytest.mark.parametrize("seconds", [None, "x", float("nan"), float("inf"), -5, [1]])
+def test_a_strange_time_is_not_counted(seconds: object, tmp_path: Path) -> None:
+    took(tmp_path, seconds, ONE | {"seeds": [1]})
+    assert "nothing is known" in time_of(ONE, {}, tmp_path)
+
+
+def test_a_corpus_of_ones_own_is_known_by_its_file(corpus: Path, tmp_path: Path) -> None:
+    took(tmp_path, 600, ONE | {"benchmark": str(corpus), "seeds": [3]})
+    assert time_of(ONE | {"benchmark": str(corpus)}, {}, tmp_path).startswith("about 10 min ")
 
 
 def test_trials_that_are_kept_of_a_run_that_was_stopped_are_told(

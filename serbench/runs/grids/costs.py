@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from array import array
 from collections import Counter
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serbench import plugins
 from serbench.errors import SerbenchError, counted
 from serbench.runs import recipe as recipes
+from serbench.runs.grids import times
 from serbench.runs.grids.plan import impossible
 from serbench.runs.grids.shared import Made
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from serbench.runs.grids.shared import Together
     from serbench.runs.recipe import Part, Recipe
 
-_SAMPLED = 100  # results that tell how long a run takes
 _BYTES = {"float16": 2, "bfloat16": 2, "float32": 4}
 
 
@@ -43,7 +41,7 @@ def told(plan: Plan, results: Path) -> Iterator[str]:
         )
     if plan.count:
         yield from _prepared(plan)
-        yield f"training: {_time(plan, results)}"
+        yield f"training: {times.told(plan.works, results)}"
 
 
 def _prepared(plan: Plan) -> Iterator[str]:
@@ -59,34 +57,6 @@ def _prepared(plan: Plan) -> Iterator[str]:
         ]
         most = counted(max(runs.values()), "run")
         yield f"made once for all runs that share it: {', '.join(kept)}; for up to {most}"
-
-
-def _time(plan: Plan, results: Path) -> str:
-    """Return how long training takes in all, by what results that are there took."""
-    files = islice(results.glob("*/*.json"), _SAMPLED)
-    took = [seconds for file in files if (seconds := _trained(file)) is not None]
-    if not took:
-        return "nothing is known of the time before the first result"
-    seconds = plan.count * sum(took) / len(took)
-    return f"about {_long(seconds)} on one process, as {counted(len(took), 'result')} here took"
-
-
-def _long(seconds: float) -> str:
-    """Return a time in the unit in which it has few digits.
-
-    >>> _long(0.2), _long(59), _long(400), _long(9000)
-    ('1 s', '59 s', '7 min', '2.5 h')
-    """
-    if seconds < 100:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
-
-
-def _trained(file: Path) -> float | None:
-    try:
-        return float(json.loads(file.read_text(encoding="utf-8"))["seconds"]["train"])
-    except (OSError, ValueError, LookupError, TypeError):
-        return None
 
 
 def checked(plan: Plan, corpora: Corpora) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,6 +14,7 @@ from serbench.errors import SerbenchError, counted
 from serbench.runs import recipe as recipes
 from serbench.runs.finished import kept_of_runs
 from serbench.runs.grids.shared import Sharing, Together
+from serbench.runs.grids.times import Work, work_of
 from serbench.runs.remembering import remembering
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Plan:
             numbers.
         doubled: how many are another one once more.
         groups: the numbers of the runs to do, by what is prepared for them together.
+        works: how many of them have the same trainings to do.
         begun: how many of these have finished trials.
         trials: how many trials that are.
     """
@@ -43,6 +45,7 @@ class Plan:
     changed: dict[int, str] = field(default_factory=dict)
     doubled: int = 0
     groups: dict[Together, array[int]] = field(default_factory=dict)
+    works: Counter[Work] = field(default_factory=Counter)
     begun: int = 0
     trials: int = 0
 
@@ -56,9 +59,10 @@ class Plan:
         """How many runs are to do."""
         return sum(map(len, self.groups.values()))
 
-    def add(self, number: int, together: Together) -> None:
+    def add(self, number: int, recipe: Recipe, sharing: Sharing) -> None:
         """Put a run to what is to do."""
-        self.groups.setdefault(together, array("I")).append(number)
+        self.groups.setdefault(sharing.of(recipe), array("I")).append(number)
+        self.works[work_of(recipe)] += 1
 
     def resume(self, numbers: Collection[int]) -> None:
         """Put finished runs back to what is to do."""
@@ -66,7 +70,7 @@ class Plan:
         self.finished = array("I", [each for each in self.finished if each not in gone])
         with remembering():
             for number in numbers:
-                self.add(number, sharing.of(recipes.resolve(self.grid.raw(number))))
+                self.add(number, recipes.resolve(self.grid.raw(number)), sharing)
 
     def leaders(self) -> Iterator[int]:
         """Yield the first run of each group."""
@@ -116,7 +120,7 @@ def plan(grid: Grid, results: Path) -> Plan:
             elif digest in _shelf(results, recipe, shelves):
                 made.finished.append(number)
             else:
-                made.add(number, sharing.of(recipe))
+                made.add(number, recipe, sharing)
                 if kept and (trials := kept[recipe.trained.digest()[:32]]):
                     made.begun, made.trials = made.begun + 1, made.trials + trials
             seen.add(digest)
