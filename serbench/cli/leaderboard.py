@@ -73,9 +73,10 @@ def leaderboard(
     if output is Format.SVG and matrix is not Matrix.CORPUS:
         raise SerbenchError("a diagram is of systems over corpora: --matrix corpus --format svg")
     given = {"--columns": columns, "--reported": reported, "--matrix": matrix}
-    for option in _unread(output, matrix):
+    what, unread = _unread(output, matrix)
+    for option in unread:
         if given[option]:
-            typer.echo(f"serbench: {option} is left aside: it is of other formats", err=True)
+            typer.echo(f"serbench: {option} is left aside: {what} has no place for it", err=True)
     boards = boards_in(results, benchmark)
     if matrix is not None and output is not Format.BIBTEX:
         _show_matrix(boards, matrix, output)
@@ -85,13 +86,14 @@ def leaderboard(
         typer.echo(_written(boards, output, names, reported=reported), nl=False)
 
 
-def _unread(output: Format, matrix: Matrix | None) -> tuple[str, ...]:
-    """Return the options that a way of writing does not read."""
+def _unread(output: Format, matrix: Matrix | None) -> tuple[str, tuple[str, ...]]:
+    """Return what is written, and the options that it does not read."""
     if output is Format.BIBTEX:
-        return "--columns", "--reported", "--matrix"
+        return output.value, ("--columns", "--reported", "--matrix")
     if matrix is not None:
-        return "--columns", "--reported"
-    return () if output in (Format.TERMINAL, Format.MARKDOWN, Format.JSON) else ("--reported",)
+        return "a matrix", ("--columns", "--reported")
+    tables = (Format.TERMINAL, Format.MARKDOWN, Format.JSON)
+    return output.value, () if output in tables else ("--reported",)
 
 
 def _check_place(context: typer.Context) -> None:
