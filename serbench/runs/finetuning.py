@@ -238,6 +238,7 @@ class _Work:
     def _train(self, upstream: Upstream, place: Path) -> None:
         """Train and write the weights; the folder is sealed last, which says that all is there."""
         from serbench.encoders.tensors import read_tensors
+        from serbench.training.course import Keeping
         from serbench.training.fit import train
         from serbench.training.stage import mean_system, tuned
 
@@ -245,7 +246,8 @@ class _Work:
         trial = self._trial(upstream)
         going = _going(place)
         sound(going, "training under way in", self.job.progress.tell, read_tensors)
-        trained = train(trial, lambda: mean_system(upstream, outputs, tuning), self.step, going)
+        keeping = Keeping(going)
+        trained = train(trial, lambda: mean_system(upstream, outputs, tuning), self.step, keeping)
         shutil.rmtree(place, ignore_errors=True)
         learnt = tuned(upstream, trained.state)
         learnt.save(place)

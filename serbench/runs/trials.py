@@ -49,6 +49,10 @@ if TYPE_CHECKING:
     from serbench.runs.corpus import Prepared
     from serbench.runs.encoding import Sources
 
+# Seconds, most of what a kill costs a head: most are trained in less, and then nothing is written.
+# Where an upstream learns, every epoch is kept.
+_BETWEEN = 60.0
+
 Key = tuple[int, int]
 """A trial: the number of its fold, and its seed."""
 
@@ -277,11 +281,12 @@ def _run_trial(
         fold: rows of the table.
         seed: of the training.
         step: progress.
-        going: folder for a training of an upstream under way; a head is done soon enough.
+        going: folder for a training under way.
     """
     import torch
 
     from serbench.training import trial as trials
+    from serbench.training.course import Keeping
     from serbench.training.fit import fit
     from serbench.training.objectives import objective_of
     from serbench.training.waves import DecodedClips
@@ -303,8 +308,8 @@ def _run_trial(
         weights=given.weights,
         budget=budget_of(job.recipe.training.tuning, trained),
     )
-    folder = going if job.recipe.training.finetune else None
-    fitted = fit(trial, lambda: make_system(job, sources), step, folder)
+    keeping = Keeping(going, 0.0 if job.recipe.training.finetune else _BETWEEN)
+    fitted = fit(trial, lambda: make_system(job, sources), step, keeping)
     tables = Tables(
         tested=tabulate(table, fold, seed, task, fitted.scores),
         validated=tabulate(table, fold, seed, task, fitted.validation, "valid"),

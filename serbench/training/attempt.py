@@ -54,6 +54,8 @@ class Attempt:
             attempt.diverged = known["diverged"]
             best.scores = {int(number): score for number, score in known["best"].items()}
             attempt._settle()
+        best.prune()
+        best.store()
         return attempt
 
     @property
@@ -76,12 +78,23 @@ class Attempt:
         """Take note of an epoch, and of the system as it is now if it is among the best."""
         self.history.append(epoch)
         self.best.note(len(self.history), epoch.valid)
-        self.course.keep(self._known)
-        self._settle()
+        if self.course.due:
+            self._keep()
+        else:
+            self._settle()
 
     def end(self) -> None:
         """Keep what came out, and no longer what it would take to go on."""
-        self.course.keep(self._known, over=True)
+        if self.course.due:
+            self._keep(over=True)
+
+    def _keep(self, *, over: bool = False) -> None:
+        """Write how far it is, in an order in which no kill leaves it without one of the best."""
+        self.best.store()
+        self.course.keep(self._known, over=over)
+        self._settle()  # a course that is taken up has the last epoch itself
+        self.best.prune()
+        self.best.store()
 
     @property
     def _known(self) -> dict[str, Any]:
@@ -89,5 +102,5 @@ class Attempt:
         return {"history": history, "best": self.best.scores, "diverged": self.diverged}
 
     def _settle(self) -> None:
-        """Keep the state of the last epoch if it is among the best, and of no others than these."""
+        """Hold the state of the last epoch if it is among the best, and of no others than these."""
         self.best.settle(len(self.history), lambda: state_of(self.course.system))

@@ -25,11 +25,11 @@ _NAME = "epoch-"
 class BestEpochs:
     """The states of the k best epochs by validation score, of equal ones the earlier.
 
-    Of these, and of the last epoch, there are k + 1 at most, in memory or on disk.
+    They are in memory until they are stored on disk, if there is a folder for that.
 
     Args:
         count: k.
-        folder: where they are kept; None: in memory.
+        folder: where they are stored; None: nowhere.
 
     Attributes:
         scores: of the best epochs, by their numbers.
@@ -54,48 +54,50 @@ class BestEpochs:
             del self.scores[worst]
 
     def settle(self, epoch: int, state: Callable[[], State]) -> None:
-        """Keep the state of an epoch if it is among the best, and let those go that are not.
+        """Hold the state of an epoch if it is among the best, and let those go that are not.
+
+        What is on disk stays, as a course that was kept before may go by it.
 
         Args:
             epoch: the last.
             state: gives the system after it.
         """
-        kept = self._kept()
-        for other in kept - self.scores.keys():
-            self._remove(other)
-        if epoch in self.scores and epoch not in kept:
-            self._write(epoch, state())
+        self._states = {each: held for each, held in self._states.items() if each in self.scores}
+        if epoch in self.scores and epoch not in self._states and epoch not in self._stored():
+            self._states[epoch] = state()
+
+    def store(self) -> None:
+        """Bring the best from memory to disk, if there is a place for them."""
+        if self.folder is None:
+            return
+        for epoch in self._states.keys() & self.scores.keys():
+            keep_tensors(self._path(epoch), self._states[epoch])
+        self._states = {}
+
+    def prune(self) -> None:
+        """Let those on disk go that are no longer among the best."""
+        for epoch in self._stored() - self.scores.keys():
+            drop(self._path(epoch))
 
     def clear(self) -> None:
         """Let all states go; scores stay."""
-        for epoch in self._kept():
-            self._remove(epoch)
+        self._states = {}
+        for epoch in self._stored():
+            drop(self._path(epoch))
 
     def mean(self) -> State:
         """Return the mean of all that are kept, as `mean_of` does; of one, itself."""
         return mean_of([self._read(epoch) for epoch in self.epochs])
 
-    def _kept(self) -> set[int]:
+    def _stored(self) -> set[int]:
         if self.folder is None:
-            return set(self._states)
+            return set()
         return {
             int(path.stem.removeprefix(_NAME)) for path in self.folder.glob(f"{_NAME}*.safetensors")
         }
 
-    def _write(self, epoch: int, state: State) -> None:
-        if self.folder is None:
-            self._states[epoch] = state
-        else:
-            keep_tensors(self._path(epoch), state)
-
     def _read(self, epoch: int) -> State:
-        return self._states[epoch] if self.folder is None else read_tensors(self._path(epoch))
-
-    def _remove(self, epoch: int) -> None:
-        if self.folder is None:
-            del self._states[epoch]
-        else:
-            drop(self._path(epoch))
+        return self._states[epoch] if epoch in self._states else read_tensors(self._path(epoch))
 
     def _path(self, epoch: int) -> Path:
         assert self.folder is not None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from time import monotonic
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,6 +23,18 @@ _SYSTEM = "system."
 _RANDOM = "random."
 
 
+class Keeping(NamedTuple):
+    """Where a training under way is kept: one that was killed goes on from there.
+
+    Attributes:
+        folder: of its files.
+        every: seconds that have gone by, at least, before it is kept again; 0: after each epoch.
+    """
+
+    folder: Path
+    every: float = 0.0
+
+
 class Course:
     """What goes from epoch to epoch; inside `seeded`, as it holds torch's random state.
 
@@ -30,6 +43,7 @@ class Course:
         rate: of the head.
         make_system: makes a new one, from torch's generator.
         file: where it is kept between two epochs, and taken up if it is there; None: nowhere.
+        every: seconds between two times that it is kept, at least.
 
     Attributes:
         system: as it is now.
@@ -42,8 +56,10 @@ class Course:
         rate: float,
         make_system: Callable[[], System],
         file: Path | None = None,
+        every: float = 0.0,
     ) -> None:
         self.learner, self.file = learner, file
+        self._every, self._kept = every, monotonic()
         trial = learner.trial
         kept = file is not None and file.exists()
         self.system = learner.empty(make_system) if kept else learner.start(make_system)
@@ -56,15 +72,19 @@ class Course:
         """Make one pass over the training part."""
         return self.learner.learn(self.system, self.rates, self.shuffle)
 
+    @property
+    def due(self) -> bool:
+        """Whether it is to be kept now."""
+        return self.file is not None and monotonic() - self._kept >= self._every
+
     def keep(self, known: Mapping[str, Any], *, over: bool = False) -> None:
-        """Write how far it is, if it is to be kept.
+        """Write how far it is.
 
         Args:
             known: what else is known of it, as JSON values.
             over: it does not go on, so only `known` is written.
         """
-        if self.file is None:
-            return
+        assert self.file is not None
         about = {
             "known": known,
             "over": over,
@@ -72,6 +92,7 @@ class Course:
             "rates": [self.rates.last_epoch, self.rates.get_last_lr()],
         }
         keep_tensors(self.file, {} if over else self._tensors(), {"about": json.dumps(about)})
+        self._kept = monotonic()
 
     def _tensors(self) -> dict[str, Tensor]:
         state = state_of(self.system)

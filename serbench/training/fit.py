@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -20,7 +19,7 @@ from serbench.errors import SerbenchError
 from serbench.progress import Step
 from serbench.training.attempt import Attempt, Epoch
 from serbench.training.averaging import BestEpochs, State
-from serbench.training.course import Course, state_of
+from serbench.training.course import Course, Keeping, state_of
 from serbench.training.learning import Learner
 from serbench.training.objectives import Scores
 from serbench.training.system import System
@@ -82,7 +81,7 @@ class Fitted(Trained):
 
 
 def fit(
-    trial: Trial, make_system: Callable[[], System], step: Step, folder: Path | None = None
+    trial: Trial, make_system: Callable[[], System], step: Step, keeping: Keeping | None = None
 ) -> Fitted:
     """Train on a fold's training part, choose by its validation part, predict both others.
 
@@ -90,7 +89,7 @@ def fit(
     """
     check(trial)
     learner = Learner.of(trial)
-    best, trained = _train(learner, make_system, step, folder)
+    best, trained = _train(learner, make_system, step, keeping)
     system = best.course.system
     system.load_state_dict(trained.state)
     validation = _finite(learner, system, "validation")
@@ -101,7 +100,7 @@ def fit(
     if trial.training.refit:
         # who validated is now trained on, and known to a head that looks at who speaks
         learner = Learner.of(replace(trial, fold=trial.fold.merged()))
-        system = _refit(learner, best, make_system, step, folder)
+        system = _refit(learner, best, make_system, step, keeping)
         trained = replace(trained, state=state_of(system))
     return Fitted(
         **vars(trained),
@@ -116,7 +115,7 @@ def fit(
 
 
 def train(
-    trial: Trial, make_system: Callable[[], System], step: Step, folder: Path | None = None
+    trial: Trial, make_system: Callable[[], System], step: Step, keeping: Keeping | None = None
 ) -> Trained:
     """Train on a fold's training part and choose by its validation part; a refit is for `fit`.
 
@@ -128,22 +127,22 @@ def train(
         make_system: makes a new system; its initial weights come from torch's generator, those of
             an upstream in it are the same each time.
         step: progress; advances by 1 an epoch, by `training.most_epochs` in all.
-        folder: where the training is kept after each epoch; one that was killed goes on from there
+        keeping: where the training is kept, and how often; one that was killed goes on from there
             and ends with the same bits. None: nowhere.
 
     Raises:
         SerbenchError: a part of the fold is too small, or training diverges at every rate.
     """
     check(trial, tested=False)
-    return _train(Learner.of(trial), make_system, step, folder)[1]
+    return _train(Learner.of(trial), make_system, step, keeping)[1]
 
 
 def _train(
-    learner: Learner, make_system: Callable[[], System], step: Step, folder: Path | None
+    learner: Learner, make_system: Callable[[], System], step: Step, keeping: Keeping | None
 ) -> tuple[Attempt, Trained]:
     """Return the best attempt, its system on the device, and what it gives before a refit."""
     trial = learner.trial
-    best, valid_scores = _choose(learner, make_system, step, folder)
+    best, valid_scores = _choose(learner, make_system, step, keeping)
     if best.valid_score == -math.inf:
         rates = trial.training.learning_rates
         what = f"training gave numbers that are not finite at each of the learning rates {rates}"
@@ -166,12 +165,12 @@ def _train(
 
 
 def _choose(
-    learner: Learner, make_system: Callable[[], System], step: Step, folder: Path | None
+    learner: Learner, make_system: Callable[[], System], step: Step, keeping: Keeping | None
 ) -> tuple[Attempt, dict[float, float]]:
     """Return the best attempt by validation, and the score of each learning rate."""
     best, scores = None, {}
     for number, rate in enumerate(learner.trial.training.learning_rates):
-        place = None if folder is None else folder / f"rate-{number}"
+        place = keeping and keeping._replace(folder=keeping.folder / f"rate-{number}")
         attempt = _attempt(learner, rate, make_system, step, place)
         scores[rate] = attempt.valid_score
         if best is None or attempt.valid_score > best.valid_score:
@@ -187,13 +186,14 @@ def _attempt(
     rate: float,
     make_system: Callable[[], System],
     step: Step,
-    folder: Path | None,
+    keeping: Keeping | None,
 ) -> Attempt:
     """Train at one learning rate."""
     trial = learner.trial
-    file = None if folder is None else folder / _LAST
+    folder, every = keeping or (None, 0.0)
+    file = folder and folder / _LAST
     with seeded(trial.seed, trial.device):
-        course = Course(learner, rate, make_system, file)
+        course = Course(learner, rate, make_system, file, every)
         attempt = Attempt.of(rate, course, BestEpochs(trial.training.average, folder))
         _run_epochs(learner, attempt, step)
     course.system.cpu()  # large upstreams of two rates do not fit on a GPU together
@@ -244,13 +244,14 @@ def _refit(
     chosen: Attempt,
     make_system: Callable[[], System],
     step: Step,
-    folder: Path | None,
+    keeping: Keeping | None,
 ) -> System:
     """Train on the training and validation parts for as many epochs as validation chose."""
     trial = whole.trial
-    file = None if folder is None else folder / f"refit-{_LAST}"
+    folder, every = keeping or (None, 0.0)
+    file = folder and folder / f"refit-{_LAST}"
     with seeded(trial.seed, trial.device):
-        course = Course(whole, chosen.rate, make_system, file)
+        course = Course(whole, chosen.rate, make_system, file, every)
         done = course.known.get("epochs", 0)
         step.advance(done)
         for number in range(done + 1, chosen.epoch + 1):
@@ -258,7 +259,8 @@ def _refit(
             if math.isnan(loss):
                 what = "training on both parts gave numbers that are not finite"
                 raise _not_finite(trial, what)
-            course.keep({"epochs": number})
+            if course.due:
+                course.keep({"epochs": number})
             step.advance(1)
             told = f"epoch {number}, loss {loss:.2f}{_odd(skipped)}"
             step.note(f"training and validation part, {told}")

@@ -257,6 +257,25 @@ def test_a_stopped_run_goes_on_with_the_same_numbers(own: Path, tmp_path: Path) 
     pd.testing.assert_frame_equal(whole, continued, check_exact=True)
 
 
+def test_a_head_that_takes_long_goes_on_within_its_fold(
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERBENCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("serbench.runs.trials._BETWEEN", 0.0)
+    raw: dict[str, Any] = {"training": {"learning_rates": [3e-3], "epochs": 6}, "downstream": "mlp"}
+    raw |= {"benchmark": str(own), "leave_out_broken": True}
+    with pytest.raises(KeyboardInterrupt):
+        run(raw, tmp_path / "results", progress=Stopping(4))
+    assert list((tmp_path / "home" / "runs").rglob("last.safetensors"))
+    rest = Stopping(1000)
+    continued = predictions(run(raw, tmp_path / "results", progress=rest))
+    others = continued["fold"].nunique() - 1
+    assert 1000 - rest.left == 1 + 2 + 6 * others, "four epochs at once, and two more"
+    assert not list((tmp_path / "home" / "runs").iterdir())
+    whole = predictions(run(raw, tmp_path / "whole", overwrite="always"))
+    pd.testing.assert_frame_equal(whole, continued, check_exact=True)
+
+
 def test_heads_folds_and_seeds_share_one_encoding(
     own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

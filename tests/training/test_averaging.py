@@ -134,6 +134,8 @@ def test_the_best_are_kept_and_of_equal_ones_the_earlier(tmp_path: Path, on_disk
     for epoch, score in enumerate([0.2, 0.5, 0.1, 0.5, 0.4, 0.4, math.nan], start=1):
         kept.note(epoch, score)
         kept.settle(epoch, lambda epoch=epoch: {"w": torch.tensor([float(epoch)])})
+        kept.prune()
+        kept.store()
         most = max(most, len(list(tmp_path.glob("*.safetensors"))))
     assert kept.epochs == [2, 4, 5]
     assert kept.mean()["w"].item() == pytest.approx(11 / 3, rel=1e-7)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import importlib
+import math
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from torch import nn
 
 from serbench.benchmarks import Classification, Fold
 from serbench.downstreams import mlp, speaker_mlp
+from serbench.training.course import Keeping
 from serbench.training.fit import Fitted, fit
 from serbench.training.objectives import objective_of
 from serbench.training.settings import Training
@@ -86,7 +90,9 @@ class Mortal:
             raise KeyboardInterrupt
 
 
-def trained(step: Mortal, folder: Path | None, speaker: Any = None, /, **more: Any) -> Fitted:
+def trained(
+    step: Mortal, folder: Path | None, speaker: Any = None, every: float = 0.0, /, **more: Any
+) -> Fitted:
     """Train, with a head that looks at who speaks if it is said by what."""
     settings = {"learning_rates": RATES, "batch": 10, "epochs": 5, "finetune": True, "warmup": 6}
     training = Training(**settings | {"schedule": "linear", "upstream_rate": 1e-3} | more)
@@ -103,7 +109,7 @@ def trained(step: Mortal, folder: Path | None, speaker: Any = None, /, **more: A
         head = plain if speaker is None else speaker_mlp.make(3, speaker=speaker)
         return System([stream], [head], 2)
 
-    return fit(trial, make, step, folder)
+    return fit(trial, make, step, Keeping(folder, every) if folder else None)
 
 
 @pytest.mark.parametrize(
@@ -126,6 +132,79 @@ def test_it_may_be_killed_at_any_time(tmp_path: Path, more: dict[str, Any]) -> N
     assert again.state.keys() == whole.state.keys()
     assert all(torch.equal(again.state[name], whole.state[name]) for name in whole.state)
     assert step.done == 5 * (3 if "refit" in more else 2)
+
+
+class Hours:
+    """A clock that shows how often it was looked at."""
+
+    def __init__(self) -> None:
+        self.now = 0
+
+    def __call__(self) -> float:
+        self.now += 1
+        return self.now
+
+
+@pytest.mark.parametrize(("every", "more"), [(2, {"average": 2}), (5, {"refit": True})])
+def test_it_may_be_killed_between_two_times_that_it_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int, more: dict[str, Any]
+) -> None:
+    """The best epochs may be newer than the course that it goes on from, or no longer the best."""
+    more = {"epochs": 6, "learning_rates": (1e-2,)} | more
+    whole = trained(Mortal(), None, **more)
+    monkeypatch.setattr("serbench.training.course.monotonic", Hours())
+    took_up = 0
+    for calls in range(1, 20):
+        folder = tmp_path / f"{calls}"
+        with suppress(KeyboardInterrupt):
+            trained(Mortal(calls, folder), folder, None, every, **more)
+        rest = Mortal()
+        again = trained(rest, folder, None, every, **more)
+        np.testing.assert_array_equal(again.scores, whole.scores)
+        assert (again.history, again.averaged) == (whole.history, whole.averaged)
+        assert all(torch.equal(again.state[name], whole.state[name]) for name in whole.state)
+        took_up += rest.notes < 6
+    assert took_up > 6
+
+
+def test_it_may_be_killed_between_two_of_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more: dict[str, Any] = {"epochs": 6, "learning_rates": (1e-2,), "average": 2}
+    whole = trained(Mortal(), None, **more)
+    monkeypatch.setattr("serbench.training.course.monotonic", Hours())
+    left = math.inf
+
+    def mortal(write: Any) -> Any:
+        def written(*given: Any) -> None:
+            nonlocal left
+            write(*given)
+            left -= 1
+            if left == 0:
+                raise KeyboardInterrupt
+
+        return written
+
+    for name in ("course.keep_tensors", "averaging.keep_tensors", "averaging.drop"):
+        module, function = name.split(".")
+        path = f"serbench.training.{name}"
+        write = getattr(importlib.import_module(f"serbench.training.{module}"), function)
+        monkeypatch.setattr(path, mortal(write))
+    for files in range(1, 40):
+        left = files
+        try:
+            trained(Mortal(), tmp_path / f"{files}", None, 3, **more)
+            break
+        except KeyboardInterrupt:
+            again = trained(Mortal(), tmp_path / f"{files}", None, 3, **more)
+        np.testing.assert_array_equal(again.scores, whole.scores)
+        assert all(torch.equal(again.state[name], whole.state[name]) for name in whole.state)
+    assert files > 6
+
+
+def test_a_short_one_is_not_kept_at_all(tmp_path: Path) -> None:
+    trained(Mortal(), tmp_path, None, 3600, refit=True)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("speaker", ["id", "mfcc"])
