@@ -89,6 +89,21 @@ def test_a_run_takes_what_runs_like_it_took_and_others_are_not_known(tmp_path: P
     )
 
 
+def test_each_result_that_was_asked_counts_once(tmp_path: Path) -> None:
+    took(tmp_path, 100, ONE | {"seeds": [1]})
+    took(tmp_path, 300, ONE | {"upstream": "mfcc", "seeds": [1]})
+    assert time_of(ONE, {"upstream": ["fbank", "cpc"]}, tmp_path) == (
+        "about 5 min on one process, as 2 results here of the same head and corpus took"
+    )
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[]", "{}", "\0", '{"recipe": {}}'])
+def test_a_strange_file_is_not_counted(text: str, tmp_path: Path) -> None:
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "some.json").write_text(text)
+    assert "nothing is known" in time_of(ONE, {}, tmp_path)
+
+
 def test_every_upstream_of_late_fusion_has_a_head_of_its_own(tmp_path: Path) -> None:
     both = ONE | {"upstream": ["fbank", "mfcc"]}
     took(tmp_path, 2000, both | {"fusion": "late"})

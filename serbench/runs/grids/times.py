@@ -78,9 +78,11 @@ def told(works: Mapping[Work, int], results: Path) -> str:
     known = {work: found for work, found in likest.items() if found}
     if not known:
         return "nothing is known of the time before a first result of the same heads and corpora"
-    seconds = sum(median(took) * work.trainings * works[work] for work, took in known.items())
-    asked = {id(found): len(found) for found in known.values()}
-    by = f"{counted(sum(asked.values()), 'result')} here of the same head and corpus took"
+    seconds = sum(
+        median(found.values()) * work.trainings * works[work] for work, found in known.items()
+    )
+    asked = set[Path]().union(*known.values())
+    by = f"{counted(len(asked), 'result')} here of the same head and corpus took"
     runs, whole = sum(works[work] for work in known), sum(works.values())
     if runs == whole:
         return f"about {_long(seconds)} on one process, as {by}"
@@ -90,14 +92,13 @@ def told(works: Mapping[Work, int], results: Path) -> str:
     )
 
 
-def _took(results: Path) -> dict[Kind, list[float]]:
+def _took(results: Path) -> dict[Kind, dict[Path, float]]:
     """Return the seconds that a training took in some results, by its kind and by its like."""
-    found: dict[Kind, list[float]] = defaultdict(list)
+    found: dict[Kind, dict[Path, float]] = defaultdict(dict)
     for file in _some(results):
         if (told := _read(file)) is not None:
             kind, seconds = told
-            found[kind].append(seconds)
-            found[kind.alike].append(seconds)
+            found[kind][file] = found[kind.alike][file] = seconds
     return found
 
 
@@ -121,7 +122,9 @@ def _read(file: Path) -> tuple[Kind, float] | None:
         trainings = len(recipe["seeds"]) * rates
         work = _work([part["name"] for part in parts], learns, trainings, recipe.get("fusion"))
         each = seconds / work.trainings
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, ZeroDivisionError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
+        return None
+    except RecursionError:  # of thousands of brackets
         return None
     return (work.kind, each) if 0 <= each < math.inf else None
 
