@@ -37,6 +37,7 @@ class Attempt:
         history: the epochs so far.
         diverged: whether an epoch had no finite loss or a prediction was not finite; the attempt
             is then worthless.
+        ended: whether its end is kept, and so the same whenever it is taken up.
     """
 
     rate: float
@@ -44,6 +45,7 @@ class Attempt:
     best: BestEpochs
     history: list[Epoch] = field(default_factory=list)
     diverged: bool = False
+    ended: bool = False
 
     @classmethod
     def of(cls, rate: float, course: Course, best: BestEpochs) -> Attempt:
@@ -87,6 +89,14 @@ class Attempt:
         """Keep what came out, and no longer what it would take to go on."""
         if self.course.due:
             self._keep(over=True)
+            self.ended = True
+
+    def give_way(self, better: Attempt) -> None:
+        """Let the states go that a better attempt does without.
+
+        What is on disk stays unless both ends are kept: made again on a GPU, this one may win.
+        """
+        self.best.clear(disk=self.ended and better.ended)
 
     def _keep(self, *, over: bool = False) -> None:
         """Write how far it is, in an order in which no kill leaves it without one of the best."""

@@ -79,10 +79,10 @@ class BestEpochs:
         for epoch in self._stored() - self.scores.keys():
             drop(self._path(epoch))
 
-    def clear(self) -> None:
-        """Let all states go; scores stay."""
+    def clear(self, *, disk: bool) -> None:
+        """Let all states go, those on disk if it is said; scores stay."""
         self._states = {}
-        for epoch in self._stored():
+        for epoch in self._stored() if disk else ():
             drop(self._path(epoch))
 
     def mean(self) -> State:

@@ -176,7 +176,7 @@ def _choose(
         if best is None or attempt.valid_score > best.valid_score:
             best, attempt = attempt, best
         if attempt is not None:
-            attempt.best.clear()
+            attempt.give_way(best)
     assert best is not None
     return best, scores
 
@@ -249,7 +249,8 @@ def _refit(
     """Train on the training and validation parts for as many epochs as validation chose."""
     trial = whole.trial
     folder, every = keeping or (None, 0.0)
-    file = folder and folder / f"refit-{_LAST}"
+    # where attempts are made again, a GPU may choose another than the one that was kept is of
+    file = folder and folder / f"refit-{chosen.rate!r}-{chosen.epoch}-{_LAST}"
     with seeded(trial.seed, trial.device):
         course = Course(whole, chosen.rate, make_system, file, every)
         done = course.known.get("epochs", 0)

@@ -18,6 +18,7 @@ from serbench.benchmarks import Classification, Fold
 from serbench.downstreams import mlp, speaker_mlp
 from serbench.training.course import Keeping
 from serbench.training.fit import Fitted, fit
+from serbench.training.learning import Learner
 from serbench.training.objectives import objective_of
 from serbench.training.settings import Training
 from serbench.training.streams import Stream
@@ -200,6 +201,45 @@ def test_it_may_be_killed_between_two_of_its_files(
         np.testing.assert_array_equal(again.scores, whole.scores)
         assert all(torch.equal(again.state[name], whole.state[name]) for name in whole.state)
     assert files > 6
+
+
+@pytest.mark.parametrize("more", [{"average": 2}, {"refit": True}])
+def test_where_it_is_made_again_another_rate_may_be_the_better(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: dict[str, Any]
+) -> None:
+    """A GPU gives other bits each time: what it chose before, and did not keep, decides nothing."""
+    score, better, fast, late, second = Learner.valid_score, 2.0, True, False, False
+    now = 0
+
+    def clock() -> float:
+        nonlocal now
+        now += 9 * fast
+        return now
+
+    def scored(learner: Learner, scores: Any) -> float:
+        return score(learner, scores) + (better if second else -late)
+
+    class Timed(Mortal):
+        """Keeps the first epochs of the first rate, and those of a refit."""
+
+        def note(self, text: str) -> None:
+            nonlocal fast, late, second
+            fast = text.startswith(("rate 0.01, epoch 1,", "training and validation"))
+            late |= text.startswith("rate 0.01, epoch 2,")
+            second |= text.startswith("rate 0.01, epoch 5,")
+            super().note(text)
+
+    monkeypatch.setattr("serbench.training.course.monotonic", clock)
+    monkeypatch.setattr(Learner, "valid_score", scored)
+    first = trained(Timed(), tmp_path, None, 4, **more)
+    assert first.learning_rate == RATES[1]
+    assert {path.name for path in tmp_path.glob("rate-*")} == {"rate-0"}
+    fast, late, second, better = True, True, False, -2.0
+    again = trained(Timed(), tmp_path, None, 4, **more)
+    late = second = False
+    whole = trained(Timed(), None, learning_rates=RATES[:1], **more)
+    assert again.learning_rate == RATES[0]
+    np.testing.assert_array_equal(again.scores, whole.scores)
 
 
 def test_a_short_one_is_not_kept_at_all(tmp_path: Path) -> None:
