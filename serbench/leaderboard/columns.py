@@ -104,7 +104,9 @@ COLUMNS: Mapping[str, Column] = {
     "weights": Column("id of weights", "where the upstream's weights come from", _by_row(_weights)),
     "rate": Column("rate", "learning rates that validation chose", _by_row(_rate)),
     "seconds": Column(
-        "seconds", "of the whole run", _by_row(lambda row: round(sum(row.result.seconds.values())))
+        "seconds",
+        "of the whole run, its trainings one after the other",
+        _by_row(lambda row: round(sum(row.result.seconds.values()))),
     ),
     "encode": Column(
         "encode s",

@@ -422,8 +422,10 @@ class Result(_Record):
         conditioning: what the head was told of who speaks; None if it was told nothing.
         weighted: by whom training utterances were weighted; None: all weigh the same.
         training: what was chosen for each fold and seed.
-        seconds: wall-clock time of `audit`, `adapt`, `finetune`, `encode`, `train`, since the last
-            start; of fused runs, of `fuse`; of corrected ones, of `postprocess`.
+        seconds: wall-clock time of `audit`, `adapt`, `finetune`, `encode` since the last start,
+            and in `train` of all trainings together, whichever start, process or machine made
+            them; of fused runs, of `fuse`; of corrected ones, of `postprocess`. An older serbench
+            noted of `train` what the last start took.
         threads: that torch computed each of these on, which decides how it rounds; what a store or
             a stopped run had already was computed on theirs.
         parameters: how many there are of the `upstream` (of several, together), and of the `head`

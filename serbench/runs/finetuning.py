@@ -246,7 +246,7 @@ class _Work:
         trial = self._trial(upstream)
         going = _going(place)
         sound(going, "training under way in", self.job.progress.tell, read_tensors)
-        keeping = Keeping(going)
+        keeping = Keeping.of(going)
         trained = train(trial, lambda: mean_system(upstream, outputs, tuning), self.step, keeping)
         shutil.rmtree(place, ignore_errors=True)
         learnt = tuned(upstream, trained.state)

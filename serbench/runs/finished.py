@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from serbench.durable import kept, usable
 from serbench.home import home
-from serbench.leaderboard.record import Fit
+from serbench.leaderboard.record import Amount, Fit
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -37,10 +37,17 @@ class Tables(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """What a trial chose, and what it gives."""
+    """What a trial chose, what it gives, and how many seconds it took over all its starts."""
 
     fit: Fit
     tables: Tables
+    seconds: float
+
+
+class _Told(Fit):
+    """How a file tells of a finished trial."""
+
+    seconds: Amount = 0.0
 
 
 def find(state: Path, fold: int, seed: int, tell: Callable[[str], object]) -> Trial | None:
@@ -48,10 +55,12 @@ def find(state: Path, fold: int, seed: int, tell: Callable[[str], object]) -> Tr
     import pandas as pd
 
     path, files = _path(state, fold, seed), _files(state, fold, seed)
-    whole = usable(path, "trial", tell, _read_fit)
+    whole = usable(path, "trial", tell, _read)
     if not (whole and all(usable(file, "trial", tell, pd.read_parquet) for file in files)):
         return None
-    return Trial(_read_fit(path), Tables(*map(pd.read_parquet, files)))
+    told = _read(path)
+    fit = Fit(**told.model_dump(exclude={"seconds"}))
+    return Trial(fit, Tables(*map(pd.read_parquet, files)), told.seconds)
 
 
 def kept_of_runs() -> Counter[str]:
@@ -65,8 +74,8 @@ def kept_of_runs() -> Counter[str]:
     return counts
 
 
-def _read_fit(path: Path) -> Fit:
-    return Fit.model_validate_json(path.read_text())
+def _read(path: Path) -> _Told:
+    return _Told.model_validate_json(path.read_text())
 
 
 def save(state: Path, fold: int, seed: int, trial: Trial) -> None:
@@ -75,7 +84,8 @@ def save(state: Path, fold: int, seed: int, trial: Trial) -> None:
         with kept(file) as fresh:
             table.to_parquet(fresh, index=False)
     with kept(_path(state, fold, seed)) as fresh:
-        fresh.write_text(trial.fit.model_dump_json())
+        told = _Told(seconds=trial.seconds, **trial.fit.model_dump())
+        fresh.write_text(told.model_dump_json())
 
 
 def files(state: Path, fold: int, seed: int) -> list[Path]:

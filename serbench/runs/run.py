@@ -129,8 +129,9 @@ def threads_of_trials(job: Job, sources: Sequence[Sources]) -> int | None:
 def _compute(job: Job, prepared: Prepared, results: Path) -> Outcome:
     job.vet()
     _, adapted, sources = learnt_from(job, prepared)
-    with job.timed("train"), job.threaded("train", threads_of_trials(job, sources)):
+    with job.threaded("train", threads_of_trials(job, sources)):
         trained = run_trials(job, prepared, sources)
+    job.seconds["train"] = trained.seconds
     outcome = results_of.save(job, prepared, adapted, sources[0], trained, results)
     forget(job, prepared, sources)
     return outcome

@@ -71,10 +71,11 @@ class _Given(NamedTuple):
 
 
 class AllTrained(NamedTuple):
-    """What all trials chose, and what they give, by fold and seed."""
+    """What all trials chose, what they give, by fold and seed, and how many seconds they took."""
 
     fits: tuple[Fit, ...]
     tables: Tables
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -217,7 +218,8 @@ def _joined(done: Mapping[Key, Trial | None]) -> AllTrained:
         raise SerbenchError(msg)
     ordered = [trial.tables for trial in trials]
     tables = Tables(*(pd.concat(each, ignore_index=True) for each in zip(*ordered, strict=True)))
-    return AllTrained(tuple(trial.fit for trial in trials), tables)
+    seconds = sum(trial.seconds for trial in trials)
+    return AllTrained(tuple(trial.fit for trial in trials), tables, seconds)
 
 
 def forget(job: Job, prepared: Prepared, sources: Sequence[Sources]) -> None:
@@ -308,7 +310,7 @@ def _run_trial(
         weights=given.weights,
         budget=budget_of(job.recipe.training.tuning, trained),
     )
-    keeping = Keeping(going, 0.0 if job.recipe.training.finetune else _BETWEEN)
+    keeping = Keeping.of(going, 0.0 if job.recipe.training.finetune else _BETWEEN)
     fitted = fit(trial, lambda: make_system(job, sources), step, keeping)
     tables = Tables(
         tested=tabulate(table, fold, seed, task, fitted.scores),
@@ -321,4 +323,4 @@ def _run_trial(
         unlabelled=foretell(table, fold, seed, task, fitted.unlabelled),
         embedded=embedded_in(table, fold, seed, fitted.pooled) if task.classes else empty(),
     )
-    return Trial(fit_of(fold.name, seed, fitted), tables)
+    return Trial(fit_of(fold.name, seed, fitted), tables, keeping.seconds)

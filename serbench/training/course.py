@@ -19,6 +19,7 @@ from serbench.training.learning import Learner, Pass
 from serbench.training.optimizing import schedule
 from serbench.training.system import System
 
+_LAST = "last.safetensors"
 _SYSTEM = "system."
 _RANDOM = "random."
 
@@ -29,10 +30,23 @@ class Keeping(NamedTuple):
     Attributes:
         folder: of its files.
         every: seconds that have gone by, at least, before it is kept again; 0: after each epoch.
+        began: when it would have begun by `monotonic`, had it never been stopped.
     """
 
     folder: Path
-    every: float = 0.0
+    every: float
+    began: float
+
+    @classmethod
+    def of(cls, folder: Path, every: float = 0.0) -> Keeping:
+        """Keep a training in a folder, which may hold what was kept of it before."""
+        known = (_about(file).get("seconds", 0.0) for file in folder.rglob(f"*{_LAST}"))
+        return cls(folder, every, monotonic() - max(known, default=0.0))
+
+    @property
+    def seconds(self) -> float:
+        """How long it took so far; what a killed one did not keep is not in it."""
+        return monotonic() - self.began
 
 
 class Course:
@@ -42,8 +56,8 @@ class Course:
         learner: what is learnt.
         rate: of the head.
         make_system: makes a new one, from torch's generator.
-        file: where it is kept between two epochs, and taken up if it is there; None: nowhere.
-        every: seconds between two times that it is kept, at least.
+        keeping: where it is kept between two epochs, and taken up if it is there; None: nowhere.
+        name: of what else is kept there.
 
     Attributes:
         system: as it is now.
@@ -55,11 +69,12 @@ class Course:
         learner: Learner,
         rate: float,
         make_system: Callable[[], System],
-        file: Path | None = None,
-        every: float = 0.0,
+        keeping: Keeping | None = None,
+        name: str = "",
     ) -> None:
-        self.learner, self.file = learner, file
-        self._every, self._kept = every, monotonic()
+        self.learner, self.keeping = learner, keeping
+        self.file = file = keeping and keeping.folder / f"{name}{_LAST}"
+        self._kept = monotonic()
         trial = learner.trial
         kept = file is not None and file.exists()
         self.system = learner.empty(make_system) if kept else learner.start(make_system)
@@ -75,7 +90,7 @@ class Course:
     @property
     def due(self) -> bool:
         """Whether it is to be kept now."""
-        return self.file is not None and monotonic() - self._kept >= self._every
+        return self.keeping is not None and monotonic() - self._kept >= self.keeping.every
 
     def keep(self, known: Mapping[str, Any], *, over: bool = False) -> None:
         """Write how far it is.
@@ -84,8 +99,10 @@ class Course:
             known: what else is known of it, as JSON values.
             over: it does not go on, so only `known` is written.
         """
+        assert self.keeping is not None
         assert self.file is not None
         about = {
+            "seconds": self.keeping.seconds,
             "known": known,
             "over": over,
             "shuffle": self.shuffle.bit_generator.state,
@@ -110,8 +127,7 @@ class Course:
 
     def _take_up(self, file: Path) -> dict[str, Any]:
         """Go back to where it was; return what else was known."""
-        with safe_open(file, "pt") as opened:
-            about: dict[str, Any] = json.loads(opened.metadata()["about"])
+        about = _about(file)
         known: dict[str, Any] = about["known"]
         if about["over"]:
             return known
@@ -133,3 +149,10 @@ class Course:
 def state_of(system: System) -> dict[str, Tensor]:
     """Return a copy of a system's parameters and buffers on the CPU."""
     return {n: v.detach().to("cpu", copy=True) for n, v in system.state_dict().items()}
+
+
+def _about(file: Path) -> dict[str, Any]:
+    """Return what was kept beside tensors."""
+    with safe_open(file, "pt") as opened:
+        about: dict[str, Any] = json.loads(opened.metadata()["about"])
+    return about

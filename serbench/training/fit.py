@@ -25,8 +25,6 @@ from serbench.training.objectives import Scores
 from serbench.training.system import System
 from serbench.training.trial import Trial, check
 
-_LAST = "last.safetensors"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
@@ -190,10 +188,9 @@ def _attempt(
 ) -> Attempt:
     """Train at one learning rate."""
     trial = learner.trial
-    folder, every = keeping or (None, 0.0)
-    file = folder and folder / _LAST
+    folder = keeping and keeping.folder
     with seeded(trial.seed, trial.device):
-        course = Course(learner, rate, make_system, file, every)
+        course = Course(learner, rate, make_system, keeping)
         attempt = Attempt.of(rate, course, BestEpochs(trial.training.average, folder))
         _run_epochs(learner, attempt, step)
     course.system.cpu()  # large upstreams of two rates do not fit on a GPU together
@@ -248,11 +245,10 @@ def _refit(
 ) -> System:
     """Train on the training and validation parts for as many epochs as validation chose."""
     trial = whole.trial
-    folder, every = keeping or (None, 0.0)
     # where attempts are made again, a GPU may choose another than the one that was kept is of
-    file = folder and folder / f"refit-{chosen.rate!r}-{chosen.epoch}-{_LAST}"
+    name = f"refit-{chosen.rate!r}-{chosen.epoch}-"
     with seeded(trial.seed, trial.device):
-        course = Course(whole, chosen.rate, make_system, file, every)
+        course = Course(whole, chosen.rate, make_system, keeping, name)
         done = course.known.get("epochs", 0)
         step.advance(done)
         for number in range(done + 1, chosen.epoch + 1):

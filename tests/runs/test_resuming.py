@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from serbench import devices
+from serbench.home import home
 from serbench.progress import Step
+from serbench.runs import finished
 
 from .changing import Listening, Moods
 
@@ -67,6 +69,15 @@ def test_the_same_run_goes_on_with_the_last_fold(stopped: Moods) -> None:
     stopped.run(progress=counting)
     assert counting.epochs == 2, "one fold of two epochs"
     assert not counting.heard("computed anew")
+
+
+def test_what_folds_took_before_is_in_the_time_of_training(stopped: Moods) -> None:
+    [state] = (home() / "runs").iterdir()
+    first = finished.find(state, 0, 0, pytest.fail)
+    assert first is not None
+    finished.save(state, 0, 0, first._replace(seconds=5000.0))
+    outcome = stopped.run(progress=Counting())
+    assert 5000 < outcome.result.seconds["train"] < 5100
 
 
 def test_no_fold_keeps_ratings_from_before_they_changed(stopped: Moods) -> None:

@@ -110,7 +110,7 @@ def trained(
         head = plain if speaker is None else speaker_mlp.make(3, speaker=speaker)
         return System([stream], [head], 2)
 
-    return fit(trial, make, step, Keeping(folder, every) if folder else None)
+    return fit(trial, make, step, Keeping.of(folder, every) if folder else None)
 
 
 @pytest.mark.parametrize(
@@ -240,6 +240,31 @@ def test_where_it_is_made_again_another_rate_may_be_the_better(
     whole = trained(Timed(), None, learning_rates=RATES[:1], **more)
     assert again.learning_rate == RATES[0]
     np.testing.assert_array_equal(again.scores, whole.scores)
+
+
+def test_the_time_of_all_starts_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+
+    class Slow(Mortal):
+        """Each epoch that is trained takes ten seconds."""
+
+        def advance(self, amount: float = 1.0) -> None:
+            nonlocal now
+            now += 10 * (amount == 1)
+            super().advance(amount)
+
+    def known() -> float:
+        return Keeping.of(tmp_path).seconds
+
+    monkeypatch.setattr("serbench.training.course.monotonic", lambda: now)
+    assert known() == 0
+    with pytest.raises(KeyboardInterrupt):
+        trained(Slow(6), tmp_path)  # in the third epoch, which was kept
+    assert known() == 30
+    now = 5.0  # of another start, or another machine
+    assert known() == 30
+    trained(Slow(), tmp_path)
+    assert known() == 100
 
 
 def test_a_short_one_is_not_kept_at_all(tmp_path: Path) -> None:
