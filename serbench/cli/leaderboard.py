@@ -98,13 +98,13 @@ def _unread(output: Format, matrix: Matrix | None) -> tuple[str, tuple[str, ...]
 
 def _check_place(context: typer.Context) -> None:
     """Refuse options before a command, which does not read them."""
-    for name in context.params:
-        source = context.get_parameter_source(name)
+    command = context.invoked_subcommand
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
         if source is not None and source.name == "COMMANDLINE":
-            option = f"--{name.replace('_', '-')}"
             msg = (
-                f"{option} before '{context.invoked_subcommand}' is of the table; write it behind, "
-                f"if `serbench leaderboard {context.invoked_subcommand} --help` has it"
+                f"{option.opts[0]} before '{command}' is of the table; write it behind, if "
+                f"`serbench leaderboard {command} --help` has it"
             )
             raise SerbenchError(msg)
 

@@ -23,7 +23,7 @@ from typing import IO, NamedTuple
 
 from serbench.benchmarks import NAME
 from serbench.digests import digest_json
-from serbench.durable import replacing
+from serbench.durable import replacing, same
 from serbench.errors import SerbenchError, shown
 from serbench.home import home
 from serbench.leaderboard import store
@@ -154,21 +154,44 @@ def _taken(record: Path, root: Path, check: Callable[..., Verdict], here: list[S
     if place.exists():
         if place.read_bytes() != record.read_bytes():
             return told._replace(problems=(f"another result is at '{place}'; delete one",))
-        return told._replace(already=_noted(place, found))
+        mended = _put_back(record, place) if found.standing.result.tables else False
+        return told._replace(already=_noted(place, found, mended=mended))
     if not found.truth and (odds := _at_odds(found.standing, here)):
         return told._replace(problems=odds)
     here.append(found.standing)
     # marked before the record is there: no kill leaves a row that does not say where it is from
     place.with_suffix(ADDED).unlink(missing_ok=True)  # what was known of another that lay here
     mark(place, found)
-    for file in [record.with_suffix(".parquet"), *_rest(record), record]:
-        with replacing(place.with_name(file.name)) as temporary:
-            shutil.copyfile(file, temporary)
+    for file in [*_tables(record), record]:
+        _copy(file, place)
     publish(place)
     return told
 
 
-def _noted(place: Path, found: Verdict) -> str:
+def _put_back(record: Path, place: Path) -> bool:
+    """Return whether tables of a result that is there were lost or damaged, and are whole again.
+
+    Those that come have the checksums of the record, which is the same in both places.
+    """
+    lost = [
+        table
+        for table in _tables(record)
+        if not same(place.with_name(table.name), table.read_bytes())
+    ]
+    for table in lost:
+        _copy(table, place)
+    if lost:
+        publish(place)
+    return bool(lost)
+
+
+def _copy(file: Path, place: Path) -> None:
+    """Copy a file of a result beside its record."""
+    with replacing(place.with_name(file.name)) as temporary:
+        shutil.copyfile(file, temporary)
+
+
+def _noted(place: Path, found: Verdict, *, mended: bool) -> str:
     """Return what is said of a result that is there already; what is known by now is noted.
 
     One without a mark is a run of one's own, and gets none, wherever it comes back from.
@@ -177,7 +200,8 @@ def _noted(place: Path, found: Verdict) -> str:
     if was_sent(place):
         mark(place, found)
     new = "; its row now says that its truths are verified" * (truth_is_known(place) > before)
-    return f"it is there already{new}"
+    whole = ", and whole again: tables of it were missing or damaged" * mended
+    return f"it is there already{whole}{new}"
 
 
 def _at_odds(new: Standing, here: Sequence[Standing]) -> tuple[str, ...]:
@@ -189,8 +213,10 @@ def _at_odds(new: Standing, here: Sequence[Standing]) -> tuple[str, ...]:
     return ()
 
 
-def _rest(record: Path) -> list[Path]:
-    return sorted(record.parent.glob(f"{record.stem}.*.parquet"))
+def _tables(record: Path) -> list[Path]:
+    """Return the tables of a result, its predictions first."""
+    others = sorted(record.parent.glob(f"{record.stem}.*.parquet"))
+    return [record.with_suffix(".parquet"), *others]
 
 
 def _from_folder(source: Path, inbox: Path) -> None:

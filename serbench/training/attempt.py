@@ -87,7 +87,7 @@ class Attempt:
 
     def end(self) -> None:
         """Keep what came out, and no longer what it would take to go on."""
-        if self.course.due:
+        if self.course.worth_keeping():
             self._keep(over=True)
             self.ended = True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
@@ -24,29 +25,45 @@ _SYSTEM = "system."
 _RANDOM = "random."
 
 
+@dataclass
+class _Clock:
+    """The time of a training, of all its rates and its refit; moments are by `monotonic`.
+
+    Attributes:
+        began: when it would have begun, had it never been stopped.
+        kept: when something of it was kept last.
+        unkept: seconds of what ended and was not kept.
+    """
+
+    began: float
+    kept: float
+    unkept: float = 0.0
+
+
 class Keeping(NamedTuple):
     """Where a training under way is kept: one that was killed goes on from there.
 
     Attributes:
         folder: of its files.
         every: seconds that have gone by, at least, before it is kept again; 0: after each epoch.
-        began: when it would have begun by `monotonic`, had it never been stopped.
+        clock: of all that is kept in there.
     """
 
     folder: Path
     every: float
-    began: float
+    clock: _Clock
 
     @classmethod
     def of(cls, folder: Path, every: float = 0.0) -> Keeping:
         """Keep a training in a folder, which may hold what was kept of it before."""
         known = (_about(file).get("seconds", 0.0) for file in folder.rglob(f"*{_LAST}"))
-        return cls(folder, every, monotonic() - max(known, default=0.0))
+        now = monotonic()
+        return cls(folder, every, _Clock(now - max(known, default=0.0), now))
 
     @property
     def seconds(self) -> float:
         """How long it took so far; what a killed one did not keep is not in it."""
-        return monotonic() - self.began
+        return monotonic() - self.clock.began
 
 
 class Course:
@@ -74,7 +91,7 @@ class Course:
     ) -> None:
         self.learner, self.keeping = learner, keeping
         self.file = file = keeping and keeping.folder / f"{name}{_LAST}"
-        self._kept = monotonic()
+        self._began = monotonic()
         trial = learner.trial
         kept = file is not None and file.exists()
         self.system = learner.empty(make_system) if kept else learner.start(make_system)
@@ -90,7 +107,16 @@ class Course:
     @property
     def due(self) -> bool:
         """Whether it is to be kept now."""
-        return self.keeping is not None and monotonic() - self._kept >= self.keeping.every
+        keeping = self.keeping
+        return keeping is not None and monotonic() - keeping.clock.kept >= keeping.every
+
+    def worth_keeping(self) -> bool:
+        """Return whether its end is to be kept: not where all that was trained so far is short."""
+        if self.keeping is None or self.file is None:
+            return False
+        worth = self.file.exists() or self.keeping.seconds >= self.keeping.every
+        self.keeping.clock.unkept += 0.0 if worth else monotonic() - self._began
+        return worth
 
     def keep(self, known: Mapping[str, Any], *, over: bool = False) -> None:
         """Write how far it is.
@@ -102,14 +128,14 @@ class Course:
         assert self.keeping is not None
         assert self.file is not None
         about = {
-            "seconds": self.keeping.seconds,
+            "seconds": self.keeping.seconds - self.keeping.clock.unkept,
             "known": known,
             "over": over,
             "shuffle": self.shuffle.bit_generator.state,
             "rates": [self.rates.last_epoch, self.rates.get_last_lr()],
         }
         keep_tensors(self.file, {} if over else self._tensors(), {"about": json.dumps(about)})
-        self._kept = monotonic()
+        self.keeping.clock.kept = monotonic()
 
     def _tensors(self) -> dict[str, Tensor]:
         state = state_of(self.system)

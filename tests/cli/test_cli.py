@@ -124,6 +124,7 @@ def test_a_broken_result_is_named_not_skipped(results: Path) -> None:
         (("check", "benchmark", "none.toml"), "'none.toml': No such file or directory"),
         (("data", "check", "emodbb"), "did you mean 'emodb'?"),
         (("leaderboard", "--results", "x", "verify"), "--results before 'verify' is of the table"),
+        (("leaderboard", "--format", "csv", "verify"), "--format before 'verify' is of the table"),
         (("data", "check", "emodb,"), "--benchmark 'emodb,' has no name where one should be"),
         (("data", "check", "demo", "--set", "labels=voice"), "--set labels: a corpus alone has"),
     ],

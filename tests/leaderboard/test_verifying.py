@@ -260,6 +260,27 @@ def test_no_kill_leaves_a_row_that_does_not_say_that_it_was_added(zipped, tmp_pa
     assert renames == 3, "mark, predictions, record"
 
 
+@pytest.mark.parametrize("harm", ["lost", "damaged"])
+def test_tables_that_were_lost_come_back_with_the_same_result(harm, zipped, sound, tmp_path):
+    mine = tmp_path / "mine"
+    add(zipped, mine, nowhere)
+    [table] = mine.glob(f"*/{sound.stem}.parquet")
+    if harm == "lost":
+        table.unlink()
+    else:
+        table.write_bytes(table.read_bytes()[:-1])
+    assert store.read_all(mine).entries == []
+    (again,) = add(zipped, mine, nowhere)
+    assert again.problems == ()
+    assert again.already == (
+        "it is there already, and whole again: tables of it were missing or damaged"
+    )
+    (entry,) = store.read_all(mine).entries
+    assert entry.predictions.equals(store.load_result(sound).predictions)
+    (more,) = add(zipped, mine, nowhere)
+    assert more.already == "it is there already"
+
+
 def test_a_run_of_ones_own_that_comes_back_is_not_marked(zipped, sound, tmp_path):
     mine = tmp_path / "mine"
     shutil.copytree(sound.parent, mine / sound.parent.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from serbench.runs.recipe import resolve
 
 ONE = {"upstream": "fbank", "downstream": "mlp", "training": {"learning_rates": [0.1]}}
 CPC = {"upstream": "cpc"}
+ANY = ", on whatever device"
 
 
 def features(upstream: str, corpus: Path, tmp_path: Path) -> str:
@@ -49,7 +51,7 @@ def test_short_times_are_told_in_seconds_and_minutes(
 ) -> None:
     took(tmp_path, seconds, ONE)
     assert time_of(ONE, {"seeds": [[1], [2]]}, tmp_path) == (
-        f"about {said} on one process, as 1 result here of the same head and corpus took"
+        f"about {said} on one process, as 1 result here of the same head and corpus took{ANY}"
     )
 
 
@@ -73,16 +75,16 @@ def test_a_run_takes_what_runs_like_it_took_and_others_are_not_known(tmp_path: P
     took(tmp_path, 9, ONE | {"downstream": "ecapa"})
     took(tmp_path, 9, ONE | {"benchmark": "emodb"})
     took(tmp_path, 9, ONE | {"training": {"learning_rates": [0.1], "finetune": True}} | CPC)
-    said = "about 33 min on one process, as 1 result here of the same head and corpus took"
+    said = f"about 33 min on one process, as 1 result here of the same head and corpus took{ANY}"
     assert time_of(ONE, {"seeds": [[7]]}, tmp_path) == said, "of another upstream"
     took(tmp_path, 240, ONE | {"seeds": [3, 4]})
-    said = "about 6 min on one process, as 1 result here of the same head and corpus took"
+    said = f"about 6 min on one process, as 1 result here of the same head and corpus took{ANY}"
     assert time_of(ONE, {"seeds": [[5, 6, 7]]}, tmp_path) == said, "the same upstream tells more"
     three = {"training.learning_rates": [[0.1, 0.2, 0.3]]}
     assert time_of(ONE, three, tmp_path) == said, "each rate is tried"
     assert time_of(ONE, {"downstream": ["mlp", "attention"]}, tmp_path) == (
         "about 2 min on one process for 1 of 2 runs, as 1 result here of the same head and corpus "
-        "took; nothing is known of the others"
+        f"took{ANY}; nothing is known of the others"
     )
     assert time_of(ONE | {"downstream": "attention"}, {}, tmp_path) == (
         "nothing is known of the time before a first result of the same heads and corpora"
@@ -93,7 +95,7 @@ def test_each_result_that_was_asked_counts_once(tmp_path: Path) -> None:
     took(tmp_path, 100, ONE | {"seeds": [1]})
     took(tmp_path, 300, ONE | {"upstream": "mfcc", "seeds": [1]})
     assert time_of(ONE, {"upstream": ["fbank", "cpc"]}, tmp_path) == (
-        "about 5 min on one process, as 2 results here of the same head and corpus took"
+        f"about 5 min on one process, as 2 results here of the same head and corpus took{ANY}"
     )
 
 
@@ -101,6 +103,19 @@ def test_each_result_that_was_asked_counts_once(tmp_path: Path) -> None:
 def test_a_strange_file_is_not_counted(text: str, tmp_path: Path) -> None:
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo" / "some.json").write_text(text)
+    assert "nothing is known" in time_of(ONE, {}, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_what_is_no_regular_file_is_not_counted(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "demo").mkdir()
+    file = tmp_path / "demo" / "some.json"
+    if kind == "pipe":
+        os.mkfifo(file)
+    elif kind == "device":
+        file.symlink_to("/dev/zero")
+    else:
+        file.mkdir()
     assert "nothing is known" in time_of(ONE, {}, tmp_path)
 
 

@@ -208,7 +208,7 @@ def test_where_it_is_made_again_another_rate_may_be_the_better(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: dict[str, Any]
 ) -> None:
     """A GPU gives other bits each time: what it chose before, and did not keep, decides nothing."""
-    score, better, fast, late, second = Learner.valid_score, 2.0, True, False, False
+    score, worse, fast, second = Learner.valid_score, False, False, False
     now = 0
 
     def clock() -> float:
@@ -217,28 +217,27 @@ def test_where_it_is_made_again_another_rate_may_be_the_better(
         return now
 
     def scored(learner: Learner, scores: Any) -> float:
-        return score(learner, scores) + (better if second else -late)
+        return score(learner, scores) - (2 * second or 4 * worse)
 
     class Timed(Mortal):
-        """Keeps the first epochs of the first rate, and those of a refit."""
+        """Keeps nothing of the first rate, but the second, and epochs of a refit."""
 
         def note(self, text: str) -> None:
-            nonlocal fast, late, second
-            fast = text.startswith(("rate 0.01, epoch 1,", "training and validation"))
-            late |= text.startswith("rate 0.01, epoch 2,")
+            nonlocal fast, second
+            fast = text.startswith(("rate 0.001, epoch 1,", "training and validation"))
             second |= text.startswith("rate 0.01, epoch 5,")
             super().note(text)
 
     monkeypatch.setattr("serbench.training.course.monotonic", clock)
     monkeypatch.setattr(Learner, "valid_score", scored)
     first = trained(Timed(), tmp_path, None, 4, **more)
-    assert first.learning_rate == RATES[1]
-    assert {path.name for path in tmp_path.glob("rate-*")} == {"rate-0"}
-    fast, late, second, better = True, True, False, -2.0
+    assert first.learning_rate == RATES[0]
+    assert {path.name for path in tmp_path.glob("rate-*")} == {"rate-1"}
+    fast, second, worse = False, False, True
     again = trained(Timed(), tmp_path, None, 4, **more)
-    late = second = False
-    whole = trained(Timed(), None, learning_rates=RATES[:1], **more)
-    assert again.learning_rate == RATES[0]
+    worse = second = False
+    whole = trained(Timed(), None, learning_rates=RATES[1:], **more)
+    assert again.learning_rate == RATES[1]
     np.testing.assert_array_equal(again.scores, whole.scores)
 
 
@@ -265,6 +264,31 @@ def test_the_time_of_all_starts_is_known(tmp_path: Path, monkeypatch: pytest.Mon
     assert known() == 30
     trained(Slow(), tmp_path)
     assert known() == 100
+
+
+def test_short_rates_are_kept_once_all_together_are_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each takes 30 seconds, and a minute may be lost: the first alone, whose time is not told."""
+    now = 0.0
+
+    class Slow(Mortal):
+        def advance(self, amount: float = 1.0) -> None:
+            nonlocal now
+            now += 10 * (amount == 1)
+            super().advance(amount)
+
+    more: dict[str, Any] = {"epochs": 3, "learning_rates": (1e-2, 3e-3, 1e-3, 3e-4)}
+    whole = trained(Slow(), None, **more)
+    monkeypatch.setattr("serbench.training.course.monotonic", lambda: now)
+    with pytest.raises(KeyboardInterrupt):
+        trained(Slow(3 * 8), tmp_path, None, 60, **more)  # in the last rate
+    assert {path.name for path in tmp_path.iterdir()} == {"rate-1", "rate-2"}
+    assert Keeping.of(tmp_path).seconds == 60
+    step = Slow()
+    again = trained(step, tmp_path, None, 60, **more)
+    assert step.notes == 6
+    np.testing.assert_array_equal(again.scores, whole.scores)
 
 
 def test_a_short_one_is_not_kept_at_all(tmp_path: Path) -> None:

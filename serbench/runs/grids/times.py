@@ -10,11 +10,14 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
-from serbench.errors import counted
+from serbench import bounds
+from serbench.errors import SerbenchError, counted
+from serbench.leaderboard.reading import RECORD_BYTES
 
 if TYPE_CHECKING:
     from serbench.runs.recipe import Recipe
 
+_RECORD = bounds.Limit(RECORD_BYTES, "bytes of a record")
 _SAMPLED = 300  # results of a corpus that tell how long a run takes
 
 
@@ -82,7 +85,9 @@ def told(works: Mapping[Work, int], results: Path) -> str:
         median(found.values()) * work.trainings * works[work] for work, found in known.items()
     )
     asked = set[Path]().union(*known.values())
-    by = f"{counted(len(asked), 'result')} here of the same head and corpus took"
+    by = (
+        f"{counted(len(asked), 'result')} here of the same head and corpus took, on whatever device"
+    )
     runs, whole = sum(works[work] for work in known), sum(works.values())
     if runs == whole:
         return f"about {_long(seconds)} on one process, as {by}"
@@ -114,7 +119,7 @@ def _some(results: Path) -> Iterator[Path]:
 def _read(file: Path) -> tuple[Kind, float] | None:
     """Return the kind of a result's trainings, and the seconds of one."""
     try:
-        record = json.loads(file.read_text(encoding="utf-8"))
+        record = json.loads(bounds.read_text(file, _RECORD))
         recipe, seconds = record["recipe"], float(record["seconds"]["train"])
         parts = (recipe["benchmark"], recipe["downstream"], *recipe["upstreams"])
         training = recipe["training"]
@@ -122,7 +127,9 @@ def _read(file: Path) -> tuple[Kind, float] | None:
         trainings = len(recipe["seeds"]) * rates
         work = _work([part["name"] for part in parts], learns, trainings, recipe.get("fusion"))
         each = seconds / work.trainings
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
+    except (OSError, SerbenchError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+    except ArithmeticError:  # of no trainings at all
         return None
     except RecursionError:  # of thousands of brackets
         return None
