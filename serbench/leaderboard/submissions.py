@@ -152,10 +152,12 @@ def _taken(record: Path, root: Path, check: Callable[..., Verdict], here: list[S
         return told
     place = root / found.standing.result.benchmark.name / record.name
     if place.exists():
-        if place.read_bytes() != record.read_bytes():
+        lost = [table for table in _tables(record) if not _same(table, place)]
+        # without checksums in the record nobody knows which of two tables is its own
+        unsure = () if found.standing.result.tables else lost
+        if not _same(record, place) or any(place.with_name(each.name).exists() for each in unsure):
             return told._replace(problems=(f"another result is at '{place}'; delete one",))
-        mended = _put_back(record, place) if found.standing.result.tables else False
-        return told._replace(already=_noted(place, found, mended=mended))
+        return told._replace(already=_put_back(lost, place) + _noted(place, found))
     if not found.truth and (odds := _at_odds(found.standing, here)):
         return told._replace(problems=odds)
     here.append(found.standing)
@@ -168,21 +170,19 @@ def _taken(record: Path, root: Path, check: Callable[..., Verdict], here: list[S
     return told
 
 
-def _put_back(record: Path, place: Path) -> bool:
-    """Return whether tables of a result that is there were lost or damaged, and are whole again.
-
-    Those that come have the checksums of the record, which is the same in both places.
-    """
-    lost = [
-        table
-        for table in _tables(record)
-        if not same(place.with_name(table.name), table.read_bytes())
-    ]
-    for table in lost:
+def _put_back(tables: Sequence[Path], place: Path) -> str:
+    """Return that a result is there, and whole again if tables of it were lost."""
+    for table in tables:
         _copy(table, place)
-    if lost:
-        publish(place)
-    return bool(lost)
+    if not tables:
+        return "it is there already"
+    publish(place)
+    return "it is there already, and whole again: tables of it were missing or damaged"
+
+
+def _same(file: Path, place: Path) -> bool:
+    """Return whether a file of a result is the same beside the record that is here."""
+    return same(place.with_name(file.name), file.read_bytes())
 
 
 def _copy(file: Path, place: Path) -> None:
@@ -191,17 +191,15 @@ def _copy(file: Path, place: Path) -> None:
         shutil.copyfile(file, temporary)
 
 
-def _noted(place: Path, found: Verdict, *, mended: bool) -> str:
-    """Return what is said of a result that is there already; what is known by now is noted.
+def _noted(place: Path, found: Verdict) -> str:
+    """Note what is known by now of a result that is there, and return what is new of it.
 
     One without a mark is a run of one's own, and gets none, wherever it comes back from.
     """
     before = truth_is_known(place)
     if was_sent(place):
         mark(place, found)
-    new = "; its row now says that its truths are verified" * (truth_is_known(place) > before)
-    whole = ", and whole again: tables of it were missing or damaged" * mended
-    return f"it is there already{whole}{new}"
+    return "; its row now says that its truths are verified" * (truth_is_known(place) > before)
 
 
 def _at_odds(new: Standing, here: Sequence[Standing]) -> tuple[str, ...]:

@@ -281,6 +281,20 @@ def test_tables_that_were_lost_come_back_with_the_same_result(harm, zipped, soun
     assert more.already == "it is there already"
 
 
+def test_of_a_result_without_checksums_only_what_is_missing_comes_back(sound, tmp_path):
+    mine, theirs = tmp_path / "mine", sound.parents[1]
+    rewritten(sound, tables={})
+    add(theirs, mine, nowhere)
+    [table] = mine.glob(f"*/{sound.stem}.parquet")
+    table.unlink()
+    (again,) = add(theirs, mine, nowhere)
+    assert "whole again" in again.already
+    table.write_bytes(b"mine")
+    (again,) = add(theirs, mine, nowhere)
+    assert again.problems == (f"another result is at '{table.with_suffix('.json')}'; delete one",)
+    assert table.read_bytes() == b"mine"
+
+
 def test_a_run_of_ones_own_that_comes_back_is_not_marked(zipped, sound, tmp_path):
     mine = tmp_path / "mine"
     shutil.copytree(sound.parent, mine / sound.parent.name)
