@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from serbench.scoring.intervals import Interval, Shares
     from serbench.scoring.scores import Scores
 
+_ONCE = "One seed, where others have several: nobody knows how far another training would move it."
+
 
 class Spread(NamedTuple):
     """A mean and standard deviations (ddof 0); None for that of one value alone.
@@ -218,16 +220,23 @@ def _placed(entries: Sequence[Standing], marks: Mapping[str, str]) -> list[_Plac
     ranked = sorted((each for each in entries if each.ranked), key=_order)
     others = sorted((each for each in entries if not each.ranked), key=_order)
     ranks, placed = [*_ranks(ranked), *[None] * len(others)], [*ranked, *others]
-    copied = copies(placed)
+    copied, once = copies(placed), _trained_once(placed)
     return [
         _Placed(
             rank,
             each,
-            (*each.measured.about, *_said(each, copied, marks)),
+            (*each.measured.about, *_said(each, once, copied, marks)),
             each.result.digest in copied,
         )
         for rank, each in zip(ranks, placed, strict=True)
     ]
+
+
+def _trained_once(placed: Sequence[Standing]) -> dict[str, str]:
+    """Return what is said of results of one seed, by their digests, where others have several."""
+    seeds = {each.result.digest: each.measured.scores.seeds for each in placed}
+    several = max(seeds.values(), default=1) > 1
+    return {digest: _ONCE for digest, count in seeds.items() if several and count == 1}
 
 
 def _said(each: Standing, *told: Mapping[str, str]) -> list[str]:

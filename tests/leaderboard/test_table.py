@@ -176,6 +176,15 @@ def test_captions_say_what_the_numbers_are():
     )
 
 
+def test_a_row_of_one_seed_says_so_among_those_of_several():
+    one, two = record(AFFECT, digest="a" * 64), record(AFFECT, digest="b" * 64, seeds=(0, 1))
+    mixed = board((one, rated(0.5)), (two, rated(0.6, (0, 1))))
+    said = {row.result.digest: [mixed.notes[n - 1] for n in row.notes] for row in mixed.rows}
+    assert [text for text in said["a" * 64] if text.startswith("One seed, ")]
+    assert not [text for text in said["b" * 64] if text.startswith("One seed, ")]
+    assert not any(text.startswith("One seed, ") for text in board((one, rated(0.5))).notes)
+
+
 def test_speakers_with_one_clip_are_counted():
     few = rated(0.5)
     few.loc[few.index[:11], "speaker"] = "04"
