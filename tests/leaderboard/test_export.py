@@ -79,7 +79,7 @@ def test_markdown_has_every_number(boards: list[Board]):
 def test_markdown_has_columns_only_where_needed(boards: list[Board]):
     first, second = tables(to_markdown(boards))
     assert [row["differs in"] for row in first] == ["", "hidden=64", "hidden=[256,64]", ""]
-    assert [row["note"] for row in first] == ["", "", "", "1"]
+    assert [row["note"] for row in first] == ["", "1", "1", "1, 2"], "1: of one seed"
     assert "differs in" not in second[0]
     (lonely,) = tables(to_markdown(ranked([(record(), classified(1.0))])))
     assert "note" not in lonely[0]
@@ -89,7 +89,7 @@ def test_markdown_has_the_sentences(boards: list[Board]):
     text = to_markdown(boards)
     split = "speaker_folds (balance=gender, k=5, sessions=apart)"
     assert f"### emodb 1 · emotion, 4 classes · {split}\n\n|" in text
-    assert "\n1. Incomplete, so not ranked: 4 of 5 folds x seeds.\n" in text
+    assert "\n2. Incomplete, so not ranked: 4 of 5 folds x seeds.\n" in text
     for board in boards:
         assert all(f"\n{sentence}\n" in text for sentence in board.caption)
 
