@@ -87,9 +87,11 @@ class Attempt:
 
     def end(self) -> None:
         """Keep what came out, and no longer what it would take to go on."""
-        if self.course.worth_keeping():
+        self.ended = self.course.worth_keeping
+        if self.ended:
             self._keep(over=True)
-            self.ended = True
+        else:
+            self.course.end_unkept()
 
     def give_way(self, better: Attempt) -> None:
         """Let the states go that a better attempt does without.

@@ -110,13 +110,18 @@ class Course:
         keeping = self.keeping
         return keeping is not None and monotonic() - keeping.clock.kept >= keeping.every
 
+    @property
     def worth_keeping(self) -> bool:
-        """Return whether its end is to be kept: not where all that was trained so far is short."""
-        if self.keeping is None or self.file is None:
+        """Whether its end is to be kept: not where all that was trained so far is short."""
+        keeping, file = self.keeping, self.file
+        if keeping is None or file is None:
             return False
-        worth = self.file.exists() or self.keeping.seconds >= self.keeping.every
-        self.keeping.clock.unkept += 0.0 if worth else monotonic() - self._began
-        return worth
+        return file.exists() or keeping.seconds >= keeping.every
+
+    def end_unkept(self) -> None:
+        """Leave the time that it took out of what is kept later: it will be made again."""
+        if self.keeping is not None:
+            self.keeping.clock.unkept += monotonic() - self._began
 
     def keep(self, known: Mapping[str, Any], *, over: bool = False) -> None:
         """Write how far it is.

@@ -135,6 +135,16 @@ def test_it_may_be_killed_at_any_time(tmp_path: Path, more: dict[str, Any]) -> N
     assert step.done == 5 * (3 if "refit" in more else 2)
 
 
+class Slow(Mortal):
+    """Each epoch that is trained takes ten seconds, by a clock that all of them share."""
+
+    now = 0.0
+
+    def advance(self, amount: float = 1.0) -> None:
+        Slow.now += 10 * (amount == 1)
+        super().advance(amount)
+
+
 class Hours:
     """A clock that shows how often it was looked at."""
 
@@ -242,25 +252,16 @@ def test_where_it_is_made_again_another_rate_may_be_the_better(
 
 
 def test_the_time_of_all_starts_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 0.0
-
-    class Slow(Mortal):
-        """Each epoch that is trained takes ten seconds."""
-
-        def advance(self, amount: float = 1.0) -> None:
-            nonlocal now
-            now += 10 * (amount == 1)
-            super().advance(amount)
-
     def known() -> float:
         return Keeping.of(tmp_path).seconds
 
-    monkeypatch.setattr("serbench.training.course.monotonic", lambda: now)
+    monkeypatch.setattr(Slow, "now", 0.0)
+    monkeypatch.setattr("serbench.training.course.monotonic", lambda: Slow.now)
     assert known() == 0
     with pytest.raises(KeyboardInterrupt):
         trained(Slow(6), tmp_path)  # in the third epoch, which was kept
     assert known() == 30
-    now = 5.0  # of another start, or another machine
+    Slow.now = 5.0  # of another start, or another machine
     assert known() == 30
     trained(Slow(), tmp_path)
     assert known() == 100
@@ -270,17 +271,10 @@ def test_short_rates_are_kept_once_all_together_are_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each takes 30 seconds, and a minute may be lost: the first alone, whose time is not told."""
-    now = 0.0
-
-    class Slow(Mortal):
-        def advance(self, amount: float = 1.0) -> None:
-            nonlocal now
-            now += 10 * (amount == 1)
-            super().advance(amount)
-
     more: dict[str, Any] = {"epochs": 3, "learning_rates": (1e-2, 3e-3, 1e-3, 3e-4)}
     whole = trained(Slow(), None, **more)
-    monkeypatch.setattr("serbench.training.course.monotonic", lambda: now)
+    monkeypatch.setattr(Slow, "now", 0.0)
+    monkeypatch.setattr("serbench.training.course.monotonic", lambda: Slow.now)
     with pytest.raises(KeyboardInterrupt):
         trained(Slow(3 * 8), tmp_path, None, 60, **more)  # in the last rate
     assert {path.name for path in tmp_path.iterdir()} == {"rate-1", "rate-2"}
